@@ -1,0 +1,73 @@
+"""Names derived from ids: executions, branches, buckets, keys. Pure, so that every side derives the same."""
+
+import hashlib
+import re
+
+ALARM_NAMESPACE = "Sitewright"
+"""CloudWatch metrics namespace."""
+
+SITE_PARAMETER_PREFIX = "/sitewright/sites/"
+"""SSM parameters under which each SiteStack registers its SiteEntry; intake looks a client up there."""
+
+EVENT_SOURCE = "sitewright"
+"""EventBridge source of our own events."""
+
+NOT_STARTED = "Command Not Started"
+"""EventBridge detail-type: a command that ends without a run (rejected, or superseded before it began)."""
+
+WORKSPACE_CONTAINER = "workspace"
+"""Name of the container in the workspace's task definition."""
+
+EXECUTION_NAME_LIMIT = 80
+"""Step Functions: StartExecution `name`, at most 80 characters."""
+
+
+def execution_name(session_id: str, command_id: str) -> str:
+    """The run's name: the command's id as far as Step Functions' alphabet and 80 characters allow, and a digest.
+
+    The digest covers the session too: two sessions of a site may use the same commandId.
+    """
+    digest = hashlib.sha256(f"{session_id}\n{command_id}".encode()).hexdigest()[:10]
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "-", command_id)[: EXECUTION_NAME_LIMIT - len(digest) - 1]
+    return f"{readable}-{digest}"
+
+
+def state_machine_name(client_id: str) -> str:
+    """The name of a site's state machine."""
+    return f"sitewright-{client_id}"
+
+
+def branch_name(chat_thread_id: str) -> str:
+    """The git branch a session works on."""
+    return f"thread-{chat_thread_id}"
+
+
+def rescue_branch(command_id: str) -> str:
+    """Where commits go that conflict with the remote branch; every character git forbids in a ref is replaced."""
+    safe = re.sub(r"[^A-Za-z0-9_-]+", "-", command_id)
+    return f"rescue/{safe}"
+
+
+def site_bucket(client_id: str, domain: str) -> str:
+    """The website bucket: S3 website hosting behind a CNAME demands that it is named like the host."""
+    return f"edit.{client_id}.{domain}"
+
+
+def session_prefix(client_id: str, session_id: str) -> str:
+    """Key prefix of a session in the artifacts bucket; the client comes first so that a role can be cut to it."""
+    return f"{client_id}/sessions/{session_id}/"
+
+
+def manifest_key(client_id: str) -> str:
+    """Key of the live manifest in the artifacts bucket."""
+    return f"{client_id}/site/manifest.json"
+
+
+def modules_key(client_id: str, lockfile_sha256: str) -> str:
+    """Key of the node_modules archive of one lockfile in the artifacts bucket."""
+    return f"{client_id}/cache/node_modules-{lockfile_sha256}.tar.zst"
+
+
+def website_url(bucket: str) -> str:
+    """Where the site is live: S3 website endpoints speak HTTP only."""
+    return f"http://{bucket}"

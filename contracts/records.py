@@ -1,0 +1,103 @@
+"""The items of the DynamoDB tables. Keys are the clients' ids; numbers of time are milliseconds since the epoch."""
+
+from contracts.base import Contract
+from contracts.messages import Response
+from contracts.steps import AgentResult, BuildResult, Interruption, PushResult, SyncResult
+
+OPEN = "open"
+"""Value of `open` while a command is unanswered; the attribute is removed with the answer (sparse index)."""
+
+OPEN_INDEX = "open-by-age"
+"""Index of the commands table: partition `open`, sort `acceptedAt`; holds unanswered commands only, for the sweep."""
+
+RECORD_TTL_DAYS = 90
+"""Execution names are reusable after 90 days: until then a record keeps a commandId from running twice."""
+
+
+class SessionRecord(Contract):
+    """Table `sessions`, partition key `sessionId`: the conversation, its generation and its workspace's claim.
+
+    Claim and generation share one item so that the workspace's half-second refresh (one conditional UpdateItem that
+    returns the item) is liveness and interrupt check in one call. The price is a TransactionConflict now and then,
+    which both sides retry.
+    """
+
+    session_id: str
+    client_id: str
+    chat_thread_id: str
+    generation: int = 0
+    command_id: str | None = None
+    """The newest accepted command."""
+    workspace_id: str | None = None
+    """The claim: who may write (an ECS task's ARN)."""
+    alive_until: int | None = None
+    """The claim ends by itself at this time (ms)."""
+    checkpoint: str | None = None
+    """Key of the newest checkpoint in the artifacts bucket. Changed only by the claim's holder."""
+    conversation_id: str | None = None
+    """Claude Code's session id, for resume."""
+    updated_at: int | None = None
+    ttl: int | None = None
+    """Seconds since the epoch (DynamoDB TTL)."""
+
+
+class CommandRecord(Contract):
+    """Table `commands`, partition key `sessionId`, sort key `commandId`: one command and all that became of it.
+
+    Each part has one writer: intake the head, the steps their results, record_sync `sync`, respond the answer.
+    """
+
+    session_id: str
+    command_id: str
+    client_id: str | None = None
+    chat_thread_id: str | None = None
+    instruction: str | None = None
+    user_id: str | None = None
+    generation: int = 0
+    accepted_at: int
+    site_url: str | None = None
+    execution_arn: str | None = None
+    """Set with the acceptance (the name is derived), so that a run can be found even if intake died before starting it."""
+    superseded_by: str | None = None
+    open: str | None = None
+    agent: AgentResult | None = None
+    commit_message: str | None = None
+    build: BuildResult | None = None
+    sync: SyncResult | None = None
+    push: PushResult | None = None
+    interruption: Interruption | None = None
+    answered_at: int | None = None
+    response: Response | None = None
+    ttl: int | None = None
+
+
+class DeploymentRecord(Contract):
+    """Table `deployments`, partition key `clientId`, sort key `deploymentId` (sorts by time): one publish."""
+
+    client_id: str
+    deployment_id: str
+    session_id: str
+    command_id: str
+    commit: str | None
+    created_at: int
+    deploy_success: bool
+    files: int
+    bytes: int
+    uploaded: int
+    deleted: int
+    unchanged: int
+    drift: list[str] = []
+    drift_count: int = 0
+    expiring: int = 0
+    due: int = 0
+    manifest_key: str | None = None
+    ttl: int | None = None
+
+
+class SiteEntry(Contract):
+    """A site as its SiteStack registers it (SSM parameter, JSON): what intake needs to start a run."""
+
+    client_id: str
+    state_machine_arn: str
+    site_url: str
+    bucket: str

@@ -1,0 +1,106 @@
+"""A site as an operator configures it in the context of cdk.json."""
+
+import re
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic.alias_generators import to_camel
+
+from contracts.base import Contract
+from contracts.messages import ClientId
+from contracts.names import site_bucket, website_url
+
+DEFAULT_DOMAIN = "webordinary.com"
+DEFAULT_CLIENT = "amelia"
+DEFAULT_REGION = "us-west-2"
+
+_BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+
+
+class SiteConfigError(ValueError):
+    """A wrong entry in `sites`. The text is one line that names the entry, the fault and the remedy."""
+
+
+class SiteConfig(Contract):
+    """One entry of `sites`. Unknown names are refused: a misspelt setting must not be ignored in silence."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+
+    client_id: ClientId
+    repository: str
+    """https URL of the git repository, without credentials (http is accepted for loopback only)."""
+    domain: str = DEFAULT_DOMAIN
+    site_url: str | None = None
+    """Where clients reach the site; default http://edit.{clientId}.{domain}."""
+    model: str | None = None
+    """Claude model; default is Claude Code's own."""
+    model_base_url: str | None = None
+    """ANTHROPIC_BASE_URL of the agent; default is Anthropic's."""
+    max_turns: Annotated[int, Field(ge=1, le=1000)] = 50
+    max_budget_usd: Annotated[float, Field(gt=0, le=1000)] = 2.0
+    agent_timeout_seconds: Annotated[int, Field(ge=30, le=7200)] = 1800
+    build_timeout_seconds: Annotated[int, Field(ge=30, le=7200)] = 900
+    push_timeout_seconds: Annotated[int, Field(ge=30, le=7200)] = 300
+    run_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 5400
+    cpu: int = 2048
+    memory_mib: int = 4096
+
+    @field_validator("repository")
+    @classmethod
+    def _repository(cls, value: str) -> str:
+        url = urlsplit(value)
+        loopback = url.hostname in {"127.0.0.1", "localhost", "::1"}
+        if not url.hostname or not (url.scheme == "https" or (url.scheme == "http" and loopback)):
+            raise ValueError("must be an https:// URL of a git repository")
+        if url.username or url.password:
+            raise ValueError("must not hold credentials: the token belongs into the site's secret")
+        return value
+
+    @property
+    def bucket(self) -> str:
+        """Name of the site's bucket."""
+        return site_bucket(self.client_id, self.domain)
+
+    @property
+    def url(self) -> str:
+        """Where the site is live."""
+        return self.site_url or website_url(self.bucket)
+
+    @classmethod
+    def parse(cls, entry: Any, position: int) -> Self:
+        """One entry of the list. Raises SiteConfigError, one line."""
+        name = entry.get("clientId") if isinstance(entry, dict) else None
+        where = f"sites[{position}]" + (f" (clientId {name!r})" if name else "")
+        if not isinstance(entry, dict):
+            raise SiteConfigError(f"{where}: is no object. Write {{\"clientId\": …, \"repository\": …}} in cdk.json.")
+        try:
+            site = cls.model_validate(entry)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(p) for p in first["loc"]) or "entry"
+            raise SiteConfigError(
+                f"{where}: {field}: {first['msg']}. Correct it in the context `sites` of cdk.json."
+            ) from error
+        if not _BUCKET.match(site.bucket) or len(site.bucket) > 63:
+            raise SiteConfigError(
+                f"{where}: {site.bucket!r} is no S3 bucket name (3 to 63 characters, lower case). "
+                "Shorten or correct clientId or domain in cdk.json."
+            )
+        return site
+
+
+def parse_sites(entries: Any) -> list[SiteConfig]:
+    """All sites of the context. Raises SiteConfigError for the first wrong, missing or duplicate entry."""
+    if not isinstance(entries, list) or not entries:
+        raise SiteConfigError("sites: must be a non-empty list. Add an entry to the context `sites` of cdk.json.")
+    sites = [SiteConfig.parse(entry, i) for i, entry in enumerate(entries)]
+    seen: dict[str, int] = {}
+    for i, site in enumerate(sites):
+        if site.client_id in seen:
+            raise SiteConfigError(
+                f"sites[{i}] (clientId {site.client_id!r}): is there already as sites[{seen[site.client_id]}]. "
+                "Give each site a clientId of its own in cdk.json."
+            )
+        seen[site.client_id] = i
+    return sites

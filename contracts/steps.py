@@ -1,0 +1,153 @@
+"""What a step is asked to do and what it answers. The results are what an operator reads in the console."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from contracts.base import Contract
+from contracts.errors import ErrorInfo
+
+RESULT_FILES_LISTED = 100
+"""Paths in a step's result: the payload of a state is limited to 256 KiB, the command record holds more."""
+
+
+class StepName(StrEnum):
+    """A piece of a run done in the workspace."""
+
+    AGENT = "agent"
+    BUILD = "build"
+    PUSH = "push"
+    SALVAGE = "salvage"
+    """Push what there is, uncommitted edits as a WIP commit, after a run failed."""
+
+
+class StepRequest(Contract):
+    """One step, as the state machine hands it to the workspace in environment variables (see StepEnv)."""
+
+    step: StepName
+    task_token: str
+    session_id: str
+    command_id: str
+    generation: int
+
+
+class StepEnv(StrEnum):
+    """Names of the environment variables in the container override. Only ids travel: overrides end at 8,192 characters."""
+
+    STEP = "SITEWRIGHT_STEP"
+    TASK_TOKEN = "SITEWRIGHT_TASK_TOKEN"
+    SESSION_ID = "SITEWRIGHT_SESSION_ID"
+    COMMAND_ID = "SITEWRIGHT_COMMAND_ID"
+    GENERATION = "SITEWRIGHT_GENERATION"
+
+
+def step_request_from_env(env: dict[str, str]) -> StepRequest:
+    """The request in a container's environment (or in the overrides of an ECS event). Raises pydantic.ValidationError."""
+    values: dict[str, Any] = {
+        "step": env.get(StepEnv.STEP),
+        "task_token": env.get(StepEnv.TASK_TOKEN),
+        "session_id": env.get(StepEnv.SESSION_ID),
+        "command_id": env.get(StepEnv.COMMAND_ID),
+        "generation": env.get(StepEnv.GENERATION),
+    }
+    return StepRequest.model_validate(values)
+
+
+class WorkspaceEnv(StrEnum):
+    """Names of the environment variables in the workspace's task definition: the site's settings. No secret among them."""
+
+    CLIENT_ID = "SITEWRIGHT_CLIENT_ID"
+    REPOSITORY = "SITEWRIGHT_REPOSITORY"
+    SITE_BUCKET = "SITEWRIGHT_SITE_BUCKET"
+    SITE_URL = "SITEWRIGHT_SITE_URL"
+    ARTIFACTS_BUCKET = "SITEWRIGHT_ARTIFACTS_BUCKET"
+    SESSIONS_TABLE = "SITEWRIGHT_SESSIONS_TABLE"
+    COMMANDS_TABLE = "SITEWRIGHT_COMMANDS_TABLE"
+    GIT_TOKEN_SECRET = "SITEWRIGHT_GIT_TOKEN_SECRET"
+    MODEL_KEY_SECRET = "SITEWRIGHT_MODEL_KEY_SECRET"
+    MODEL = "SITEWRIGHT_MODEL"
+    MODEL_BASE_URL = "SITEWRIGHT_MODEL_BASE_URL"
+    MAX_TURNS = "SITEWRIGHT_MAX_TURNS"
+    MAX_BUDGET_USD = "SITEWRIGHT_MAX_BUDGET_USD"
+    AGENT_TIMEOUT_SECONDS = "SITEWRIGHT_AGENT_TIMEOUT_SECONDS"
+    BUILD_TIMEOUT_SECONDS = "SITEWRIGHT_BUILD_TIMEOUT_SECONDS"
+    PUSH_TIMEOUT_SECONDS = "SITEWRIGHT_PUSH_TIMEOUT_SECONDS"
+
+
+class AgentResult(Contract):
+    """What Claude Code did. `files_changed` are paths relative to the repository, sorted."""
+
+    files_changed: list[str] = []
+    files_changed_count: int = 0
+    summary: str = ""
+    conversation_id: str | None = None
+    cost_usd: float | None = None
+    turns: int | None = None
+    seconds: float = 0.0
+
+
+class BuildResult(Contract):
+    """The commit, the build and the publish. A failed build or publish is an answer, not a failed step."""
+
+    commit: str | None = None
+    """The commit that was built; also set where nothing new was committed."""
+    committed: bool = False
+    build_success: bool = False
+    deploy_success: bool = False
+    deployment_id: str | None = None
+    uploaded: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    error: ErrorInfo | None = None
+    seconds: dict[str, float] = Field(default_factory=dict)
+    """Seconds by part: restore, commit, install, build, publish."""
+
+
+class SyncResult(Contract):
+    """What the bookkeeping found. `drift` are keys whose object is not what the manifest says."""
+
+    deployment_id: str
+    files: int
+    bytes: int
+    drift: list[str] = []
+    drift_count: int = 0
+    expiring: int = 0
+    """Hashed assets no page uses any more, kept for the grace period."""
+    due: int = 0
+    """Of those, how many the next publish deletes."""
+
+
+class PushResult(Contract):
+    """Where the commits are now."""
+
+    commit: str | None = None
+    branch: str | None = None
+    """The remote branch that holds `commit`: the session's, or a rescue branch."""
+    pushed: bool = False
+    rebased: bool = False
+    error: ErrorInfo | None = None
+    """Set for a conflict: the commits are safe on the rescue branch, and somebody has to merge it."""
+    seconds: float = 0.0
+
+
+class Interruption(Contract):
+    """What the workspace saved of a command that a newer one interrupted."""
+
+    step: StepName
+    commit: str | None = None
+    """The WIP commit, or the branch's head where nothing was uncommitted."""
+    pushed: bool = False
+    files_changed: list[str] = []
+    published: int = 0
+    """Files of a partial publish."""
+
+
+class ExecutionInput(Contract):
+    """The input of a run: ids only, the workspace reads the command from the table."""
+
+    session_id: str
+    command_id: str
+    client_id: str
+    chat_thread_id: str
+    generation: int
