@@ -1,0 +1,56 @@
+"""The workspace's exceptions. They carry data; nobody parses their text."""
+
+from enum import StrEnum
+
+from contracts.errors import ErrorCode, ErrorInfo
+
+
+class StopReason(StrEnum):
+    """Why a step has to end before it is done."""
+
+    INTERRUPT = "interrupt"
+    """A newer command of the session was accepted."""
+    TERMINATED = "terminated"
+    """The runner got SIGTERM: StopTask, Spot, host maintenance."""
+    CLAIM_LOST = "claim_lost"
+    """Another workspace holds the session: this one must not write anything any more."""
+    TOKEN_GONE = "token_gone"  # noqa: S105 - no password
+    """Step Functions no longer waits for the step: the run was stopped or timed out."""
+
+
+class WorkspaceError(Exception):
+    """Base of everything the workspace raises on purpose."""
+
+
+class StepStopped(WorkspaceError):
+    """The step was ended from outside; children are dead already when this is raised."""
+
+    def __init__(self, reason: StopReason) -> None:
+        super().__init__(f"step stopped: {reason}")
+        self.reason = reason
+
+
+class StepFailed(WorkspaceError):
+    """The step cannot be done; the run goes to Salvage."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.error = ErrorInfo.of(code, message)
+
+
+class Fenced(WorkspaceError):
+    """A write was refused because the claim is not ours any more, or the run's generation is not the session's."""
+
+
+class WorkspaceBusy(WorkspaceError):
+    """Another live workspace kept the session's claim for longer than we may wait."""
+
+
+class GitError(WorkspaceError):
+    """A git command failed. `stderr` is scrubbed of credentials."""
+
+    def __init__(self, command: str, returncode: int, stderr: str) -> None:
+        super().__init__(f"git {command} exited with {returncode}: {stderr.strip()[-1500:]}")
+        self.command = command
+        self.returncode = returncode
+        self.stderr = stderr
