@@ -1,0 +1,77 @@
+"""AWS clients, made when they are first used: a step is a cold process, and each client costs it 5 to 100 ms."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+_CONTROL = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
+"""For calls the claim's life depends on: two attempts end before CLAIM_SECONDS, and the caller repeats them itself."""
+
+_REPORT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
+
+_BULK = Config(
+    connect_timeout=5,
+    read_timeout=60,
+    max_pool_connections=32,
+    retries={"mode": "standard", "total_max_attempts": 5},
+)
+
+
+class Clients:
+    """The clients of one workspace: one session, one client a service, safe to use from any thread."""
+
+    def __init__(self, session: boto3.Session | None = None) -> None:
+        self._session = session
+        self._made: dict[str, Any] = {}
+        self._secrets: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def dynamodb(self) -> DynamoDBClient:
+        """Short timeouts: the claim is refreshed through it."""
+        client: DynamoDBClient = self._client("dynamodb", _CONTROL)
+        return client
+
+    @property
+    def s3(self) -> S3Client:
+        """Up to 32 connections at once, for the publish."""
+        client: S3Client = self._client("s3", _BULK)
+        return client
+
+    @property
+    def stepfunctions(self) -> SFNClient:
+        """Heartbeats and the report."""
+        client: SFNClient = self._client("stepfunctions", _REPORT)
+        return client
+
+    @property
+    def secretsmanager(self) -> SecretsManagerClient:
+        """For `secret`."""
+        client: SecretsManagerClient = self._client("secretsmanager", _REPORT)
+        return client
+
+    def secret(self, arn: str) -> str:
+        """The text of a secret, fetched once. Raises botocore.exceptions.ClientError (no such secret, not allowed)."""
+        if arn not in self._secrets:
+            self._secrets[arn] = self.secretsmanager.get_secret_value(SecretId=arn)["SecretString"].strip()
+        return self._secrets[arn]
+
+    def _client(self, service: str, config: Config) -> Any:
+        # boto3 clients are thread safe, their creation from one session is not.
+        with self._lock:
+            if service not in self._made:
+                if self._session is None:
+                    self._session = boto3.Session()
+                # mypy-boto3 types `client` by overloads over literal names only.
+                self._made[service] = self._session.client(service, config=config)  # type: ignore[call-overload]
+            return self._made[service]

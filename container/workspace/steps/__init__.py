@@ -1,0 +1,1 @@
+"""The steps: each module has `run(ctx)`."""
