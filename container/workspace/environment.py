@@ -1,7 +1,7 @@
 """The environments of child processes, built from an allow-list.
 
-The agent and the build run code that nobody reviewed. What they inherit is listed by name, so that a new variable of the
-runner (an AWS credential, a token) is withheld until somebody decides otherwise.
+The agent and the build run code that nobody reviewed. What they inherit is listed by name, so that a new variable of
+the runner (an AWS credential, a token) is withheld until somebody decides otherwise.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,9 @@ INHERITED = (
     "NPM_CONFIG_REGISTRY",
     "npm_config_registry",
 )
-"""What a child may see of the runner's environment: where programs are, language, and trust anchors. No secret among them."""
+"""What a child may see of the runner's environment: where programs are, language, trust anchors. No secret among
+them.
+"""
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -90,7 +92,7 @@ def git_environment(private_home: Path, *, inherited: Mapping[str, str]) -> dict
     """The environment of the runner's own git commands.
 
     HOME is a folder that the agent's is not: git and curl read ~/.gitconfig and ~/.netrc. The configuration comes with
-    each command and wins over what a child may have written into .git/config: hooks and fsmonitor would run its programs
+    each command and wins over what a child may have written into .git/config: hooks and fsmonitor would run its program
     (husky sets core.hooksPath from an npm script), gc would leave a process behind.
     """
     env = dict(inherited)

@@ -17,7 +17,7 @@ METADATA = "ECS_CONTAINER_METADATA_URI_V4"
 
 
 class SettingsError(WorkspaceError):
-    """The container's environment is not what the task definition should have set. One line, with the variable's name."""
+    """The environment is not what the task definition should have set. One line, with the variable's name."""
 
 
 class Settings(BaseModel):

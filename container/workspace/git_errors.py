@@ -1,0 +1,57 @@
+"""What a git host's refusal means. Pure: from git's words (LC_ALL=C) to what the step has to do."""
+
+import re
+from enum import StrEnum
+
+
+class Refusal(StrEnum):
+    """Why a fetch or push did not work."""
+
+    AUTH = "auth"
+    """The token is not accepted, or does not see the repository: a retry would fail alike."""
+    UNAVAILABLE = "unavailable"
+    """The host did not answer, or answered with 5xx: retry."""
+    DIVERGED = "diverged"
+    """The remote branch has commits that we have not, or another push was faster: fetch, rebase, push again."""
+    REJECTED = "rejected"
+    """The host's rules: a protected branch, a hook, a limit on size."""
+    OTHER = "other"
+
+
+# GitHub answers 404 "Repository not found" to a token that may not see it; so does GitLab.
+_AUTH = re.compile(
+    r"authentication failed|returned error: 40[134]|invalid username or (password|token)|could not read
+    (username|password)" r"|access denied|permission to .+ denied|repository (.+ )?not found|write access to
+    repository not granted", re.IGNORECASE,
+)
+_RACE = re.compile(r"cannot lock ref|failed to update ref|incorrect old value|reference already exists", re.IGNORECASE)
+_DIVERGED = re.compile(r"\[rejected\]|non-fast-forward|fetch first", re.IGNORECASE)
+_REJECTED = re.compile(r"\[remote rejected\]|hook declined|protected branch|GH00[0-9]", re.IGNORECASE)
+_UNAVAILABLE = re.compile(
+    r"could not resolve host|failed to connect|couldn't connect|connection (refused|timed out|reset|was reset)"
+    r"|timed out|returned error: (5\d\d|429)|empty reply|early eof|rpc failed|unexpected disconnect|hung up"
+    r"|ssl|gnutls|tls|operation too slow|network is unreachable|no route to host|recv failure|send failure"
+    r"|transfer closed|http/2 stream|unable to access",
+    re.IGNORECASE,
+)
+
+
+def classify(output: str) -> Refusal:
+    """The refusal in git's output (stdout of --porcelain and stderr together)."""
+    if _REJECTED.search(output):
+        return Refusal.DIVERGED if _RACE.search(output) else Refusal.REJECTED
+    if _DIVERGED.search(output):
+        return Refusal.DIVERGED
+    if _AUTH.search(output):
+        return Refusal.AUTH
+    if _UNAVAILABLE.search(output):
+        return Refusal.UNAVAILABLE
+    return Refusal.OTHER
+
+
+def host_words(output: str, limit: int = 1500) -> str:
+    """What the host itself said (`remote:` lines) and git's reason, for a human; the end if it is long."""
+    lines = [line.strip() for line in output.splitlines()]
+    said = [line for line in lines if line.startswith(("remote:", "!", "fatal:", "error:"))]
+    text = "\n".join(said or [line for line in lines if line])
+    return text[-limit:]

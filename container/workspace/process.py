@@ -1,0 +1,203 @@
+"""Processes of the runner: started one by one under a lock, known by pid, ended by group.
+
+The runner is its children's subreaper (Linux): what a child leaves behind, even in a session of its own (`setsid`),
+becomes the runner's child and is found and killed by `kill_strays`. That needs to know which children are meant to
+live.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+_PR_SET_DUMPABLE = 4
+_PR_SET_CHILD_SUBREAPER = 36
+_POLL_SECONDS = 0.02
+
+_lock = threading.Lock()
+_own: set[int] = set()
+
+
+def become_subreaper() -> bool:
+    """Makes orphaned descendants children of this process. False where the system cannot (not Linux)."""
+    return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def hide_from_peers() -> bool:
+    """Keeps /proc/<runner>/environ and memory from other processes of the same uid: they hold the task's credentials."""
+    return _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _prctl(option: int, value: int) -> bool:
+    if not sys.platform.startswith("linux"):
+        return False
+    return bool(ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) == 0)
+
+
+def start(argv: Sequence[str], **options: Any) -> "subprocess.Popen[bytes]":
+    """A child in a session and process group of its own, registered. Options as of subprocess.Popen. Raises OSError."""
+    with _lock:
+        child = subprocess.Popen(list(argv), start_new_session=True, **options)
+        _own.add(child.pid)
+    return child
+
+
+def forget(child: "subprocess.Popen[bytes]") -> None:
+    """Ends the registration of a child that was waited for."""
+    with _lock:
+        _own.discard(child.pid)
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    """Signals the process group `pid` leads; one that is gone is fine."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def group_alive(pid: int) -> bool:
+    """Whether the group has a member that is no zombie (or, without /proc, any member)."""
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    table = _process_table()
+    return any(p.group == pid and p.state != "Z" for p in table.values()) if table else True
+
+
+def kill_strays() -> int:
+    """Kills and reaps what ended children left behind: every child of ours that nobody registered, and its descendants.
+
+    Returns how many were killed. Without /proc (not Linux) it finds none.
+    """
+    killed = 0
+    for _ in range(20):
+        with _lock:
+            table = _process_table()
+            strays = _strays(table, os.getpid(), _own)
+            for pid in strays:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+                if table[pid].state != "Z":
+                    killed += 1
+            for pid in strays:
+                if table[pid].parent == os.getpid():
+                    with contextlib.suppress(ChildProcessError):
+                        os.waitpid(pid, os.WNOHANG)
+        if not strays:
+            return killed
+        # A killed parent's children become ours only now: look again.
+        time.sleep(0.01)
+    return killed
+
+
+@dataclass(frozen=True)
+class Process:
+    """A line of the process table."""
+
+    parent: int
+    group: int
+    state: str
+
+
+def _process_table() -> dict[int, Process]:
+    table: dict[int, Process] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # The program's name is in parentheses and may hold spaces and parentheses itself.
+            fields = entry.read_text(errors="replace").rpartition(")")[2].split()
+            table[int(entry.parent.name)] = Process(state=fields[0], parent=int(fields[1]), group=int(fields[2]))
+    return table
+
+
+def _strays(table: Mapping[int, Process], runner: int, own: set[int]) -> list[int]:
+    found = [pid for pid, process in table.items() if process.parent == runner and pid not in own]
+    for pid in found:
+        found += [child for child, process in table.items() if process.parent == pid]
+    return found
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a bounded command ended."""
+
+    returncode: int
+    stdout: bytes
+    stderr: str
+
+
+def run_bounded(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout: float,
+    stdin: bytes | None = None,
+    pass_fds: Sequence[int] = (),
+    poll: Callable[[], None] | None = None,
+) -> Completed:
+    """Runs a short command to its end and returns its output; its whole group is dead when this returns or raises.
+
+    `poll` is called every few hundredths of a second and may raise to give up. Raises TimeoutError after `timeout`
+    seconds.
+    """
+    child = start(
+        argv,
+        cwd=cwd,
+        env=dict(env),
+        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=tuple(pass_fds),
+    )
+    try:
+        out, err = _communicate(child, stdin, timeout, poll, argv)
+    finally:
+        if child.poll() is None:
+            # git removes its lock files and temporary packs on SIGTERM, not on SIGKILL.
+            signal_group(child.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(1.0)
+        signal_group(child.pid, signal.SIGKILL)
+        child.wait()
+        for stream in (child.stdin, child.stdout, child.stderr):
+            _close(stream)
+        forget(child)
+    return Completed(child.returncode, out, err.decode("utf-8", "replace"))
+
+
+def _communicate(
+    child: "subprocess.Popen[bytes]",
+    stdin: bytes | None,
+    timeout: float,
+    poll: Callable[[], None] | None,
+    argv: Sequence[str],
+) -> tuple[bytes, bytes]:
+    deadline = time.monotonic() + timeout
+    data = stdin
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"{argv[0]} {argv[1] if len(argv) > 1 else ''} did not end within {timeout:.0f} s")
+        try:
+            return child.communicate(data, timeout=min(left, _POLL_SECONDS * 5 if poll else left))
+        except subprocess.TimeoutExpired:
+            # communicate() may be repeated after a timeout: no output is lost, and the input was taken the first time.
+            data = None
+            if poll is not None:
+                poll()
+
+
+def _close(stream: IO[bytes] | None) -> None:
+    if stream is not None:
+        with contextlib.suppress(OSError):
+            stream.close()
