@@ -22,6 +22,7 @@ class ErrorCode(StrEnum):
     SYNC_CHECK_FAILED = "sync_check_failed"
     GIT_AUTH_FAILED = "git_auth_failed"
     GIT_UNAVAILABLE = "git_unavailable"
+    REPOSITORY_EMPTY = "repository_empty"
     PUSH_CONFLICT = "push_conflict"
     PUSH_FAILED = "push_failed"
     WORKSPACE_CRASHED = "workspace_crashed"
@@ -48,6 +49,7 @@ REMEDIES: dict[ErrorCode, str] = {
     ErrorCode.SYNC_CHECK_FAILED: "The site is published, its bookkeeping is not: see the record_sync log; the next run repeats it.",
     ErrorCode.GIT_AUTH_FAILED: "Put a token with write access to the repository into the site's git token secret.",
     ErrorCode.GIT_UNAVAILABLE: "The git host did not answer. The edits are kept in the checkpoint and go out with the next command.",
+    ErrorCode.REPOSITORY_EMPTY: "Push a first commit to the repository's default branch, then send the command again.",
     ErrorCode.PUSH_CONFLICT: "Merge the rescue branch named in the message into the session's branch by hand.",
     ErrorCode.PUSH_FAILED: "See the git host's answer in the message. The edits are kept in the checkpoint.",
     ErrorCode.WORKSPACE_CRASHED: "Send the command again; if it happens twice, read the diagnosis and the workspace's log.",

@@ -92,8 +92,8 @@ def git_environment(private_home: Path, *, inherited: Mapping[str, str]) -> dict
     """The environment of the runner's own git commands.
 
     HOME is a folder that the agent's is not: git and curl read ~/.gitconfig and ~/.netrc. The configuration comes with
-    each command and wins over what a child may have written into .git/config: hooks and fsmonitor would run its program
-    (husky sets core.hooksPath from an npm script), gc would leave a process behind.
+    each command and wins over what a child may have written into .git/config: hooks and fsmonitor would run programs of
+    its choice (husky sets core.hooksPath from an npm script), gc would leave a process behind.
     """
     env = dict(inherited)
     env |= {

@@ -92,9 +92,9 @@ class Checkout:
         return self._paths("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", base, tree)
 
     def commit_all(self, message: str, *, allow_empty: bool = False) -> str | None:
-        """Commits everything uncommitted onto the session's branch and returns the commit; None if there was nothing."""
+        """Commits everything uncommitted onto the session's branch; the commit, or None if there was nothing."""
         self.clear_locks()
-        self._return_to_branch()
+        self.return_to_branch()
         self._git("add", "--all", "--ignore-errors", check=False)
         unfinished = (self.site / ".git" / "MERGE_HEAD").exists()
         staged = self._code("diff", "--cached", "--quiet", "--no-ext-diff") != 0
@@ -153,7 +153,7 @@ class Checkout:
         came in they stay on a hidden ref, which checkpoints keep.
         """
         self.clear_locks()
-        self._return_to_branch()
+        self.return_to_branch()
         aside = self.tree_snapshot() if self.is_dirty() else None
         if aside:
             self._git("update-ref", f"refs/sitewright/aside/{aside[:12]}", aside)
@@ -184,7 +184,7 @@ class Checkout:
         """A local git command in the checkout; its stdout."""
         return self._git(*argv, stdin=stdin)
 
-    def _return_to_branch(self) -> None:
+    def return_to_branch(self) -> None:
         """The agent may have detached HEAD, switched branches or stopped within a rebase: its commits go onto our
         branch.
         """

@@ -20,9 +20,10 @@ class Refusal(StrEnum):
 
 # GitHub answers 404 "Repository not found" to a token that may not see it; so does GitLab.
 _AUTH = re.compile(
-    r"authentication failed|returned error: 40[134]|invalid username or (password|token)|could not read
-    (username|password)" r"|access denied|permission to .+ denied|repository (.+ )?not found|write access to
-    repository not granted", re.IGNORECASE,
+    r"authentication failed|returned error: 40[134]|invalid username or (password|token)"
+    r"|could not read (username|password)|access denied|permission to .+ denied|repository (.+ )?not found"
+    r"|write access to repository not granted",
+    re.IGNORECASE,
 )
 _RACE = re.compile(r"cannot lock ref|failed to update ref|incorrect old value|reference already exists", re.IGNORECASE)
 _DIVERGED = re.compile(r"\[rejected\]|non-fast-forward|fetch first", re.IGNORECASE)

@@ -32,7 +32,7 @@ def become_subreaper() -> bool:
 
 
 def hide_from_peers() -> bool:
-    """Keeps /proc/<runner>/environ and memory from other processes of the same uid: they hold the task's credentials."""
+    """Keeps /proc/<runner>/environ and memory, which hold the task's credentials, from others of the same uid."""
     return _prctl(_PR_SET_DUMPABLE, 0)
 
 

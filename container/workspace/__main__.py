@@ -1,0 +1,42 @@
+"""`python -m workspace`: the container's command. Does the one step its environment names."""
+
+import os
+import traceback
+
+from pydantic import ValidationError
+
+from contracts.errors import ErrorCode, ErrorInfo, SfnError
+from contracts.steps import StepEnv, step_request_from_env
+from workspace import process
+from workspace.aws import Clients
+from workspace.logs import Log
+from workspace.report import Reporter
+from workspace.runner import EXIT_UNREPORTED, Runner, workspace_id
+from workspace.settings import Settings, SettingsError
+from workspace.stop import Stop, heed_signals
+
+
+def main(env: dict[str, str]) -> int:
+    """The runner's exit code; see Runner.run."""
+    stop = Stop()
+    heed_signals(stop)
+    process.hide_from_peers()
+    process.become_subreaper()
+    log = Log(sessionId=env.get(StepEnv.SESSION_ID), commandId=env.get(StepEnv.COMMAND_ID), step=env.get(StepEnv.STEP))
+    log.hide(env.get(StepEnv.TASK_TOKEN, ""))
+    clients = Clients()
+    try:
+        settings, request = Settings.from_env(env), step_request_from_env(env)
+        runner = Runner(settings, request, clients, log, stop, workspace_id(settings))
+    except (SettingsError, ValidationError, OSError, ValueError) as error:
+        log("the workspace cannot start", level="error", error=str(error), traceback=traceback.format_exc())
+        token = env.get(StepEnv.TASK_TOKEN)
+        if token:
+            info = ErrorInfo.of(ErrorCode.WORKSPACE_CANNOT_START, str(error))
+            Reporter(clients, token, log).failure(SfnError.CANNOT_START, info)
+        return EXIT_UNREPORTED
+    return runner.run()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(dict(os.environ)))

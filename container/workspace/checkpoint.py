@@ -1,0 +1,134 @@
+"""Writing checkpoints: what makes a workspace disposable.
+
+Each goes to a key of its own, then the session's pointer moves, conditional on the claim: a workspace that was cut off
+can neither overwrite a newer checkpoint nor leave half of one behind.
+"""
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contracts.names import session_prefix
+from contracts.steps import StepRequest
+from workspace import archive
+from workspace.archive import Meta
+from workspace.aws import Clients
+from workspace.context import Paths
+from workspace.errors import Fenced, WorkspaceError
+from workspace.fence import ClaimFence
+from workspace.git import Checkout
+from workspace.session import SessionStore
+
+PERIOD_SECONDS = 30.0
+"""How much of the agent's work a `kill -9` may cost."""
+
+
+@dataclass
+class Checkpointer:
+    """The checkpoints of one workspace. Safe to use from several threads."""
+
+    client_id: str
+    bucket: str
+    request: StepRequest
+    paths: Paths
+    checkout: Checkout
+    store: SessionStore
+    clients: Clients
+    log: Callable[..., None] = field(repr=False)
+    current: str | None
+    """Key of the newest checkpoint; None if there is none that can be read."""
+    _written: str | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def is_at(self, meta: Meta) -> None:
+        """Says that the workspace is in the state of a checkpoint: writing the same again can be spared."""
+        transcripts = archive.transcript_files(self.paths.home)
+        self._written = archive.fingerprint(self._refs(), meta, transcripts)
+
+    def write(self, fence: ClaimFence, *, settled: bool = False) -> bool:
+        """Writes a checkpoint if something changed since the last one, and says whether.
+
+        Raises Fenced, GitError, botocore's exceptions.
+        """
+        with self._lock:
+            meta = self._meta(settled)
+            state = archive.fingerprint(self._refs(), meta, archive.transcript_files(self.paths.home))
+            if state == self._written:
+                return False
+            fence.verify()
+            key = f"{session_prefix(self.client_id, self.request.session_id)}checkpoints/{uuid.uuid4()}.tar.zst"
+            size = self._upload(key, meta)
+            try:
+                self.store.point_to(key, meta.conversation_id)
+            except Fenced:
+                self._delete(key)
+                raise
+            previous, self.current, self._written = self.current, key, state
+            if previous is not None:
+                self._delete(previous)
+            self.log("checkpoint written", key=key, bytes=size, dirty=meta.dirty, head=meta.head)
+            return True
+
+    @contextlib.contextmanager
+    def periodically(self, fence: ClaimFence, *, every: float = PERIOD_SECONDS) -> Iterator[None]:
+        """Writes a checkpoint every `every` seconds meanwhile; one that fails is logged, the next tries again."""
+        ended = threading.Event()
+
+        def loop() -> None:
+            while not ended.wait(every):
+                try:
+                    self.write(fence)
+                except (WorkspaceError, ClientError, BotoCoreError, OSError) as error:
+                    self.log("checkpoint failed, the next one tries again", level="warning", error=str(error))
+
+        thread = threading.Thread(target=loop, name="checkpoints", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _meta(self, settled: bool) -> Meta:
+        snapshot, head = self.checkout.tree_snapshot(), self.checkout.head()
+        return Meta(
+            generation=self.request.generation,
+            command_id=self.request.command_id,
+            session_id=self.request.session_id,
+            settled=settled,
+            head=head,
+            branch=self.checkout.current_branch(),
+            default_branch=self.checkout.default_branch,
+            snapshot=None if snapshot == head else snapshot,
+            conversation_id=archive.newest_conversation(self.paths.home),
+        )
+
+    def _refs(self) -> str:
+        # What is known of the remote is left out: a push alone is no reason to upload everything again.
+        names = self.checkout.run("for-each-ref", "--format=%(refname) %(objectname)")
+        return "\n".join(line for line in names.splitlines() if not line.startswith("refs/remotes/"))
+
+    def _upload(self, key: str, meta: Meta) -> int:
+        self.paths.tmp.mkdir(parents=True, exist_ok=True)
+        bundle, packed = self.paths.tmp / "checkpoint.bundle", self.paths.tmp / "checkpoint.tar.zst"
+        try:
+            self.checkout.run("bundle", "create", "--quiet", str(bundle), "--all")
+            archive.write(packed, bundle=bundle, home=self.paths.home, meta=meta)
+            size = packed.stat().st_size
+            with packed.open("rb") as body:
+                self.clients.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+        finally:
+            bundle.unlink(missing_ok=True)
+            packed.unlink(missing_ok=True)
+        return size
+
+    def _delete(self, key: str) -> None:
+        try:
+            self.clients.s3.delete_object(Bucket=self.bucket, Key=key)
+        except (ClientError, BotoCoreError) as error:
+            # The bucket's lifecycle rule removes what is left over.
+            self.log("an old checkpoint stays", level="warning", key=key, error=str(error))

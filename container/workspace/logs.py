@@ -1,0 +1,53 @@
+"""The log: one JSON object a line on stdout, with the ids that find a command's lines again."""
+
+import json
+import sys
+import threading
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+MAX_TEXT = 8_000
+"""Characters a field keeps: CloudWatch cuts an event at 256 KiB, and a line of a build can be a whole bundle."""
+
+
+class Log:
+    """A callable: `log("message", key=value)`. Secrets it was told of never appear, whoever prints them."""
+
+    def __init__(self, stream: TextIO | None = None, **bound: Any) -> None:
+        self._stream = stream
+        self._bound = bound
+        self._secrets: list[str] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, message: str, *, level: str = "info", **fields: Any) -> None:
+        """Writes one line. Levels: info, progress (for a human), warning, error."""
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        event = {"time": time, "level": level, "message": message, **self._bound, **fields}
+        line = json.dumps(self._clean(event), ensure_ascii=False, default=str)
+        stream = self._stream or sys.stdout
+        with self._lock:
+            stream.write(line + "\n")
+            stream.flush()
+
+    def progress(self, line: str) -> None:
+        """A line for a human about what is being done now."""
+        self(line, level="progress")
+
+    def hide(self, secret: str) -> None:
+        """From now on the text is written as ***; short ones are not, they would garble everything else."""
+        if len(secret) >= 6 and secret not in self._secrets:
+            self._secrets.append(secret)
+
+    def _clean(self, value: Any) -> Any:
+        if isinstance(value, str):
+            for secret in self._secrets:
+                value = value.replace(secret, "***")
+            text = value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "…"
+            return text.encode("utf-8", "replace").decode()
+        if isinstance(value, dict):
+            return {k: self._clean(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [self._clean(v) for v in value]
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        return self._clean(str(value))

@@ -1,0 +1,134 @@
+"""The two heartbeats: the claim's, which also brings the interrupt, and the task token's.
+
+Each has a thread of its own: a Step Functions endpoint that hangs must not let the claim expire.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from workspace.aws import Clients
+from workspace.errors import Fenced, StopReason
+from workspace.session import CLAIM_SECONDS, SessionStore
+from workspace.stop import Stop
+
+REFRESH_SECONDS = 0.5
+HEARTBEAT_SECONDS = 20.0
+
+TOKEN_GONE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
+"""What SendTask* answers for the token of a state that has ended."""
+
+
+class _Ticker:
+    """A thread that does something at once and then every `seconds`, until it is stopped or the job says so."""
+
+    def __init__(self, job: Callable[[], bool], seconds: float, name: str) -> None:
+        self._job = job
+        self._seconds = seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the thread; a call under way may take a few seconds, for which nobody waits long."""
+        self._ended.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(1.0)
+
+    def _loop(self) -> None:
+        while self._job() and not self._ended.wait(self._seconds):
+            pass
+
+
+class Pulse(_Ticker):
+    """Refreshes the claim; notes INTERRUPT for a generation above the run's and CLAIM_LOST for a claim that is gone.
+
+    It goes on after an interrupt: saving the work needs the claim too.
+    """
+
+    def __init__(
+        self,
+        store: SessionStore,
+        stop: Stop,
+        log: Callable[..., None],
+        *,
+        every: float = REFRESH_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(self.beat, every, "pulse")
+        self._store = store
+        self._stop = stop
+        self._log = log
+        self._clock = clock
+        self._alive = clock()
+
+    def beat(self) -> bool:
+        """One refresh. False once the claim is lost."""
+        # The claim's life counts from before the call: the answer may be slow.
+        asked = self._clock()
+        try:
+            session = self._store.refresh(patient=False)
+        except Fenced:
+            if not self._store.released.is_set():
+                self._lost("another workspace holds the session, or the claim was cleared")
+            return False
+        except (ClientError, BotoCoreError) as error:
+            if self._clock() - self._alive > CLAIM_SECONDS:
+                self._lost(f"it could not be refreshed for {CLAIM_SECONDS:.0f} s: {error}")
+                return False
+            return True
+        self._alive = asked
+        if session.generation > self._store.request.generation and StopReason.INTERRUPT not in self._stop.reasons:
+            self._stop.add(StopReason.INTERRUPT)
+            self._log("interrupted by a newer command", newCommandId=session.command_id, generation=session.generation)
+        return True
+
+    def _lost(self, why: str) -> None:
+        self._stop.add(StopReason.CLAIM_LOST)
+        self._log("claim lost", level="error", reason=why)
+
+
+class Heartbeat(_Ticker):
+    """Tells Step Functions that the step lives; notes TOKEN_GONE when nobody waits for it any more."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        token: str,
+        stop: Stop,
+        log: Callable[..., None],
+        *,
+        every: float = HEARTBEAT_SECONDS,
+    ) -> None:
+        super().__init__(self.beat, every, "heartbeat")
+        self._clients = clients
+        self._token = token
+        self._stop = stop
+        self._log = log
+
+    def beat(self) -> bool:
+        """One heartbeat. False once the token is gone; other failures are logged, the next beat tries again."""
+        try:
+            self._clients.stepfunctions.send_task_heartbeat(taskToken=self._token)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in TOKEN_GONE:
+                if not self._ended.is_set():
+                    # Intake raises the generation before it stops the run: give the pulse the time to see that first.
+                    time.sleep(2 * REFRESH_SECONDS)
+                    self._stop.add(StopReason.TOKEN_GONE)
+                    self._log("the run no longer waits for this step", level="warning", code=code)
+                return False
+            self._log("heartbeat refused", level="warning", code=code)
+        except BotoCoreError as error:
+            self._log("heartbeat failed", level="warning", error=str(error))
+        return True

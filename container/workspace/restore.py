@@ -1,0 +1,170 @@
+"""Getting the checkout back: from the session's checkpoint, or from the git host the first time."""
+
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contracts.errors import ErrorCode
+from workspace import archive
+from workspace.archive import CheckpointError, Meta
+from workspace.aws import Clients
+from workspace.context import Paths
+from workspace.errors import Fenced, GitError, StepFailed, WorkspaceError
+from workspace.fence import ClaimFence
+from workspace.git import Checkout
+from workspace.githost import reach
+from workspace.stop import Stop
+
+CLONE_SECONDS = 600.0
+"""A clone of a big repository may take minutes."""
+
+DOWN_SECONDS = 60.0
+"""How long a git host that does not answer is tried again before the first clone."""
+
+
+@dataclass(frozen=True)
+class Restorer:
+    """Fills an empty checkout."""
+
+    clients: Clients
+    bucket: str
+    paths: Paths
+    checkout: Checkout
+    stop: Stop
+    log: Callable[..., None] = field(repr=False)
+
+    def restore(self, key: str) -> Meta | None:
+        """Restores a checkpoint with its uncommitted edits; None, with the reason in the log, if it cannot be read.
+
+        Raises botocore's exceptions for a bucket that does not answer: then nothing is wrong with the checkpoint, and
+        going on without it would leave the edits in it behind.
+        """
+        unpacked = self.paths.tmp / "restore"
+        shutil.rmtree(unpacked, ignore_errors=True)
+        unpacked.mkdir(parents=True)
+        try:
+            meta = self._unpack(key, unpacked)
+            self._build_repository(unpacked / archive.BUNDLE, meta)
+            self._put_transcripts(unpacked / archive.TRANSCRIPTS)
+        except (CheckpointError, GitError) as error:
+            self.log("the checkpoint cannot be restored, cloning instead", level="error", key=key, reason=str(error))
+            self._clear()
+            return None
+        finally:
+            shutil.rmtree(unpacked, ignore_errors=True)
+        return meta
+
+    def clone(self) -> None:
+        """Clones the repository and checks the session's branch out.
+
+        Raises StepFailed (GIT_AUTH_FAILED, GIT_UNAVAILABLE, REPOSITORY_EMPTY), StepStopped.
+        """
+
+        def attempt(_seconds: float) -> None:
+            self._clear()
+            self.checkout.transport.clone(timeout=CLONE_SECONDS, poll=self.stop.check)
+
+        reach(attempt, within=DOWN_SECONDS, sleep=self.stop.sleep, log=self.log)
+        try:
+            self.checkout.start_branch()
+        except GitError as error:
+            if not self.checkout.run("for-each-ref", "--count=1", "refs/remotes/origin").strip():
+                message = f"The repository {self.checkout.transport.url} has no commit."
+                raise StepFailed(ErrorCode.REPOSITORY_EMPTY, message) from error
+            raise
+
+    def _unpack(self, key: str, into: Path) -> Meta:
+        try:
+            body = self.clients.s3.get_object(Bucket=self.bucket, Key=key)["Body"]
+        except self.clients.s3.exceptions.NoSuchKey as error:
+            raise CheckpointError("the object is gone") from error
+        # The stream's own read errors (a connection that breaks) are the network's, not the archive's.
+        packed = into / "archive"
+        with packed.open("wb") as file:
+            for chunk in body.iter_chunks(1 << 20):
+                file.write(chunk)
+        with packed.open("rb") as file:
+            return archive.read(file, into)
+
+    def _build_repository(self, bundle: Path, meta: Meta) -> None:
+        site, git = self.paths.site, self.checkout.run
+        self._clear()
+        site.mkdir(parents=True)
+        git("init", "--quiet", "--template=", f"--initial-branch={self.checkout.branch}")
+        git("config", "remote.origin.url", self.checkout.transport.url)
+        git("config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
+        git("fetch", "--quiet", "--no-tags", "--update-head-ok", str(bundle), "+refs/*:refs/*")
+        git("symbolic-ref", "refs/remotes/origin/HEAD", f"refs/remotes/origin/{meta.default_branch}")
+        if meta.branch is not None:
+            git("symbolic-ref", "HEAD", f"refs/heads/{meta.branch}")
+        else:
+            git("update-ref", "--no-deref", "HEAD", meta.head)
+        if meta.snapshot is not None:
+            self.checkout.restore_tree(meta.snapshot)
+        else:
+            git("reset", "--quiet", "--hard")
+        if self.checkout.head() != meta.head:
+            raise CheckpointError("the bundle's HEAD is not the one in meta.json")
+
+    def _put_transcripts(self, folder: Path) -> None:
+        if folder.is_dir():
+            shutil.copytree(folder, archive.transcripts_folder(self.paths.home), dirs_exist_ok=True)
+
+    def _clear(self) -> None:
+        shutil.rmtree(self.paths.site, ignore_errors=True)
+
+
+def trailers(session_id: str, command_id: str) -> str:
+    """The end of every commit message of ours."""
+    return f"Session-Id: {session_id}\nCommand-Id: {command_id}\n"
+
+
+def wip_message(subject: str, session_id: str, command_id: str) -> str:
+    """The message of a commit that saves unfinished work."""
+    return f"{subject}\n\n{trailers(session_id, command_id)}"
+
+
+class BackgroundPush:
+    """Pushes a WIP commit of an older command beside the step; a failure is logged, the step's own push repeats it."""
+
+    def __init__(self, checkout: Checkout, fence: ClaimFence, stop: Stop, log: Callable[..., None]) -> None:
+        self._checkout = checkout
+        self._fence = fence
+        self._stop = stop
+        self._log = log
+        self._thread: threading.Thread | None = None
+        self._cancelled = False
+
+    def start(self, commit: str) -> None:
+        """Begins."""
+        self._thread = threading.Thread(target=self._push, args=(commit,), name="wip-push", daemon=True)
+        self._thread.start()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Waits for the end; to be called before the step pushes itself."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def cancel(self) -> None:
+        """Ends the push if it still runs: it must not outlive the claim."""
+        self._cancelled = True
+        self.join(5.0)
+
+    def _poll(self) -> None:
+        if self._cancelled:
+            raise Fenced("the step is over")
+        self._stop.check()
+
+    def _push(self, commit: str) -> None:
+        branch = self._checkout.branch
+        try:
+            self._fence.verify(any_generation=True)
+            self._checkout.transport.push(commit, branch, timeout=60.0, poll=self._poll)
+            self._checkout.set_tracking(branch, commit)
+            self._log("WIP commit of the older command pushed", commit=commit, branch=branch)
+        except (WorkspaceError, TimeoutError, OSError, ClientError, BotoCoreError) as error:
+            self._log("WIP commit not pushed, the next push takes it along", level="warning", error=str(error))

@@ -1,0 +1,161 @@
+"""What is saved of a step that was ended from outside. Children are dead when this begins.
+
+An interrupted command is answered with its WIP commit, so that is made, checkpointed and pushed here. A workspace that
+is told to stop only checkpoints: the run goes on in a fresh one, with the edits still uncommitted.
+"""
+
+import importlib
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contracts.errors import ErrorCode, ErrorInfo, SfnError
+from contracts.steps import Interruption, StepName
+from workspace.checkpoint import Checkpointer
+from workspace.children import ProcessChildren
+from workspace.context import StepContext
+from workspace.errors import Fenced, StepStopped, StopReason, WorkspaceError
+from workspace.fence import ClaimFence
+from workspace.report import Reporter, for_record
+from workspace.restore import wip_message
+from workspace.session import SessionStore
+from workspace.stop import Stop
+
+INTERRUPTED_SUBJECT = "WIP: Interrupted by new message"
+
+PUSH_SECONDS = 15.0
+"""The next command waits for the claim meanwhile; what is not pushed by then, its own push takes along."""
+
+EXIT_DONE = 0
+EXIT_CLAIM_LOST = 3
+
+
+@dataclass(frozen=True)
+class Saver:
+    """Ends a stopped step. Before a checkout is there (`ctx` is None) nothing needs saving."""
+
+    store: SessionStore
+    fence: ClaimFence
+    reporter: Reporter
+    stop: Stop
+    log: Callable[..., None] = field(repr=False)
+    ctx: StepContext | None = None
+    checkpointer: Checkpointer | None = None
+    base: str | None = None
+    """HEAD when the step began."""
+
+    def stopped(self, reason: StopReason) -> int:
+        """Saves what the reason allows, reports, gives the claim back; the runner's exit code."""
+        self.log("step stopped", level="warning", reason=reason.value)
+        try:
+            if reason is StopReason.INTERRUPT:
+                return self._interrupted()
+            if reason is not StopReason.CLAIM_LOST:
+                return self._terminated(reason)
+        except (Fenced, StepStopped) as error:
+            self.log("the claim was lost while saving", level="error", error=str(error))
+        return EXIT_CLAIM_LOST
+
+    def checkpoint(self, fence: ClaimFence) -> None:
+        """A checkpoint as far as it goes: an error is logged. Raises Fenced."""
+        if self.checkpointer is None:
+            return
+        try:
+            self.checkpointer.write(fence)
+        except Fenced:
+            raise
+        except (WorkspaceError, ClientError, BotoCoreError, OSError) as error:
+            self.log("checkpoint failed", level="error", error=str(error))
+
+    def _interrupted(self) -> int:
+        interruption = Interruption(step=self._step)
+        try:
+            if self.ctx is not None:
+                interruption = self._save_interrupted(self.ctx)
+        except (Fenced, StepStopped):
+            raise
+        except Exception as error:
+            # The answer to the old command and the start of the new one must not hang on this.
+            self.log("saving failed", level="error", error=repr(error), traceback=traceback.format_exc())
+            self.checkpoint(self.fence.for_saving())
+        self._record(interruption)
+        info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
+        self.reporter.failure(SfnError.INTERRUPTED, info)
+        self._release()
+        return EXIT_DONE
+
+    def _save_interrupted(self, ctx: StepContext) -> Interruption:
+        fence = self.fence.for_saving()
+        fence.verify()
+        ctx = replace(
+            ctx,
+            fence=fence,
+            children=ProcessChildren(self.stop.only(StopReason.CLAIM_LOST), self.log),
+        )
+        request, checkout = ctx.request, ctx.checkout
+        commit = checkout.commit_all(wip_message(INTERRUPTED_SUBJECT, request.session_id, request.command_id))
+        head = commit or checkout.head()
+        # Before what takes longer: from here on not even a SIGKILL costs anything.
+        self.checkpoint(fence)
+        published = self._publish(ctx) if self._step is StepName.BUILD else 0
+        pushed = self._push(ctx, head)
+        files = set(ctx.command.agent.files_changed if ctx.command.agent else [])
+        files |= set(checkout.commits_touch(self.base, head) if self.base else [])
+        return Interruption(
+            step=self._step, commit=head, pushed=pushed, files_changed=sorted(files), published=published
+        )
+
+    def _publish(self, ctx: StepContext) -> int:
+        # Imported here: only an interrupted build needs it, and a cold step pays for every import.
+        build = importlib.import_module("workspace.steps.build")
+        try:
+            count: int = build.publish_partial(ctx)
+        except (Fenced, StepStopped):
+            raise
+        except Exception as error:
+            self.log("the partial publish failed", level="warning", error=str(error))
+            return 0
+        return count
+
+    def _push(self, ctx: StepContext, head: str) -> bool:
+        checkout = ctx.checkout
+        if checkout.tracking() == head:
+            return True
+        ctx.fence.verify()
+        try:
+            checkout.transport.push(head, checkout.branch, timeout=PUSH_SECONDS, poll=ctx.fence.check_stop)
+        except StepStopped:
+            raise
+        except (WorkspaceError, TimeoutError, ClientError, BotoCoreError, OSError) as error:
+            self.log("not pushed, the next command's push takes it along", level="warning", error=str(error))
+            return False
+        checkout.set_tracking(checkout.branch, head)
+        return True
+
+    def _terminated(self, reason: StopReason) -> int:
+        self.checkpoint(self.fence.for_saving())
+        if reason is StopReason.TERMINATED:
+            info = ErrorInfo.of(
+                ErrorCode.WORKSPACE_CRASHED, "The workspace was asked to stop (SIGTERM); work is saved."
+            )
+            self.reporter.failure(SfnError.STOPPED, info)
+        self._release()
+        return EXIT_DONE
+
+    def _record(self, interruption: Interruption) -> None:
+        try:
+            self.store.record("interruption", for_record(interruption))
+        except (ClientError, BotoCoreError) as error:
+            self.log("the interruption could not be recorded", level="error", error=str(error))
+
+    def _release(self) -> None:
+        try:
+            self.store.release(any_generation=True)
+        except (ClientError, BotoCoreError) as error:
+            self.log("the claim could not be released, it ends by itself", level="warning", error=str(error))
+
+    @property
+    def _step(self) -> StepName:
+        return self.store.request.step

@@ -1,0 +1,98 @@
+"""The step `push`: the commits go to the git host. Never forced, nothing lost.
+
+A remote that moved on is rebased onto; commits that conflict go to a rescue branch, and somebody has to merge it.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+from contracts.errors import ErrorCode, ErrorInfo
+from contracts.names import rescue_branch
+from contracts.steps import PushResult
+from workspace.context import StepContext
+from workspace.errors import StepFailed
+from workspace.githost import DOWN_SECONDS, Diverged, reach
+
+_RACES = 5
+_RESCUES = 20
+
+
+def run(ctx: StepContext) -> PushResult:
+    """Pushes the session's branch.
+
+    Raises StepFailed (GIT_AUTH_FAILED, GIT_UNAVAILABLE, PUSH_FAILED), StepStopped, Fenced.
+    """
+    began = time.monotonic()
+    ctx.checkout.return_to_branch()
+    result = _Push(ctx).push()
+    return result.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
+
+
+@dataclass
+class _Push:
+    ctx: StepContext
+    deadline: float = field(default=0.0)
+
+    def __post_init__(self) -> None:
+        self.deadline = time.monotonic() + self.ctx.settings.push_timeout_seconds
+
+    def push(self) -> PushResult:
+        checkout, branch = self.ctx.checkout, self.ctx.checkout.branch
+        rebased = False
+        for _ in range(_RACES):
+            head = checkout.head()
+            self.ctx.progress(f"Pushing {head[:8]} to {branch}")
+            try:
+                self._send(head, branch)
+            except Diverged:
+                self.ctx.log("the remote branch moved on", level="warning", branch=branch)
+            else:
+                return PushResult(commit=head, branch=branch, pushed=True, rebased=rebased)
+            theirs = self._fetch(branch, head)
+            if theirs is None:
+                continue
+            if not checkout.rebase(theirs):
+                return self._rescue(head, branch)
+            rebased = True
+        raise StepFailed(ErrorCode.PUSH_FAILED, f"The remote branch {branch} moved on {_RACES} times during the push.")
+
+    def _rescue(self, head: str, branch: str) -> PushResult:
+        name = rescue_branch(self.ctx.request.command_id)
+        for attempt in range(1, _RESCUES + 1):
+            rescue = name if attempt == 1 else f"{name}-{attempt}"
+            try:
+                self._send(head, rescue)
+            except Diverged:
+                # A rescue branch of that name holds other commits: they are somebody's, too.
+                continue
+            message = f"The commits conflict with those on {branch} and are on {rescue}."
+            self.ctx.log("conflict: pushed to a rescue branch", level="warning", branch=rescue, commit=head)
+            error = ErrorInfo.of(ErrorCode.PUSH_CONFLICT, message)
+            return PushResult(commit=head, branch=rescue, pushed=True, error=error)
+        raise StepFailed(ErrorCode.PUSH_FAILED, f"{_RESCUES} rescue branches {name}… hold other commits: delete some.")
+
+    def _send(self, commit: str, branch: str) -> None:
+        def attempt(seconds: float) -> None:
+            self.ctx.fence.verify()
+            self.ctx.checkout.transport.push(commit, branch, timeout=seconds, poll=self.ctx.fence.check_stop)
+
+        reach(attempt, within=self._within(), sleep=self._sleep, log=self.ctx.log)
+        self.ctx.checkout.set_tracking(branch, commit)
+
+    def _fetch(self, branch: str, have: str) -> str | None:
+        def attempt(seconds: float) -> str | None:
+            return self.ctx.checkout.transport.fetch(branch, have, timeout=seconds, poll=self.ctx.fence.check_stop)
+
+        theirs = reach(attempt, within=self._within(), sleep=self._sleep, log=self.ctx.log)
+        if theirs is not None:
+            self.ctx.checkout.set_tracking(branch, theirs)
+        return theirs
+
+    def _within(self) -> float:
+        return max(min(DOWN_SECONDS, self.deadline - time.monotonic()), 1.0)
+
+    def _sleep(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.ctx.fence.check_stop()
+            time.sleep(min(left, 0.1))

@@ -1,0 +1,17 @@
+"""The step `salvage`: a run failed, what it did is kept."""
+
+from contracts.steps import PushResult
+from workspace.context import StepContext
+from workspace.restore import wip_message
+from workspace.steps import push
+
+SUBJECT = "WIP: Run failed before commit"
+
+
+def run(ctx: StepContext) -> PushResult:
+    """Commits what is uncommitted as a WIP commit, then pushes like the step `push`, with the same errors."""
+    request = ctx.request
+    commit = ctx.checkout.commit_all(wip_message(SUBJECT, request.session_id, request.command_id))
+    if commit is not None:
+        ctx.log("uncommitted edits saved as a WIP commit", commit=commit)
+    return push.run(ctx)
