@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -26,13 +25,13 @@ MAX_SUMMARY = 16_000
 
 StepResult = AgentResult | BuildResult | PushResult
 
-_R = TypeVar("_R", bound=AgentResult | Interruption)
-
 
 def for_record(result: Contract) -> Contract:
     """A result as the command's item keeps it."""
-    if isinstance(result, (AgentResult, Interruption)):
-        result = _shorter(result, MAX_FILES_LISTED)
+    if isinstance(result, AgentResult):
+        return _shorter(result, MAX_FILES_LISTED)
+    if isinstance(result, Interruption):
+        return result.model_copy(update={"files_changed": _first(result.files_changed, MAX_FILES_LISTED)})
     return result
 
 
@@ -41,18 +40,20 @@ def for_console(result: StepResult) -> StepResult:
     return _shorter(result, RESULT_FILES_LISTED) if isinstance(result, AgentResult) else result
 
 
-def _shorter(result: _R, files: int) -> _R:
+def _shorter(result: AgentResult, files: int) -> AgentResult:
+    kept = _first(result.files_changed, files)
+    return result.model_copy(update={"files_changed": kept, "summary": result.summary[:MAX_SUMMARY]})
+
+
+def _first(paths: list[str], count: int) -> list[str]:
     kept: list[str] = []
     size = 0
-    for path in result.files_changed[:files]:
+    for path in paths[:count]:
         size += len(path.encode("utf-8", "replace")) + 1
         if size > MAX_LIST_BYTES:
             break
         kept.append(path)
-    update: dict[str, object] = {"files_changed": kept}
-    if isinstance(result, AgentResult):
-        update["summary"] = result.summary[:MAX_SUMMARY]
-    return result.model_copy(update=update)
+    return kept
 
 
 @dataclass(frozen=True)

@@ -172,9 +172,6 @@ class _Claimed:
             return self._stopped(self.runner.stop.reason or StopReason.CLAIM_LOST)
         except Exception as error:
             return self._failed(error)
-        finally:
-            if self.pushing is not None:
-                self.pushing.cancel()
 
     def _prepare(self) -> StepContext:
         runner, settings, stop, log = self.runner, self.runner.settings, self.runner.stop, self.runner.log
@@ -256,6 +253,7 @@ class _Claimed:
         checkpointer = self.saver.checkpointer
         if self.pushing is not None:
             self.pushing.join(PUSH_SECONDS)
+            self.pushing.cancel()
         if checkpointer is not None:
             checkpointer.write(self.fence, settled=self.runner.request.step in {StepName.PUSH, StepName.SALVAGE})
         self._record(result)
@@ -265,6 +263,7 @@ class _Claimed:
         return _exit(self.reporter.success(result))
 
     def _stopped(self, reason: StopReason) -> int:
+        self._cancel_push()
         # A step that was done when the interrupt came still leaves its result.
         if self.result is not None and reason is StopReason.INTERRUPT:
             with contextlib.suppress(ClientError, BotoCoreError):
@@ -272,6 +271,7 @@ class _Claimed:
         return self.saver.stopped(reason)
 
     def _failed(self, error: Exception) -> int:
+        self._cancel_push()
         try:
             self.saver.checkpoint(self.fence)
             if self.store.release() is Release.INTERRUPTED:
@@ -281,6 +281,10 @@ class _Claimed:
         except (ClientError, BotoCoreError) as failure:
             self.runner.log("the claim could not be released, it ends by itself", level="warning", error=str(failure))
         return self.runner._internal(error, self.reporter)
+
+    def _cancel_push(self) -> None:
+        if self.pushing is not None:
+            self.pushing.cancel()
 
     def _record(self, result: StepResult) -> None:
         self.store.record(_RECORDED[self.runner.request.step], for_record(result))

@@ -1,0 +1,322 @@
+"""Small real parts for the runner's tests: a git host that demands a token, tables and a bucket in moto, a session."""
+
+import base64
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from contracts.records import CommandRecord, SessionRecord
+from contracts.steps import StepName, StepRequest
+from workspace.aws import Clients
+from workspace.environment import git_environment, inherited
+from workspace.git import Checkout
+from workspace.settings import Settings
+from workspace.transport import Transport
+
+TOKEN = "ghp_" + "s3cretT0ken" * 3
+REGION = "us-west-2"
+
+
+def git(cwd: Path, *argv: str) -> str:
+    env = git_environment(cwd, inherited={"PATH": os.environ["PATH"]})
+    done = subprocess.run(["git", *argv], cwd=cwd, env=env, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def make_remote(folder: Path, *, empty: bool = False, hook: str | None = None) -> Path:
+    """A bare repository with two commits on `main`."""
+    bare = folder / "site.git"
+    bare.mkdir(parents=True)
+    git(bare, "init", "-q", "--bare", "-b", "main", ".")
+    git(bare, "config", "http.receivepack", "true")
+    if not empty:
+        work = folder / "seed"
+        git(folder, "clone", "-q", str(bare), str(work))
+        (work / "index.html").write_text("<h1>Home</h1>\n")
+        (work / ".gitignore").write_text("node_modules\ndist\n")
+        git(work, "add", "-A")
+        git(work, "commit", "-qm", "First")
+        (work / "about.html").write_text("<h1>About</h1>\n")
+        git(work, "add", "-A")
+        git(work, "commit", "-qm", "Second")
+        git(work, "push", "-q", "origin", "HEAD:main")
+    if hook is not None:
+        script = bare / "hooks" / "pre-receive"
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(hook)
+        script.chmod(0o755)
+    return bare
+
+
+def push_elsewhere(folder: Path, bare: Path, branch: str, files: dict[str, str], start: str = "main") -> str:
+    """Somebody else's commit on a branch of the remote."""
+    work = folder / f"other-{len(list(folder.iterdir()))}"
+    git(folder, "clone", "-q", str(bare), str(work))
+    git(work, "checkout", "-q", "-B", branch, f"origin/{start}")
+    for name, text in files.items():
+        (work / name).write_text(text)
+    git(work, "add", "-A")
+    git(work, "commit", "-qm", "Somebody else's")
+    git(work, "push", "-q", "origin", f"HEAD:{branch}")
+    return git(work, "rev-parse", "HEAD")
+
+
+@dataclass
+class GitHost:
+    """`git http-backend` behind Basic authentication. `answer` replaces it by a status, `failures` so many times first."""
+
+    root: Path
+    token: str = TOKEN
+    answer: int | None = None
+    failures: int = 0
+    redirect: str | None = None
+    seen: list[str] = field(default_factory=list)
+    authorizations: list[str] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/site.git"
+
+    def refuses(self, authorization: str | None) -> bool:
+        if not authorization or not authorization.startswith("Basic "):
+            return True
+        return base64.b64decode(authorization[6:]).decode().partition(":")[2] != self.token
+
+
+@contextmanager
+def serve_git(root: Path) -> Iterator[GitHost]:
+    host = GitHost(root)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.0"
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def _answer(self, status: int) -> None:
+            self.send_response(status)
+            if status == 401:
+                self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            host.seen.append(f"{self.command} {self.path}")
+            body = self._body()
+            authorization = self.headers.get("Authorization")
+            if authorization:
+                host.authorizations.append(authorization)
+            if host.redirect:
+                self.send_response(302)
+                self.send_header("Location", host.redirect + self.path)
+                self.end_headers()
+                return
+            if host.failures > 0:
+                host.failures -= 1
+                self._answer(503)
+                return
+            if host.answer is not None:
+                self._answer(host.answer)
+                return
+            if host.refuses(authorization):
+                self._answer(401)
+                return
+            self._backend(body)
+
+        do_POST = do_GET
+
+        def _body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") == "chunked":
+                body = b""
+                while size := int(self.rfile.readline(), 16):
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+                return body
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+        def _backend(self, body: bytes) -> None:
+            path, _, query = self.path.partition("?")
+            env = {
+                "PATH": os.environ["PATH"],
+                "GIT_PROJECT_ROOT": str(host.root),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "PATH_INFO": path,
+                "QUERY_STRING": query,
+                "REQUEST_METHOD": self.command,
+                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                "HTTP_GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                "REMOTE_USER": "tester",
+            }
+            done = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True, check=False)
+            head, _, content = done.stdout.partition(b"\r\n\r\n")
+            headers = [line.split(": ", 1) for line in head.decode().split("\r\n") if line]
+            status = next((int(v.split()[0]) for k, v in headers if k == "Status"), 200)
+            self.send_response(status)
+            for key, value in headers:
+                if key != "Status":
+                    self.send_header(key, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    host.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield host
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def make_checkout(root: Path, url: str, branch: str = "thread-t1", token: str = TOKEN) -> Checkout:
+    home = root / "tmp" / "git-home"
+    home.mkdir(parents=True, exist_ok=True)
+    env = git_environment(home, inherited=inherited(os.environ))
+    transport = Transport(url, lambda: token, root / "site", root / "tmp" / "transport.git", env)
+    return Checkout(root / "site", root / "tmp", branch, env, transport)
+
+
+@dataclass
+class StepFunctions:
+    """Records reports; answers like Step Functions for a token that is gone."""
+
+    calls: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    gone: bool = False
+
+    def _call(self, name: str, **values: str) -> dict[str, Any]:
+        if self.gone:
+            raise ClientError({"Error": {"Code": "TaskTimedOut", "Message": "gone"}}, name)
+        self.calls.append((name, values))
+        return {}
+
+    def send_task_heartbeat(self, **values: str) -> dict[str, Any]:
+        return self._call("heartbeat", **values)
+
+    def send_task_success(self, **values: str) -> dict[str, Any]:
+        return self._call("success", **values)
+
+    def send_task_failure(self, **values: str) -> dict[str, Any]:
+        return self._call("failure", **values)
+
+    @property
+    def reports(self) -> list[tuple[str, dict[str, str]]]:
+        return [call for call in self.calls if call[0] != "heartbeat"]
+
+
+class TestClients(Clients):
+    """Real clients against moto, and recorded Step Functions."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        super().__init__(boto3.Session(region_name=REGION, aws_access_key_id="x", aws_secret_access_key="y"))
+        self.sfn = StepFunctions()
+
+    @property
+    def stepfunctions(self) -> Any:
+        return self.sfn
+
+
+def make_aws(clients: Clients) -> None:
+    """The tables, the bucket and the secrets a workspace uses."""
+    make_tables(clients.dynamodb)
+    clients.s3.create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": REGION})
+    clients.secretsmanager.create_secret(Name="git-token", SecretString=TOKEN)
+    clients.secretsmanager.create_secret(Name="model-key", SecretString="sk-test-model-key")
+
+
+def make_tables(dynamodb: Any) -> None:
+    for name, keys in (("sessions", ["sessionId"]), ("commands", ["sessionId", "commandId"])):
+        dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            KeySchema=[
+                {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            ],
+        )
+
+
+def make_settings(root: Path, repository: str, **more: Any) -> Settings:
+    values: dict[str, Any] = {
+        "client_id": "amelia",
+        "repository": repository,
+        "site_bucket": "edit.amelia.example.com",
+        "site_url": "http://edit.amelia.example.com",
+        "artifacts_bucket": "artifacts",
+        "sessions_table": "sessions",
+        "commands_table": "commands",
+        "git_token_secret": "git-token",
+        "model_key_secret": "model-key",
+        "root": root,
+        "inherited": inherited(os.environ),
+    }
+    return Settings(**(values | more))
+
+
+def request(step: StepName, command_id: str = "cmd-1", generation: int = 1) -> StepRequest:
+    return StepRequest(
+        step=step,
+        task_token=f"task-token-of-{step}-{command_id}",
+        session_id="s1",
+        command_id=command_id,
+        generation=generation,
+    )
+
+
+def accept(clients: Clients, command_id: str, generation: int) -> None:
+    """What intake does to the tables, as far as the workspace sees it."""
+    from boto3.dynamodb.types import TypeSerializer
+
+    serializer = TypeSerializer()
+    command = CommandRecord(
+        session_id="s1",
+        command_id=command_id,
+        client_id="amelia",
+        generation=generation,
+        accepted_at=1,
+        instruction="Edit",
+    )
+    clients.dynamodb.put_item(
+        TableName="commands", Item={k: serializer.serialize(v) for k, v in command.to_item().items()}
+    )
+    clients.dynamodb.update_item(
+        TableName="sessions",
+        Key={"sessionId": {"S": "s1"}},
+        UpdateExpression="SET generation = :g, commandId = :c, clientId = :a, chatThreadId = :t",
+        ExpressionAttributeValues={
+            ":g": {"N": str(generation)},
+            ":c": {"S": command_id},
+            ":a": {"S": "amelia"},
+            ":t": {"S": "t1"},
+        },
+    )
+
+
+def read_session(clients: Clients) -> SessionRecord:
+    from boto3.dynamodb.types import TypeDeserializer
+
+    item = clients.dynamodb.get_item(TableName="sessions", Key={"sessionId": {"S": "s1"}})["Item"]
+    deserializer = TypeDeserializer()
+    return SessionRecord.from_item({k: deserializer.deserialize(v) for k, v in item.items()})
+
+
+def read_command(clients: Clients, command_id: str) -> CommandRecord:
+    from boto3.dynamodb.types import TypeDeserializer
+
+    key = {"sessionId": {"S": "s1"}, "commandId": {"S": command_id}}
+    item = clients.dynamodb.get_item(TableName="commands", Key=key)["Item"]
+    deserializer = TypeDeserializer()
+    return CommandRecord.from_item({k: deserializer.deserialize(v) for k, v in item.items()})
