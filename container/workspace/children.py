@@ -73,10 +73,11 @@ class ProcessChildren:
                 self.log("killed processes that a child left behind", level="warning", count=strays, program=argv[0])
             output.finish()
             process.forget(child)
+        if stopped is not None:
+            # A handler that chokes on a dying child's last words must not hide why it dies.
+            raise stopped from output.error
         if output.error is not None:
             raise output.error
-        if stopped is not None:
-            raise stopped
         return ChildResult(child.returncode, output.tail(), time.monotonic() - began)
 
     def _wait(self, child: "subprocess.Popen[bytes]", output: "_Output", deadline: float) -> Exception | None:
