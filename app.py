@@ -1,0 +1,40 @@
+"""The CDK app: reads the sites of the context and composes the stacks."""
+
+import json
+import os
+import sys
+
+import aws_cdk as cdk
+
+from contracts.site import DEFAULT_REGION, SiteConfig, SiteConfigError, parse_sites
+from stacks.platform_stack import PlatformStack
+from stacks.site_stack import SiteStack
+
+
+def sites_of(app: cdk.App) -> list[SiteConfig]:
+    """The sites of the context; `-c sites=…` passes text, cdk.json a list. Raises SiteConfigError."""
+    raw = app.node.try_get_context("sites")
+    if isinstance(raw, str):
+        try:
+            raw = json.loads(raw)
+        except json.JSONDecodeError as error:
+            raise SiteConfigError(f"sites: is no JSON ({error}). Correct the context `sites`.") from error
+    return parse_sites(raw)
+
+
+def main() -> None:
+    """Synthesizes one platform stack and one stack a site."""
+    app = cdk.App()
+    try:
+        sites = sites_of(app)
+    except SiteConfigError as error:
+        sys.exit(str(error))
+    region = app.node.try_get_context("region") or DEFAULT_REGION
+    env = cdk.Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=region)
+    platform = PlatformStack(app, "Sitewright-Platform", env=env)
+    for site in sites:
+        SiteStack(app, f"Sitewright-Site-{site.client_id}", platform=platform, site=site, env=env)
+    app.synth()
+
+
+main()

@@ -1,0 +1,1 @@
+"""The CDK stacks: composition and grants. Imports `contracts` only."""

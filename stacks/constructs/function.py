@@ -1,0 +1,56 @@
+"""A Lambda function of ours: one shared code asset, the Powertools layer, a log group."""
+
+from pathlib import Path
+
+from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Stack
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from contracts.names import ALARM_NAMESPACE
+
+REPOSITORY = Path(__file__).parents[2]
+POWERTOOLS_ACCOUNT = "017000801446"
+"""AWS' account that publishes the layer (Powertools documentation, "Install")."""
+POWERTOOLS_LAYER = "AWSLambdaPowertoolsPythonV3-python313-arm64:27"
+
+
+class Function(Construct):
+    """`lambdas.{module}.handler.handler` with the given environment."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        module: str,
+        timeout: Duration,
+        environment: dict[str, str],
+        memory_size: int = 256,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        layer = f"arn:aws:lambda:{Stack.of(self).region}:{POWERTOOLS_ACCOUNT}:layer:{POWERTOOLS_LAYER}"
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=f"lambdas.{module}.handler.handler",
+            code=lambda_.Code.from_asset(
+                str(REPOSITORY),
+                exclude=["*", "!lambdas", "!lambdas/**", "!contracts", "!contracts/**", "**/__pycache__"],
+                ignore_mode=IgnoreMode.DOCKER,
+            ),
+            layers=[lambda_.LayerVersion.from_layer_version_arn(self, "Powertools", layer)],
+            timeout=timeout,
+            memory_size=memory_size,
+            environment={
+                "POWERTOOLS_SERVICE_NAME": module,
+                "POWERTOOLS_METRICS_NAMESPACE": ALARM_NAMESPACE,
+                "LOG_LEVEL": "INFO",
+                **environment,
+            },
+            log_group=logs.LogGroup(
+                self, "Log", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
+            ),
+        )

@@ -1,0 +1,30 @@
+"""The queues of the interface."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+INTAKE_TIMEOUT = Duration.seconds(60)
+
+
+class Messaging(Construct):
+    """FIFO input queue, its dead-letter queue, FIFO response queue."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.dead_letters = sqs.Queue(
+            self, "DeadLetters", fifo=True, retention_period=Duration.days(14), enforce_ssl=True
+        )
+        self.input = sqs.Queue(
+            self,
+            "Input",
+            fifo=True,
+            enforce_ssl=True,
+            retention_period=Duration.days(4),
+            # AWS: at least six times the function's timeout, or a message returns while it is still being handled.
+            visibility_timeout=Duration.seconds(INTAKE_TIMEOUT.to_seconds() * 6),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=5),
+        )
+        self.response = sqs.Queue(self, "Response", fifo=True, enforce_ssl=True, retention_period=Duration.days(14))
+        # Lambda's own failed asynchronous invocations; EventBridge and Lambda cannot send to a FIFO queue here.
+        self.failed_events = sqs.Queue(self, "FailedEvents", enforce_ssl=True, retention_period=Duration.days(14))

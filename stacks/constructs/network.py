@@ -1,0 +1,32 @@
+"""The network: public subnets and free gateway endpoints, nothing that costs money while idle."""
+
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct
+
+
+class Network(Construct):
+    """A VPC without NAT and a security group that lets nothing in.
+
+    A workspace needs a public address to reach the model and the git host; a NAT gateway would cost $32.85 a month.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.vpc = ec2.Vpc(
+            self,
+            "Vpc",
+            max_azs=2,
+            nat_gateways=0,
+            # the default group's closing is a custom resource with a Lambda of its own; nothing uses that group
+            restrict_default_security_group=False,
+            subnet_configuration=[
+                ec2.SubnetConfiguration(name="public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=20)
+            ],
+            gateway_endpoints={
+                "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3),
+                "DynamoDb": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.DYNAMODB),
+            },
+        )
+        self.security_group = ec2.SecurityGroup(
+            self, "Workspace", vpc=self.vpc, description="Workspaces: out only", allow_all_outbound=True
+        )

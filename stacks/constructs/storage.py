@@ -1,0 +1,51 @@
+"""The tables and the artifacts bucket."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from contracts.records import OPEN_INDEX
+
+STRING = dynamodb.AttributeType.STRING
+
+
+class Storage(Construct):
+    """Sessions, commands, deployments; checkpoints, manifests and caches."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.sessions = self._table("Sessions", "sessionId")
+        self.commands = self._table("Commands", "sessionId", "commandId")
+        self.commands.add_global_secondary_index(
+            index_name=OPEN_INDEX,
+            partition_key=dynamodb.Attribute(name="open", type=STRING),
+            sort_key=dynamodb.Attribute(name="acceptedAt", type=dynamodb.AttributeType.NUMBER),
+            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+        )
+        self.deployments = self._table("Deployments", "clientId", "deploymentId")
+        self.artifacts = s3.Bucket(
+            self,
+            "Artifacts",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            removal_policy=RemovalPolicy.RETAIN,
+            lifecycle_rules=[
+                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1)),
+            ],
+        )
+
+    def _table(self, name: str, partition: str, sort: str | None = None) -> dynamodb.Table:
+        return dynamodb.Table(
+            self,
+            name,
+            partition_key=dynamodb.Attribute(name=partition, type=STRING),
+            sort_key=dynamodb.Attribute(name=sort, type=STRING) if sort else None,
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            time_to_live_attribute="ttl",
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            removal_policy=RemovalPolicy.RETAIN,
+        )

@@ -1,0 +1,242 @@
+"""The state machine's definition in JSONata: pure, so that it can be read, validated and interpreted without a stack.
+
+The Amazon States Language is written out here rather than composed of CDK's state classes: what an operator sees in the
+console is then what stands here, and no class decides which query language a nested state speaks (aws-cdk 34352, 35403).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.errors import SfnError
+from contracts.names import WORKSPACE_CONTAINER
+from contracts.steps import StepEnv, StepName
+
+Json = dict[str, Any]
+
+HEARTBEAT_SECONDS = 180
+"""Covers a Fargate cold start (45-70 s, image pull included): the clock runs from RunTask, not from the first heartbeat."""
+
+MARGIN_SECONDS = 180
+"""The container's own timeout fires first and saves its work; the state's is for a container that no longer can."""
+
+INPUT = "$states.context.Execution.Input"
+
+ECS_TRANSIENT = [
+    # RunTask answers 200 with failures[] when capacity is short; the integration turns that into AmazonECS.Unknown.
+    "AmazonECS.Unknown",
+    "ECS.AmazonECSException",
+    "ECS.ServerException",
+    "ECS.ThrottlingException",
+    "ECS.LimitExceededException",
+    "ECS.SdkClientException",
+]
+
+LAMBDA_TRANSIENT = [
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+]
+
+
+@dataclass(frozen=True)
+class WorkflowParts:
+    """What the definition refers to: ARNs (or CDK tokens of them) and limits in seconds."""
+
+    partition: str
+    cluster_arn: str
+    task_definition_arn: str
+    subnets: list[str]
+    security_group: str
+    commit_message_arn: str
+    record_sync_arn: str
+    site_bucket: str
+    agent_seconds: int
+    build_seconds: int
+    push_seconds: int
+    run_seconds: int
+
+
+def definition(parts: WorkflowParts) -> Json:
+    """The state machine as a JSON document."""
+    return {
+        "Comment": "One run of one command: edit, commit, build and publish, check, push",
+        "QueryLanguage": "JSONata",
+        "TimeoutSeconds": parts.run_seconds,
+        "StartAt": "Agent",
+        "States": {
+            "Agent": _step(
+                parts, StepName.AGENT, parts.agent_seconds, assign="agent", then="HasChanges", on_failure="Salvage"
+            ),
+            "HasChanges": {
+                "Type": "Choice",
+                "Choices": [{"Condition": "{% $agent.filesChangedCount > 0 %}", "Next": "WriteCommitMessage"}],
+                "Default": "Build",
+            },
+            "WriteCommitMessage": _function(
+                parts,
+                parts.commit_message_arn,
+                {
+                    "sessionId": f"{{% {INPUT}.sessionId %}}",
+                    "commandId": f"{{% {INPUT}.commandId %}}",
+                    "clientId": f"{{% {INPUT}.clientId %}}",
+                    "filesChanged": "{% $agent.filesChanged %}",
+                    "filesChangedCount": "{% $agent.filesChangedCount %}",
+                    "summary": "{% $agent.summary %}",
+                },
+                assign="commitMessage",
+                then="Build",
+                catch=[_catch("States.ALL", "Salvage")],
+            ),
+            "Build": _step(
+                parts, StepName.BUILD, parts.build_seconds, assign="build", then="IsPublished", on_failure="Salvage"
+            ),
+            "IsPublished": {
+                "Type": "Choice",
+                "Choices": [{"Condition": "{% $build.deploySuccess %}", "Next": "RecordSync"}],
+                "Default": "Push",
+            },
+            "RecordSync": _function(
+                parts,
+                parts.record_sync_arn,
+                {
+                    "sessionId": f"{{% {INPUT}.sessionId %}}",
+                    "commandId": f"{{% {INPUT}.commandId %}}",
+                    "clientId": f"{{% {INPUT}.clientId %}}",
+                    "siteBucket": parts.site_bucket,
+                    "build": "{% $build %}",
+                },
+                assign="sync",
+                then="Push",
+                # The site is live already: books that cannot be kept are no reason not to push.
+                catch=[
+                    {
+                        "ErrorEquals": ["States.ALL"],
+                        "Assign": {"sync": {"error": "{% $states.errorOutput %}"}},
+                        "Next": "Push",
+                    }
+                ],
+            ),
+            "Push": _step(parts, StepName.PUSH, parts.push_seconds, assign="push", then="Done", on_failure="Failed"),
+            "Done": {
+                "Type": "Succeed",
+                "Output": {
+                    "agent": "{% $agent %}",
+                    "build": "{% $build %}",
+                    "push": "{% $push %}",
+                },
+            },
+            "Salvage": {
+                **_step(
+                    parts, StepName.SALVAGE, parts.push_seconds, assign="salvage", then="Failed", on_failure="Failed"
+                ),
+                "Comment": "Push what there is; the first error stays the run's",
+                "Catch": [
+                    {"ErrorEquals": [SfnError.INTERRUPTED], "Next": "Interrupted"},
+                    {"ErrorEquals": ["States.ALL"], "Next": "Failed"},
+                ],
+            },
+            "Failed": {"Type": "Fail", "Error": "{% $failure.Error %}", "Cause": "{% $failure.Cause %}"},
+            "Interrupted": {
+                "Type": "Fail",
+                "Error": SfnError.INTERRUPTED,
+                "Cause": "A newer command of the session took over; the work is saved.",
+            },
+        },
+    }
+
+
+def _catch(error: str, state: str) -> Json:
+    return {
+        "ErrorEquals": [error],
+        "Assign": {
+            "failure": {
+                "Error": "{% $states.errorOutput.Error %}",
+                "Cause": "{% $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : '' %}",
+            }
+        },
+        "Next": state,
+    }
+
+
+def _step(parts: WorkflowParts, step: StepName, seconds: int, *, assign: str, then: str, on_failure: str) -> Json:
+    environment = {
+        StepEnv.STEP: step.value,
+        StepEnv.TASK_TOKEN: "{% $states.context.Task.Token %}",
+        StepEnv.SESSION_ID: f"{{% {INPUT}.sessionId %}}",
+        StepEnv.COMMAND_ID: f"{{% {INPUT}.commandId %}}",
+        StepEnv.GENERATION: f"{{% $string({INPUT}.generation) %}}",
+    }
+    return {
+        "Type": "Task",
+        "Resource": f"arn:{parts.partition}:states:::ecs:runTask.waitForTaskToken",
+        "HeartbeatSeconds": HEARTBEAT_SECONDS,
+        "TimeoutSeconds": seconds + MARGIN_SECONDS,
+        "Arguments": {
+            "Cluster": parts.cluster_arn,
+            "TaskDefinition": parts.task_definition_arn,
+            "LaunchType": "FARGATE",
+            "PropagateTags": "TASK_DEFINITION",
+            "NetworkConfiguration": {
+                "AwsvpcConfiguration": {
+                    "Subnets": parts.subnets,
+                    "SecurityGroups": [parts.security_group],
+                    "AssignPublicIp": "ENABLED",
+                }
+            },
+            "Overrides": {
+                "ContainerOverrides": [
+                    {
+                        "Name": WORKSPACE_CONTAINER,
+                        "Environment": [{"Name": name.value, "Value": value} for name, value in environment.items()],
+                    }
+                ]
+            },
+        },
+        "Assign": {assign: "{% $states.result %}"},
+        "Retry": [
+            {
+                "ErrorEquals": ECS_TRANSIENT,
+                "IntervalSeconds": 5,
+                "BackoffRate": 2,
+                "MaxAttempts": 5,
+                "JitterStrategy": "FULL",
+            },
+            {
+                "ErrorEquals": [SfnError.CRASHED, SfnError.STOPPED, SfnError.BUSY, "States.HeartbeatTimeout"],
+                "IntervalSeconds": 1,
+                "BackoffRate": 2,
+                "MaxAttempts": 2,
+                "JitterStrategy": "FULL",
+            },
+        ],
+        "Catch": [
+            {"ErrorEquals": [SfnError.INTERRUPTED], "Next": "Interrupted"},
+            _catch("States.ALL", on_failure),
+        ],
+        "Next": then,
+    }
+
+
+def _function(
+    parts: WorkflowParts, arn: str, payload: Json, *, assign: str, then: str, catch: list[Json]
+) -> Json:
+    return {
+        "Type": "Task",
+        "Resource": f"arn:{parts.partition}:states:::lambda:invoke",
+        "TimeoutSeconds": 150,
+        "Arguments": {"FunctionName": arn, "Payload": payload},
+        "Assign": {assign: "{% $states.result.Payload %}"},
+        "Retry": [
+            {
+                "ErrorEquals": LAMBDA_TRANSIENT,
+                "IntervalSeconds": 1,
+                "BackoffRate": 2,
+                "MaxAttempts": 5,
+                "JitterStrategy": "FULL",
+            }
+        ],
+        "Catch": catch,
+        "Next": then,
+    }

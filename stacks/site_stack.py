@@ -1,0 +1,186 @@
+"""One client's site: bucket, secrets, workspace, state machine, and the registration that lets intake find it."""
+
+from typing import Any
+
+from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_ssm as ssm
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from contracts.names import SITE_PARAMETER_PREFIX, state_machine_name
+from contracts.records import SiteEntry
+from contracts.site import SiteConfig
+from contracts.steps import WorkspaceEnv
+from stacks.constructs.workflow import WorkflowParts, definition
+from stacks.constructs.workspace_task import WorkspaceTask
+from stacks.platform_stack import PlatformStack
+
+
+class SiteStack(Stack):
+    """Everything that belongs to one site only."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, platform: PlatformStack, site: SiteConfig, **kwargs: Any
+    ) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        self._platform = platform
+        self._site = site
+        self.bucket = self._bucket()
+        self.git_token = self._secret("git-token", "Token with write access to the site's git repository")
+        self.model_key = self._secret("model-key", "API key of the model")
+        self.workspace = WorkspaceTask(
+            self,
+            "Workspace",
+            client_id=site.client_id,
+            cpu=site.cpu,
+            memory_mib=site.memory_mib,
+            environment=self._environment(),
+        )
+        self._grant_workspace()
+        self.state_machine = self._state_machine()
+        self._register()
+
+    def _bucket(self) -> s3.Bucket:
+        return s3.Bucket(
+            self,
+            "Site",
+            bucket_name=self._site.bucket,
+            website_index_document="index.html",
+            website_error_document="404.html",
+            public_read_access=True,
+            block_public_access=s3.BlockPublicAccess(
+                block_public_acls=True, ignore_public_acls=True, block_public_policy=False, restrict_public_buckets=False
+            ),
+            versioned=True,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+
+    def _secret(self, name: str, description: str) -> secretsmanager.Secret:
+        return secretsmanager.Secret(
+            self,
+            name,
+            secret_name=f"sitewright/{self._site.client_id}/{name}",
+            description=description,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        site, storage = self._site, self._platform.storage
+        values = {
+            WorkspaceEnv.CLIENT_ID: site.client_id,
+            WorkspaceEnv.REPOSITORY: site.repository,
+            WorkspaceEnv.SITE_BUCKET: self.bucket.bucket_name,
+            WorkspaceEnv.SITE_URL: site.url,
+            WorkspaceEnv.ARTIFACTS_BUCKET: storage.artifacts.bucket_name,
+            WorkspaceEnv.SESSIONS_TABLE: storage.sessions.table_name,
+            WorkspaceEnv.COMMANDS_TABLE: storage.commands.table_name,
+            WorkspaceEnv.GIT_TOKEN_SECRET: self.git_token.secret_arn,
+            WorkspaceEnv.MODEL_KEY_SECRET: self.model_key.secret_arn,
+            WorkspaceEnv.MODEL: site.model,
+            WorkspaceEnv.MODEL_BASE_URL: site.model_base_url,
+            WorkspaceEnv.MAX_TURNS: str(site.max_turns),
+            WorkspaceEnv.MAX_BUDGET_USD: str(site.max_budget_usd),
+            WorkspaceEnv.AGENT_TIMEOUT_SECONDS: str(site.agent_timeout_seconds),
+            WorkspaceEnv.BUILD_TIMEOUT_SECONDS: str(site.build_timeout_seconds),
+            WorkspaceEnv.PUSH_TIMEOUT_SECONDS: str(site.push_timeout_seconds),
+        }
+        return {name.value: value for name, value in values.items() if value is not None}
+
+    def _grant_workspace(self) -> None:
+        role, storage = self.workspace.definition.task_role, self._platform.storage
+        self.bucket.grant_read_write(role)
+        # Written out: a grant of the platform's bucket to this stack's role is cut to the client's own prefix.
+        artifacts = storage.artifacts
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+                resources=[artifacts.arn_for_objects(f"{self._site.client_id}/*")],
+            )
+        )
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                # Without ListBucket a missing key answers 403 instead of 404 (S3 API reference, GetObject).
+                actions=["s3:ListBucket"],
+                resources=[artifacts.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": [f"{self._site.client_id}/*"]}},
+            )
+        )
+        for table in (storage.sessions, storage.commands):
+            role.add_to_principal_policy(
+                iam.PolicyStatement(
+                    actions=["dynamodb:GetItem", "dynamodb:UpdateItem"], resources=[table.table_arn]
+                )
+            )
+        self.git_token.grant_read(role)
+        self.model_key.grant_read(role)
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                # Task tokens carry no resource to cut the permission to.
+                actions=["states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"],
+                resources=["*"],
+            )
+        )
+
+    def _state_machine(self) -> sfn.StateMachine:
+        site, platform, task = self._site, self._platform, self.workspace.definition
+        role = iam.Role(self, "RunRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+        task.grant_run(role)
+        platform.commit_message.grant_invoke(role)
+        platform.record_sync.grant_invoke(role)
+        parts = WorkflowParts(
+            partition=self.partition,
+            cluster_arn=platform.cluster.cluster_arn,
+            task_definition_arn=task.task_definition_arn,
+            subnets=[subnet.subnet_id for subnet in platform.network.vpc.public_subnets],
+            security_group=platform.network.security_group.security_group_id,
+            commit_message_arn=platform.commit_message.function_arn,
+            record_sync_arn=platform.record_sync.function_arn,
+            site_bucket=self.bucket.bucket_name,
+            agent_seconds=site.agent_timeout_seconds,
+            build_seconds=site.build_timeout_seconds,
+            push_seconds=site.push_timeout_seconds,
+            run_seconds=site.run_timeout_seconds,
+        )
+        return sfn.StateMachine(
+            self,
+            "Run",
+            state_machine_name=state_machine_name(site.client_id),
+            definition_body=sfn.DefinitionBody.from_string(self.to_json_string(definition(parts))),
+            role=role,
+            logs=sfn.LogOptions(
+                destination=logs.LogGroup(
+                    self, "RunLog", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
+                ),
+                level=sfn.LogLevel.ERROR,
+                include_execution_data=False,
+            ),
+        )
+
+    def _register(self) -> None:
+        site = self._site
+        entry = SiteEntry(
+            client_id=site.client_id,
+            state_machine_arn=self.state_machine.state_machine_arn,
+            site_url=site.url,
+            bucket=self.bucket.bucket_name,
+        )
+        ssm.StringParameter(
+            self,
+            "Entry",
+            parameter_name=f"{SITE_PARAMETER_PREFIX}{site.client_id}",
+            string_value=self.to_json_string(entry.model_dump(by_alias=True)),
+        )
+        for name, value in {
+            "StateMachineArn": self.state_machine.state_machine_arn,
+            "SiteBucket": self.bucket.bucket_name,
+            "SiteUrl": site.url,
+            "GitTokenSecretArn": self.git_token.secret_arn,
+            "ModelKeySecretArn": self.model_key.secret_arn,
+            "TaskDefinitionArn": self.workspace.definition.task_definition_arn,
+            "LogGroup": self.workspace.log_group.log_group_name,
+        }.items():
+            CfnOutput(self, name, value=value)
