@@ -1,0 +1,180 @@
+"""A whole runner in the test's process: real git host, moto, and steps that the test writes."""
+
+import io
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from contracts.steps import AgentResult, BuildResult, StepName
+from tests.unit.workspace.core_support import (
+    GitHost,
+    TestClients,
+    accept,
+    git,
+    make_aws,
+    make_remote,
+    make_settings,
+    read_session,
+    request,
+    serve_git,
+)
+from workspace import runner as runner_module
+from workspace.context import StepContext
+from workspace.logs import Log
+from workspace.runner import Runner, Timing
+from workspace.stop import Stop
+
+Step = Callable[[StepContext], Any]
+
+
+@dataclass
+class World:
+    """One session with its host, tables and bucket; every `step` is a fresh container."""
+
+    folder: Path
+    host: GitHost
+    clients: TestClients
+    monkeypatch: pytest.MonkeyPatch
+    containers: int = 0
+    log: io.StringIO = field(default_factory=io.StringIO)
+    root: Path = Path()
+
+    @property
+    def bare(self) -> Path:
+        return self.host.root / "site.git"
+
+    def prepare(
+        self, step: StepName, command: str = "cmd-1", generation: int = 1, *, stop: Stop | None = None, **settings: Any
+    ) -> Runner:
+        self.containers += 1
+        self.root = self.folder / f"container-{self.containers}"
+        return Runner(
+            make_settings(self.root, self.host.url, **settings),
+            request(step, command, generation),
+            self.clients,
+            Log(self.log, step=step.value),
+            stop or Stop(),
+            f"task-{self.containers}",
+            Timing(busy=3.0, heartbeat=0.2, checkpoint=0.3),
+        )
+
+    def use(self, **steps: Any) -> None:
+        """Replaces steps by functions of the test (`agent=...`); the others stay the product's."""
+        real = runner_module._step_module
+
+        def module(step: StepName) -> Any:
+            return SimpleNamespace(run=steps[step.value]) if step.value in steps else real(step)
+
+        self.monkeypatch.setattr(runner_module, "_step_module", module)
+
+    def step(self, step: StepName, command: str = "cmd-1", generation: int = 1, **settings: Any) -> int:
+        return self.prepare(step, command, generation, **settings).run()
+
+    @property
+    def report(self) -> tuple[str, dict[str, Any]]:
+        """The last report: kind, and its payload with the JSON parsed."""
+        kind, values = self.clients.sfn.reports[-1]
+        parsed: dict[str, Any] = dict(values)
+        for name in ("output", "cause"):
+            if name in parsed:
+                parsed[name] = json.loads(parsed[name])
+        return kind, parsed
+
+    def remote(self, *argv: str) -> str:
+        return git(self.bare, *argv)
+
+    def events(self, message: str) -> list[dict[str, Any]]:
+        return [e for e in map(json.loads, self.log.getvalue().splitlines()) if e["message"] == message]
+
+    def checkpoints(self) -> list[str]:
+        found = self.clients.s3.list_objects_v2(Bucket="artifacts", Prefix="amelia/sessions/s1/checkpoints/")
+        return [item["Key"] for item in found.get("Contents", [])]
+
+    def claim_is_free(self) -> bool:
+        return read_session(self.clients).workspace_id is None
+
+
+@contextmanager
+def new_world(folder: Path, monkeypatch: pytest.MonkeyPatch, **remote: Any) -> Iterator[World]:
+    make_remote(folder / "host", **remote)
+    with serve_git(folder / "host") as host, mock_aws():
+        clients = TestClients()
+        make_aws(clients)
+        accept(clients, "cmd-1", 1)
+        yield World(folder, host, clients, monkeypatch)
+
+
+def edit(files: dict[str, str | None], summary: str = "Edited") -> Step:
+    """An agent that writes (or, with None, deletes) files and says something in its transcript."""
+
+    def run(ctx: StepContext) -> AgentResult:
+        base = ctx.checkout.head()
+        for name, text in files.items():
+            path = ctx.paths.site / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text) if text is not None else path.unlink()
+        say(ctx, summary)
+        changed = ctx.checkout.changed_files(base)
+        return AgentResult(files_changed=changed, files_changed_count=len(changed), summary=summary)
+
+    return run
+
+
+CONVERSATION = "0b1f7c9e-2f5c-4d58-9d53-0d6a2b0f6c11"
+
+
+def say(ctx: StepContext, text: str) -> None:
+    transcript = ctx.paths.home / ".claude" / "projects" / "-workspace-site" / f"{CONVERSATION}.jsonl"
+    transcript.parent.mkdir(parents=True, exist_ok=True)
+    with transcript.open("a") as file:
+        file.write(json.dumps({"text": text}) + "\n")
+
+
+def slow_edit(files: dict[str, str]) -> Step:
+    """An agent in a real child process: writes files, then works on until it is told to stop."""
+
+    def run(ctx: StepContext) -> AgentResult:
+        edit(dict(files))(ctx)
+        (ctx.paths.root / "working").touch()
+        ctx.children.run(
+            [sys.executable, "-IS", "-c", "import time; time.sleep(60)"],
+            cwd=ctx.paths.site,
+            env={"PATH": os.environ["PATH"]},
+            timeout=60,
+        )
+        raise AssertionError("the agent was not stopped")
+
+    return run
+
+
+def commit_step(message: str = "[2026-01-01] Edit") -> Step:
+    def run(ctx: StepContext) -> BuildResult:
+        commit = ctx.checkout.commit_all(message)
+        return BuildResult(commit=ctx.checkout.head(), committed=commit is not None, build_success=True)
+
+    return run
+
+
+def in_background(action: Callable[[], int]) -> tuple[threading.Thread, list[int]]:
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(action()))
+    thread.start()
+    return thread, codes
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
