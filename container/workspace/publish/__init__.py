@@ -1,0 +1,1 @@
+"""Publishing a build to the site bucket: what to do is planned first, then done."""

@@ -1,0 +1,128 @@
+"""What a publish has to do: the build's files against what is live. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from contracts.manifest import Manifest, ManifestEntry
+from workspace.publish.content import LocalFile, cache_control, content_type, is_hashed, is_html
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object as ListObjectsV2 describes it."""
+
+    etag: str
+    """Without quotes."""
+    size: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do, in order: `phases`, then `deletes`."""
+
+    phases: tuple[tuple[LocalFile, ...], ...]
+    """Uploads. A phase begins when the one before is done: hashed assets, other files, pages, the root page."""
+    deletes: tuple[str, ...]
+    settled: Mapping[str, ManifestEntry]
+    """Entries that change without a write: assets that retire now, or that came back."""
+    live: Mapping[str, ManifestEntry]
+    """What is live before anything is done."""
+    unchanged: int
+
+    @property
+    def writes(self) -> bool:
+        """Whether the bucket is touched at all."""
+        return bool(self.deletes or any(self.phases))
+
+
+def needs_listing(manifest: Manifest | None) -> bool:
+    """Whether the books cannot be trusted, and the bucket has to be listed."""
+    return manifest is None or manifest.reconcile
+
+
+def make_plan(
+    files: Iterable[LocalFile], manifest: Manifest | None, listing: Mapping[str, Listed] | None, now: int
+) -> Plan:
+    """Compares a build with what is live.
+
+    Args:
+        files: the build.
+        manifest: the books; None if there are none, or none that can be read.
+        listing: the bucket's objects, which then count instead of the books; None to trust these.
+        now: milliseconds since the epoch.
+    """
+    live = _live(manifest, listing)
+    local = {file.key: file for file in files}
+    uploads = [file for file in local.values() if not _same(file, live.get(file.key))]
+    sent = {file.key for file in uploads}
+    settled: dict[str, ManifestEntry] = {}
+    deletes = []
+    for key, entry in live.items():
+        if key in local:
+            if key not in sent and (entry.retired_at is not None or entry.due):
+                settled[key] = entry.model_copy(update={"retired_at": None, "due": False})
+        elif not is_hashed(key) or entry.due:
+            deletes.append(key)
+        elif entry.retired_at is None:
+            settled[key] = entry.model_copy(update={"retired_at": now})
+    return Plan(
+        phases=_phases(uploads),
+        deletes=tuple(sorted(deletes)),
+        settled=settled,
+        live=live,
+        unchanged=len(local) - len(uploads),
+    )
+
+
+def entry_of(file: LocalFile, etag: str | None) -> ManifestEntry:
+    """The books' entry of an uploaded file."""
+    return ManifestEntry(
+        md5=file.md5, size=file.size, content_type=file.content_type, cache_control=file.cache_control, etag=etag
+    )
+
+
+def _live(manifest: Manifest | None, listing: Mapping[str, Listed] | None) -> dict[str, ManifestEntry]:
+    known = manifest.files if manifest else {}
+    if listing is None:
+        return dict(known)
+    found = {}
+    for key, listed in listing.items():
+        entry = known.get(key)
+        if entry is None or listed.etag not in {entry.etag, entry.md5}:
+            # The listing tells no headers. Those of an object nobody booked are taken to be ours; one whose content
+            # differs from the books is sent again anyway.
+            entry = ManifestEntry(
+                md5=listed.etag,
+                size=listed.size,
+                content_type=entry.content_type if entry else content_type(key),
+                cache_control=entry.cache_control if entry else cache_control(key),
+                etag=listed.etag,
+                retired_at=entry.retired_at if entry else None,
+                due=entry.due if entry else False,
+            )
+        found[key] = entry
+    return found
+
+
+def _same(file: LocalFile, entry: ManifestEntry | None) -> bool:
+    return entry is not None and (file.md5, file.content_type, file.cache_control) == (
+        entry.md5,
+        entry.content_type,
+        entry.cache_control,
+    )
+
+
+def _phases(files: Iterable[LocalFile]) -> tuple[tuple[LocalFile, ...], ...]:
+    phases: tuple[list[LocalFile], ...] = ([], [], [], [])
+    for file in sorted(files, key=lambda file: file.key):
+        phases[_rank(file.key)].append(file)
+    return tuple(tuple(phase) for phase in phases)
+
+
+def _rank(key: str) -> int:
+    # A page may go live only after everything it loads; the root page is the one that links to all others.
+    if is_hashed(key):
+        return 0
+    if not is_html(key):
+        return 1
+    return 3 if key == "index.html" else 2

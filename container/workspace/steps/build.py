@@ -1,0 +1,157 @@
+"""The step `build`: commit, install, build, publish. A build or publish that fails is an answer, no failed step."""
+
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from contracts.errors import ErrorCode, ErrorInfo
+from contracts.steps import BuildResult
+from workspace.context import ChildResult, StepContext
+from workspace.environment import build_environment
+from workspace.errors import StepStopped
+from workspace.modules import Modules
+from workspace.publish import partial
+from workspace.publish.content import scan
+from workspace.publish.execute import publish
+
+DIST = "dist"
+FALLBACK_SUBJECT = "Update the website"
+
+_LINES = 30
+_MESSAGE_CHARACTERS = 1_900
+"""ErrorInfo cuts the end off, and the end of a log is what matters."""
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_FRAME = re.compile(r"^\s+at .*(node:|node_modules/)")
+_SOURCE = re.compile(r"(?<![\w/.-])(?:src|public|content|pages|components|layouts)/[\w@.\[\]()+ /-]*\.\w+")
+
+
+class BuildFailed(Exception):
+    """The site cannot be built; the text says why."""
+
+
+def run(ctx: StepContext) -> BuildResult:
+    """Commits what is uncommitted, builds, and makes the site bucket hold the result.
+
+    Raises StepStopped, Fenced, GitError (the commit itself is refused).
+    """
+    return _Build(ctx).run()
+
+
+def publish_partial(ctx: StepContext) -> int:
+    """Publishes what an interrupted build left that no page breaks by; how many files went out.
+
+    Raises StepStopped, Fenced, PublishError, OSError.
+    """
+    return partial.publish_dist(ctx, ctx.paths.site / DIST)
+
+
+@dataclass
+class _Build:
+    ctx: StepContext
+    seconds: dict[str, float] = field(default_factory=dict)
+    deadline: float = 0.0
+
+    def run(self) -> BuildResult:
+        ctx = self.ctx
+        self.deadline = time.monotonic() + ctx.settings.build_timeout_seconds
+        partial.mark_begun(ctx.paths.tmp)
+        ctx.fence.verify()
+        with self._timed("commit"):
+            made = ctx.checkout.commit_all(ctx.command.commit_message or FALLBACK_SUBJECT)
+            commit = made or ctx.checkout.head()
+        result = BuildResult(commit=commit, committed=made is not None)
+        try:
+            self._build()
+            files = scan(ctx.paths.site / DIST)
+            if not files:
+                raise BuildFailed("`npm run build` left dist/ empty.")
+        except (BuildFailed, OSError) as error:
+            ctx.log("build failed", level="error", error=str(error))
+            info = ErrorInfo.of(ErrorCode.BUILD_FAILED, str(error))
+            return result.model_copy(update={"error": info, "seconds": self.seconds})
+        partial.mark_complete(ctx.paths.tmp)
+        ctx.progress(f"Publishing {len(files)} files")
+        with self._timed("publish"):
+            outcome = publish(ctx, files, commit)
+        return result.model_copy(
+            update={
+                "build_success": True,
+                "deploy_success": outcome.error is None,
+                "deployment_id": outcome.deployment_id,
+                "uploaded": outcome.uploaded,
+                "deleted": outcome.deleted,
+                "unchanged": outcome.unchanged,
+                "error": outcome.error,
+                "seconds": self.seconds,
+            }
+        )
+
+    def _build(self) -> None:
+        site = self.ctx.paths.site
+        if not (site / "package.json").is_file():
+            raise BuildFailed("The repository has no package.json in its root folder.")
+        with self._timed("install"):
+            self._succeed("npm", Modules(self.ctx, self._run).provide)
+        _wipe(site / DIST)
+        self.ctx.progress("Building the site")
+        with self._timed("build"):
+            try:
+                self._succeed("npm run build", lambda: self._run(("npm", "run", "build")))
+            except StepStopped:
+                partial.mark_stopped(self.ctx.paths.tmp)
+                raise
+        if (site / DIST).is_symlink() or not (site / DIST).is_dir():
+            raise BuildFailed("`npm run build` made no dist/ folder.")
+
+    def _run(self, argv: Sequence[str], on_line: Callable[[str], None] | None = None) -> ChildResult:
+        ctx = self.ctx
+        return ctx.children.run(
+            argv,
+            cwd=ctx.paths.site,
+            env=build_environment(ctx.paths, inherited=ctx.settings.inherited),
+            timeout=max(self.deadline - time.monotonic(), 1.0),
+            on_line=on_line,
+        )
+
+    def _succeed(self, what: str, work: Callable[[], ChildResult | None]) -> None:
+        try:
+            done = work()
+        except TimeoutError as error:
+            seconds = self.ctx.settings.build_timeout_seconds
+            raise BuildFailed(f"{what} did not end within {seconds} s (`buildTimeoutSeconds` of the site).") from error
+        if done is not None and done.returncode != 0:
+            raise BuildFailed(f"{what} exited with {done.returncode}.\n{excerpt(done.tail, self.ctx.paths.site)}")
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[part] = round(time.monotonic() - began, 3)
+
+
+def excerpt(tail: str, site: Path) -> str:
+    """The end of a build's log as a person wants it: without colours and the tools' own stack frames, and with the
+    line that names the source file even if that stands further up.
+    """
+    text = _ANSI.sub("", tail).replace(f"{site}/", "")
+    lines = [line.rstrip() for line in text.splitlines() if line.strip() and not _FRAME.match(line)]
+    end = "\n".join(lines[-_LINES:])[-_MESSAGE_CHARACTERS:]
+    if not _SOURCE.search(end):
+        named = next((line.strip() for line in reversed(lines) if _SOURCE.search(line)), None)
+        if named:
+            end = f"{named[:300]}\n{end[-(_MESSAGE_CHARACTERS - 301) :]}"
+    return end
+
+
+def _wipe(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
