@@ -1,0 +1,342 @@
+"""One step from claim to report: results, interrupts at every moment, termination, lost claims, unexpected errors."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from contracts.steps import AgentResult, BuildResult, StepName
+from tests.unit.workspace.core_support import accept, git, read_command, read_session, request
+from tests.unit.workspace.runner_support import (
+    World,
+    commit_step,
+    edit,
+    in_background,
+    new_world,
+    say,
+    slow_edit,
+    wait_for,
+)
+from workspace.context import StepContext
+from workspace.errors import Fenced, StepStopped, StopReason
+from workspace.git import Checkout
+from workspace.report import MAX_LIST_BYTES, for_console, for_record
+from workspace.session import SessionStore
+from workspace.stop import Stop
+
+WIP = "WIP: Interrupted by new message\n\nSession-Id: s1\nCommand-Id: cmd-1"
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with new_world(tmp_path, monkeypatch) as made:
+        yield made
+
+
+def store(world: World, me: str = "somebody-else", generation: int = 1) -> SessionStore:
+    return SessionStore(world.clients, "sessions", "commands", request(StepName.AGENT, "x", generation), me)
+
+
+def test_a_steps_result_is_recorded_reported_and_the_claim_given_back(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}, "Changed the heading"))
+    assert world.step(StepName.AGENT) == 0
+    kind, report = world.report
+    assert kind == "success"
+    assert report["taskToken"] == "task-token-of-agent-cmd-1"
+    assert report["output"]["filesChanged"] == ["index.html"]
+    assert report["output"]["summary"] == "Changed the heading"
+    record = read_command(world.clients, "cmd-1").agent
+    assert record is not None and record.files_changed == ["index.html"]
+    assert world.claim_is_free()
+    assert ("heartbeat", {"taskToken": report["taskToken"]}) in world.clients.sfn.calls
+    assert report["taskToken"] not in world.log.getvalue()
+    assert not world.events("claim lost"), "giving the claim back is not losing it"
+
+
+def interrupt(world: World, step: StepName) -> None:
+    """Runs the step until it works, accepts a newer command, and waits for the end."""
+    runner = world.prepare(step)
+    thread, codes = in_background(runner.run)
+    wait_for((world.root / "working").exists)
+    accept(world.clients, "cmd-2", 2)
+    thread.join(30)
+    assert codes == [0]
+    kind, report = world.report
+    assert (kind, report["error"], report["cause"]["code"]) == ("failure", "Workspace.Interrupted", "interrupted")
+    assert world.claim_is_free()
+
+
+def test_an_interrupted_agent_leaves_a_pushed_wip_commit(world: World) -> None:
+    world.use(agent=slow_edit({"index.html": "half", "new.html": "n"}))
+    interrupt(world, StepName.AGENT)
+    commit = world.remote("rev-parse", "thread-t1")
+    assert world.remote("log", "-1", "--format=%B", "thread-t1") == WIP
+    saved = read_command(world.clients, "cmd-1").interruption
+    assert saved is not None
+    assert (saved.commit, saved.pushed, saved.step) == (commit, True, StepName.AGENT)
+    assert saved.files_changed == ["index.html", "new.html"]
+    seen: list[Any] = []
+
+    def successor(ctx: StepContext) -> AgentResult:
+        seen.extend([ctx.checkout.head(), ctx.checkout.is_dirty(), ctx.session.conversation_id is not None])
+        return AgentResult()
+
+    world.use(agent=successor)
+    assert world.step(StepName.AGENT, "cmd-2", 2) == 0
+    assert seen == [commit, False, True]
+
+
+def test_an_interrupted_build_publishes_what_it_completed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fences: list[Any] = []
+
+    def publish_partial(ctx: StepContext) -> int:
+        ctx.fence.check_stop()
+        ctx.fence.verify()
+        fences.append(ctx.children.run(["true"], cwd=ctx.paths.site, env={"PATH": "/usr/bin:/bin"}, timeout=5))
+        return 7
+
+    fake = ModuleType("workspace.steps.build")
+    fake.publish_partial = publish_partial  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "workspace.steps.build", fake)
+
+    def slow_build(ctx: StepContext) -> BuildResult:
+        ctx.checkout.commit_all("[2026-01-01] Edit")
+        slow_edit({})(ctx)
+        raise AssertionError
+
+    world.use(agent=edit({"index.html": "1"}), build=slow_build)
+    world.step(StepName.AGENT)
+    interrupt(world, StepName.BUILD)
+    saved = read_command(world.clients, "cmd-1").interruption
+    assert saved is not None and saved.published == 7 and saved.pushed
+    assert saved.files_changed == ["index.html"]
+    assert saved.commit == world.remote("rev-parse", "thread-t1")
+    assert world.remote("log", "-1", "--format=%s", "thread-t1") == "[2026-01-01] Edit"
+    assert len(fences) == 1
+
+
+def test_an_interrupted_push_ends_soon_and_keeps_everything(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    world.step(StepName.AGENT)
+    world.step(StepName.BUILD)
+    world.host.answer = 503
+    thread, codes = in_background(world.prepare(StepName.PUSH).run)
+    wait_for(lambda: bool(world.events("the git host is out of reach, trying again")))
+    accept(world.clients, "cmd-2", 2)
+    thread.join(20)
+    assert codes == [0]
+    saved = read_command(world.clients, "cmd-1").interruption
+    assert saved is not None and saved.pushed is False and saved.files_changed == ["index.html"]
+    assert world.report[1]["error"] == "Workspace.Interrupted"
+    world.host.answer = None
+    assert world.step(StepName.SALVAGE, "cmd-2", 2) == 0
+    assert world.remote("rev-parse", "thread-t1") == saved.commit
+
+
+@pytest.mark.parametrize("moment", ["before the checkpoint", "before the record", "before the release"])
+def test_an_interrupt_at_the_very_end_loses_neither_result_nor_edits(
+    world: World, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    from workspace.checkpoint import Checkpointer
+
+    target, name = {
+        "before the checkpoint": (Checkpointer, "write"),
+        "before the record": (SessionStore, "record"),
+        "before the release": (SessionStore, "release"),
+    }[moment]
+    real, done = getattr(target, name), []
+
+    def late(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not done:
+            done.append(True)
+            accept(world.clients, "cmd-2", 2)
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(target, name, late)
+    world.use(agent=edit({"index.html": "1"}, "Done"))
+    assert world.step(StepName.AGENT) == 0
+    command = read_command(world.clients, "cmd-1")
+    assert command.agent is not None and command.agent.summary == "Done"
+    assert command.interruption is not None and command.interruption.pushed
+    assert world.remote("log", "-1", "--format=%B", "thread-t1") == WIP
+    assert world.report[1]["error"] == "Workspace.Interrupted"
+    assert world.claim_is_free()
+
+
+def test_an_interrupt_after_the_release_is_the_next_workspaces(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}))
+    world.step(StepName.AGENT)
+    accept(world.clients, "cmd-2", 2)
+    world.use(agent=edit({"more.html": "2"}))
+    world.step(StepName.AGENT, "cmd-2", 2)
+    assert world.remote("log", "-1", "--format=%B", "thread-t1") == WIP
+
+
+def test_a_run_that_is_superseded_before_it_begins_touches_nothing(world: World) -> None:
+    accept(world.clients, "cmd-2", 2)
+    world.use(agent=edit({"index.html": "1"}))
+    assert world.step(StepName.AGENT) == 0
+    assert world.report[1]["error"] == "Workspace.Interrupted"
+    assert world.host.seen == [] and world.claim_is_free()
+    assert read_command(world.clients, "cmd-1").interruption is not None
+
+
+def test_it_waits_for_the_claim_of_another_workspace(world: World) -> None:
+    other = store(world)
+    other.claim()
+    threading.Timer(0.8, other.release).start()
+    world.use(agent=edit({"index.html": "1"}))
+    assert world.step(StepName.AGENT) == 0
+    assert world.report[0] == "success"
+    assert world.events("waiting for another workspace of the session")
+
+
+def test_a_claim_that_stays_taken_is_busy(world: World) -> None:
+    store(world).claim()
+    world.use(agent=edit({"index.html": "1"}))
+    assert world.step(StepName.AGENT) == 0
+    kind, report = world.report
+    assert (kind, report["error"], report["cause"]["code"]) == ("failure", "Workspace.Busy", "workspace_busy")
+    assert read_session(world.clients).workspace_id == "somebody-else"
+
+
+def test_waiting_ends_when_a_newer_command_is_accepted(world: World) -> None:
+    store(world).claim()
+    threading.Timer(0.5, accept, (world.clients, "cmd-2", 2)).start()
+    assert world.step(StepName.AGENT) == 0
+    assert world.report[1]["error"] == "Workspace.Interrupted"
+
+
+def test_termination_checkpoints_without_a_commit_and_the_run_goes_on(world: World) -> None:
+    stop = Stop()
+    world.use(agent=slow_edit({"index.html": "half"}))
+    runner = world.prepare(StepName.AGENT, stop=stop)
+    thread, codes = in_background(runner.run)
+    wait_for((world.root / "working").exists)
+    stop.add(StopReason.TERMINATED)
+    thread.join(20)
+    assert codes == [0]
+    assert world.report[1]["error"] == "Workspace.Stopped"
+    assert world.claim_is_free()
+    seen: list[Any] = []
+
+    def again(ctx: StepContext) -> AgentResult:
+        seen.extend([ctx.checkout.changed_files(ctx.checkout.head()), ctx.checkout.head()])
+        return AgentResult()
+
+    world.use(agent=again)
+    world.step(StepName.AGENT)
+    assert seen == [["index.html"], world.remote("rev-parse", "main")]
+    assert "thread-t1" not in world.remote("branch")
+
+
+def test_a_lost_claim_writes_nothing_outside(world: World) -> None:
+    world.use(agent=slow_edit({"index.html": "half"}))
+    runner = world.prepare(StepName.AGENT)
+    object.__setattr__(runner.timing, "checkpoint", 60.0)
+    thread, codes = in_background(runner.run)
+    wait_for((world.root / "working").exists)
+    before = world.checkpoints()
+    world.clients.dynamodb.update_item(
+        TableName="sessions",
+        Key={"sessionId": {"S": "s1"}},
+        UpdateExpression="SET workspaceId = :other",
+        ExpressionAttributeValues={":other": {"S": "other"}},
+    )
+    thread.join(20)
+    assert codes == [3]
+    assert world.clients.sfn.reports == []
+    assert world.checkpoints() == before
+    assert "thread-t1" not in world.remote("branch")
+    session = read_session(world.clients)
+    assert session.workspace_id == "other" and session.checkpoint is None
+    assert read_command(world.clients, "cmd-1").interruption is None
+
+
+def test_a_token_that_is_gone_ends_the_step_and_saves_it(world: World) -> None:
+    world.use(agent=slow_edit({"index.html": "half"}))
+    thread, codes = in_background(world.prepare(StepName.AGENT).run)
+    wait_for((world.root / "working").exists)
+    world.clients.sfn.gone = True
+    thread.join(20)
+    assert codes == [0]
+    assert world.clients.sfn.reports == []
+    assert world.claim_is_free() and read_session(world.clients).checkpoint is not None
+
+
+def test_an_unexpected_error_is_reported_with_its_name_and_the_edits_are_kept(world: World) -> None:
+    def broken(ctx: StepContext) -> AgentResult:
+        edit({"index.html": "half"})(ctx)
+        raise ZeroDivisionError("a bug")
+
+    world.use(agent=broken)
+    assert world.step(StepName.AGENT) == 0
+    kind, report = world.report
+    assert (kind, report["error"], report["cause"]["code"]) == ("failure", "Step.Failed", "internal_error")
+    assert "ZeroDivisionError: a bug" in report["cause"]["message"]
+    assert "Traceback" in world.events("unexpected error")[0]["traceback"]
+    assert world.claim_is_free()
+    assert world.step(StepName.SALVAGE) == 0
+    assert world.remote("show", "thread-t1:index.html") == "half"
+
+
+def test_an_error_while_saving_does_not_hang_the_session(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise OSError("disk full")
+
+    world.use(agent=slow_edit({"index.html": "half"}))
+    monkeypatch.setattr(Checkout, "commit_all", broken)
+    interrupt(world, StepName.AGENT)
+    assert world.events("saving failed")
+    assert read_session(world.clients).checkpoint is not None
+
+
+def test_a_report_that_does_not_get_through_is_exit_code_1(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from botocore.exceptions import EndpointConnectionError
+
+    from workspace import report
+
+    def down(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="http://sfn")
+
+    monkeypatch.setattr(report, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(world.clients.sfn, "send_task_success", down)
+    world.use(agent=edit({"index.html": "1"}))
+    assert world.step(StepName.AGENT) == 1
+    assert world.claim_is_free()
+
+
+def test_a_step_that_is_fenced_off_by_a_newer_command_is_interrupted(world: World) -> None:
+    def slowly(ctx: StepContext) -> AgentResult:
+        edit({"index.html": "1"})(ctx)
+        accept(world.clients, "cmd-2", 2)
+        with pytest.raises((Fenced, StepStopped)):
+            ctx.fence.verify()
+        say(ctx, "late")
+        ctx.fence.check_stop()
+        raise AssertionError
+
+    world.use(agent=slowly)
+    assert world.step(StepName.AGENT) == 0
+    assert world.report[1]["error"] == "Workspace.Interrupted"
+    assert world.remote("log", "-1", "--format=%B", "thread-t1") == WIP
+
+
+def test_results_fit_a_payload_and_an_item() -> None:
+    paths = [f"{'directory/' * 20}{i}.html" for i in range(2_000)]
+    result = AgentResult(files_changed=paths, files_changed_count=2_000, summary="s" * 300_000)
+    console, record = for_console(result), for_record(result)
+    assert isinstance(console, AgentResult) and isinstance(record, AgentResult)
+    assert len(console.to_json().encode()) < 100_000 and len(console.files_changed) == 100
+    assert sum(len(p) for p in record.files_changed) <= MAX_LIST_BYTES
+    assert console.files_changed_count == record.files_changed_count == 2_000
+
+
+def test_git_work_of_the_checkout_is_the_sessions_branch(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}))
+    world.step(StepName.AGENT)
+    assert git(world.root / "site", "symbolic-ref", "--short", "HEAD") == "thread-t1"
