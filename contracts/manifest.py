@@ -31,4 +31,6 @@ class Manifest(Contract):
     complete: bool = True
     """False after a partial publish: some files of an older build are live beside newer ones."""
     created_at: int
+    reconcile: bool = False
+    """Set by record_sync when the bucket is not what the manifest says: the next publish lists the bucket and repairs it."""
     files: dict[str, ManifestEntry] = {}

@@ -1,6 +1,7 @@
 """The items of the DynamoDB tables. Keys are the clients' ids; numbers of time are milliseconds since the epoch."""
 
 from contracts.base import Contract
+from contracts.errors import ErrorInfo
 from contracts.messages import Response
 from contracts.steps import AgentResult, BuildResult, Interruption, PushResult, SyncResult
 
@@ -32,6 +33,8 @@ class SessionRecord(Contract):
     """The claim: who may write (an ECS task's ARN)."""
     alive_until: int | None = None
     """The claim ends by itself at this time (ms)."""
+    claim_generation: int | None = None
+    """The generation of the run whose workspace holds the claim: tells an interrupted run's saving from its successor's work."""
     checkpoint: str | None = None
     """Key of the newest checkpoint in the artifacts bucket. Changed only by the claim's holder."""
     conversation_id: str | None = None
@@ -58,7 +61,11 @@ class CommandRecord(Contract):
     site_url: str | None = None
     execution_arn: str | None = None
     """Set with the acceptance (the name is derived), so that a run can be found even if intake died before starting it."""
+    supersedes: str | None = None
+    """The session's newest command before this one: whose run intake stops, also when it is repeated."""
     superseded_by: str | None = None
+    rejection: ErrorInfo | None = None
+    """Why the command was refused; such a command has no run and generation 0, and the sweep can still answer it."""
     open: str | None = None
     agent: AgentResult | None = None
     commit_message: str | None = None

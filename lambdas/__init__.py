@@ -1,0 +1,1 @@
+"""The Lambda functions: a thin handler each, the logic beside it."""

@@ -1,0 +1,1 @@
+"""Writes the commit message of a run."""

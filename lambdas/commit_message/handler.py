@@ -1,0 +1,51 @@
+"""Entry point of the commit_message function: a task of the state machine."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from contracts.base import Contract
+from contracts.records import CommandRecord
+from lambdas.commit_message.compose import compose
+from lambdas.common.aws import table
+from lambdas.common.settings import settings
+
+logger = Logger()
+
+
+class Request(Contract):
+    """What the state machine passes."""
+
+    session_id: str
+    command_id: str
+    client_id: str
+    files_changed: list[str] = []
+    files_changed_count: int = 0
+    summary: str = ""
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:  # noqa: ARG001
+    """Composes the message, keeps it on the command for the build step, and returns it for the console."""
+    request = Request.model_validate(event)
+    commands = table(settings().need("COMMANDS_TABLE"))
+    key = {"sessionId": request.session_id, "commandId": request.command_id}
+    command = CommandRecord.from_item(commands.get_item(Key=key, ConsistentRead=True)["Item"])
+    message = compose(
+        instruction=command.instruction or "",
+        summary=request.summary,
+        files=request.files_changed,
+        files_count=request.files_changed_count,
+        session_id=request.session_id,
+        command_id=request.command_id,
+        accepted_at=command.accepted_at,
+    )
+    commands.update_item(
+        Key=key,
+        UpdateExpression="SET commitMessage = :message",
+        ConditionExpression="attribute_exists(commandId)",
+        ExpressionAttributeValues={":message": message},
+    )
+    subject = message.split("\n", 1)[0]
+    logger.info("composed", extra={**key, "subject": subject})
+    return {"subject": subject, "message": message}

@@ -1,0 +1,33 @@
+"""boto3 clients, made at first use: importing a handler touches neither network nor credentials."""
+
+import time
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+_CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=30)
+
+
+@cache
+def client(service: str) -> Any:
+    """The client of a service; one a process."""
+    return boto3.client(service, config=_CONFIG)
+
+
+@cache
+def table(name: str) -> Any:
+    """A DynamoDB table of the resource API."""
+    return boto3.resource("dynamodb", config=_CONFIG).Table(name)
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def error_code(error: Exception) -> str:
+    """The AWS error code of a botocore ClientError, or an empty string."""
+    response = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,1 @@
+"""Takes commands off the input queue: accepts, stops the older run, starts the new one."""

@@ -1,0 +1,170 @@
+"""Accept, stop, start: every piece may be repeated, so a message delivered twice does no harm."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from contracts.errors import ErrorCode, ErrorInfo
+from contracts.events import CommandNotStarted
+from contracts.messages import Command, ResponseStatus
+from contracts.names import EVENT_SOURCE, NOT_STARTED, SITE_PARAMETER_PREFIX
+from contracts.records import CommandRecord, SiteEntry
+from contracts.steps import ExecutionInput
+from lambdas.common.aws import error_code
+from lambdas.intake.parse import Rejected, Unreadable, parse
+from lambdas.intake.store import SessionMismatch, Store
+
+SITE_CACHE_MS = 60_000
+
+
+@dataclass
+class Intake:
+    """The logic of one function instance; the clients are boto3's."""
+
+    store: Store
+    sfn: Any
+    events: Any
+    ssm: Any
+    sqs: Any
+    dead_letter_url: str
+    now: Callable[[], int]
+    log: Callable[..., None]
+
+    def __post_init__(self) -> None:
+        self._sites: dict[str, tuple[int, SiteEntry]] = {}
+
+    def handle(self, body: str, *, message_id: str, group: str, later: dict[str, str]) -> None:
+        """One message. `later` maps a session to the command that follows in the same batch (then this one never starts).
+
+        Raises what should bring the message back.
+        """
+        parsed = parse(body)
+        if isinstance(parsed, Unreadable):
+            self._bury(body, parsed.reason, message_id, group)
+        elif isinstance(parsed, Rejected):
+            self._reject(parsed.session_id, parsed.command_id, parsed.error)
+        else:
+            self._command(parsed, later.get(parsed.session_id))
+
+    def _command(self, command: Command, superseded_by: str | None) -> None:
+        site = self._site(command.client_id)
+        if site is None:
+            message = f"clientId: there is no site {command.client_id!r}"
+            self._reject(command.session_id, command.command_id, ErrorInfo.of(ErrorCode.UNKNOWN_CLIENT, message))
+            return
+        try:
+            record, new = self.store.accept(command, site, self.now())
+        except SessionMismatch as mismatch:
+            known = mismatch.session
+            message = (
+                f"session {known.session_id} belongs to clientId {known.client_id!r}, "
+                f"chatThreadId {known.chat_thread_id!r}"
+            )
+            self._reject(command.session_id, command.command_id, ErrorInfo.of(ErrorCode.SESSION_MISMATCH, message))
+            return
+        if record.rejection or record.answered_at:
+            self.log("duplicate of a finished command", sessionId=command.session_id, commandId=command.command_id)
+            return
+        if not new:
+            self.log("replay", sessionId=command.session_id, commandId=command.command_id)
+        if record.supersedes:
+            self._stop(record.session_id, record.supersedes, record.command_id)
+        session = self.store.session(command.session_id)
+        newest = session.command_id if session else None
+        if session and session.generation > record.generation and newest and newest != record.command_id:
+            superseded_by = newest
+        if superseded_by:
+            self._stop(record.session_id, record.command_id, superseded_by)
+        else:
+            self._start(site, record)
+
+    def _stop(self, session_id: str, command_id: str, by: str) -> None:
+        """Ends an older command: its run if there is one, its answer if there never was."""
+        record = self.store.supersede(session_id, command_id, by)
+        if record is None or record.execution_arn is None:
+            return
+        try:
+            self.sfn.stop_execution(
+                executionArn=record.execution_arn,
+                error="Superseded",
+                cause=f"command {by} of the same session took over",
+            )
+            self.log("stopped", sessionId=session_id, commandId=command_id, supersededBy=by)
+        except ClientError as error:
+            if error_code(error) != "ExecutionDoesNotExist":
+                raise
+            self._tell(
+                CommandNotStarted(
+                    session_id=session_id,
+                    command_id=command_id,
+                    status=ResponseStatus.INTERRUPTED,
+                    superseded_by=record.superseded_by,
+                )
+            )
+
+    def _start(self, site: SiteEntry, record: CommandRecord) -> None:
+        if record.execution_arn is None or record.client_id is None or record.chat_thread_id is None:
+            raise RuntimeError(f"the record of {record.command_id} has no run to start")
+        # The input is the same at every replay, so StartExecution is idempotent while the run is open.
+        payload = ExecutionInput(
+            session_id=record.session_id,
+            command_id=record.command_id,
+            client_id=record.client_id,
+            chat_thread_id=record.chat_thread_id,
+            generation=record.generation,
+        )
+        try:
+            self.sfn.start_execution(
+                stateMachineArn=site.state_machine_arn,
+                name=record.execution_arn.rsplit(":", 1)[1],
+                input=payload.to_json(),
+            )
+            self.log("started", sessionId=record.session_id, commandId=record.command_id, generation=record.generation)
+        except ClientError as error:
+            if error_code(error) != "ExecutionAlreadyExists":
+                raise
+
+    def _site(self, client_id: str) -> SiteEntry | None:
+        cached = self._sites.get(client_id)
+        if cached and self.now() - cached[0] < SITE_CACHE_MS:
+            return cached[1]
+        try:
+            value = self.ssm.get_parameter(Name=f"{SITE_PARAMETER_PREFIX}{client_id}")["Parameter"]["Value"]
+        except ClientError as error:
+            if error_code(error) != "ParameterNotFound":
+                raise
+            return None
+        entry = SiteEntry.model_validate_json(value)
+        self._sites[client_id] = (self.now(), entry)
+        return entry
+
+    def _reject(self, session_id: str, command_id: str, error: ErrorInfo) -> None:
+        if not self.store.reject(session_id, command_id, error, self.now()):
+            self.log("a rejected message uses the id of another command", sessionId=session_id, commandId=command_id)
+            return
+        self.log("rejected", sessionId=session_id, commandId=command_id, error=error.message)
+        self._tell(
+            CommandNotStarted(
+                session_id=session_id, command_id=command_id, status=ResponseStatus.REJECTED, error=error
+            )
+        )
+
+    def _tell(self, event: CommandNotStarted) -> None:
+        answer = self.events.put_events(
+            Entries=[{"Source": EVENT_SOURCE, "DetailType": NOT_STARTED, "Detail": event.to_json()}]
+        )
+        if answer.get("FailedEntryCount"):
+            raise RuntimeError(f"EventBridge refused the event: {json.dumps(answer.get('Entries'))[:500]}")
+
+    def _bury(self, body: str, reason: str, message_id: str, group: str) -> None:
+        self.sqs.send_message(
+            QueueUrl=self.dead_letter_url,
+            MessageBody=body,
+            MessageGroupId=group,
+            MessageDeduplicationId=message_id,
+            MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
+        )
+        self.log("to the dead-letter queue", messageId=message_id, reason=reason)

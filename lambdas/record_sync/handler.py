@@ -1,0 +1,128 @@
+"""Entry point of the record_sync function: a task of the state machine, after a publish."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
+
+from contracts.base import Contract
+from contracts.manifest import Manifest
+from contracts.names import manifest_key
+from contracts.records import RECORD_TTL_DAYS, DeploymentRecord
+from contracts.steps import BuildResult, SyncResult
+from lambdas.common.aws import client, error_code, now_ms, table
+from lambdas.common.settings import settings
+from lambdas.record_sync.books import Books, check
+
+logger = Logger()
+metrics = Metrics()
+DRIFT_LISTED = 50
+ATTEMPTS = 3
+
+
+class Request(Contract):
+    """What the state machine passes."""
+
+    session_id: str
+    command_id: str
+    client_id: str
+    site_bucket: str
+    build: BuildResult
+
+
+class ManifestChangedError(Exception):
+    """Another publish wrote the manifest meanwhile, three times in a row."""
+
+
+def list_bucket(bucket: str) -> dict[str, tuple[str, int]]:
+    """Key → (ETag without quotes, size) of every object."""
+    pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return {o["Key"]: (o["ETag"].strip('"'), int(o["Size"])) for page in pages for o in page.get("Contents", [])}
+
+
+def keep(client_id: str, bucket: str) -> Books:
+    """Checks the bucket against the manifest and writes the manifest back, unless a newer publish replaced it.
+
+    S3's conditional write (If-Match on PutObject) guards it. Raises ManifestChangedError.
+    """
+    s3, artifacts, key = client("s3"), settings().need("ARTIFACTS_BUCKET"), manifest_key(client_id)
+    for _ in range(ATTEMPTS):
+        found = s3.get_object(Bucket=artifacts, Key=key)
+        manifest = Manifest.model_validate_json(found["Body"].read())
+        books = check(manifest, list_bucket(bucket), now_ms())
+        if books.manifest == manifest:
+            return books
+        try:
+            s3.put_object(
+                Bucket=artifacts,
+                Key=key,
+                Body=books.manifest.to_json().encode(),
+                ContentType="application/json",
+                IfMatch=found["ETag"],
+            )
+        except ClientError as error:
+            if error_code(error) not in {"PreconditionFailed", "ConditionalRequestConflict"}:
+                raise
+        else:
+            return books
+    raise ManifestChangedError(f"the manifest of {client_id} changed {ATTEMPTS} times under the check")
+
+
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+    """Checks, records the deployment, notes the result on the command, counts."""
+    request = Request.model_validate(event)
+    build, now = request.build, now_ms()
+    books = keep(request.client_id, request.site_bucket)
+    deployment_id = build.deployment_id or books.manifest.deployment_id
+    record = DeploymentRecord(
+        client_id=request.client_id,
+        deployment_id=deployment_id,
+        session_id=request.session_id,
+        command_id=request.command_id,
+        commit=build.commit,
+        created_at=now,
+        deploy_success=build.deploy_success,
+        files=books.files,
+        bytes=books.bytes,
+        uploaded=build.uploaded,
+        deleted=build.deleted,
+        unchanged=build.unchanged,
+        drift=books.drift[:DRIFT_LISTED],
+        drift_count=len(books.drift),
+        expiring=books.expiring,
+        due=books.due,
+        manifest_key=manifest_key(request.client_id),
+        ttl=now // 1000 + RECORD_TTL_DAYS * 86_400,
+    )
+    table(settings().need("DEPLOYMENTS_TABLE")).put_item(Item=record.to_item())
+    result = SyncResult(
+        deployment_id=deployment_id,
+        files=books.files,
+        bytes=books.bytes,
+        drift=books.drift[:DRIFT_LISTED],
+        drift_count=len(books.drift),
+        expiring=books.expiring,
+        due=books.due,
+    )
+    table(settings().need("COMMANDS_TABLE")).update_item(
+        Key={"sessionId": request.session_id, "commandId": request.command_id},
+        UpdateExpression="SET #sync = :sync",
+        ConditionExpression="attribute_exists(commandId)",
+        ExpressionAttributeNames={"#sync": "sync"},
+        ExpressionAttributeValues={":sync": result.to_item()},
+    )
+    metrics.add_dimension(name="clientId", value=request.client_id)
+    for name, value, unit in (
+        ("FilesUploaded", build.uploaded, MetricUnit.Count),
+        ("FilesDeleted", build.deleted, MetricUnit.Count),
+        ("Drift", len(books.drift), MetricUnit.Count),
+        ("SiteFiles", books.files, MetricUnit.Count),
+        ("SiteBytes", books.bytes, MetricUnit.Bytes),
+    ):
+        metrics.add_metric(name=name, unit=unit, value=value)
+    logger.info("books kept", extra={"clientId": request.client_id, "drift": len(books.drift), "due": books.due})
+    answer: dict[str, Any] = result.model_dump(mode="json", by_alias=True)
+    return answer

@@ -1,0 +1,1 @@
+"""Turns a stopped workspace into a diagnosis and fails its open step."""
