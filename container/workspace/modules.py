@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 import zstandard
 from boto3.exceptions import Boto3Error
@@ -94,7 +95,7 @@ class Modules:
         shutil.rmtree(staging, ignore_errors=True)
         try:
             with (
-                zstandard.ZstdDecompressor().stream_reader(body) as stream,
+                zstandard.ZstdDecompressor().stream_reader(cast(IO[bytes], body)) as stream,
                 tarfile.open(fileobj=stream, mode="r|") as tar,
             ):
                 for member in tar:
