@@ -73,7 +73,7 @@ class SiteConfig(Contract):
         name = entry.get("clientId") if isinstance(entry, dict) else None
         where = f"sites[{position}]" + (f" (clientId {name!r})" if name else "")
         if not isinstance(entry, dict):
-            raise SiteConfigError(f"{where}: is no object. Write {{\"clientId\": …, \"repository\": …}} in cdk.json.")
+            raise SiteConfigError(f'{where}: is no object. Write {{"clientId": …, "repository": …}} in cdk.json.')
         try:
             site = cls.model_validate(entry)
         except ValidationError as error:

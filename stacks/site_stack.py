@@ -53,7 +53,10 @@ class SiteStack(Stack):
             website_error_document="404.html",
             public_read_access=True,
             block_public_access=s3.BlockPublicAccess(
-                block_public_acls=True, ignore_public_acls=True, block_public_policy=False, restrict_public_buckets=False
+                block_public_acls=True,
+                ignore_public_acls=True,
+                block_public_policy=False,
+                restrict_public_buckets=False,
             ),
             versioned=True,
             removal_policy=RemovalPolicy.RETAIN,
@@ -111,9 +114,7 @@ class SiteStack(Stack):
         )
         for table in (storage.sessions, storage.commands):
             role.add_to_principal_policy(
-                iam.PolicyStatement(
-                    actions=["dynamodb:GetItem", "dynamodb:UpdateItem"], resources=[table.table_arn]
-                )
+                iam.PolicyStatement(actions=["dynamodb:GetItem", "dynamodb:UpdateItem"], resources=[table.table_arn])
             )
         self.git_token.grant_read(role)
         self.model_key.grant_read(role)

@@ -55,7 +55,9 @@ def compose(
     # "#" is fine: git takes the message verbatim from a file. A summary that looks like a trailer is only text,
     # since git reads trailers from the last paragraph alone.
     paragraphs = [one_line(p) for p in summary.split("\n\n")]
-    body = "\n\n".join(textwrap.fill(p, COLUMNS, break_long_words=False, break_on_hyphens=False) for p in paragraphs if p)
+    body = "\n\n".join(
+        textwrap.fill(p, COLUMNS, break_long_words=False, break_on_hyphens=False) for p in paragraphs if p
+    )
     if body:
         parts.append(body)
     if files_count:

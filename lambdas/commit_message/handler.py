@@ -25,7 +25,7 @@ class Request(Contract):
     summary: str = ""
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     """Composes the message, keeps it on the command for the build step, and returns it for the console."""
     request = Request.model_validate(event)
     commands = table(settings().need("COMMANDS_TABLE"))

@@ -54,9 +54,7 @@ def followers(bodies: list[str]) -> list[dict[str, str]]:
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Handles each record in order; the first failure of a message group leaves the rest of it on the queue."""
     records = event["Records"]
-    later = dict(
-        zip((r["messageId"] for r in records), followers([r["body"] for r in records]), strict=True)
-    )
+    later = dict(zip((r["messageId"] for r in records), followers([r["body"] for r in records]), strict=True))
 
     def one(record: SQSRecord) -> None:
         group = record.attributes.message_group_id or record.message_id

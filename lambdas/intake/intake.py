@@ -147,9 +147,7 @@ class Intake:
             return
         self.log("rejected", sessionId=session_id, commandId=command_id, error=error.message)
         self._tell(
-            CommandNotStarted(
-                session_id=session_id, command_id=command_id, status=ResponseStatus.REJECTED, error=error
-            )
+            CommandNotStarted(session_id=session_id, command_id=command_id, status=ResponseStatus.REJECTED, error=error)
         )
 
     def _tell(self, event: CommandNotStarted) -> None:

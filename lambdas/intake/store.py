@@ -63,7 +63,10 @@ class Store:
             try:
                 self._client.transact_write_items(TransactItems=self._transaction(record, session, now))
             except ClientError as error:
-                if error.response["Error"]["Code"] not in {"TransactionCanceledException", "TransactionConflictException"}:
+                if error.response["Error"]["Code"] not in {
+                    "TransactionCanceledException",
+                    "TransactionConflictException",
+                }:
                     raise
                 self._sleep(random.uniform(0, min(0.4, 0.02 * 2**attempt)))  # noqa: S311 - jitter, no secret
             else:

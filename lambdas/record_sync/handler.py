@@ -71,7 +71,7 @@ def keep(client_id: str, bucket: str) -> Books:
 
 
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Checks, records the deployment, notes the result on the command, counts."""
     request = Request.model_validate(event)
     build, now = request.build, now_ms()

@@ -31,7 +31,7 @@ def release_claim(session_id: str, task_arn: str) -> bool:
     return True
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Releases the claim and, if the workspace did not end by itself, fails the step it was at."""
     detail = event["detail"]
     task_arn = detail["taskArn"]

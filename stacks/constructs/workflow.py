@@ -219,9 +219,7 @@ def _step(parts: WorkflowParts, step: StepName, seconds: int, *, assign: str, th
     }
 
 
-def _function(
-    parts: WorkflowParts, arn: str, payload: Json, *, assign: str, then: str, catch: list[Json]
-) -> Json:
+def _function(parts: WorkflowParts, arn: str, payload: Json, *, assign: str, then: str, catch: list[Json]) -> Json:
     return {
         "Type": "Task",
         "Resource": f"arn:{parts.partition}:states:::lambda:invoke",

@@ -1,0 +1,51 @@
+"""Entry point of the respond function: execution status changes, commands that never started, and the sweep."""
+
+import json
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from contracts.events import CommandNotStarted
+from contracts.names import EVENT_SOURCE
+from contracts.steps import ExecutionInput
+from lambdas.common.aws import client, now_ms, table
+from lambdas.common.settings import settings
+from lambdas.respond.responder import Responder
+
+logger = Logger()
+
+
+@cache
+def _responder() -> Responder:
+    values = settings()
+    return Responder(
+        sessions=table(values.need("SESSIONS_TABLE")),
+        commands=table(values.need("COMMANDS_TABLE")),
+        sqs=client("sqs"),
+        sfn=client("stepfunctions"),
+        queue_url=values.need("RESPONSE_QUEUE_URL"),
+        now=now_ms,
+        log=lambda message, **fields: logger.info(message, extra=fields),
+    )
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Sends what is due. Raises what should make Lambda try again."""
+    source, detail = event.get("source"), event.get("detail") or {}
+    if source == EVENT_SOURCE:
+        _responder().not_started(CommandNotStarted.model_validate(detail))
+    elif source == "aws.states":
+        if not detail.get("input"):
+            # Too large inputs are left out of the event; ours are small, so this is a run somebody started by hand.
+            logger.warning("a run without an input", extra={"executionArn": detail.get("executionArn")})
+            return {}
+        run = client("stepfunctions").describe_execution(executionArn=detail["executionArn"])
+        request = ExecutionInput.model_validate(json.loads(detail["input"]))
+        _responder().run_ended(
+            request.session_id, request.command_id, run["status"], run.get("error"), run.get("cause")
+        )
+    else:
+        return {"answered": _responder().sweep()}
+    return {}

@@ -1,0 +1,119 @@
+"""How a run ended, and the response that tells it. Pure."""
+
+import json
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from contracts.errors import ErrorCode, ErrorInfo, SfnError
+from contracts.messages import MAX_FILES_LISTED, Response, ResponseStatus
+from contracts.records import CommandRecord
+
+MAX_BODY_BYTES = 200_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a command: its status and, where something went wrong, why."""
+
+    status: ResponseStatus
+    error: ErrorInfo | None = None
+
+
+def of_execution(status: str, error: str | None, cause: str | None, superseded_by: str | None) -> Outcome:
+    """The outcome of a run from its final status (`SUCCEEDED`, `FAILED`, `TIMED_OUT`, `ABORTED`), error and cause."""
+    if status == "SUCCEEDED":
+        return Outcome(ResponseStatus.SUCCEEDED)
+    if error == SfnError.INTERRUPTED or (status == "ABORTED" and superseded_by):
+        return Outcome(ResponseStatus.INTERRUPTED)
+    if status == "ABORTED":
+        message = "the run was stopped by hand" + (f": {cause}" if cause else "")
+        return Outcome(ResponseStatus.INTERRUPTED, ErrorInfo.of(ErrorCode.RUN_STOPPED, message))
+    if status == "TIMED_OUT":
+        return Outcome(
+            ResponseStatus.TIMED_OUT, ErrorInfo.of(ErrorCode.RUN_TIMED_OUT, "the run took longer than it may")
+        )
+    if error in {"States.Timeout", "States.HeartbeatTimeout"}:
+        message = f"a step did not {'end' if error == 'States.Timeout' else 'give a sign of life'} in time"
+        return Outcome(ResponseStatus.TIMED_OUT, ErrorInfo.of(ErrorCode.RUN_TIMED_OUT, message))
+    info = _cause(error, cause)
+    timed_out = info.code == ErrorCode.AGENT_TIMED_OUT
+    return Outcome(ResponseStatus.TIMED_OUT if timed_out else ResponseStatus.FAILED, info)
+
+
+def _cause(error: str | None, cause: str | None) -> ErrorInfo:
+    try:
+        return ErrorInfo.model_validate_json(cause or "")
+    except ValidationError:
+        pass
+    if error == SfnError.BUSY:
+        return ErrorInfo.of(ErrorCode.WORKSPACE_BUSY, cause or "another workspace held the session")
+    try:
+        data = json.loads(cause or "")
+        text = str(data["errorMessage"]) if isinstance(data, dict) and "errorMessage" in data else str(cause)
+    except ValueError:
+        text = cause or "no cause was given"
+    return ErrorInfo.of(ErrorCode.INTERNAL, f"{error or 'unknown error'}: {text}")
+
+
+def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Response:
+    """The one answer to a command, from its record and how it ended; `now` in ms."""
+    agent, build, push, saved = command.agent, command.build, command.push, command.interruption
+    files = saved.files_changed if saved and saved.files_changed else agent.files_changed if agent else []
+    count = max(len(files), agent.files_changed_count if agent else 0)
+    commit, pushed = None, False
+    if build and build.commit:
+        commit = build.commit
+    if saved and saved.commit:
+        commit, pushed = saved.commit, saved.pushed
+    if push and push.commit:
+        commit, pushed = push.commit, push.pushed
+    error = outcome.error
+    if outcome.status is ResponseStatus.SUCCEEDED:
+        error = (build.error if build else None) or (push.error if push else None)
+    published = build is not None and (build.build_success or build.deploy_success)
+    response = Response(
+        session_id=command.session_id,
+        command_id=command.command_id,
+        timestamp=now,
+        success=outcome.status is ResponseStatus.SUCCEEDED,
+        status=outcome.status,
+        summary=_summary(command, outcome, error),
+        files_changed=files[:MAX_FILES_LISTED],
+        files_changed_count=count,
+        site_url=command.site_url,
+        commit=commit,
+        pushed=pushed,
+        build_success=build.build_success if build else None,
+        deploy_success=build.deploy_success if build and published else None,
+        error=error,
+        cost_usd=agent.cost_usd if agent else None,
+        duration_ms=max(0, now - command.accepted_at) if outcome.status is not ResponseStatus.REJECTED else None,
+        superseded_by=command.superseded_by if outcome.status is ResponseStatus.INTERRUPTED else None,
+    )
+    while len(response.to_json().encode()) > MAX_BODY_BYTES and response.files_changed:
+        response = response.model_copy(
+            update={"files_changed": response.files_changed[: len(response.files_changed) // 2]}
+        )
+    return response
+
+
+def _summary(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) -> str:
+    said = command.agent.summary if command.agent else ""
+    match outcome.status:
+        case ResponseStatus.SUCCEEDED:
+            if command.build and not command.build.build_success:
+                return f"{said}\n\nThe site could not be built and stays as it was.".strip()
+            if command.build and not command.build.deploy_success:
+                return f"{said}\n\nThe site could not be published.".strip()
+            return said
+        case ResponseStatus.INTERRUPTED if command.superseded_by:
+            return f"Interrupted by {command.superseded_by}; what was done so far is kept."
+        case ResponseStatus.INTERRUPTED:
+            return "The run was stopped; what was done so far is kept."
+        case ResponseStatus.REJECTED:
+            return f"Not accepted: {error.message}" if error else "Not accepted."
+        case ResponseStatus.TIMED_OUT:
+            return "It took too long and was ended; what was done so far is kept."
+        case _:
+            return f"It failed: {error.message}" if error else "It failed."
