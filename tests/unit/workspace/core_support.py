@@ -13,14 +13,14 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-
-from contracts.records import CommandRecord, SessionRecord
-from contracts.steps import StepName, StepRequest
 from workspace.aws import Clients
 from workspace.environment import git_environment, inherited
 from workspace.git import Checkout
 from workspace.settings import Settings
 from workspace.transport import Transport
+
+from contracts.records import CommandRecord, SessionRecord
+from contracts.steps import StepName, StepRequest
 
 TOKEN = "ghp_" + "s3cretT0ken" * 3
 REGION = "us-west-2"
@@ -232,7 +232,7 @@ class TestClients(Clients):
 def make_aws(clients: Clients) -> None:
     """The tables, the bucket and the secrets a workspace uses."""
     make_tables(clients.dynamodb)
-    clients.s3.create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": REGION})
+    clients.s3.create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     clients.secretsmanager.create_secret(Name="git-token", SecretString=TOKEN)
     clients.secretsmanager.create_secret(Name="model-key", SecretString="sk-test-model-key")
 

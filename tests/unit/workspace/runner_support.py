@@ -15,6 +15,11 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
+from workspace import runner as runner_module
+from workspace.context import StepContext
+from workspace.logs import Log
+from workspace.runner import Runner, Timing
+from workspace.stop import Stop
 
 from contracts.steps import AgentResult, BuildResult, StepName
 from tests.unit.workspace.core_support import (
@@ -29,11 +34,6 @@ from tests.unit.workspace.core_support import (
     request,
     serve_git,
 )
-from workspace import runner as runner_module
-from workspace.context import StepContext
-from workspace.logs import Log
-from workspace.runner import Runner, Timing
-from workspace.stop import Stop
 
 Step = Callable[[StepContext], Any]
 

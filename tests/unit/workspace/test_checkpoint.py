@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import zstandard
 from botocore.exceptions import ClientError
+from workspace import archive
+from workspace.context import StepContext
 
 from contracts.errors import ErrorCode
 from contracts.steps import AgentResult, BuildResult, StepName
 from tests.unit.workspace.core_support import accept, git, read_command, read_session
 from tests.unit.workspace.runner_support import CONVERSATION, World, commit_step, edit, new_world
-from workspace import archive
-from workspace.context import StepContext
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
-
-from contracts.steps import StepEnv, WorkspaceEnv
-from tests.unit.workspace.core_support import make_settings
 from workspace.context import Paths
 from workspace.environment import agent_environment, build_environment, git_environment, inherited
 from workspace.logs import Log
 from workspace.settings import Settings, SettingsError
+
+from contracts.steps import StepEnv, WorkspaceEnv
+from tests.unit.workspace.core_support import make_settings
 
 RUNNER = {
     "PATH": "/usr/bin",

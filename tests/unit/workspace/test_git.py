@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-
-from tests.unit.workspace.core_support import git, make_checkout, make_remote
 from workspace.errors import GitError
 from workspace.git import WIP_REF, Checkout
+
+from tests.unit.workspace.core_support import git, make_checkout, make_remote
 
 
 @pytest.fixture

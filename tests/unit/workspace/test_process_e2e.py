@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+from workspace.aws import Clients
 
 from contracts.steps import StepEnv, StepName, WorkspaceEnv
 from tests.unit.workspace.core_support import (
@@ -30,7 +31,6 @@ from tests.unit.workspace.core_support import (
     serve_git,
 )
 from tests.unit.workspace.runner_support import wait_for
-from workspace.aws import Clients
 
 REPOSITORY = Path(__file__).parents[3]
 

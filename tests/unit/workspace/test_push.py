@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from workspace import githost
+from workspace.steps import push as push_step
 
 from contracts.steps import StepName
 from tests.unit.workspace.core_support import TOKEN, accept, git, push_elsewhere, read_command, read_session
 from tests.unit.workspace.runner_support import World, commit_step, edit, new_world
-from workspace import githost
-from workspace.steps import push as push_step
 
 
 @pytest.fixture

@@ -8,6 +8,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from workspace.context import StepContext
+from workspace.errors import Fenced, StepStopped, StopReason
+from workspace.git import Checkout
+from workspace.report import MAX_LIST_BYTES, for_console, for_record
+from workspace.session import SessionStore
+from workspace.stop import Stop
 
 from contracts.steps import AgentResult, BuildResult, StepName
 from tests.unit.workspace.core_support import accept, git, read_command, read_session, request
@@ -21,12 +27,6 @@ from tests.unit.workspace.runner_support import (
     slow_edit,
     wait_for,
 )
-from workspace.context import StepContext
-from workspace.errors import Fenced, StepStopped, StopReason
-from workspace.git import Checkout
-from workspace.report import MAX_LIST_BYTES, for_console, for_record
-from workspace.session import SessionStore
-from workspace.stop import Stop
 
 WIP = "WIP: Interrupted by new message\n\nSession-Id: s1\nCommand-Id: cmd-1"
 
@@ -148,7 +148,8 @@ def test_an_interrupt_at_the_very_end_loses_neither_result_nor_edits(
         "before the record": (SessionStore, "record"),
         "before the release": (SessionStore, "release"),
     }[moment]
-    real, done = getattr(target, name), []
+    real = getattr(target, name)
+    done: list[bool] = []
 
     def late(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not done:
@@ -297,7 +298,6 @@ def test_an_error_while_saving_does_not_hang_the_session(world: World, monkeypat
 
 def test_a_report_that_does_not_get_through_is_exit_code_1(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from botocore.exceptions import EndpointConnectionError
-
     from workspace import report
 
     def down(**_: Any) -> None:

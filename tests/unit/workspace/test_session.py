@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
-
-from contracts.steps import PushResult, StepName
-from tests.unit.workspace.core_support import TestClients, accept, make_tables, read_command, read_session, request
 from workspace.errors import Fenced, StepFailed, StopReason
 from workspace.fence import ClaimFence
 from workspace.pulse import Heartbeat, Pulse
 from workspace.session import CLAIM_SECONDS, Release, SessionStore
 from workspace.stop import Stop
+
+from contracts.steps import PushResult, StepName
+from tests.unit.workspace.core_support import TestClients, accept, make_tables, read_command, read_session, request
 
 
 class Clock:
@@ -87,14 +87,14 @@ def test_fence(clients: TestClients) -> None:
     accept(clients, "cmd-2", 2)
     with pytest.raises(Fenced):
         fence.verify()
-    assert stop.reason is StopReason.INTERRUPT
+    assert stop.reason == "interrupt"
     assert fence.verify(any_generation=True).generation == 2
     fence.for_saving().check_stop()
     assert fence.for_saving().verify().generation == 2
     mine.release(any_generation=True)
     with pytest.raises(Fenced):
         fence.for_saving().verify()
-    assert stop.reason is StopReason.CLAIM_LOST
+    assert stop.reason == "claim_lost"
 
 
 def test_no_session_and_no_command_are_failures_that_say_so(clients: TestClients) -> None:

@@ -1,5 +1,6 @@
 """The token: it reaches the git host, and nothing else."""
 
+import shutil
 import socket
 import threading
 import time
@@ -7,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.unit.workspace.core_support import TOKEN, GitHost, git, make_checkout, make_remote, push_elsewhere, serve_git
 from workspace.errors import GitError
 from workspace.git_errors import Refusal, classify
+
+from tests.unit.workspace.core_support import TOKEN, GitHost, git, make_checkout, make_remote, push_elsewhere, serve_git
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_the_token_is_in_no_process_argument_or_environment(host: GitHost, tmp_p
         for _ in range(5):
             checkout.transport.clone(timeout=30)
             git(tmp_path, "init", "-q", "scratch")
-            __import__("shutil").rmtree(checkout.site)
+            shutil.rmtree(checkout.site)
     finally:
         ended.set()
         thread.join()
@@ -159,12 +160,12 @@ def test_a_host_that_hangs_ends_in_a_timeout_or_at_the_callers_word(tmp_path: Pa
         ("fatal: unable to access 'https://h/': The requested URL returned error: 403", Refusal.AUTH),
         ("fatal: unable to access 'https://h/': The requested URL returned error: 502", Refusal.UNAVAILABLE),
         ("fatal: unable to access 'https://h/': Could not resolve host: h", Refusal.UNAVAILABLE),
-        ("fatal: unable to access 'https://h/': Failed to connect to h port 443: Connection refused", Refusal.UNAVAILABLE),
+        ("fatal: unable to access 'https://h/': Failed to connect to h: Connection refused", Refusal.UNAVAILABLE),
         ("error: RPC failed; curl 56 Recv failure: Connection reset by peer", Refusal.UNAVAILABLE),
         ("!\tabc:refs/heads/x\t[rejected] (fetch first)\nerror: failed to push some refs", Refusal.DIVERGED),
         ("!\tabc:refs/heads/x\t[rejected] (non-fast-forward)", Refusal.DIVERGED),
         ("!\tabc:refs/heads/x\t[remote rejected] (cannot lock ref 'refs/heads/x': is at 1)", Refusal.DIVERGED),
-        ("remote: error: GH006: Protected branch update failed\n!\ta:b\t[remote rejected] (protected branch hook declined)",
+        ("remote: error: GH006: Protected branch update failed\n!\ta:b\t[remote rejected] (protected branch)",
          Refusal.REJECTED),
         ("!\ta:b\t[remote rejected] (pre-receive hook declined)", Refusal.REJECTED),
         ("fatal: something new", Refusal.OTHER),
