@@ -32,5 +32,5 @@ class Manifest(Contract):
     """False after a partial publish: some files of an older build are live beside newer ones."""
     created_at: int
     reconcile: bool = False
-    """Set by record_sync when the bucket is not what the manifest says: the next publish lists the bucket and repairs it."""
+    """Set by record_sync when the bucket is not what the manifest says: the next publish lists the bucket, repairs it."""
     files: dict[str, ManifestEntry] = {}

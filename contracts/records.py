@@ -34,7 +34,7 @@ class SessionRecord(Contract):
     alive_until: int | None = None
     """The claim ends by itself at this time (ms)."""
     claim_generation: int | None = None
-    """The generation of the run whose workspace holds the claim: tells an interrupted run's saving from its successor's work."""
+    """The generation of the run that holds the claim: tells an interrupted run that still saves from its successor."""
     checkpoint: str | None = None
     """Key of the newest checkpoint in the artifacts bucket. Changed only by the claim's holder."""
     conversation_id: str | None = None
