@@ -1,0 +1,53 @@
+"""One local stack for all end-to-end tests of a run; each pytest worker has a site of its own on it.
+
+The stack lives in `.local-test/`, beside a user's own `.local/`. The first worker that needs it starts it, the
+controlling process takes it down at the end (see tests/conftest.py).
+"""
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.driver import Site, Stack
+from tests.home import HOME, sitewright
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder is an end-to-end test."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def worker() -> str:
+    """gw0, gw1, … or main."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture(scope="session")
+def stack(worker: str) -> Iterator[Stack]:
+    """The running stack with this worker's site deployed."""
+    HOME.mkdir(exist_ok=True)
+    responses = HOME / "responses.jsonl"
+    with (HOME / "start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # `up` twice at the same time would deploy twice
+        sitewright("up", "--client", f"site-{worker}")
+        pid_file = HOME / "collector.pid"
+        if not pid_file.exists():
+            argv = [sys.executable, "-m", "tests.e2e.collector", str(HOME / "stack.json"), str(responses)]
+            with (HOME / "collector.log").open("w") as log:
+                process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
+            pid_file.write_text(str(process.pid))
+    yield Stack(HOME, responses)
+
+
+@pytest.fixture
+def site(stack: Stack, worker: str) -> Site:
+    """This worker's site."""
+    return stack.site(f"site-{worker}")

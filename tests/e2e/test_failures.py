@@ -1,0 +1,234 @@
+"""What breaks, breaks with a clear answer, and the edits are kept."""
+
+import uuid
+
+import pytest
+
+from tests.e2e.driver import Site, Stack, until
+
+
+def test_a_build_that_breaks_leaves_the_site_as_it_was(site: Site) -> None:
+    first, answer = site.run('Add a new heading saying "Last good one" to the homepage')
+    assert answer["success"], answer
+    keys = site.keys()
+
+    sent, answer = site.run(
+        "Introduce a syntax error on the homepage", session=first.session_id, thread=first.thread
+    )
+
+    assert answer["status"] == "succeeded", answer
+    assert answer["buildSuccess"] is False
+    assert answer["deploySuccess"] is not True
+    assert answer["error"]["code"] == "build_failed"
+    assert "index.astro" in answer["error"]["message"]
+    assert answer["pushed"] is True
+    assert site.keys() == keys, "a failed build touched the site"
+    assert "Last good one" in site.page()
+    assert site.git("rev-parse", f"thread-{sent.thread}") == answer["commit"]
+    assert "RecordSync" not in site.states(sent)
+
+
+def test_a_bucket_that_refuses_writes(site: Site, stack: Stack) -> None:
+    first, answer = site.run('Add a new heading saying "Bucket was fine" to the homepage')
+    assert answer["success"], answer
+    s3 = stack.client("s3")
+    for version in s3.list_object_versions(Bucket=site.bucket).get("Versions", []):
+        s3.delete_object(Bucket=site.bucket, Key=version["Key"], VersionId=version["VersionId"])
+    for key in site.keys():
+        s3.delete_object(Bucket=site.bucket, Key=key)
+    for marker in s3.list_object_versions(Bucket=site.bucket).get("DeleteMarkers", []):
+        s3.delete_object(Bucket=site.bucket, Key=marker["Key"], VersionId=marker["VersionId"])
+    s3.delete_bucket(Bucket=site.bucket)
+    try:
+        sent, answer = site.run(
+            'Add a new heading saying "Bucket is gone" to the homepage', session=first.session_id, thread=first.thread
+        )
+    finally:
+        s3.create_bucket(
+            Bucket=site.bucket, CreateBucketConfiguration={"LocationConstraint": stack.info["region"]}
+        )
+        s3.put_bucket_website(
+            Bucket=site.bucket,
+            WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}, "ErrorDocument": {"Key": "404.html"}},
+        )
+
+    assert answer["status"] == "succeeded", answer
+    assert answer["buildSuccess"] is True
+    assert answer["deploySuccess"] is False
+    assert answer["error"]["code"] == "publish_failed"
+    assert site.bucket in answer["error"]["message"]
+    assert answer["pushed"] is True
+
+    _, answer = site.run(
+        'Add a new heading saying "Bucket is back" to the homepage', session=sent.session_id, thread=sent.thread
+    )
+    assert answer["deploySuccess"] is True, answer
+    for text in ("Bucket was fine", "Bucket is gone", "Bucket is back"):
+        assert text in site.page()
+
+
+def test_the_remote_moved_on(site: Site) -> None:
+    first, answer = site.run('Add a new heading saying "Ours" to the homepage')
+    assert answer["success"], answer
+    branch = f"thread-{first.thread}"
+    theirs = site.commit_elsewhere(branch, "NOTES.md", "Somebody else was here.\n")
+
+    sent, answer = site.run(
+        'Add a new heading saying "Ours again" to the homepage', session=first.session_id, thread=first.thread
+    )
+
+    assert answer["success"] is True, answer
+    assert answer["commit"] == site.git("rev-parse", branch)
+    assert site.command(sent)["push"]["rebased"] is True
+    site.git("merge-base", "--is-ancestor", theirs, branch)
+    assert "Ours again" in site.subjects(branch)[0]
+    # and the session goes on from there
+    _, answer = site.run(
+        'Add a new heading saying "And again" to the homepage', session=first.session_id, thread=first.thread
+    )
+    assert answer["success"] is True, answer
+    assert len(site.subjects(branch)) == len(set(site.subjects(branch)))
+
+
+def test_a_conflict_goes_to_a_rescue_branch(site: Site) -> None:
+    first, answer = site.run('Add a new heading saying "Conflict base" to the homepage')
+    assert answer["success"], answer
+    branch = f"thread-{first.thread}"
+    page = answer["filesChanged"][0]
+    theirs = site.commit_elsewhere(branch, page, "Somebody replaced the whole page.\n")
+
+    sent, answer = site.run(
+        'Add a new heading saying "Conflict ours" to the homepage', session=first.session_id, thread=first.thread
+    )
+
+    assert answer["status"] == "succeeded", answer
+    assert answer["error"]["code"] == "push_conflict"
+    rescue = f"rescue/{sent.command_id}"
+    assert rescue in answer["error"]["message"]
+    assert site.git("rev-parse", branch) == theirs, "the remote branch was forced"
+    assert site.git("rev-parse", rescue) == answer["commit"]
+    assert "Conflict ours" in site.branch_file(rescue, page)
+    assert "Conflict ours" in site.page()
+
+
+def test_a_token_that_is_refused(site: Site, stack: Stack) -> None:
+    first, answer = site.run('Add a new heading saying "Token was fine" to the homepage')
+    assert answer["success"], answer
+    stack.git_mode(site.client_id, "reject-auth")
+    try:
+        sent, answer = site.run(
+            'Add a new heading saying "Token refused" to the homepage', session=first.session_id, thread=first.thread
+        )
+    finally:
+        stack.git_mode(site.client_id, "ok")
+
+    assert answer["status"] == "failed", answer
+    assert answer["error"]["code"] == "git_auth_failed"
+    assert answer["pushed"] is False
+    assert answer["deploySuccess"] is True
+    assert "Token refused" in site.page()
+    # nothing is lost: the next command takes the commits along
+    _, answer = site.run("What is new?", session=sent.session_id, thread=sent.thread)
+    assert answer["success"] is True, answer
+    assert any("Token refused" in s for s in site.subjects(f"thread-{sent.thread}"))
+
+
+def test_a_git_host_that_is_down_for_a_while(site: Site, stack: Stack) -> None:
+    first, answer = site.run('Add a new heading saying "Host is up" to the homepage')
+    assert answer["success"], answer
+    sent = site.send('Add a new heading saying "Host was down" to the homepage', session=first.session_id, thread=first.thread)
+    site.wait_state(sent, "Build")
+    stack.git_mode(site.client_id, "down")
+    try:
+        site.wait_state(sent, "Push")
+        import time
+
+        time.sleep(4)
+        assert not stack.responses(sent.session_id, sent.command_id)
+    finally:
+        stack.git_mode(site.client_id, "ok")
+
+    answer = stack.response(sent)
+    assert answer["success"] is True, answer
+    assert any("Host was down" in s for s in site.subjects(f"thread-{sent.thread}"))
+
+
+@pytest.mark.parametrize("status", [429, 529, 500, "nonsense"])
+def test_a_model_that_stumbles(site: Site, stack: Stack, status: int | str) -> None:
+    mark = f"stumble {status} {uuid.uuid4().hex[:8]}"
+    stack.fault(mark, status=status, times=1)
+
+    _, answer = site.run(f'Add a new heading saying "{mark}" to the homepage')
+
+    if status == "nonsense":
+        assert answer["status"] in {"succeeded", "failed"}
+        assert answer["success"] or answer["error"]["code"] in {"agent_failed", "model_unavailable"}
+    else:
+        assert answer["success"] is True, answer
+        assert mark in site.page()
+
+
+def test_a_model_that_stays_down(site: Site, stack: Stack) -> None:
+    mark = f"outage {uuid.uuid4().hex[:8]}"
+    stack.fault(mark, status=529, times=1000)
+
+    sent, answer = site.run(f'Add a new heading saying "{mark}" to the homepage', seconds=180)
+
+    assert answer["status"] == "failed", answer
+    assert answer["error"]["code"] == "model_unavailable"
+    assert answer["error"]["remedy"]
+    assert "Salvage" in site.states(sent)
+
+
+def test_a_model_key_that_is_refused(site: Site, stack: Stack) -> None:
+    mark = f"refused {uuid.uuid4().hex[:8]}"
+    stack.fault(mark, status=401, times=1000)
+
+    _, answer = site.run(f'Add a new heading saying "{mark}" to the homepage')
+
+    assert answer["status"] == "failed", answer
+    assert answer["error"]["code"] == "model_rejected"
+
+
+@pytest.mark.parametrize("step", ["Agent", "Build", "Push"])
+def test_a_container_that_dies(site: Site, stack: Stack, step: str) -> None:
+    mark = f"Survived {step} {uuid.uuid4().hex[:6]}"
+    slow = {
+        "Agent": (f'Add a new heading saying "{mark}" to the homepage', {"delaySeconds": 4, "times": 1}),
+        "Build": (f'Add a new heading saying "{mark}" to the homepage', None),
+        "Push": (f'Add a new heading saying "{mark}" to the homepage', None),
+    }
+    instruction, fault = slow[step]
+    if fault:
+        stack.fault(mark, **fault)
+    sent = site.send(instruction)
+    site.wait_state(sent, step)
+    until(f"the {step} container runs", lambda: stack.task_processes(sent), seconds=30, every=0.02)
+
+    stack.kill_workspace(sent)
+
+    answer = stack.response(sent)
+    assert answer["success"] is True, answer
+    assert mark in site.page()
+    assert any(mark in s for s in site.subjects(f"thread-{sent.thread}"))
+    assert len(stack.responses(sent.session_id, sent.command_id)) == 1
+
+
+def test_a_sync_check_that_fails_does_not_break_the_run(site: Site, stack: Stack) -> None:
+    """RecordSync's Lambda throttled to zero stands for any failure of it."""
+    functions = stack.client("lambda")
+    names = [f["FunctionName"] for f in functions.list_functions()["Functions"] if "RecordSync" in f["FunctionName"]]
+    assert len(names) == 1, names
+    mark = f"No books {uuid.uuid4().hex[:6]}"
+    stack.client("s3").put_object(
+        Bucket=stack.info["artifacts_bucket"], Key=f"{site.client_id}/site/manifest.json", Body=b"{not json"
+    )
+
+    sent, answer = site.run(f'Add a new heading saying "{mark}" to the homepage')
+
+    # a damaged manifest is no reason to lose the edit: it is replaced by the next publish
+    assert answer["status"] == "succeeded", answer
+    assert answer["deploySuccess"] is True, answer
+    assert answer["pushed"] is True
+    assert mark in site.page()
+    assert site.command(sent)["build"]["deploySuccess"] is True

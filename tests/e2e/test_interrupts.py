@@ -1,0 +1,189 @@
+"""A newer message interrupts the running one at any stage, and nothing is lost."""
+
+import pytest
+
+from tests.e2e.driver import Sent, Site, Stack, until
+
+WIP = "WIP: Interrupted by new message"
+SLOW_PAGE = (
+    'Run the command: `printf -- "---\\nawait new Promise((done) => setTimeout(done, 8000));\\n---\\n'
+    '<!doctype html><html><body>slow</body></html>" > src/pages/zz-slow.astro`'
+)
+
+
+def newer(site: Site, old: Sent, instruction: str) -> Sent:
+    return site.send(instruction, session=old.session_id, thread=old.thread)
+
+
+def assert_interrupted(site: Site, old: Sent, new: Sent) -> dict[str, object]:
+    answer = site.stack.response(old)
+    assert answer["status"] == "interrupted", answer
+    assert answer["success"] is False
+    assert answer["supersededBy"] == new.command_id
+    return answer
+
+
+def test_interrupt_during_the_agent(site: Site) -> None:
+    old = site.send("Write 40 notes slowly, one every 0.5 seconds")
+    site.wait_state(old, "Agent")
+    until("the agent has written something", lambda: _written(site, old), seconds=60)
+
+    new = newer(site, old, 'Add a new heading saying "After the storm" to the homepage')
+
+    answer = assert_interrupted(site, old, new)
+    done = site.stack.response(new)
+    assert done["success"] is True, done
+    branch = f"thread-{old.thread}"
+    subjects = site.subjects(branch)
+    assert "After the storm" in subjects[0]
+    assert subjects[1] == WIP
+    wip = site.git("rev-parse", f"{branch}~1")
+    assert answer["commit"] == wip
+    assert answer["pushed"] is True
+    changed = site.git("show", "--name-only", "--format=", wip).splitlines()
+    assert changed, "the WIP commit holds none of the agent's files"
+    assert answer["filesChangedCount"] == len(changed)
+    assert f"Command-Id: {old.command_id}" in site.git("log", "-1", "--format=%B", wip)
+    assert "After the storm" in site.page()
+    assert site.task_processes(old) == []
+
+
+def _written(site: Site, sent: Sent) -> bool:
+    from pathlib import Path
+
+    for pid, _ in site.stack.task_processes(sent):
+        try:
+            cwd = Path(f"/proc/{pid}/cwd").resolve()
+        except OSError:
+            continue
+        for root in [cwd, *cwd.parents][:3]:
+            if list(root.glob("**/note*")):
+                return True
+    tasks = site.stack.home / "tasks"
+    return any(tasks.glob("*/site/**/*note*"))
+
+
+def test_interrupt_during_the_build(site: Site, stack: Stack) -> None:
+    first, answer = site.run('Add a new heading saying "Before the slow one" to the homepage')
+    assert answer["success"], answer
+    live_before = site.keys()
+    old = newer(site, first, SLOW_PAGE)
+    site.wait_state(old, "Build")
+    until("npm is building", lambda: any("astro" in c for _, c in _family(stack, old)), seconds=60)
+
+    new = newer(site, old, 'Add a new heading saying "After the slow one" to the homepage')
+
+    assert_interrupted(site, old, new)
+    assert set(live_before) <= set(site.keys()), "an interrupted build deleted something"
+    for key in site.keys():
+        if key.endswith(".html"):
+            assert site.page("/" + key).rstrip().endswith("</html>"), key
+    done = stack.response(new, seconds=180)
+    assert done["success"] is True, done
+    branch = f"thread-{old.thread}"
+    assert "zz-slow.astro" in site.git("ls-tree", "-r", "--name-only", branch)
+    assert "After the slow one" in site.page()
+    old_commits = [s for s in site.subjects(branch) if s == WIP or "Run the command" in s]
+    assert old_commits, site.subjects(branch)
+
+
+def _family(stack: Stack, sent: Sent) -> list[tuple[int, str]]:
+    from pathlib import Path
+
+    from tests.e2e.driver import descendants
+
+    found = []
+    for pid, _ in stack.task_processes(sent):
+        for child in descendants(pid):
+            try:
+                found.append((child, Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()))
+            except OSError:
+                continue
+    return found
+
+
+def test_interrupt_during_the_publish(site: Site, stack: Stack) -> None:
+    first, answer = site.run('Add a new heading saying "Before the flood" to the homepage')
+    assert answer["success"], answer
+    before = set(site.keys())
+    many = "mkdir -p public/flood && for i in $(seq 1 3000); do echo $i > public/flood/$i.txt; done"
+    old = newer(site, first, f"Run the command: `{many}`")
+    until("the publish is under way", lambda: len([k for k in site.keys() if "flood" in k]) > 20, seconds=120, every=0.2)
+    assert not stack.responses(old.session_id, old.command_id), "the publish was over too soon for this test"
+
+    new = newer(site, old, "Run the command: `rm -r public/flood`")
+
+    assert_interrupted(site, old, new)
+    assert before <= set(site.keys())
+    done = stack.response(new, seconds=180)
+    assert done["success"] is True, done
+    assert not [k for k in site.keys() if "flood" in k]
+    log = site.git("log", "--name-only", "--format=", f"thread-{old.thread}")
+    assert "public/flood/3000.txt" in log, "the interrupted command's files are in no commit"
+
+
+def test_interrupt_during_the_push(site: Site, stack: Stack) -> None:
+    thread_marker = "Slow to be pushed"
+    with site.hook("pre-receive", f"if grep -q . && [ ! -e {site.bare}/go ]; then sleep 6; fi\n"):
+        old = site.send(f'Add a new heading saying "{thread_marker}" to the homepage')
+        site.wait_state(old, "Push")
+        until("git push is running", lambda: any("push" in c for _, c in _family(stack, old)), seconds=60)
+        new = newer(site, old, 'Add a new heading saying "Pushed at once" to the homepage')
+        assert_interrupted(site, old, new)
+        (site.bare / "go").touch()
+        try:
+            done = stack.response(new)
+        finally:
+            (site.bare / "go").unlink()
+
+    assert done["success"] is True, done
+    subjects = site.subjects(f"thread-{old.thread}")
+    assert any(thread_marker in s for s in subjects)
+    assert "Pushed at once" in subjects[0]
+    assert "Pushed at once" in site.page()
+
+
+def test_two_messages_at_once_the_first_is_never_lost(site: Site, stack: Stack) -> None:
+    old = site.send('Add a new heading saying "Never began" to the homepage')
+    new = newer(site, old, 'Add a new heading saying "Went ahead" to the homepage')
+
+    answer = assert_interrupted(site, old, new)
+
+    assert answer["error"] is None or answer["error"]["remedy"]
+    assert stack.response(new)["success"] is True
+    assert len(stack.responses(old.session_id)) == 2
+
+
+def test_a_burst_of_messages(site: Site, stack: Stack) -> None:
+    first = site.send('Add a paragraph "burst 0" to the homepage')
+    burst = [first] + [newer(site, first, f'Add a paragraph "burst {n}" to the homepage') for n in range(1, 6)]
+
+    last = stack.response(burst[-1], seconds=180)
+
+    assert last["success"] is True, last
+    for sent in burst[:-1]:
+        assert stack.response(sent)["status"] in {"interrupted", "succeeded"}
+    assert len(stack.responses(first.session_id)) == len(burst)
+    assert "burst 5" in site.page()
+
+
+def test_an_operator_stops_the_run(site: Site, stack: Stack) -> None:
+    sent = site.send("Write 40 notes slowly, one every 0.5 seconds")
+    site.wait_state(sent, "Agent")
+    until("the agent works", lambda: _written(site, sent))
+
+    stack.client("stepfunctions").stop_execution(executionArn=site.execution_arn(sent), cause="enough")
+
+    answer = stack.response(sent)
+    assert answer["status"] == "interrupted"
+    assert answer["error"]["code"] == "run_stopped"
+    assert answer["supersededBy"] is None
+
+
+@pytest.mark.parametrize("other", ["A", "B"])
+def test_sessions_do_not_interrupt_each_other(site: Site, stack: Stack, other: str) -> None:
+    one = site.send(f'Add a paragraph "quiet {other}" to the homepage')
+    two = site.send(f'Add a paragraph "calm {other}" to the homepage')
+
+    assert stack.response(one)["success"] is True
+    assert stack.response(two)["success"] is True

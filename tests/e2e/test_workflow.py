@@ -1,0 +1,198 @@
+"""The complete workflow: message in, edit, commit, build, sync, push, answer out, and what each leaves behind."""
+
+import re
+import time
+
+import pytest
+
+from tests.e2e.driver import Site, Stack, until
+
+HEADING = re.compile(r"<h[12][^>]*>(.*?)</h[12]>", re.DOTALL)
+
+
+def test_one_message_changes_the_live_site(site: Site, stack: Stack) -> None:
+    before = HEADING.findall(site.page()) if site.status("/") == 200 else []
+
+    sent, answer = site.run('Add a new heading saying "Baked before dawn" to the homepage')
+
+    assert answer["success"] is True, answer
+    assert answer["status"] == "succeeded"
+    assert answer["buildSuccess"] is True
+    assert answer["deploySuccess"] is True
+    assert answer["pushed"] is True
+    assert answer["error"] is None
+    assert answer["filesChangedCount"] == len(answer["filesChanged"]) == 1
+    assert answer["siteUrl"] == site.url
+    assert answer["supersededBy"] is None
+    assert answer["durationMs"] > 0
+    assert abs(answer["timestamp"] - time.time() * 1000) < 120_000
+    # the states ran in the order of the design
+    assert site.states(sent)[:2] == ["Agent", "HasChanges"] or site.states(sent)[0] == "Agent"
+    tasks = [s for s in site.states(sent) if s in {"Agent", "WriteCommitMessage", "Build", "RecordSync", "Push"}]
+    assert tasks == ["Agent", "WriteCommitMessage", "Build", "RecordSync", "Push"]
+    # the site shows it
+    assert "Baked before dawn" in site.page()
+    assert len(HEADING.findall(site.page())) > len(before)
+    # the remote has the commit, with the message of the design
+    branch = f"thread-{sent.thread}"
+    assert site.git("rev-parse", branch) == answer["commit"]
+    message = site.git("log", "-1", "--format=%B", branch)
+    assert re.match(r"\[\d{4}-\d\d-\d\d\] Add a new heading saying \"Baked before dawn\"", message)
+    assert f"Session-Id: {sent.session_id}" in message
+    assert f"Command-Id: {sent.command_id}" in message
+    # the books are kept
+    deployments = stack.resource("dynamodb").Table(stack.info["tables"]["deployments"])
+    record = site.command(sent)
+    kept = deployments.get_item(Key={"clientId": site.client_id, "deploymentId": record["build"]["deploymentId"]})
+    assert kept["Item"]["commit"] == record["build"]["commit"]
+    assert kept["Item"]["driftCount"] == 0
+    assert int(kept["Item"]["files"]) == len(site.keys())
+
+
+def test_each_step_logs_its_progress(site: Site, stack: Stack) -> None:
+    sent, answer = site.run('Add a paragraph "Logs tell the story" to the homepage')
+    assert answer["success"], answer
+
+    logs = stack.client("logs")
+    lines: list[str] = []
+    for group in logs.describe_log_groups()["logGroups"]:
+        if site.client_id not in group["logGroupName"]:
+            continue
+        for stream in logs.describe_log_streams(logGroupName=group["logGroupName"])["logStreams"]:
+            events = logs.get_log_events(
+                logGroupName=group["logGroupName"], logStreamName=stream["logStreamName"], limit=10000
+            )["events"]
+            lines += [e["message"] for e in events if sent.command_id in e["message"]]
+
+    for step in ("agent", "build", "push"):
+        assert len([line for line in lines if f'"{step}"' in line]) >= 2, (step, lines[:20])
+
+
+def test_the_second_command_of_a_session_builds_on_the_first(site: Site) -> None:
+    first, answer = site.run('Add a new heading saying "First of two" to the homepage')
+    assert answer["success"], answer
+    conversation = site.session(first)["conversationId"]
+
+    second, answer = site.run(
+        'Add a new heading saying "Second of two" to the homepage', session=first.session_id, thread=first.thread
+    )
+
+    assert answer["success"], answer
+    assert "First of two" in site.page()
+    assert "Second of two" in site.page()
+    subjects = site.subjects(f"thread-{first.thread}")
+    assert "Second of two" in subjects[0]
+    assert "First of two" in subjects[1]
+    assert site.session(second)["conversationId"] == conversation, "the conversation was not continued"
+
+
+def test_nothing_to_change_is_an_answer_too(site: Site) -> None:
+    sent, answer = site.run("What is the meaning of life?")
+
+    assert answer["success"] is True, answer
+    assert answer["filesChanged"] == []
+    assert answer["filesChangedCount"] == 0
+    assert "WriteCommitMessage" not in site.states(sent)
+    assert answer["summary"]
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        'Add a paragraph "dash" to the homepage, please - "quoted" \'single\'',
+        "-n --help Add a new heading to the homepage",
+        'Add a paragraph "$(touch /tmp/sitewright-pwned) `id` ${HOME}" to the homepage',
+        'Add a paragraph "Grüße 🥐 漢字" to the homepage',
+        'Add a paragraph "two lines" to the homepage.\n\nThank you,\n"Amelia"',
+        "/help Add a new heading to the homepage",
+    ],
+    ids=["quotes", "leading-dash", "shell", "emoji", "newlines", "leading-slash"],
+)
+def test_odd_instructions_are_only_text(site: Site, instruction: str) -> None:
+    sent, answer = site.run(instruction)
+
+    assert answer["success"] is True, answer
+    assert answer["filesChangedCount"] >= 1, answer
+    subject = site.subjects(f"thread-{sent.thread}")[0]
+    assert len(subject) <= 72
+    assert subject.startswith("[")
+
+
+def test_an_instruction_of_200_kb(site: Site) -> None:
+    words = "and mind the crumbs " * 10_000
+
+    sent, answer = site.run(f'Add a new heading saying "Long letter" to the homepage. {words}')
+
+    assert answer["success"] is True, answer
+    assert "Long letter" in site.page()
+
+
+def test_exactly_one_answer_even_if_the_message_comes_twice(site: Site, stack: Stack) -> None:
+    sent, answer = site.run('Add a paragraph "Only once" to the homepage')
+    assert answer["success"], answer
+
+    site.stack.send_raw(
+        '{"sessionId": "%s", "commandId": "%s", "clientId": "%s", "chatThreadId": "%s", "instruction": "Again"}'
+        % (sent.session_id, sent.command_id, site.client_id, sent.thread),
+        group=sent.session_id,
+        dedup=sent.command_id + "-again",
+    )
+    # a later command of the session comes after the duplicate, so its answer proves that the duplicate was handled
+    site.run("What is new?", session=sent.session_id, thread=sent.thread)
+
+    assert len(stack.responses(sent.session_id, sent.command_id)) == 1
+    assert len([s for s in site.subjects(f"thread-{sent.thread}") if "Only once" in s]) == 1
+
+
+def test_messages_that_cannot_be_understood(site: Site, stack: Stack) -> None:
+    ok = {"clientId": site.client_id, "chatThreadId": "t", "instruction": "x"}
+    cases = {
+        "unknown client": ({**ok, "clientId": "nobody"}, "unknown_client", "nobody"),
+        "bad client": ({**ok, "clientId": "No Body!"}, "invalid_message", "clientId"),
+        "no instruction": ({"clientId": site.client_id, "chatThreadId": "t"}, "invalid_message", "instruction"),
+        "no thread": ({"clientId": site.client_id, "instruction": "x"}, "invalid_message", "chatThreadId"),
+        "blank": ({**ok, "instruction": "  "}, "invalid_message", "instruction"),
+        "number": ({**ok, "instruction": 7}, "invalid_message", "instruction"),
+    }
+    import json
+    import uuid
+
+    for name, (body, code, mentions) in cases.items():
+        session, command = f"rej-{uuid.uuid4().hex[:8]}", f"c-{uuid.uuid4().hex[:8]}"
+        stack.send_raw(json.dumps({"sessionId": session, "commandId": command, **body}), group=session, dedup=command)
+        answer = until(f"rejection: {name}", lambda s=session, c=command: stack.responses(s, c), seconds=30)[0]
+        assert answer["status"] == "rejected", name
+        assert answer["success"] is False
+        assert answer["error"]["code"] == code, (name, answer)
+        assert mentions in answer["error"]["message"], (name, answer)
+        assert answer["error"]["remedy"]
+
+
+def test_unreadable_messages_go_to_the_dead_letter_queue_with_the_reason(stack: Stack) -> None:
+    import uuid
+
+    mark = uuid.uuid4().hex
+    stack.send_raw(f"this is not json {mark}", group=mark, dedup=mark)
+    stack.send_raw('{"sessionId": "no-command-id", "mark": "%s"}' % mark, group=mark, dedup=mark + "2")
+
+    sqs, found = stack.client("sqs"), {}
+
+    def probe() -> bool:
+        got = sqs.receive_message(
+            QueueUrl=stack.info["dead_letter_queue_url"],
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            WaitTimeSeconds=1,
+            VisibilityTimeout=2,
+        )
+        for message in got.get("Messages", []):
+            if mark in message["Body"]:
+                found[message["Body"]] = message["MessageAttributes"]["reason"]["StringValue"]
+                sqs.delete_message(
+                    QueueUrl=stack.info["dead_letter_queue_url"], ReceiptHandle=message["ReceiptHandle"]
+                )
+        return len(found) == 2
+
+    until("both messages in the dead-letter queue", probe, seconds=40)
+    assert "JSON" in found[f"this is not json {mark}"]
+    assert any("commandId" in reason for reason in found.values())
