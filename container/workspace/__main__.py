@@ -10,8 +10,9 @@ from contracts.steps import StepEnv, step_request_from_env
 from workspace import process
 from workspace.aws import Clients
 from workspace.logs import Log
+from workspace.metadata import workspace_id
 from workspace.report import Reporter
-from workspace.runner import EXIT_UNREPORTED, Runner, workspace_id
+from workspace.runner import EXIT_UNREPORTED, Runner
 from workspace.settings import Settings, SettingsError
 from workspace.stop import Stop, heed_signals
 

@@ -123,8 +123,6 @@ class Heartbeat(_Ticker):
             code = error.response["Error"]["Code"]
             if code in TOKEN_GONE:
                 if not self._ended.is_set():
-                    # Intake raises the generation before it stops the run: give the pulse the time to see that first.
-                    time.sleep(2 * REFRESH_SECONDS)
                     self._stop.add(StopReason.TOKEN_GONE)
                     self._log("the run no longer waits for this step", level="warning", code=code)
                 return False

@@ -6,17 +6,14 @@ the state machine's next step, which starts with the report, finds the claim fre
 """
 
 import contextlib
-import http.client
 import importlib
 import json
 import shutil
 import time
 import traceback
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -37,7 +34,7 @@ from workspace.logs import Log
 from workspace.pulse import HEARTBEAT_SECONDS, Heartbeat, Pulse
 from workspace.report import Reporter, StepResult, for_record
 from workspace.restore import BackgroundPush, Restorer, wip_message
-from workspace.save import EXIT_CLAIM_LOST, EXIT_DONE, INTERRUPTED_SUBJECT, PUSH_SECONDS, Saver
+from workspace.save import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, INTERRUPTED_SUBJECT, PUSH_SECONDS, Saver
 from workspace.session import Release, SessionStore
 from workspace.settings import Settings
 from workspace.stop import Stop
@@ -47,9 +44,6 @@ BUSY_SECONDS = 120.0
 """How long a live claim of another workspace is waited for: an interrupt's saving takes a third of that."""
 
 CLAIM_POLL_SECONDS = 0.25
-
-EXIT_UNREPORTED = 1
-"""The report did not get through: the STOPPED event makes the `task_stopped` Lambda fail the token."""
 
 _RECORDED = {
     StepName.AGENT: "agent",
@@ -126,7 +120,8 @@ class Runner:
         self.log("step stopped before it began", level="warning", reason=reason.value)
         if reason is StopReason.INTERRUPT:
             with contextlib.suppress(ClientError, BotoCoreError):
-                store.record("interruption", Interruption(step=self.request.step))
+                # An earlier step's workspace may have recorded what it saved: that is the better answer.
+                store.record("interruption", Interruption(step=self.request.step), if_absent=True)
             info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
             reporter.failure(SfnError.INTERRUPTED, info)
         elif reason is StopReason.TERMINATED:
@@ -257,7 +252,7 @@ class _Claimed:
         if checkpointer is not None:
             checkpointer.write(self.fence, settled=self.runner.request.step in {StepName.PUSH, StepName.SALVAGE})
         self._record(result)
-        if self.store.release() is Release.INTERRUPTED:
+        if self._release() is Release.INTERRUPTED:
             raise StepStopped(StopReason.INTERRUPT)
         self.runner.log("step done", result=json.loads(result.to_json()))
         return _exit(self.reporter.success(result))
@@ -274,13 +269,19 @@ class _Claimed:
         self._cancel_push()
         try:
             self.saver.checkpoint(self.fence)
-            if self.store.release() is Release.INTERRUPTED:
-                return self.saver.stopped(StopReason.INTERRUPT)
         except Fenced:
             return self.saver.stopped(self.runner.stop.reason or StopReason.CLAIM_LOST)
-        except (ClientError, BotoCoreError) as failure:
-            self.runner.log("the claim could not be released, it ends by itself", level="warning", error=str(failure))
+        if self._release() is Release.INTERRUPTED:
+            return self.saver.stopped(StopReason.INTERRUPT)
         return self.runner._internal(error, self.reporter)
+
+    def _release(self) -> Release:
+        try:
+            return self.store.release()
+        except (ClientError, BotoCoreError) as error:
+            # No reason to fail a step that is done: the next one waits a few seconds.
+            self.runner.log("the claim could not be released, it ends by itself", level="warning", error=str(error))
+            return Release.RELEASED
 
     def _cancel_push(self) -> None:
         if self.pushing is not None:
@@ -288,21 +289,6 @@ class _Claimed:
 
     def _record(self, result: StepResult) -> None:
         self.store.record(_RECORDED[self.runner.request.step], for_record(result))
-
-
-def workspace_id(settings: Settings) -> str:
-    """The ECS task's ARN, which `task_stopped` compares with the claim; outside ECS a random id."""
-    if settings.metadata_uri:
-        url = urlsplit(settings.metadata_uri)
-        connection = http.client.HTTPConnection(url.hostname or "", url.port or 80, timeout=2.0)
-        try:
-            connection.request("GET", f"{url.path}/task")
-            arn = json.loads(connection.getresponse().read()).get("TaskARN")
-        finally:
-            connection.close()
-        if arn:
-            return str(arn)
-    return f"workspace-{uuid.uuid4()}"
 
 
 def _step_module(step: StepName) -> Any:
@@ -314,4 +300,4 @@ def _exit(reported: bool) -> int:
     return EXIT_DONE if reported else EXIT_UNREPORTED
 
 
-__all__ = ["EXIT_CLAIM_LOST", "EXIT_DONE", "EXIT_UNREPORTED", "Runner", "Timing", "workspace_id"]
+__all__ = ["EXIT_CLAIM_LOST", "EXIT_DONE", "EXIT_UNREPORTED", "Runner", "Timing"]

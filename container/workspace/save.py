@@ -29,6 +29,9 @@ PUSH_SECONDS = 15.0
 """The next command waits for the claim meanwhile; what is not pushed by then, its own push takes along."""
 
 EXIT_DONE = 0
+EXIT_UNREPORTED = 1
+"""The report did not get through: the STOPPED event makes the `task_stopped` Lambda fail the token."""
+
 EXIT_CLAIM_LOST = 3
 
 
@@ -50,12 +53,16 @@ class Saver:
         """Saves what the reason allows, reports, gives the claim back; the runner's exit code."""
         self.log("step stopped", level="warning", reason=reason.value)
         try:
-            if reason is StopReason.INTERRUPT:
+            if reason is StopReason.INTERRUPT or (reason is not StopReason.CLAIM_LOST and self._superseded()):
                 return self._interrupted()
             if reason is not StopReason.CLAIM_LOST:
                 return self._terminated(reason)
         except (Fenced, StepStopped) as error:
             self.log("the claim was lost while saving", level="error", error=str(error))
+        except (ClientError, BotoCoreError) as error:
+            # Without the table there is no claim to rely on. What `task_stopped` reports is retried.
+            self.log("the session cannot be reached, nothing was saved", level="error", error=str(error))
+            return EXIT_UNREPORTED
         return EXIT_CLAIM_LOST
 
     def checkpoint(self, fence: ClaimFence) -> None:
@@ -68,6 +75,11 @@ class Saver:
             raise
         except (WorkspaceError, ClientError, BotoCoreError, OSError) as error:
             self.log("checkpoint failed", level="error", error=str(error))
+
+    def _superseded(self) -> bool:
+        # Intake raises the generation before it stops the run, so a token that is gone is often an interrupt that the
+        # pulse has not seen yet.
+        return self.fence.for_saving().verify().generation > self.store.request.generation
 
     def _interrupted(self) -> int:
         interruption = Interruption(step=self._step)

@@ -136,14 +136,18 @@ class SessionStore:
                 return Release.INTERRUPTED
         return Release.RELEASED
 
-    def record(self, attribute: str, value: Contract) -> None:
-        """Writes one part of the command's item (`agent`, `build`, `push`, `interruption`)."""
+    def record(self, attribute: str, value: Contract, *, if_absent: bool = False) -> None:
+        """Writes one part of the command's item (`agent`, `build`, `push`, `interruption`).
+
+        Raises botocore's exceptions; also for a part that is there already, with `if_absent`.
+        """
+        condition = "attribute_exists(commandId)" + (" AND attribute_not_exists(#part)" if if_absent else "")
         self._patient(
             lambda: self.clients.dynamodb.update_item(
                 TableName=self.commands_table,
                 Key=_item(self._command_key()),
                 UpdateExpression="SET #part = :value",
-                ConditionExpression="attribute_exists(commandId)",
+                ConditionExpression=condition,
                 ExpressionAttributeNames={"#part": attribute},
                 ExpressionAttributeValues=_item({":value": value.to_item()}),
             )

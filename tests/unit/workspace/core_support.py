@@ -72,7 +72,7 @@ def push_elsewhere(folder: Path, bare: Path, branch: str, files: dict[str, str],
 
 @dataclass
 class GitHost:
-    """`git http-backend` behind Basic authentication. `answer` replaces it by a status, `failures` so many times first."""
+    """`git http-backend` behind Basic authentication. `answer` replaces it, `failures` times a 503 comes first."""
 
     root: Path
     token: str = TOKEN

@@ -269,6 +269,44 @@ def test_a_token_that_is_gone_ends_the_step_and_saves_it(world: World) -> None:
     assert world.claim_is_free() and read_session(world.clients).checkpoint is not None
 
 
+def test_a_token_that_is_gone_because_of_a_newer_command_is_an_interrupt(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workspace.pulse import Pulse
+
+    monkeypatch.setattr(Pulse, "beat", lambda self: True)  # a pulse too slow to see the generation first
+    world.use(agent=slow_edit({"index.html": "half"}))
+    thread, codes = in_background(world.prepare(StepName.AGENT).run)
+    wait_for((world.root / "working").exists)
+    accept(world.clients, "cmd-2", 2)
+    world.clients.sfn.gone = True
+    thread.join(20)
+    assert codes == [0]
+    saved = read_command(world.clients, "cmd-1").interruption
+    assert saved is not None and saved.pushed
+    assert world.remote("log", "-1", "--format=%B", "thread-t1") == WIP
+
+
+def test_a_claim_that_cannot_be_released_does_not_fail_the_step(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from botocore.exceptions import EndpointConnectionError
+
+    def down(*_: Any, **__: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="http://dynamodb")
+
+    monkeypatch.setattr(SessionStore, "release", down)
+    world.use(agent=edit({"index.html": "1"}))
+    assert world.step(StepName.AGENT) == 0
+    assert world.report[0] == "success"
+
+
+def test_a_late_step_does_not_overwrite_what_was_saved(world: World) -> None:
+    world.use(agent=slow_edit({"index.html": "half"}))
+    interrupt(world, StepName.AGENT)
+    saved = read_command(world.clients, "cmd-1").interruption
+    assert world.step(StepName.BUILD) == 0
+    assert read_command(world.clients, "cmd-1").interruption == saved
+
+
 def test_an_unexpected_error_is_reported_with_its_name_and_the_edits_are_kept(world: World) -> None:
     def broken(ctx: StepContext) -> AgentResult:
         edit({"index.html": "half"})(ctx)
