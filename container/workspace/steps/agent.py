@@ -74,7 +74,7 @@ def _code(event: Event) -> ErrorCode:
     if status is not None:
         if status in {408, 409, 425, 429} or status >= 500:
             return ErrorCode.MODEL_UNAVAILABLE
-        if 400 <= status:
+        if status >= 400:
             return ErrorCode.MODEL_REJECTED
     if event.api_error in _REJECTED_ERRORS:
         return ErrorCode.MODEL_REJECTED

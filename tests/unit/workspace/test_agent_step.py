@@ -1,0 +1,223 @@
+"""The step `agent` with the real Claude Code against a Messages API on loopback."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.errors import ErrorCode
+from contracts.records import CommandRecord, SessionRecord
+from contracts.steps import AgentResult, StepName
+from tests.unit.workspace.core_support import git, make_checkout, make_settings, request
+from tests.unit.workspace.fake_model import FakeModel, Reply, Script, failure, fake_model, hang, text, tool
+from workspace.children import ProcessChildren
+from workspace.claude.protocol import Event
+from workspace.claude.transcript import prepare_resume, slug
+from workspace.context import StepContext
+from workspace.errors import StepFailed, StepStopped, StopReason
+from workspace.steps import agent
+from workspace.stop import Stop
+
+INSTRUCTION = "Put a banner on the home page"
+
+
+class Aws:
+    def secret(self, _: str) -> str:
+        return "sk-test-model-key"
+
+
+@dataclass
+class OpenFence:
+    session: SessionRecord
+
+    def verify(self, *, any_generation: bool = False) -> SessionRecord:
+        return self.session
+
+    def check_stop(self) -> None:
+        pass
+
+
+@dataclass
+class World:
+    ctx: StepContext
+    stop: Stop
+    progress: list[str]
+    logs: list[str]
+
+
+def make_world(root: Path, model: FakeModel | None, *, url: str = "", **settings: Any) -> World:
+    site = root / "site"
+    site.mkdir(parents=True)
+    (root / "home").mkdir()
+    git(site, "init", "-q", "-b", "thread-t1")
+    (site / "index.html").write_text("<h1>Home</h1>\n")
+    git(site, "add", "-A")
+    git(site, "commit", "-qm", "First")
+    session = SessionRecord(session_id="s1", client_id="amelia", chat_thread_id="t1")
+    config = make_settings(
+        root, str(root), model_base_url=model.url if model else url, as_root=True, model="claude-sonnet-4-5", **settings
+    )
+    stop, progress, logs = Stop(), list[str](), list[str]()
+
+    def log(message: str, **values: Any) -> None:
+        logs.append(f"{message} {values}")
+
+    ctx = StepContext(
+        settings=config,
+        request=request(StepName.AGENT),
+        command=CommandRecord(session_id="s1", command_id="cmd-1", accepted_at=1, instruction=INSTRUCTION),
+        session=session,
+        paths=config.paths,
+        checkout=make_checkout(root, str(root)),
+        children=ProcessChildren(stop, log),
+        fence=OpenFence(session),
+        aws=Aws(),  # type: ignore[arg-type]
+        log=log,
+        progress=progress.append,
+    )
+    return World(ctx, stop, progress, logs)
+
+
+@contextmanager
+def world(root: Path, script: Script, **settings: Any) -> Iterator[tuple[World, FakeModel]]:
+    with fake_model(script) as model:
+        yield make_world(root, model, **settings), model
+
+
+def editing(root: Path) -> Script:
+    def script(body: dict[str, Any], _: int) -> Reply:
+        if any(isinstance(m["content"], list) and "tool_result" in str(m["content"]) for m in body["messages"][-2:]):
+            return text("Added a banner.")
+        return tool("Write", {"file_path": str(root / "site" / "banner.html"), "content": "<b>Hi</b>\n"})
+
+    return script
+
+
+def with_session(ctx: StepContext, result: AgentResult) -> StepContext:
+    return replace(ctx, session=ctx.session.model_copy(update={"conversation_id": result.conversation_id}))
+
+
+def failed(w: World) -> ErrorCode:
+    with pytest.raises(StepFailed) as caught:
+        agent.run(w.ctx)
+    return caught.value.error.code
+
+
+def test_edits_are_reported_and_a_conversation_goes_on_in_another_folder(tmp_path: Path) -> None:
+    with world(tmp_path / "a", editing(tmp_path / "a")) as (w, model):
+        # Settings of the repository could run programs: they must not count.
+        (w.ctx.paths.site / ".claude").mkdir()
+        (w.ctx.paths.site / ".claude" / "settings.json").write_text(
+            '{"hooks":{"SessionStart":[{"hooks":[{"type":"command","command":"touch hooked"}]}]}}'
+        )
+        (w.ctx.paths.site / "json.py").write_text("raise SystemExit('the repository hijacked an import')\n")
+        git(w.ctx.paths.site, "add", "-A")
+        git(w.ctx.paths.site, "commit", "-qm", "Settings")
+        result = agent.run(w.ctx)
+        assert result.files_changed == ["banner.html"]
+        assert result.files_changed_count == 1
+        assert result.summary == "Added a banner."
+        assert result.turns and result.cost_usd is not None and result.conversation_id
+        assert any(line.startswith("Write ") and "banner.html" in line for line in w.progress)
+        assert any(INSTRUCTION in prompt for prompt in model.prompts())
+
+    with world(tmp_path / "b", lambda *_: text("Still here.")) as (w, model):
+        (tmp_path / "b" / "home").rmdir()
+        (tmp_path / "a" / "home").rename(tmp_path / "b" / "home")
+        again = agent.run(with_session(w.ctx, result))
+        assert again.summary == "Still here." and again.files_changed == []
+        assert sum(INSTRUCTION in prompt for prompt in model.prompts()) == 2
+
+
+def test_a_conversation_that_is_gone_or_unreadable_starts_anew_and_says_so(tmp_path: Path) -> None:
+    lost = AgentResult(conversation_id="7b9f4a52-0a3c-4a57-9d6c-0f3b1d6a0001")
+    with world(tmp_path, lambda *_: text("Fresh.")) as (w, _):
+        assert agent.run(with_session(w.ctx, lost)).summary == "Fresh."
+        assert any("cannot be resumed" in line for line in w.progress)
+        w.progress.clear()
+        folder = w.ctx.paths.home / ".claude" / "projects" / slug(w.ctx.paths.site)
+        (folder / f"{lost.conversation_id}.jsonl").write_text("not a transcript\n")
+        assert agent.run(with_session(w.ctx, lost)).summary == "Fresh."
+        assert any("cannot be resumed" in line for line in w.progress)
+
+
+def test_an_instruction_with_a_slash_reaches_the_model(tmp_path: Path) -> None:
+    with world(tmp_path, lambda *_: text("ok")) as (w, model):
+        command = w.ctx.command.model_copy(update={"instruction": "/clear the footer"})
+        agent.run(replace(w.ctx, command=command))
+        assert any("/clear the footer" in prompt for prompt in model.prompts())
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 400])
+def test_a_refusal_is_model_rejected(tmp_path: Path, status: int) -> None:
+    with world(tmp_path, lambda *_: failure(status, "x_error", "no")) as (w, _):
+        assert failed(w) is ErrorCode.MODEL_REJECTED
+
+
+@pytest.mark.slow
+def test_an_overloaded_model_is_unavailable_within_a_minute(tmp_path: Path) -> None:
+    with world(tmp_path, lambda *_: failure(529, "overloaded_error", "Overloaded")) as (w, model):
+        began = time.monotonic()
+        assert failed(w) is ErrorCode.MODEL_UNAVAILABLE
+        assert time.monotonic() - began < 60
+        assert len(model.requests) > 1
+
+
+@pytest.mark.slow
+def test_no_server_is_unavailable(tmp_path: Path) -> None:
+    with fake_model(lambda *_: text("never")) as gone:
+        url = gone.url
+    assert failed(make_world(tmp_path, None, url=url)) is ErrorCode.MODEL_UNAVAILABLE
+
+
+def test_turns_and_budget_are_limits(tmp_path: Path) -> None:
+    def endless(_: dict[str, Any], number: int) -> Reply:
+        return tool("Bash", {"command": f"echo {number}"}, output_tokens=2_000_000)
+
+    with world(tmp_path / "turns", endless, max_turns=1, max_budget_usd=1000.0) as (w, _):
+        assert failed(w) is ErrorCode.TURNS_EXCEEDED
+    with world(tmp_path / "budget", endless, max_budget_usd=0.01) as (w, _):
+        assert failed(w) is ErrorCode.BUDGET_EXCEEDED
+
+
+def test_a_slow_agent_is_timed_out_and_an_interrupt_ends_it(tmp_path: Path) -> None:
+    with world(tmp_path / "slow", lambda *_: hang(), agent_timeout_seconds=2) as (w, _):
+        assert failed(w) is ErrorCode.AGENT_TIMED_OUT
+    with world(tmp_path / "stop", lambda *_: hang()) as (w, model):
+        began = time.monotonic()
+
+        def stop() -> None:
+            while not model.requests:
+                time.sleep(0.02)
+            w.stop.add(StopReason.INTERRUPT)
+
+        threading.Thread(target=stop, daemon=True).start()
+        with pytest.raises(StepStopped):
+            agent.run(w.ctx)
+        assert time.monotonic() - began < 15
+        assert list((w.ctx.paths.home / ".claude" / "projects").glob("*/*.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        (Event(sitewright_agent="error", text="exploded"), ErrorCode.AGENT_FAILED),
+        (Event(sitewright_agent="result", subtype="error_during_execution", is_error=True), ErrorCode.AGENT_FAILED),
+        (
+            Event(sitewright_agent="result", subtype="success", is_error=True, api_status=500),
+            ErrorCode.MODEL_UNAVAILABLE,
+        ),
+    ],
+)
+def test_final_events_have_a_meaning(event: Event, code: ErrorCode) -> None:
+    error = agent.failure(event)
+    assert error is not None and error.error.code is code
+
+
+def test_an_id_that_is_a_path_is_not_resumed(tmp_path: Path) -> None:
+    assert prepare_resume(tmp_path, tmp_path, "../../etc/passwd") is None
