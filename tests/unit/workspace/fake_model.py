@@ -1,7 +1,7 @@
 """A Messages API on loopback for the real Claude Code binary: scripted answers, streamed, every request kept.
 
-A script is a function from the request body and the number of the request (from 0) to a reply: `text(...)`, `tool(...)`,
-`failure(...)`, `garbage(...)`, `hang(...)` or a list of content blocks.
+A script is a function from the request body and the number of the request (from 0) to a reply: `text(...)`,
+`tool(...)`, `failure(...)`, `garbage(...)`, `hang(...)` or a list of content blocks.
 """
 
 from __future__ import annotations

@@ -9,12 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from contracts.errors import ErrorCode
-from contracts.records import CommandRecord, SessionRecord
-from contracts.steps import AgentResult, StepName
-from tests.unit.workspace.core_support import git, make_checkout, make_settings, request
-from tests.unit.workspace.fake_model import FakeModel, Reply, Script, failure, fake_model, hang, text, tool
 from workspace.children import ProcessChildren
 from workspace.claude.protocol import Event
 from workspace.claude.transcript import prepare_resume, slug
@@ -22,6 +16,12 @@ from workspace.context import StepContext
 from workspace.errors import StepFailed, StepStopped, StopReason
 from workspace.steps import agent
 from workspace.stop import Stop
+
+from contracts.errors import ErrorCode
+from contracts.records import CommandRecord, SessionRecord
+from contracts.steps import AgentResult, StepName
+from tests.unit.workspace.core_support import git, make_checkout, make_settings, request
+from tests.unit.workspace.fake_model import FakeModel, Reply, Script, failure, fake_model, hang, text, tool
 
 INSTRUCTION = "Put a banner on the home page"
 

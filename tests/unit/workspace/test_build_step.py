@@ -1,0 +1,150 @@
+"""The step `build` with real npm on small sites, and S3 in moto."""
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto import mock_aws
+from workspace.errors import StepStopped, StopReason
+from workspace.steps import build
+from workspace.stop import Stop
+
+from contracts.errors import ErrorCode
+from tests.unit.workspace.core_support import git
+from tests.unit.workspace.site_support import BUCKET, Site, make_site, npm_lock, write
+
+BUILD = """
+const fs = require('fs');
+fs.mkdirSync('dist', {recursive: true});
+fs.writeFileSync('dist/index.html', `<html>${require('tiny')} ${process.env.NODE_ENV}</html>`);
+fs.writeFileSync('dist/env.json', JSON.stringify(Object.keys(process.env)));
+"""
+
+
+def package(script: str = "node build.js") -> str:
+    # A local tarball-free dependency: `npm ci` needs no registry.
+    return json.dumps(
+        {"name": "site", "version": "1.0.0", "scripts": {"build": script}, "devDependencies": {"tiny": "file:./tiny"}}
+    )
+
+
+SITE = {
+    "package.json": package(),
+    "build.js": BUILD,
+    "tiny/package.json": '{"name":"tiny","version":"1.0.0","main":"i.js"}',
+    "tiny/i.js": "module.exports = 'tiny'",
+}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Site]:
+    with mock_aws():
+        yield make_site(tmp_path, SITE)
+
+
+def npm_commands(site: Site) -> list[str]:
+    return [line for line in site.logs if "'program': 'npm'" in line and "packages in" in line]
+
+
+def test_a_dirty_checkout_is_committed_built_and_live(made: Site) -> None:
+    npm_lock(made.folder)
+    write(made.folder / "dist", {"stale.html": "old"})
+    result = build.run(made.ctx)
+    assert result.error is None and result.build_success and result.deploy_success and result.committed
+    assert result.commit == git(made.folder, "rev-parse", "HEAD")
+    assert git(made.folder, "log", "-1", "--format=%s") == "Add a page"
+    assert made.live() == {"index.html", "env.json"} and made.read("index.html") == "<html>tiny production</html>"
+    assert not {"AWS_SECRET_ACCESS_KEY", "ANTHROPIC_API_KEY"} & set(json.loads(made.read("env.json")))
+    assert set(result.seconds) == {"commit", "install", "build", "publish"} and result.uploaded == 2
+    assert made.manifest().commit == result.commit
+
+
+def test_node_modules_come_from_the_archive_of_the_same_lock_file(made: Site) -> None:
+    npm_lock(made.folder)
+    build.run(made.ctx)
+    assert len(npm_commands(made)) == 1
+    shutil.rmtree(made.folder / "node_modules")
+    again = build.run(made.ctx)
+    assert again.build_success and not again.committed and again.unchanged == 2
+    assert len(npm_commands(made)) == 1 and (made.folder / "node_modules" / "tiny").is_symlink()
+    build.run(made.ctx)
+    assert len(npm_commands(made)) == 1
+    listing = made.clients.s3.list_objects_v2(Bucket="artifacts", Prefix="amelia/cache/")["Contents"]
+    assert len(listing) == 1
+    # A broken archive is no reason to fail.
+    made.clients.s3.put_object(Bucket="artifacts", Key=listing[0]["Key"], Body=b"rubbish")
+    shutil.rmtree(made.folder / "node_modules")
+    assert build.run(made.ctx).build_success and len(npm_commands(made)) == 2
+
+
+def test_without_a_lock_file_packages_are_installed_and_none_is_written(made: Site) -> None:
+    assert build.run(made.ctx).build_success
+    assert not (made.folder / "package-lock.json").exists()
+
+
+def test_a_failed_build_names_the_file_and_leaves_the_site_alone(made: Site) -> None:
+    made.clients.s3.put_object(Bucket=BUCKET, Key="index.html", Body=b"old")
+    noise = "".join(f"console.error('line {i}');" for i in range(60))
+    write(
+        made.folder, {"build.js": f"console.error(process.cwd()+'/src/pages/about.astro:3:1');{noise}process.exit(7)"}
+    )
+    result = build.run(made.ctx)
+    assert not result.build_success and not result.deploy_success and result.committed and result.commit
+    assert result.error is not None and result.error.code is ErrorCode.BUILD_FAILED
+    assert "src/pages/about.astro:3:1" in result.error.message and "line 59" in result.error.message
+    assert "line 10\n" not in result.error.message
+    assert made.live() == {"index.html"} and made.read("index.html") == "old"
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"build.js": ""}, "dist"),
+        ({"build.js": "require('fs').mkdirSync('dist')"}, "empty"),
+        ({"package.json": "{"}, "exited with"),
+    ],
+)
+def test_no_result_is_a_failed_build(made: Site, files: dict[str, Any], says: str) -> None:
+    write(made.folder, files)
+    error = build.run(made.ctx).error
+    assert error is not None and error.code is ErrorCode.BUILD_FAILED and says in error.message
+
+
+def test_no_package_json_and_a_build_without_end(tmp_path: Path) -> None:
+    with mock_aws():
+        bare = build.run(make_site(tmp_path / "bare", {"x.txt": "x"}).ctx)
+        assert bare.error is not None and "package.json" in bare.error.message
+    with mock_aws():
+        endless = SITE | {"build.js": "setTimeout(() => {}, 60000)"}
+        error = build.run(make_site(tmp_path / "slow", endless, build_timeout_seconds=4).ctx).error
+        assert error is not None and "within 4 s" in error.message
+
+
+def test_a_publish_that_fails_leaves_a_build_that_succeeded(made: Site) -> None:
+    made.clients.s3.delete_bucket(Bucket=BUCKET)
+    result = build.run(made.ctx)
+    assert result.build_success and not result.deploy_success
+    assert result.error is not None and result.error.code is ErrorCode.PUBLISH_FAILED
+
+
+def test_an_interrupted_build_publishes_its_whole_pages(made: Site) -> None:
+    script = BUILD + "fs.writeFileSync('dist/cut.html', '<html>'); setTimeout(() => {}, 60000)"
+    write(made.folder, {"build.js": script})
+
+    def interrupt() -> None:
+        while not (made.folder / "dist" / "cut.html").exists():
+            time.sleep(0.05)
+        time.sleep(0.8)
+        made.stop.add(StopReason.INTERRUPT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(StepStopped):
+        build.run(made.ctx)
+    made.fence.stop = Stop()
+    assert build.publish_partial(made.ctx) >= 1
+    assert "index.html" in made.live() and "cut.html" not in made.live()

@@ -1,0 +1,172 @@
+"""A publish against S3 (moto): what is live, what is booked, also when it fails halfway."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto import mock_aws
+from workspace.errors import StepStopped, StopReason
+from workspace.publish import partial
+from workspace.publish.content import IMMUTABLE, scan
+from workspace.publish.execute import Outcome, publish
+
+from contracts.errors import ErrorCode
+from contracts.names import manifest_key
+from tests.unit.workspace.site_support import BUCKET, Site, make_site, write
+
+PAGES = {"index.html": "<html>1</html>", "a.html": "<html>a</html>", "_astro/x.1.css": "b{}", "robots.txt": "ok"}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with mock_aws():
+        made = make_site(tmp_path, {"readme.md": "x"})
+        write(made.folder / "dist", PAGES)
+        yield made
+
+
+def put(site: Site) -> Outcome:
+    return publish(site.ctx, scan(site.folder / "dist"), "c" * 40)
+
+
+def refuse(site: Site, operation: str, when: str) -> None:
+    """Makes S3 fail for a key, as the service would."""
+
+    def fail(params: dict[str, Any], **_: Any) -> None:
+        if when in str(params.get("Key", "")) or when in str(params.get("Delete", "")):
+            params["Bucket"] = "no-such-bucket"
+
+    site.clients.s3.meta.events.register(f"before-parameter-build.s3.{operation}", fail)
+
+
+def test_a_site_goes_live_with_headers_and_books(site: Site) -> None:
+    outcome = put(site)
+    assert outcome.error is None and (outcome.uploaded, outcome.deleted, outcome.unchanged) == (4, 0, 0)
+    assert site.live() == set(PAGES)
+    head = site.clients.s3.head_object(Bucket=BUCKET, Key="_astro/x.1.css")
+    assert head["ContentType"] == "text/css; charset=utf-8" and head["CacheControl"] == IMMUTABLE
+    manifest = site.manifest()
+    assert manifest.complete and not manifest.reconcile and manifest.deployment_id == outcome.deployment_id
+    assert set(manifest.files) == set(PAGES) and manifest.files["a.html"].etag == manifest.files["a.html"].md5
+
+
+def test_the_next_build_sends_changes_and_deletes_last(site: Site) -> None:
+    put(site)
+    dist = site.folder / "dist"
+    (dist / "a.html").unlink()
+    (dist / "_astro" / "x.1.css").unlink()
+    write(dist, {"index.html": "<html>2</html>"})
+    site.fence.verified.clear()
+    outcome = put(site)
+    assert (outcome.uploaded, outcome.deleted, outcome.unchanged) == (1, 1, 1)
+    assert site.live() == {"index.html", "robots.txt", "_astro/x.1.css"}
+    assert site.manifest().files["_astro/x.1.css"].retired_at is not None
+    assert len(site.fence.verified) == 2
+
+
+@pytest.mark.parametrize("damage", ["none", "garbage", "reconcile"])
+def test_broken_books_are_repaired_from_the_bucket(site: Site, damage: str) -> None:
+    put(site)
+    site.clients.s3.put_object(Bucket=BUCKET, Key="stray.txt", Body=b"?")
+    site.clients.s3.put_object(Bucket=BUCKET, Key="a.html", Body=b"defaced")
+    key = manifest_key("amelia")
+    if damage == "none":
+        site.clients.s3.delete_object(Bucket="artifacts", Key=key)
+    else:
+        marked = site.manifest().model_copy(update={"reconcile": True}).to_json()
+        site.clients.s3.put_object(Bucket="artifacts", Key=key, Body=b"{" if damage == "garbage" else marked.encode())
+    outcome = put(site)
+    assert (outcome.uploaded, outcome.deleted) == (1, 1)
+    assert site.live() == set(PAGES) and site.read("a.html") == PAGES["a.html"]
+    assert not site.manifest().reconcile
+
+
+def test_a_failed_upload_is_named_keeps_later_phases_back_and_books_what_is_live(site: Site) -> None:
+    refuse(site, "PutObject", "a.html")
+    outcome = put(site)
+    assert outcome.error is not None and outcome.error.code is ErrorCode.PUBLISH_FAILED
+    assert f"s3://{BUCKET}/a.html: NoSuchBucket" in outcome.error.message
+    assert "index.html" not in site.live()
+    manifest = site.manifest()
+    assert set(manifest.files) == site.live() == {"_astro/x.1.css", "robots.txt"}
+    assert not manifest.complete and manifest.reconcile
+
+
+def test_a_missing_bucket_is_an_answer(site: Site) -> None:
+    site.clients.s3.delete_bucket(Bucket=BUCKET)
+    error = put(site).error
+    assert error is not None and "NoSuchBucket" in error.message and BUCKET in error.message
+
+
+def test_a_stop_between_files_is_booked_and_the_rest_follows(site: Site) -> None:
+    put(site)
+    write(site.folder / "dist", {"index.html": "<html>2</html>", "new.txt": "n"})
+
+    def stop_at_the_page() -> None:
+        if "new.txt" in site.live():
+            site.stop.add(StopReason.INTERRUPT)
+
+    site.fence.at = stop_at_the_page
+    with pytest.raises(StepStopped):
+        put(site)
+    manifest = site.manifest()
+    assert "new.txt" in manifest.files and not manifest.complete and not manifest.reconcile
+    assert site.read("index.html") == PAGES["index.html"]
+
+
+def test_a_lost_claim_books_nothing_more(site: Site) -> None:
+    put(site)
+    write(site.folder / "dist", {"index.html": "<html>2</html>"})
+    site.fence.at = lambda: site.stop.add(StopReason.CLAIM_LOST)
+    with pytest.raises(StepStopped):
+        put(site)
+    assert site.manifest().reconcile and True not in site.fence.verified
+
+
+def partial_publish(site: Site) -> int:
+    return partial.publish_dist(site.ctx, site.folder / "dist")
+
+
+def age(folder: Path, seconds: float) -> None:
+    for path in folder.rglob("*"):
+        os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_an_interrupted_build_publishes_whole_pages_and_deletes_nothing(site: Site) -> None:
+    put(site)
+    dist = site.folder / "dist"
+    for path in sorted(dist.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    write(
+        dist,
+        {
+            "_astro/y.2.css": "i{}",
+            "whole.html": '<html><link href="/_astro/y.2.css"><link href="/_astro/x.1.css"></html>\n',
+            "cut.html": "<html><body>",
+            "missing.html": '<html><img src="/_astro/none.webp"></html>',
+        },
+    )
+    age(dist, 10)
+    write(dist, {"fresh.css": "half of a fi", "fresh.html": '<html><link href="/_astro/z.3.css"></html>'})
+    write(dist, {"_astro/z.3.css": "half"})
+    partial.mark_stopped(site.ctx.paths.tmp)
+    assert partial_publish(site) == 2
+    assert site.live() == set(PAGES) | {"_astro/y.2.css", "whole.html"}
+    manifest = site.manifest()
+    assert set(manifest.files) == site.live() and not manifest.complete
+    assert manifest.files["_astro/x.1.css"].retired_at is None
+
+
+def test_an_interrupted_publish_goes_on_without_deletes(site: Site) -> None:
+    put(site)
+    dist = site.folder / "dist"
+    (dist / "a.html").unlink()
+    write(dist, {"index.html": "<p>a fragment"})
+    partial.mark_complete(site.ctx.paths.tmp)
+    assert partial_publish(site) == 1
+    assert site.live() == set(PAGES) and site.read("index.html") == "<p>a fragment"
+    partial.mark_begun(site.ctx.paths.tmp)
+    assert partial_publish(site) == 0
