@@ -1,0 +1,128 @@
+"""`sitewright`: the local stack from the command line."""
+
+import json
+import sys
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from contracts.site import DEFAULT_CLIENT
+from local.client import FINAL, Client
+from local.errors import LocalError
+from local.stack import down as stop_stack
+from local.stack import home_of, load
+from local.stack import up as start_stack
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+out, err = Console(), Console(stderr=True)
+
+
+@app.command()
+def up(
+    client: Annotated[str | None, typer.Option(help="clientId of the site; added beside those that are there")] = None,
+    site_repo: Annotated[str | None, typer.Option(help="git repository of the site, a path or a URL")] = None,
+    runtime: Annotated[str, typer.Option(help="process or docker")] = "process",
+) -> None:
+    """Starts the local stack, or adds a site to it."""
+    began = time.monotonic()
+    info = start_stack(home_of(), client, site_repo, runtime, lambda text: err.print(f"  {text}", highlight=False))
+    err.print(f"Up after {time.monotonic() - began:.0f} s:", highlight=False)
+    for site in info["sites"]:
+        out.print(f"{site['client_id']}: {site['site_url']}", highlight=False)
+
+
+@app.command()
+def down() -> None:
+    """Stops the local stack; the git repositories stay."""
+    err.print(f"Stopped {stop_stack(home_of())} processes.", highlight=False)
+
+
+@app.command()
+def send(
+    text: Annotated[str, typer.Argument(help="the instruction; - reads it from standard input")],
+    client: Annotated[str, typer.Option(help="clientId")] = DEFAULT_CLIENT,
+    session: Annotated[str | None, typer.Option(help="sessionId; a new one if left out")] = None,
+    thread: Annotated[str | None, typer.Option(help="chatThreadId; derived from the session if left out")] = None,
+    command_id: Annotated[str | None, typer.Option(help="commandId; a new one if left out")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="wait for the response")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    timeout: Annotated[float, typer.Option(help="seconds to wait")] = 900,
+) -> None:
+    """Sends a command; with --wait the exit code is 0 only if the response says success."""
+    user = Client(load(home_of()))
+    sent = user.send(sys.stdin.read() if text == "-" else text, client, session, thread, command_id)
+    if not wait:
+        ids = {"sessionId": sent.session_id, "commandId": sent.command_id, "chatThreadId": sent.chat_thread_id}
+        print(json.dumps(ids) if as_json else f"sent {sent.command_id} in session {sent.session_id}")
+        return
+    if not as_json:
+        err.print(f"sent {sent.command_id} in session {sent.session_id}", highlight=False)
+    try:
+        answer = user.response(sent, timeout)
+    except TimeoutError as error:
+        err.print(f"{error}. Look at `sitewright runs`.", highlight=False)
+        raise typer.Exit(1) from error
+    if as_json:
+        print(json.dumps(answer, ensure_ascii=False))
+    else:
+        print(f"{answer['status']}: {answer['summary']}")
+        for name in answer["filesChanged"]:
+            print(f"  {name}")
+        if answer["error"]:
+            print(f"{answer['error']['code']}: {answer['error']['message']}\n{answer['error']['remedy']}")
+        print(f"{answer['siteUrl']}  commit {str(answer['commit'])[:10]}  {(answer['durationMs'] or 0) / 1000:.1f} s")
+    raise typer.Exit(0 if answer["success"] else 1)
+
+
+@app.command()
+def runs(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+    """Lists the newest runs."""
+    found = Client(load(home_of())).runs()
+    if as_json:
+        print(json.dumps(found))
+        return
+    table = Table("client", "run", "status", "started", "seconds")
+    for run in found:
+        table.add_row(run["client"], run["run"], run["status"], run["started"][:19], str(run["seconds"] or ""))
+    out.print(table)
+
+
+@app.command()
+def watch() -> None:
+    """Shows runs and their steps as they happen, until Ctrl-C."""
+    user = Client(load(home_of()))
+    told: dict[str, int] = {}
+    over: set[str] = {run["arn"] for run in user.runs() if run["status"] in FINAL}
+    try:
+        while True:
+            for run in reversed(user.runs()):
+                if run["arn"] in over:
+                    continue
+                steps = user.steps(run["arn"])
+                for (name, start), (_, end) in list(zip(steps, steps[1:], strict=False))[told.get(run["arn"], 0) :]:
+                    out.print(f"{run['client']}  {run['run']}  {name:<20} {end - start:6.1f} s", highlight=False)
+                    told[run["arn"]] = told.get(run["arn"], 0) + 1
+                if run["status"] in FINAL:
+                    out.print(f"{run['client']}  {run['run']}  {run['status']}", highlight=False)
+                    over.add(run["arn"])
+            time.sleep(0.4)
+    except KeyboardInterrupt:
+        return
+
+
+def main() -> None:
+    """Entry point; an expected failure is one line that ends with the remedy, exit code 2."""
+    try:
+        app()
+    except LocalError as error:
+        tail = getattr(error, "tail", "")
+        print(f"{tail}\n" if tail else "", end="", file=sys.stderr)
+        print(f"{error.message} {error.remedy}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

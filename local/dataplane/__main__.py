@@ -1,0 +1,187 @@
+"""`python -m local.dataplane`: the loop that starts, watches and reports tasks."""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.aws import Aws
+from local.dataplane.task import Json, Task
+from local.environment import aws_environment, network_environment, tool_path
+from local.home import REPOSITORY_ROOT, Home
+from local.ports import LOOPBACK
+from local.processes import ProcessRecord, start_time
+
+POLL_SECONDS = 0.15
+KEEP_FOLDERS = 30
+
+
+class DataPlane:
+    """Runs the tasks of every cluster of the endpoint."""
+
+    def __init__(self, aws: Aws, home: Home, port: int, start_delay: float) -> None:
+        self.aws = aws
+        self.home = home
+        self.port = port
+        self.start_delay = start_delay
+        self.tasks: dict[str, Task] = {}
+        self.seen: set[str] = set()
+        self.ending = False
+
+    def run(self) -> None:
+        """Polls until it is told to end; then stops what still runs."""
+        while not self.ending:
+            try:
+                self.poll()
+            except (BotoCoreError, ClientError) as error:
+                print(f"the emulator did not answer: {error}", flush=True)
+                time.sleep(1)
+            time.sleep(POLL_SECONDS)
+        for task in self.tasks.values():
+            task.stop()
+
+    def poll(self) -> None:
+        """One round: new tasks, ended ones, logs."""
+        for cluster in self.aws.ecs.list_clusters()["clusterArns"]:
+            arns = self.aws.ecs.list_tasks(cluster=cluster, desiredStatus="RUNNING")["taskArns"]
+            new = [arn for arn in arns if arn not in self.seen]
+            if new:
+                for data in self.aws.ecs.describe_tasks(cluster=cluster, tasks=new[:100])["tasks"]:
+                    self._start(dict(data))
+            for task in list(self.tasks.values()):
+                if task.task["clusterArn"] == cluster and task.arn not in arns:
+                    task.stop()
+        for task in list(self.tasks.values()):
+            code = task.exit_code()
+            self._ship(task)
+            if code is not None or task.failed:
+                self._ended(task, code)
+
+    def _start(self, data: Json) -> None:
+        arn = data["taskArn"]
+        self.seen.add(arn)
+        definition = self.aws.ecs.describe_task_definition(taskDefinition=data["taskDefinitionArn"])["taskDefinition"]
+        identity = arn.rsplit("/", 1)[-1]
+        env = {
+            **aws_environment(self.aws.endpoint_url, self.aws.region),
+            **network_environment(os.environ),
+            "PATH": os.pathsep.join([*tool_path(), os.environ.get("PATH", os.defpath)]),
+            "PYTHONPATH": os.pathsep.join([str(REPOSITORY_ROOT), str(REPOSITORY_ROOT / "container")]),
+            "PYTHONUNBUFFERED": "1",
+            "IS_SANDBOX": "1",
+            "ECS_CONTAINER_METADATA_URI_V4": f"http://{LOOPBACK}:{self.port}/v4/{identity}",
+        }
+        task = Task(data, dict(definition), self.home.tasks / identity, self.home.task_logs / f"{identity}.log", env)
+        self.tasks[identity] = task
+
+        def start() -> None:
+            time.sleep(self.start_delay)
+            task.start()
+            if task.process:
+                record = ProcessRecord(task.process.pid, start_time(task.process.pid) or "", arn)
+                record.save(self.home.task_records / f"{identity}.json")
+
+        threading.Thread(target=start, daemon=True).start()
+
+    def _ship(self, task: Task) -> None:
+        lines = task.take_lines()
+        options = task.container.get("logConfiguration", {}).get("options", {})
+        if not lines or "awslogs-group" not in options:
+            return
+        group = options["awslogs-group"]
+        stream = f"{options.get('awslogs-stream-prefix', 'ecs')}/{task.container['name']}/{task.id}"
+        with contextlib.suppress(ClientError):
+            self.aws.logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        with contextlib.suppress(ClientError):
+            self.aws.logs.put_log_events(
+                logGroupName=group,
+                logStreamName=stream,
+                logEvents=[{"timestamp": at, "message": text or " "} for at, text in lines],
+            )
+
+    def _ended(self, task: Task, code: int | None) -> None:
+        del self.tasks[task.id]
+        time.sleep(0.02)
+        self._ship(task)
+        (self.home.task_records / f"{task.id}.json").unlink(missing_ok=True)
+        with contextlib.suppress(ClientError):
+            self.aws.ecs.stop_task(cluster=task.task["clusterArn"], task=task.arn, reason="Essential container exited")
+        self._report(task.stopped_event(code))
+        shutil.rmtree(task.folder / "site" / "node_modules", ignore_errors=True)
+        folders = sorted(self.home.tasks.iterdir(), key=lambda f: f.stat().st_mtime)
+        for old in folders[:-KEEP_FOLDERS]:
+            if old.name not in self.tasks:
+                shutil.rmtree(old, ignore_errors=True)
+
+    def _report(self, detail: Json) -> None:
+        """Hands the event to the targets of the aws.ecs rules: EventBridge refuses `aws.*` sources from PutEvents."""
+        event = {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": "ECS Task State Change",
+            "source": "aws.ecs",
+            "region": self.aws.region,
+            "resources": [detail["taskArn"]],
+            "detail": detail,
+        }
+        for rule in self.aws.events.list_rules()["Rules"]:
+            pattern: Json = json.loads(rule.get("EventPattern") or "{}")
+            clusters = pattern.get("detail", {}).get("clusterArn", [detail["clusterArn"]])
+            if "aws.ecs" in pattern.get("source", []) and detail["clusterArn"] in clusters:
+                for target in self.aws.events.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
+                    self.aws.functions.invoke(
+                        FunctionName=target["Arn"], InvocationType="Event", Payload=json.dumps(event).encode()
+                    )
+
+
+def metadata_server(plane: DataPlane) -> ThreadingHTTPServer:
+    """The task metadata endpoint, as far as the workspace asks it."""
+
+    class Metadata(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802 - the base class's name
+            identity = self.path.strip("/").split("/")[1] if self.path.startswith("/v4/") else ""
+            task = plane.tasks.get(identity)
+            body = json.dumps({"TaskARN": task.arn, "Cluster": task.task["clusterArn"]} if task else {}).encode()
+            self.send_response(200 if task or self.path == "/healthz" else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """No access log."""
+
+    return ThreadingHTTPServer((LOOPBACK, plane.port), Metadata)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="local.dataplane")
+    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--region", required=True)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--start-delay", type=float, default=0.0, help="seconds; stands for Fargate's cold start")
+    options = parser.parse_args()
+    plane = DataPlane(Aws(options.endpoint, options.region), Home(options.home), options.port, options.start_delay)
+
+    def end(*_: object) -> None:
+        plane.ending = True
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    threading.Thread(target=metadata_server(plane).serve_forever, daemon=True).start()
+    plane.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""`make demo`: up, one message, and proof that it did what it should."""
+
+import subprocess
+import sys
+import time
+
+import httpx
+
+from local.client import Client
+from local.errors import LocalError
+from local.stack import home_of, up
+
+INSTRUCTION = "Add a new heading to the homepage"
+WAIT_SECONDS = 300
+
+
+def _page(url: str) -> str:
+    answer = httpx.get(url, trust_env=False, timeout=10)
+    return answer.text if answer.status_code == httpx.codes.OK else ""
+
+
+def main() -> int:
+    """Exit code 0 only if the site changed over HTTP and the git remote has the commit."""
+    began = time.monotonic()
+    print("Starting the local stack (nothing leaves this machine)")
+    try:
+        info = up(home_of(), None, None, "process", lambda text: print(f"  {text}", flush=True))
+    except LocalError as error:
+        print(f"{error.message} {error.remedy}\n{getattr(error, 'tail', '')}", file=sys.stderr)
+        return 1
+    print(f"  up after {time.monotonic() - began:.0f} s")
+    client = Client(info)
+    site = info["sites"][0]
+    before = _page(site["site_url"])
+    sent = client.send(INSTRUCTION, site["client_id"], None)
+    print(f"Sent to {site['client_id']}: “{INSTRUCTION}”")
+    for name, seconds in client.follow(client.execution_arn(sent), WAIT_SECONDS):
+        if name not in {"HasChanges", "IsPublished", "Done"}:
+            print(f"  {name:<20} {seconds:6.1f} s", flush=True)
+    answer = client.response(sent, 60)
+    print(f"Response: {answer['status']}, {answer['durationMs'] / 1000:.1f} s: {answer['summary']}")
+    if answer["error"]:
+        print(f"  {answer['error']['message']}\n  {answer['error']['remedy']}")
+    after = _page(site["site_url"])
+    branch = f"thread-{sent.chat_thread_id}"
+    head = subprocess.run(
+        ["git", "-C", site["git_dir"], "rev-parse", branch], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    changed, pushed = after != before and "<h2" in after, bool(head) and head == answer["commit"]
+    print(f"  {'✓' if changed else '✗'} the site changed: {site['site_url']}")
+    print(f"  {'✓' if pushed else '✗'} the git remote has the commit {str(answer['commit'])[:10]} on {branch}")
+    if not (answer["success"] and changed and pushed):
+        print("The demo failed: see .local/log/", file=sys.stderr)
+        return 1
+    print("It goes on running. The next message:")
+    print(f'  .venv/bin/sitewright send --session {sent.session_id} "Change the accent colour to teal" --wait')
+    print("Stop it with `make down`.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""The real CDK command line against the emulator."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from local.environment import aws_environment, service_environment
+from local.errors import DeployFailed
+from local.home import REPOSITORY_ROOT, Home
+from local.processes import tail
+
+ACCOUNT = "000000000000"
+REGION = "us-west-2"
+IMAGE = "local/sitewright-workspace:latest"
+CDK = REPOSITORY_ROOT / "local" / "tools" / "node_modules" / ".bin" / "cdk"
+
+
+def cdk(home: Home, endpoint_url: str, sites: list[dict[str, Any]], *arguments: str) -> None:
+    """Runs `cdk …` with the local sites as context. Raises DeployFailed."""
+    env = {
+        **service_environment(home, os.environ),
+        **aws_environment(endpoint_url, REGION),
+        "CDK_DEFAULT_ACCOUNT": ACCOUNT,
+        "CDK_DEFAULT_REGION": REGION,
+        "CI": "true",
+    }
+    argv = [
+        str(CDK),
+        *arguments,
+        "--app",
+        f"{sys.executable} app.py",
+        "--output",
+        str(home.cdk_out),
+        "--context",
+        f"workspaceImage={IMAGE}",
+        "--context",
+        f"sites={json.dumps(sites)}",
+        "--no-notices",
+        "--no-version-reporting",
+    ]
+    log = home.log / "deploy.log"
+    with log.open("ab") as output:
+        done = subprocess.run(argv, cwd=REPOSITORY_ROOT, env=env, stdout=output, stderr=output, check=False)
+    if done.returncode:
+        raise DeployFailed(arguments[0], done.returncode, log, tail(log, 25))
+
+
+def bootstrap(home: Home, endpoint_url: str, sites: list[dict[str, Any]]) -> None:
+    """`cdk bootstrap`. Raises DeployFailed."""
+    cdk(home, endpoint_url, sites, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+
+
+def deploy(home: Home, endpoint_url: str, sites: list[dict[str, Any]]) -> None:
+    """`cdk deploy --all`. Raises DeployFailed."""
+    cdk(home, endpoint_url, sites, "deploy", "--all", "--require-approval", "never", "--concurrency", "4")

