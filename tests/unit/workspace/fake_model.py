@@ -82,7 +82,7 @@ class FakeModel:
 
 def _events(reply: Reply, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
     usage = {"input_tokens": 100, "output_tokens": 1, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0}
-    message = {
+    message: dict[str, Any] = {
         "id": f"msg_{time.monotonic_ns()}", "type": "message", "role": "assistant", "model": model, "content": [],
         "stop_reason": None, "stop_sequence": None, "usage": usage,
     }  # fmt: skip

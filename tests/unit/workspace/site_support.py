@@ -14,7 +14,7 @@ from contracts.manifest import Manifest
 from contracts.names import manifest_key
 from contracts.records import CommandRecord, SessionRecord
 from contracts.steps import StepName
-from tests.unit.workspace.core_support import REGION, TestClients, git, make_checkout, make_settings, request
+from tests.unit.workspace.core_support import TestClients, git, make_checkout, make_settings, request
 
 BUCKET = "edit.amelia.example.com"
 
@@ -64,7 +64,7 @@ class Site:
 def make_site(root: Path, files: dict[str, str], **settings: Any) -> Site:
     clients = TestClients()
     for bucket in ("artifacts", BUCKET):
-        clients.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        clients.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     config = make_settings(root, str(root), **settings)
     paths = config.paths
     for folder in (paths.site, paths.home, paths.tmp):

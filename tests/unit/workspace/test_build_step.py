@@ -48,7 +48,7 @@ def made(tmp_path: Path) -> Iterator[Site]:
 
 
 def npm_commands(site: Site) -> list[str]:
-    return [line for line in site.logs if "'program': 'npm'" in line and "packages in" in line]
+    return [line for line in site.logs if "'program': 'npm'" in line and "'line': 'added " in line]
 
 
 def test_a_dirty_checkout_is_committed_built_and_live(made: Site) -> None:

@@ -18,8 +18,8 @@ def file(key: str, text: str = "x") -> LocalFile:
     return LocalFile(key, Path(key), md5, len(text), content_type(key), cache_control(key))
 
 
-def books(*files: LocalFile, reconcile: bool = False, **entries: ManifestEntry) -> Manifest:
-    live = {f.key: entry_of(f, f.md5) for f in files} | entries
+def books(*files: LocalFile, reconcile: bool = False, also: dict[str, ManifestEntry] | None = None) -> Manifest:
+    live = {f.key: entry_of(f, f.md5) for f in files} | (also or {})
     return Manifest(client_id="amelia", deployment_id="d", created_at=1, reconcile=reconcile, files=live)
 
 
@@ -36,7 +36,7 @@ def test_pages_go_after_what_they_load_and_the_root_page_last() -> None:
 def test_only_what_differs_is_sent() -> None:
     files = [file("index.html", "new"), file("a.html"), file("b.css")]
     old_type = entry_of(file("b.css"), None).model_copy(update={"content_type": "text/plain"})
-    plan = make_plan(files, books(file("index.html", "old"), file("a.html"), **{"b.css": old_type}), None, NOW)
+    plan = make_plan(files, books(file("index.html", "old"), file("a.html"), also={"b.css": old_type}), None, NOW)
     assert keys(plan.phases) == [[], ["b.css"], [], ["index.html"]]
     assert plan.unchanged == 1 and plan.deletes == ()
 
@@ -46,11 +46,11 @@ def test_a_hashed_asset_retires_then_is_deleted_when_due_and_may_come_back() -> 
     first = make_plan([page], books(asset, page), None, NOW)
     assert first.deletes == () and first.settled[asset.key].retired_at == NOW
     retired = first.settled[asset.key]
-    later = make_plan([page], books(page, **{asset.key: retired}), None, NOW + 5)
+    later = make_plan([page], books(page, also={asset.key: retired}), None, NOW + 5)
     assert later.deletes == () and asset.key not in later.settled
     due = retired.model_copy(update={"due": True})
-    assert make_plan([page], books(page, **{asset.key: due}), None, NOW).deletes == (asset.key,)
-    back = make_plan([page, asset], books(page, **{asset.key: due}), None, NOW)
+    assert make_plan([page], books(page, also={asset.key: due}), None, NOW).deletes == (asset.key,)
+    back = make_plan([page, asset], books(page, also={asset.key: due}), None, NOW)
     assert back.deletes == () and not any(back.phases)
     assert back.settled[asset.key].retired_at is None and not back.settled[asset.key].due
 
