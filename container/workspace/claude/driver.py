@@ -1,6 +1,11 @@
-"""Runs Claude Code through its SDK, in a process of its own, so that a signal to the group ends all of it."""
+"""Runs Claude Code through its SDK, in a process of its own.
+
+A process of its own because the SDK hands its whole environment on to Claude Code, and so that a signal to the group
+ends all of it.
+"""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -9,7 +14,9 @@ from typing import Any
 from claude_agent_sdk import (
     AssistantMessage,
     ClaudeAgentOptions,
+    Message,
     ResultMessage,
+    SystemMessage,
     TextBlock,
     ToolUseBlock,
     query,
@@ -17,16 +24,22 @@ from claude_agent_sdk import (
 
 from workspace.claude.protocol import Event, Request
 
-APPEND = (
-    "You edit the source of a website in the current folder. Only edit files. Do not commit, push, switch branches or "
-    "publish: that is done after you. Nobody can answer questions: decide what is sensible, and say in your last "
-    "message, in one or two sentences, what you changed."
-)
-
 _RUNNER_ONLY = ("PYTHONPATH",)
 """For this process alone: the agent's tools must not import the runner's modules."""
 
 _DETAIL = ("file_path", "path", "pattern", "command", "url", "description")
+
+_SETTINGS = {"attribution": {"commit": "", "pr": ""}, "includeCoAuthoredBy": False}
+"""Commits are the runner's."""
+
+_ANSWERS_NEEDED = ["AskUserQuestion", "EnterPlanMode", "ExitPlanMode"]
+"""Tools that wait for a person, who is not there."""
+
+_LATER = ["ScheduleWakeup", "CronCreate", "Monitor"]
+"""Tools for a process that lives on after its answer."""
+
+_MESSAGE_BYTES = 64 * 1024 * 1024
+"""The SDK gives up at 1 MB, which a tool result with a picture exceeds."""
 
 
 def options(request: Request) -> ClaudeAgentOptions:
@@ -37,11 +50,17 @@ def options(request: Request) -> ClaudeAgentOptions:
         max_turns=request.max_turns,
         max_budget_usd=request.max_budget_usd,
         permission_mode="bypassPermissions",
-        system_prompt={"type": "preset", "preset": "claude_code", "append": APPEND},
-        # None of the repository's: its settings could run hooks.
+        system_prompt={"type": "preset", "preset": "claude_code", "append": request.instructions},
+        # None of the repository's settings and MCP servers: whoever can write to it could run hooks with the model key
+        # in reach, or send the conversation to another ANTHROPIC_BASE_URL. CLAUDE.md comes with the instructions.
         setting_sources=[],
-        disallowed_tools=["AskUserQuestion", "EnterPlanMode", "ExitPlanMode"],
+        strict_mcp_config=True,
+        settings=json.dumps(_SETTINGS),
+        disallowed_tools=[*_ANSWERS_NEEDED, *_LATER],
+        # "/clear the footer" is no command of the CLI's, "@/etc/passwd" no file to be attached.
+        verbatim_prompts=True,
         resume=request.resume,
+        max_buffer_size=_MESSAGE_BYTES,
         stderr=lambda line: print(line, file=sys.stderr, flush=True),
     )
 
@@ -56,7 +75,7 @@ def main() -> int:
 
 async def _run(request: Request) -> int:
     interrupted = asyncio.Event()
-    # The group got the signal, Claude Code too: it writes its transcript and ends, and then so does this.
+    # The group got the signal, Claude Code too: it writes transcript and result and ends, and then so does this.
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
     work = asyncio.create_task(_converse(request))
     stop = asyncio.create_task(interrupted.wait())
@@ -70,47 +89,69 @@ async def _run(request: Request) -> int:
 
 
 async def _converse(request: Request) -> None:
-    spoke, api_error, last = False, None, ""
-    final = False
+    conversation = _Conversation()
     try:
         async for message in query(prompt=request.prompt, options=options(request)):
-            if isinstance(message, AssistantMessage):
-                api_error = message.error
-                spoke = spoke or not message.error
-                for block in message.content:
-                    if isinstance(block, ToolUseBlock):
-                        _emit(Event(sitewright_agent="tool", text=_describe(block.name, block.input)))
-                    elif isinstance(block, TextBlock) and block.text.strip():
-                        last = block.text.strip()
-                        _emit(Event(sitewright_agent="text", text=last))
-            elif isinstance(message, ResultMessage) and not final:
-                final = True
-                _emit(_result(message, api_error=api_error, spoke=spoke, last=last))
+            for event in conversation.take(message):
+                print(event.to_json(), flush=True)
     except Exception as error:
         # The SDK raises bare Exceptions for the CLI's error results; after a final event they tell nothing new.
-        if not final:
-            _emit(Event(sitewright_agent="error", text=f"{type(error).__name__}: {error}", spoke=spoke))
+        if not conversation.ended:
+            text = f"{type(error).__name__}: {error}"
+            print(Event(sitewright_agent="error", text=text, spoke=conversation.spoke).to_json(), flush=True)
 
 
-def _result(message: ResultMessage, *, api_error: str | None, spoke: bool, last: str) -> Event:
-    return Event(
-        sitewright_agent="result",
-        text=(message.result or "; ".join(message.errors or []) or last).strip(),
-        subtype=message.subtype,
-        is_error=message.is_error,
-        api_status=message.api_error_status,
-        api_error=api_error,
-        conversation_id=message.session_id,
-        cost_usd=message.total_cost_usd,
-        turns=message.num_turns,
-        spoke=spoke,
-    )
+class _Conversation:
+    """Turns the SDK's messages into events."""
+
+    def __init__(self) -> None:
+        self.spoke = False
+        self.ended = False
+        self._api_error: str | None = None
+        self._last = ""
+
+    def take(self, message: Message) -> list[Event]:
+        if isinstance(message, AssistantMessage):
+            self._api_error = message.error
+            self.spoke = self.spoke or not message.error
+            return [event for block in message.content if (event := self._block(block)) is not None]
+        if isinstance(message, SystemMessage) and message.subtype == "api_retry":
+            return [Event(sitewright_agent="retry", text=_retry(message.data))]
+        if isinstance(message, ResultMessage) and not self.ended:
+            self.ended = True
+            return [self._result(message)]
+        return []
+
+    def _block(self, block: Any) -> Event | None:
+        if isinstance(block, ToolUseBlock):
+            return Event(sitewright_agent="tool", text=describe(block.name, block.input))
+        if isinstance(block, TextBlock) and block.text.strip():
+            self._last = block.text.strip()
+            return Event(sitewright_agent="text", text=self._last)
+        return None
+
+    def _result(self, message: ResultMessage) -> Event:
+        return Event(
+            sitewright_agent="result",
+            text=(message.result or "; ".join(message.errors or []) or self._last).strip(),
+            subtype=message.subtype,
+            is_error=message.is_error,
+            api_status=message.api_error_status,
+            api_error=self._api_error,
+            conversation_id=message.session_id,
+            cost_usd=message.total_cost_usd,
+            turns=message.num_turns,
+            spoke=self.spoke,
+        )
 
 
-def _describe(name: str, arguments: dict[str, Any]) -> str:
+def describe(tool: str, arguments: dict[str, Any]) -> str:
+    """A tool's use in one line: "Edit src/pages/index.astro"."""
     detail = next((str(arguments[key]) for key in _DETAIL if arguments.get(key)), "")
-    return f"{name} {' '.join(detail.split())[:160]}".strip()
+    detail = detail.removeprefix(f"{os.getcwd()}/")  # noqa: PTH109 - text is wanted
+    return f"{tool} {' '.join(detail.split())[:160]}".strip()
 
 
-def _emit(event: Event) -> None:
-    print(event.to_json(), flush=True)
+def _retry(data: dict[str, Any]) -> str:
+    what = data.get("error_status") or data.get("error") or "no answer"
+    return f"The model's service refused ({what}), trying again ({data.get('attempt')} of {data.get('max_retries')})"

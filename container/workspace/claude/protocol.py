@@ -11,6 +11,9 @@ class Request(Contract):
     """What Claude Code is asked to do."""
 
     prompt: str
+    """Given to the model as it is: no slash commands, no @file mentions."""
+    instructions: str = ""
+    """Appended to Claude Code's own system prompt."""
     model: str | None = None
     resume: str | None = None
     """Id of the conversation to go on with."""
@@ -21,10 +24,11 @@ class Request(Contract):
 class Event(Contract):
     """One line of the driver."""
 
-    sitewright_agent: Literal["tool", "text", "result", "error"]
+    sitewright_agent: Literal["tool", "text", "retry", "result", "error"]
     """`result` and `error` are final: Claude Code's result, or that it did not come to one."""
     text: str = ""
-    """For `tool` what is being done, for `text` what was said, for the final ones the summary or what went wrong."""
+    """For `tool` and `retry` what is being done, for `text` what was said, for the final ones the summary or what went
+    wrong."""
     subtype: str = ""
     """Of the result: success, error_max_turns, error_max_budget_usd, error_during_execution."""
     is_error: bool = False
@@ -34,9 +38,15 @@ class Event(Contract):
     """The SDK's name of it: rate_limit, authentication_failed, server_error, ..."""
     conversation_id: str | None = None
     cost_usd: float | None = None
+    """Of the whole conversation, earlier commands included: Claude Code restores its counter with the transcript."""
     turns: int | None = None
     spoke: bool = False
     """The model answered at least once."""
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing comes after it."""
+        return self.sitewright_agent in {"result", "error"}
 
 
 def parse(line: str) -> Event | None:

@@ -11,23 +11,36 @@ import contracts
 import workspace
 from contracts.errors import ErrorCode
 from contracts.steps import AgentResult
+from workspace.claude.instructions import instructions
 from workspace.claude.protocol import Event, Request, parse
-from workspace.claude.transcript import prepare_resume
+from workspace.claude.transcript import cost_so_far, forget, prepare_resume
 from workspace.context import StepContext
 from workspace.environment import agent_environment
-from workspace.errors import StepFailed
+from workspace.errors import StepFailed, StepStopped
 
-MAX_RETRIES = 4
-"""Of Claude Code for a request the model API refuses for now (its own default of 10 backs off for minutes)."""
+MAX_RETRIES = 6
+"""Of Claude Code for a request that the model API refuses: with its waits of 0.5 s, doubled each time, it gives up
+after some 40 s (its own 10 retries take minutes). A longer `retry-after` of the API makes it give up at once."""
 
-_SUMMARY_CHARACTERS = 4_000
+SUMMARY_CHARACTERS = 2_000
 
 # -P: the working folder is the client's repository, whose modules must not be taken for ours.
 _ARGV = (sys.executable, "-P", "-m", "workspace.claude")
 
-_REJECTED_ERRORS = {"authentication_failed", "billing_error", "invalid_request"}
-_UNAVAILABLE_ERRORS = {"rate_limit", "server_error"}
+_QUIET = {
+    "CLAUDE_CODE_MAX_RETRIES": str(MAX_RETRIES),
+    "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
+    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
+    "DISABLE_TELEMETRY": "1",
+    "DISABLE_ERROR_REPORTING": "1",
+}
+"""Nothing that outlives the run: no memory files besides the transcript, no command left in the background."""
+
+_REJECTED_ERRORS = {"authentication_failed", "billing_error", "invalid_request", "model_not_found"}
+_UNAVAILABLE_ERRORS = {"rate_limit", "server_error", "overloaded"}
 _UNREACHABLE = ("unable to connect", "connection error", "connection refused", "timed out", "socket", "econn")
+_REFUSED_CONTENT = {400, 413}
+"""Answers of the API that a resumed conversation can cause: too long, a tool call without its result."""
 
 
 def run(ctx: StepContext) -> AgentResult:
@@ -44,10 +57,12 @@ def run(ctx: StepContext) -> AgentResult:
     if failed is not None:
         raise failed
     changed = ctx.checkout.changed_files(base)
+    if not changed and not event.text:
+        raise StepFailed(ErrorCode.AGENT_FAILED, "The model answered with nothing: no words, and no file was changed.")
     return AgentResult(
         files_changed=changed,
         files_changed_count=len(changed),
-        summary=event.text[:_SUMMARY_CHARACTERS],
+        summary=event.text[:SUMMARY_CHARACTERS],
         conversation_id=event.conversation_id,
         cost_usd=event.cost_usd,
         turns=event.turns,
@@ -86,38 +101,54 @@ def _code(event: Event) -> ErrorCode:
     return ErrorCode.AGENT_FAILED
 
 
+def cannot_resume(event: Event) -> bool:
+    """Whether the final event of a resumed conversation says that the conversation itself is the fault. Pure."""
+    if event.spoke or failure(event) is None:
+        return False
+    if event.api_status in _REFUSED_CONTENT:
+        return event.api_error not in {"billing_error", "authentication_failed"}
+    return _code(event) is ErrorCode.AGENT_FAILED
+
+
 @dataclass
 class _Agent:
     ctx: StepContext
     began: float
-    event: Event | None = field(default=None)
+    key: str = field(default="", repr=False)
+    event: Event | None = None
 
     def final(self) -> Event:
         """The driver's final event, of a fresh conversation if the old one cannot be resumed."""
         ctx = self.ctx
+        self.key = self._model_key()
         wanted = ctx.session.conversation_id
         resume = prepare_resume(ctx.paths.home, ctx.paths.site, wanted)
         if wanted and resume is None:
-            self._anew(wanted, "its transcript is gone")
-        event = self._drive(resume)
-        cannot = resume is not None and not event.spoke and _code(event) is ErrorCode.AGENT_FAILED
-        if cannot and failure(event) is not None:
-            self._anew(resume, event.text)
-            event = self._drive(None)
+            self._say_anew(wanted, "its transcript is gone")
+        event = self._drive(resume, anew=wanted is not None and resume is None)
+        if resume is None or not cannot_resume(event):
+            return event
+        self._say_anew(resume, event.text)
+        event = self._drive(None, anew=True)
+        if failure(event) is not None and not event.spoke:
+            # The fault was not the old conversation's: the next command shall try that again.
+            forget(ctx.paths.home, ctx.paths.site, event.conversation_id)
         return event
 
-    def _anew(self, conversation_id: str | None, why: str) -> None:
+    def _say_anew(self, conversation_id: str | None, why: str) -> None:
         self.ctx.log(
             "the conversation cannot be resumed", level="warning", conversation=conversation_id, reason=why[:500]
         )
         self.ctx.progress("Starting a new conversation: the earlier one cannot be resumed")
 
-    def _drive(self, resume: str | None) -> Event:
+    def _drive(self, resume: str | None, *, anew: bool) -> Event:
         ctx, settings = self.ctx, self.ctx.settings
         ctx.progress("Claude Code is at work")
         self.event = None
+        spent = cost_so_far(ctx.paths.home, ctx.paths.site, resume)
         request = Request(
-            prompt=_prompt(ctx.command.instruction or ""),
+            prompt=ctx.command.instruction or "",
+            instructions=instructions(ctx.paths.site, anew=anew),
             model=settings.model,
             resume=resume,
             max_turns=settings.max_turns,
@@ -134,44 +165,66 @@ class _Agent:
                 log_lines=False,
             )
         except TimeoutError as error:
+            self._log_cut_off(spent)
             message = f"The agent did not end within {settings.agent_timeout_seconds} s."
             raise StepFailed(ErrorCode.AGENT_TIMED_OUT, message) from error
+        except StepStopped:
+            self._log_cut_off(spent)
+            raise
         if self.event is None:
             text = f"Claude Code exited with {done.returncode} and no result: {done.tail.strip()[-1500:]}"
-            return Event(sitewright_agent="error", text=text)
-        return self.event
+            return Event(sitewright_agent="error", text=self._clean(text))
+        return _own_cost(self.event, spent)
 
     def _on_line(self, line: str) -> None:
+        line = self._clean(line)
         event = parse(line)
         if event is None:
             self.ctx.log("output", program="claude", line=line)
-        elif event.sitewright_agent == "tool":
-            self.ctx.progress(event.text)
+        elif event.final:
+            self.event = event
         elif event.sitewright_agent == "text":
             self.ctx.log("agent", text=event.text)
         else:
-            self.event = event
+            self.ctx.progress(event.text)
+
+    def _clean(self, line: str) -> str:
+        # The agent can read its own environment, and its words reach the log and the client.
+        return line.replace(self.key, "***") if len(self.key) >= 6 else line
+
+    def _log_cut_off(self, spent: float) -> None:
+        event = _own_cost(self.event, spent) if self.event else Event(sitewright_agent="error")
+        self.ctx.log(
+            "Claude Code was stopped",
+            conversation=event.conversation_id,
+            costUsd=event.cost_usd,
+            turns=event.turns,
+        )
+
+    def _model_key(self) -> str:
+        arn = self.ctx.settings.model_key_secret
+        try:
+            return self.ctx.aws.secret(arn)
+        except (ClientError, BotoCoreError) as error:
+            message = f"The model key cannot be read from {arn}: {error}"
+            raise StepFailed(ErrorCode.MODEL_REJECTED, message) from error
 
     def _environment(self) -> dict[str, str]:
-        ctx, settings = self.ctx, self.ctx.settings
-        try:
-            key = ctx.aws.secret(settings.model_key_secret)
-        except (ClientError, BotoCoreError) as error:
-            message = f"The model key cannot be read from {settings.model_key_secret}: {error}"
-            raise StepFailed(ErrorCode.MODEL_REJECTED, message) from error
+        settings = self.ctx.settings
         return agent_environment(
-            ctx.paths,
+            self.ctx.paths,
             inherited=settings.inherited,
-            api_key=key,
+            api_key=self.key,
             base_url=settings.model_base_url,
             as_root=settings.as_root,
-            extra={"CLAUDE_CODE_MAX_RETRIES": str(MAX_RETRIES), "PYTHONPATH": _python_path()},
+            extra=_QUIET | {"PYTHONPATH": _python_path()},
         )
 
 
-def _prompt(instruction: str) -> str:
-    # A line of ours in front: an instruction that begins with a slash would be taken for one of the CLI's commands.
-    return f"The client's instruction for this website:\n\n{instruction}"
+def _own_cost(event: Event, spent: float) -> Event:
+    if event.cost_usd is None:
+        return event
+    return event.model_copy(update={"cost_usd": round(max(event.cost_usd - spent, 0.0), 6)})
 
 
 def _python_path() -> str:

@@ -1,5 +1,6 @@
 """The step `agent` with the real Claude Code against a Messages API on loopback."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from workspace.archive import newest_conversation
 from workspace.children import ProcessChildren
+from workspace.claude.instructions import instructions
 from workspace.claude.protocol import Event
 from workspace.claude.transcript import prepare_resume, slug
 from workspace.context import StepContext
@@ -21,7 +24,7 @@ from contracts.errors import ErrorCode
 from contracts.records import CommandRecord, SessionRecord
 from contracts.steps import AgentResult, StepName
 from tests.unit.workspace.core_support import git, make_checkout, make_settings, request
-from tests.unit.workspace.fake_model import FakeModel, Reply, Script, failure, fake_model, hang, text, tool
+from tests.unit.workspace.fake_model import FakeModel, Reply, Script, failure, fake_model, garbage, hang, text, tool
 
 INSTRUCTION = "Put a banner on the home page"
 
@@ -146,33 +149,153 @@ def test_a_conversation_that_is_gone_or_unreadable_starts_anew_and_says_so(tmp_p
         assert any("cannot be resumed" in line for line in w.progress)
 
 
-def test_an_instruction_with_a_slash_reaches_the_model(tmp_path: Path) -> None:
-    with world(tmp_path, lambda *_: text("ok")) as (w, model):
-        command = w.ctx.command.model_copy(update={"instruction": "/clear the footer"})
-        agent.run(replace(w.ctx, command=command))
-        assert any("/clear the footer" in prompt for prompt in model.prompts())
-
-
 @pytest.mark.parametrize("status", [401, 403, 404, 400])
 def test_a_refusal_is_model_rejected(tmp_path: Path, status: int) -> None:
     with world(tmp_path, lambda *_: failure(status, "x_error", "no")) as (w, _):
         assert failed(w) is ErrorCode.MODEL_REJECTED
 
 
-@pytest.mark.slow
-def test_an_overloaded_model_is_unavailable_within_a_minute(tmp_path: Path) -> None:
-    with world(tmp_path, lambda *_: failure(529, "overloaded_error", "Overloaded")) as (w, model):
-        began = time.monotonic()
+@pytest.fixture
+def few_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(agent._QUIET, "CLAUDE_CODE_MAX_RETRIES", "2")
+
+
+@pytest.mark.parametrize(("status", "kind"), [(429, "rate_limit_error"), (529, "overloaded_error"), (500, "api_error")])
+@pytest.mark.usefixtures("few_retries")
+def test_an_overloaded_model_is_tried_again_and_then_unavailable(tmp_path: Path, status: int, kind: str) -> None:
+    with world(tmp_path, lambda *_: failure(status, kind, "Not now")) as (w, model):
         assert failed(w) is ErrorCode.MODEL_UNAVAILABLE
-        assert time.monotonic() - began < 60
-        assert len(model.requests) > 1
+        assert len(model.requests) == 3
+        assert any(f"({status})" in line and "(2 of 2)" in line for line in w.progress)
 
 
-@pytest.mark.slow
+def test_retries_end_within_a_minute() -> None:
+    # Claude Code waits 0.5 s and doubles it, with up to a quarter more by chance.
+    waits = [0.5 * 2**n * 1.25 for n in range(agent.MAX_RETRIES)]
+    assert 20 < sum(waits) < 60
+    assert agent._QUIET["CLAUDE_CODE_MAX_RETRIES"] == str(agent.MAX_RETRIES)
+
+
+@pytest.mark.usefixtures("few_retries")
 def test_no_server_is_unavailable(tmp_path: Path) -> None:
     with fake_model(lambda *_: text("never")) as gone:
         url = gone.url
     assert failed(make_world(tmp_path, None, url=url)) is ErrorCode.MODEL_UNAVAILABLE
+
+
+@pytest.mark.parametrize("reply", [garbage(), garbage(b'{"type": "mess'), Reply(blocks=[])])
+@pytest.mark.usefixtures("few_retries")
+def test_nonsense_is_a_failed_agent(tmp_path: Path, reply: Reply) -> None:
+    with world(tmp_path, lambda *_: reply) as (w, _):
+        assert failed(w) is ErrorCode.AGENT_FAILED
+
+
+def test_the_cost_is_the_commands_own_and_so_is_the_budget(tmp_path: Path) -> None:
+    def script(_: dict[str, Any], number: int) -> Reply:
+        if number % 2 == 0:
+            return tool("Bash", {"command": "echo", "description": "x"}, output_tokens=20_000)
+        return text("Done.", output_tokens=20_000)
+
+    with world(tmp_path, script, max_budget_usd=1.0) as (w, _):
+        first = agent.run(w.ctx)
+        second = agent.run(with_session(w.ctx, first))
+        third = agent.run(with_session(w.ctx, second))
+        assert first.conversation_id == third.conversation_id
+        assert first.cost_usd and first.cost_usd > 0.4
+        assert third.cost_usd == pytest.approx(first.cost_usd, rel=0.05)
+
+
+def test_a_conversation_that_the_model_refuses_starts_anew_and_is_not_lost_if_that_fails_too(tmp_path: Path) -> None:
+    refuse = {"old": False, "all": False}
+
+    def script(body: dict[str, Any], _: int) -> Reply:
+        if refuse["all"] or (refuse["old"] and "secret word" in str(body["messages"])):
+            return failure(400, "invalid_request_error", "tool_use without tool_result")
+        return text("All right.")
+
+    with world(tmp_path, script) as (w, model):
+        command = w.ctx.command.model_copy(update={"instruction": "The secret word is plum"})
+        first = agent.run(replace(w.ctx, command=command))
+        refuse["all"] = True
+        with pytest.raises(StepFailed) as caught:
+            agent.run(with_session(w.ctx, first))
+        assert caught.value.error.code is ErrorCode.MODEL_REJECTED
+        assert newest_conversation(w.ctx.paths.home) == first.conversation_id
+        refuse.update(all=False, old=True)
+        again = agent.run(with_session(w.ctx, first))
+        assert again.summary == "All right." and again.conversation_id != first.conversation_id
+        assert any("cannot be resumed" in line for line in w.progress)
+        assert "earlier conversation" in str(model.requests[-1]["system"])
+
+
+def test_the_key_appears_nowhere(tmp_path: Path) -> None:
+    def script(_: dict[str, Any], number: int) -> Reply:
+        if number == 0:
+            return tool("Bash", {"command": "echo sk-test-model-key; env", "description": "x"}, say="sk-test-model-key")
+        return text("The key is sk-test-model-key.")
+
+    with world(tmp_path, script) as (w, _):
+        result = agent.run(w.ctx)
+        assert result.summary == "The key is ***."
+        assert "sk-test-model-key" not in str(w.progress) + str(w.logs)
+
+
+def test_the_agents_tools_see_an_allow_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_SECRET_ACCESS_KEY", "SITEWRIGHT_TASK_TOKEN", "ECS_CONTAINER_METADATA_URI_V4"):
+        monkeypatch.setenv(name, "must-not-be-seen")
+
+    def script(_: dict[str, Any], number: int) -> Reply:
+        return tool("Bash", {"command": "env > env.txt", "description": "x"}) if number == 0 else text("Done.")
+
+    with world(tmp_path, script) as (w, _):
+        agent.run(w.ctx)
+        seen = (w.ctx.paths.site / "env.txt").read_text()
+        assert "must-not-be-seen" not in seen and "PYTHONPATH=" not in seen
+        assert f"HOME={w.ctx.paths.home}" in seen
+
+
+def test_the_repositorys_rules_reach_the_model_its_programs_do_not_run(tmp_path: Path) -> None:
+    with world(tmp_path, lambda *_: text("ok")) as (w, model):
+        site = w.ctx.paths.site
+        (site / "CLAUDE.md").write_text("Headings are written in sentence case.\n")
+        hook = {"hooks": [{"type": "command", "command": f"touch {tmp_path}/hooked"}]}
+        settings = {
+            "hooks": {"SessionStart": [hook], "UserPromptSubmit": [hook]},
+            "env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"},
+        }
+        (site / ".claude").mkdir()
+        (site / ".claude" / "settings.json").write_text(json.dumps(settings))
+        server = {"command": "touch", "args": [f"{tmp_path}/served"]}
+        (site / ".mcp.json").write_text(json.dumps({"mcpServers": {"x": server}}))
+        agent.run(w.ctx)
+        assert "sentence case" in str(model.requests[-1]["system"])
+        assert not (tmp_path / "hooked").exists() and not (tmp_path / "served").exists()
+
+
+def test_rules_are_not_read_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "outside.txt").write_text("confidential")
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "CLAUDE.md").symlink_to(tmp_path / "outside.txt")
+    assert "confidential" not in instructions(site)
+    (site / "AGENTS.md").write_text("Be brief. " + "x" * 200_000)
+    assert "Be brief." in instructions(site) and len(instructions(site)) < 40_000
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "/clear the footer",
+        "-p --help\n--dangerous",
+        "read @/etc/hostname and 'quote' \"it\" $(touch hacked) `id`\n\n\U0001f600",
+        "word " * 40_000,
+    ],
+)
+def test_an_instruction_reaches_the_model_as_it_is(tmp_path: Path, instruction: str) -> None:
+    with world(tmp_path, lambda *_: text("ok")) as (w, model):
+        agent.run(replace(w.ctx, command=w.ctx.command.model_copy(update={"instruction": instruction})))
+        assert instruction in model.prompts()
+        assert not any("hostname" in prompt for prompt in model.prompts() if prompt != instruction)
 
 
 def test_turns_and_budget_are_limits(tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""What is appended to Claude Code's system prompt: its place in the run, and the repository's own rules."""
+
+import stat
+from pathlib import Path
+
+ROLE = (
+    "You edit the source of a website (usually an Astro site) in the current folder, for a client who wrote the "
+    "message and who is no programmer. Only edit files. Do not commit, push, switch branches or publish: that is done "
+    "after you. `npm run build` runs after you as well and has to pass; packages may not be installed here, so install "
+    "and build only where you cannot judge an edit otherwise. Nobody can answer questions: decide what is sensible, "
+    "and say in your last message, in one or two plain sentences, what you changed."
+)
+
+ANEW = "An earlier conversation about this website took place and cannot be continued: `git log` shows what it did."
+
+RULES = ("CLAUDE.md", ".claude/CLAUDE.md", "AGENTS.md")
+"""Files with a repository's own rules for agents, the first one found counts."""
+
+_RULES_BYTES = 32 * 1024
+"""They travel in an argument, and Linux ends one at 128 KiB."""
+
+
+def instructions(site: Path, *, anew: bool = False) -> str:
+    """The text to append.
+
+    Args:
+        site: the checkout. Its settings are not loaded (they could run programs), its rules are read here.
+        anew: an earlier conversation of the session is lost.
+    """
+    parts = [ROLE]
+    if anew:
+        parts.append(ANEW)
+    for name in RULES:
+        rules = _read(site, name)
+        if rules:
+            parts.append(f"Rules of this repository ({name}):\n\n{rules}")
+            break
+    return "\n\n".join(parts)
+
+
+def _read(site: Path, name: str) -> str:
+    path = site / name
+    try:
+        # Neither a link out of the checkout nor a pipe that never ends.
+        if not stat.S_ISREG(path.lstat().st_mode) or not path.resolve().is_relative_to(site.resolve()):
+            return ""
+        with path.open("rb") as file:
+            text = file.read(_RULES_BYTES).decode("utf-8", "ignore")
+    except OSError:
+        return ""
+    return text.replace("\0", "").strip()
