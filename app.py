@@ -1,7 +1,6 @@
 """The CDK app: reads the sites of the context and composes the stacks."""
 
 import json
-import os
 import sys
 
 import aws_cdk as cdk
@@ -30,7 +29,8 @@ def main() -> None:
     except SiteConfigError as error:
         sys.exit(str(error))
     region = app.node.try_get_context("region") or DEFAULT_REGION
-    env = cdk.Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=region)
+    # No account: with one, CDK would look availability zones up over the network at synth.
+    env = cdk.Environment(region=region)
     platform = PlatformStack(app, "Sitewright-Platform", env=env)
     for site in sites:
         SiteStack(app, f"Sitewright-Site-{site.client_id}", platform=platform, site=site, env=env)

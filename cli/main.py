@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -41,7 +42,7 @@ def down() -> None:
 
 
 @app.command()
-def send(
+def send(  # noqa: PLR0917 - typer passes by name
     text: Annotated[str, typer.Argument(help="the instruction; - reads it from standard input")],
     client: Annotated[str, typer.Option(help="clientId")] = DEFAULT_CLIENT,
     session: Annotated[str | None, typer.Option(help="sessionId; a new one if left out")] = None,
@@ -102,7 +103,7 @@ def watch() -> None:
                 if run["arn"] in over:
                     continue
                 steps = user.steps(run["arn"])
-                for (name, start), (_, end) in list(zip(steps, steps[1:], strict=False))[told.get(run["arn"], 0) :]:
+                for (name, start), (_, end) in list(pairwise(steps))[told.get(run["arn"], 0) :]:
                     out.print(f"{run['client']}  {run['run']}  {name:<20} {end - start:6.1f} s", highlight=False)
                     told[run["arn"]] = told.get(run["arn"], 0) + 1
                 if run["status"] in FINAL:

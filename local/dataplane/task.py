@@ -1,5 +1,6 @@
 """One task as a host process."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,8 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local.processes import ProcessRecord, start_time
+
 Json = dict[str, Any]
+
 STOP_SECONDS = 30
+"""ECS's default of `stopTimeout`."""
 
 
 @dataclass
@@ -23,11 +28,19 @@ class Task:
     folder: Path
     log: Path
     base_environment: dict[str, str]
+    adopted: ProcessRecord | None = None
+    """The process of a data plane before this one: its exit code stays unknown."""
     process: subprocess.Popen[bytes] | None = None
     failed: str | None = None
     stop_asked: bool = False
-    lines: list[tuple[int, str]] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    reports: int = 0
+    """How often its end was tried to be reported."""
+    _shipped: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        if self.adopted and self.log.exists():
+            self._shipped = self.log.stat().st_size
 
     @property
     def arn(self) -> str:
@@ -46,7 +59,7 @@ class Task:
         return found
 
     def environment(self) -> dict[str, str]:
-        """The process's environment: the definition's, the overrides', and what an image and ECS would add."""
+        """The process's environment: what an image and ECS would add, the definition's, the overrides'."""
         env = dict(self.base_environment)
         env["SITEWRIGHT_ROOT"] = str(self.folder)
         env["HOME"] = str(self.folder)
@@ -56,72 +69,103 @@ class Task:
                 env |= {pair["name"]: pair["value"] for pair in override.get("environment", [])}
         return env
 
-    def start(self) -> None:
-        """Starts the container's command; `failed` says why it could not."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable if part == "python" else part for part in self.container.get("command", [])]
-        try:
-            self.process = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except (OSError, IndexError) as error:
-            self.failed = f"CannotStartContainerError: {error}"
-            return
-        threading.Thread(target=self._forward, daemon=True).start()
-
-    def _forward(self) -> None:
-        assert self.process is not None
-        assert self.process.stdout is not None
-        with self.log.open("ab") as log:
-            for raw in self.process.stdout:
-                log.write(raw)
-                log.flush()
-                with self.lock:
-                    self.lines.append((int(time.time() * 1000), raw.decode(errors="replace").rstrip("\n")))
+    def start(self) -> ProcessRecord | None:
+        """Starts the container's command; without a record `failed` says why not, or it was stopped before."""
+        with self._lock:
+            if self.stop_asked:
+                return None
+            command = [sys.executable if part == "python" else part for part in self.container.get("command", [])]
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                # A file, not a pipe: a data plane that ends must not take the task's output with it.
+                with self.log.open("ab") as log:
+                    self.process = subprocess.Popen(
+                        command,
+                        cwd=self.folder,
+                        env=self.environment(),
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
+            except (OSError, IndexError) as error:
+                self.failed = f"CannotStartContainerError: {error}"
+                return None
+            return ProcessRecord(self.process.pid, start_time(self.process.pid) or "", self.arn)
 
     def take_lines(self) -> list[tuple[int, str]]:
-        """(ms, line) of the log since the last call."""
-        with self.lock:
-            lines, self.lines = self.lines, []
-        return lines
+        """(ms, line) of the log since the last call; a last line without its end only once the task is over."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(self._shipped)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        if not self.over:
+            data = data[: data.rfind(b"\n") + 1]
+        self._shipped += len(data)
+        now = int(time.time() * 1000)
+        return [(now, line) for line in data.decode(errors="replace").splitlines()]
 
     def stop(self) -> None:
         """SIGTERM to the group, after `stopTimeout` SIGKILL. Returns at once."""
-        if self.stop_asked or self.process is None:
-            return
-        self.stop_asked = True
+        with self._lock:
+            if self.stop_asked or self.failed or (self._started and self.over):
+                return
+            self.stop_asked = True
+            if not self._started:
+                return
         self._signal(signal.SIGTERM)
-        seconds = float(self.container.get("stopTimeout") or STOP_SECONDS)
-        timer = threading.Timer(seconds, self._signal, [signal.SIGKILL])
+        timer = threading.Timer(float(self.container.get("stopTimeout") or STOP_SECONDS), self.kill)
         timer.daemon = True
         timer.start()
 
-    def _signal(self, number: int) -> None:
-        if self.process is not None and self.process.poll() is None:
-            os.killpg(self.process.pid, number)
+    def kill(self) -> None:
+        """SIGKILL to whatever is left of the group, also when the container's own process has ended."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        else:
+            self._signal(signal.SIGKILL)
 
+    def _signal(self, number: int) -> None:
+        pid = self.process.pid if self.process is not None else self.adopted.pid if self.adopted else None
+        if pid is not None and not self.over:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, number)
+
+    @property
+    def _started(self) -> bool:
+        return self.process is not None or self.adopted is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing runs any more, or nothing will."""
+        if self.process is not None:
+            return self.process.poll() is not None
+        if self.adopted is not None:
+            return not self.adopted.alive
+        return self.failed is not None or self.stop_asked
+
+    @property
     def exit_code(self) -> int | None:
-        """None while it runs; as a container reports it (128 + signal) afterwards."""
+        """As a container reports it (128 + signal); None while it runs and where it is unknown."""
         code = self.process.poll() if self.process else None
         return 128 - code if code is not None and code < 0 else code
 
-    def stopped_event(self, exit_code: int | None) -> Json:
-        """The `ECS Task State Change` detail, in the shape ECS sends it."""
+    def stopped_event(self) -> Json:
+        """The `ECS Task State Change` detail, in ECS's shape (its guide: "Task state change events")."""
         if self.failed:
             stop_code, reason = "TaskFailedToStart", self.failed
         elif self.stop_asked:
-            stop_code, reason = "UserInitiated", self.task.get("stoppedReason") or "Task stopped by user"
+            stop_code, reason = "UserInitiated", "Task stopped by user"
         else:
             stop_code, reason = "EssentialContainerExited", "Essential container in task exited"
-        container = {"name": self.container["name"], "lastStatus": "STOPPED", "taskArn": self.arn}
-        if exit_code is not None:
-            container["exitCode"] = exit_code
+        container: Json = {"name": self.container["name"], "lastStatus": "STOPPED", "taskArn": self.arn}
+        if self.exit_code is not None:
+            container["exitCode"] = self.exit_code
+        elif self.failed:
+            container["reason"] = self.failed
         return {
             "taskArn": self.arn,
             "clusterArn": self.task["clusterArn"],

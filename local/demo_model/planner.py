@@ -72,14 +72,11 @@ def newest_turn(messages: list[Json]) -> Turn:
 
 
 def working_folder(system: Any, messages: list[Json]) -> str:
-    """The folder Claude Code says it works in, or an empty string."""
+    """The folder Claude Code says it works in, or an empty string; a resumed conversation tells a new one, so the last counts."""
     texts = [b.get("text", "") for b in system] if isinstance(system, list) else [str(system or "")]
     texts += [b.get("text", "") for m in messages for b in _blocks(m) if b.get("type") == "text"]
-    for text in texts:
-        match = re.search(r"(?:[Ww]orking directory|cwd):\s*(\S+)", text)
-        if match:
-            return match[1].rstrip("/")
-    return ""
+    found = [folder for text in texts for folder in re.findall(r"(?:[Ww]orking directory|cwd):\s*(\S+)", text)]
+    return found[-1].rstrip("/") if found else ""
 
 
 def next_action(turn: Turn, folder: str) -> Say | Call:

@@ -25,7 +25,11 @@ HEALTH_PATH = "/__sitewright_gateway__"
 CONFIGURATION_SECONDS = 5.0
 _CHUNK = 256 * 1024
 _MISSING = {"NoSuchKey", "404", "NotFound", "NoSuchBucket"}
-_COPIED = {"CacheControl": "cache-control", "ContentEncoding": "content-encoding", "ContentLanguage": "content-language"}
+_COPIED = {
+    "CacheControl": "cache-control",
+    "ContentEncoding": "content-encoding",
+    "ContentLanguage": "content-language",
+}
 
 
 class SiteServer:
@@ -44,7 +48,9 @@ class SiteServer:
         try:
             website = self._configuration()
             if website is None:
-                return _error(404, "NoSuchWebsiteConfiguration", f"The bucket {self._bucket} has no website configuration.")
+                return _error(
+                    404, "NoSuchWebsiteConfiguration", f"The bucket {self._bucket} has no website configuration."
+                )
             return self._serve(request, website)
         except (BotoCoreError, ClientError) as error:
             return _error(503, "ServiceUnavailable", f"The bucket cannot be read: {error}")

@@ -41,7 +41,9 @@ def lookup(raw_path: str, website: Website) -> Lookup:
         return Lookup(key=None)
     if not key or key.endswith("/"):
         return Lookup(key=key + website.index_suffix)
-    return Lookup(key=key, folder_index=f"{key}/{website.index_suffix}", redirect=quote(f"/{key}/", safe="/~!$&'()*+,;=:@"))
+    return Lookup(
+        key=key, folder_index=f"{key}/{website.index_suffix}", redirect=quote(f"/{key}/", safe="/~!$&'()*+,;=:@")
+    )
 
 
 def not_modified(etag: str, last_modified: float, if_none_match: str | None, if_modified_since: float | None) -> bool:

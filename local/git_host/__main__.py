@@ -34,11 +34,11 @@ class Handler(BaseHTTPRequestHandler):
     server: GitServer
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         """Reads: the list of refs."""
         self._serve(b"")
 
-    def do_POST(self) -> None:  # noqa: N802 - the base class's name
+    def do_POST(self) -> None:
         """Fetch, push and the control of the modes."""
         self._serve(self._body())
 
