@@ -1,0 +1,212 @@
+"""Tasks as real host processes, and what the data plane says about their ends; the emulator is an in-memory double."""
+
+import json
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from local.aws import Aws
+from local.dataplane.__main__ import DataPlane
+from local.home import Home
+from local.processes import ProcessRecord
+
+CLUSTER = "arn:aws:ecs:us-west-2:000000000000:cluster/c"
+OTHER = "arn:aws:ecs:us-west-2:000000000000:cluster/other"
+SHOW = (
+    "import os; print(os.environ['A'], os.environ['B'], os.environ.get('AWS_PROFILE'), os.environ['SITEWRIGHT_ROOT'])"
+)
+SLEEP = "import time; print('up', flush=True); time.sleep(60)"
+
+
+class Emulator:
+    """ECS, Logs, EventBridge and Lambda, as far as the data plane asks them."""
+
+    def __init__(self, code: str) -> None:
+        self.definition: dict[str, Any] = {
+            "containerDefinitions": [
+                {
+                    "name": "workspace",
+                    "command": ["python", "-c", code],
+                    "environment": [{"name": "A", "value": "defined"}, {"name": "B", "value": "defined"}],
+                    "stopTimeout": 2,
+                    "logConfiguration": {"options": {"awslogs-group": "g", "awslogs-stream-prefix": "workspace"}},
+                }
+            ]
+        }
+        self.running = [f"{CLUSTER.replace(':cluster/', ':task/')}/t1"]
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.lines: list[str] = []
+
+    def list_clusters(self) -> Any:
+        return {"clusterArns": [CLUSTER]}
+
+    def list_tasks(self, **_: Any) -> Any:
+        return {"taskArns": list(self.running)}
+
+    def describe_tasks(self, tasks: list[str], **_: Any) -> Any:
+        override = {"name": "workspace", "environment": [{"name": "B", "value": "overridden"}]}
+        task = {
+            "clusterArn": CLUSTER,
+            "taskDefinitionArn": "d",
+            "group": "g",
+            "startedBy": "sfn",
+            "overrides": {"containerOverrides": [override]},
+        }
+        return {"tasks": [{"taskArn": arn, **task} for arn in tasks]}
+
+    def describe_task_definition(self, **_: Any) -> Any:
+        return {"taskDefinition": self.definition}
+
+    def stop_task(self, task: str, **_: Any) -> None:
+        if task in self.running:
+            self.running.remove(task)
+
+    def create_log_stream(self, **_: Any) -> None:
+        pass
+
+    def put_log_events(self, logEvents: list[Any], **_: Any) -> None:
+        self.lines += [event["message"] for event in logEvents]
+
+    def list_rules(self) -> Any:
+        def rule(name: str, cluster: str, state: str = "ENABLED", source: str = "aws.ecs") -> dict[str, str]:
+            pattern = {"source": [source], "detail": {"clusterArn": [cluster]}}
+            return {"Name": name, "State": state, "EventPattern": json.dumps(pattern)}
+
+        return {
+            "Rules": [
+                rule("ours", CLUSTER),
+                rule("other-cluster", OTHER),
+                rule("off", CLUSTER, "DISABLED"),
+                rule("other-source", CLUSTER, source="aws.states"),
+                {"Name": "a-schedule"},
+            ]
+        }
+
+    def list_targets_by_rule(self, Rule: str) -> Any:
+        return {"Targets": [{"Arn": f"function-of-{Rule}"}]}
+
+    def invoke(self, FunctionName: str, Payload: bytes, **_: Any) -> None:
+        self.events.append((FunctionName, json.loads(Payload)))
+
+
+def plane_of(emulator: Emulator, tmp_path: Path, start_delay: float = 0.0) -> DataPlane:
+    home = Home(tmp_path / "home")
+    home.create()
+    aws = SimpleNamespace(
+        ecs=emulator,
+        logs=emulator,
+        events=emulator,
+        functions=emulator,
+        endpoint_url="http://127.0.0.1:1",
+        region="us-west-2",
+    )
+    return DataPlane(cast(Aws, aws), home, 1, start_delay)
+
+
+def poll_until(plane: DataPlane, done: Any) -> None:
+    deadline = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < deadline, "nothing happened for 20 s"
+        plane.poll()
+        time.sleep(0.02)
+
+
+def test_a_task_gets_its_environment_and_its_end_is_reported_once(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "the-users-own")
+    emulator = Emulator(SHOW + "; raise SystemExit(3)")
+    plane = plane_of(emulator, tmp_path)
+    poll_until(plane, lambda: emulator.events)
+    plane.poll()
+    assert emulator.lines == [f"defined overridden None {plane.home.tasks / 't1'}"]
+    assert emulator.running == []
+    [(function, event)] = emulator.events
+    assert function == "function-of-ours"
+    detail = event["detail"]
+    assert (event["source"], event["detail-type"], event["account"]) == (
+        "aws.ecs",
+        "ECS Task State Change",
+        "000000000000",
+    )
+    assert (detail["lastStatus"], detail["stopCode"]) == ("STOPPED", "EssentialContainerExited")
+    assert detail["containers"][0]["exitCode"] == 3
+    assert detail["overrides"]["containerOverrides"][0]["name"] == "workspace"
+    assert list(plane.home.task_records.iterdir()) == []
+
+
+def test_stop_task_ends_the_process(tmp_path: Path) -> None:
+    emulator = Emulator(SLEEP)
+    plane = plane_of(emulator, tmp_path)
+    poll_until(plane, lambda: emulator.lines)
+    emulator.running.clear()
+    poll_until(plane, lambda: emulator.events)
+    detail = emulator.events[0][1]["detail"]
+    assert (detail["stopCode"], detail["containers"][0]["exitCode"]) == ("UserInitiated", 143)
+
+
+def test_a_task_stopped_before_its_start_never_runs(tmp_path: Path) -> None:
+    emulator = Emulator(SLEEP)
+    plane = plane_of(emulator, tmp_path, start_delay=0.3)
+    plane.poll()
+    emulator.running.clear()
+    poll_until(plane, lambda: emulator.events)
+    time.sleep(0.5)
+    detail = emulator.events[0][1]["detail"]
+    assert detail["stopCode"] == "UserInitiated"
+    assert "exitCode" not in detail["containers"][0]
+    assert not (plane.home.tasks / "t1").exists()
+
+
+def test_a_command_that_is_not_there_fails_to_start(tmp_path: Path) -> None:
+    emulator = Emulator("")
+    emulator.definition["containerDefinitions"][0]["command"] = ["no-such-program"]
+    plane = plane_of(emulator, tmp_path)
+    poll_until(plane, lambda: emulator.events)
+    detail = emulator.events[0][1]["detail"]
+    assert detail["stopCode"] == "TaskFailedToStart"
+    assert "CannotStartContainerError" in detail["stoppedReason"]
+
+
+def test_background_children_end_with_the_container(tmp_path: Path) -> None:
+    code = "import subprocess; print(subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL).pid)"
+    emulator = Emulator(code)
+    plane = plane_of(emulator, tmp_path)
+    poll_until(plane, lambda: emulator.events)
+    stat = Path(f"/proc/{emulator.lines[0]}/stat")
+    deadline = time.monotonic() + 5
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline, "the child outlived its container"
+        time.sleep(0.02)
+
+
+def test_a_data_plane_after_a_crash_goes_on_with_the_running_process(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    code = (
+        "import pathlib, time\nprint('up', flush=True)\n"
+        f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.02)\nprint('late')"
+    )
+    emulator = Emulator(code)
+    first = plane_of(emulator, tmp_path)
+    poll_until(first, lambda: emulator.lines)
+    record = ProcessRecord.load(first.home.task_records / "t1.json")
+    assert record is not None
+
+    second = plane_of(emulator, tmp_path)
+    second.poll()
+    assert record.alive
+    go.touch()
+    first.tasks["t1"].process.wait()  # type: ignore[union-attr]
+    poll_until(second, lambda: emulator.events)
+    assert emulator.lines == ["up", "late"]
+    assert "exitCode" not in emulator.events[0][1]["detail"]["containers"][0]
+
+
+def test_the_end_of_the_data_plane_ends_its_tasks(tmp_path: Path) -> None:
+    emulator = Emulator(SLEEP)
+    plane = plane_of(emulator, tmp_path)
+    poll_until(plane, lambda: emulator.lines)
+    record = ProcessRecord.load(plane.home.task_records / "t1.json")
+    plane.end()
+    assert record is not None
+    assert not record.alive
+    assert not list(plane.home.task_records.iterdir())
