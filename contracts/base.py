@@ -21,8 +21,7 @@ class Contract(BaseModel):
 
         boto3 refuses floats (its serializer raises TypeError), so they are converted through their shortest text.
         """
-        item = _decimals(self.model_dump(mode="json", by_alias=True, exclude_none=True))
-        assert isinstance(item, dict)
+        item: dict[str, Any] = _decimals(self.model_dump(mode="json", by_alias=True, exclude_none=True))
         return item
 
     @classmethod

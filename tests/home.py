@@ -9,7 +9,9 @@ REPO = Path(__file__).parent.parent
 HOME = Path(os.environ.get("SITEWRIGHT_TEST_HOME", REPO / ".local-test"))
 
 
-def sitewright(*args: str, home: Path = HOME, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+def sitewright(
+    *args: str, home: Path = HOME, check: bool = True, timeout: float = 300
+) -> subprocess.CompletedProcess[str]:
     """Runs the command line against the tests' stack."""
     env = {**os.environ, "SITEWRIGHT_HOME": str(home)}
     env.pop("ANTHROPIC_API_KEY", None)  # the tests are about the demo model, whatever the developer has set
@@ -17,5 +19,7 @@ def sitewright(*args: str, home: Path = HOME, check: bool = True, timeout: float
     argv = [sys.executable, "-m", "cli.main", *args]
     done = subprocess.run(argv, cwd=REPO, env=env, capture_output=True, text=True, timeout=timeout, check=False)
     if check and done.returncode:
-        raise AssertionError(f"sitewright {' '.join(args)} exited with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        raise AssertionError(
+            f"sitewright {' '.join(args)} exited with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        )
     return done

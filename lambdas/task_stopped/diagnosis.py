@@ -53,7 +53,9 @@ def request_of(detail: dict[str, Any]) -> StepRequest | None:
 def diagnose(detail: dict[str, Any]) -> Diagnosis | None:
     """The diagnosis; None for a workspace that reported by itself and exited with 0."""
     code, reason = detail.get("stopCode") or "", detail.get("stoppedReason") or ""
-    container = next((c for c in detail.get("containers", []) if c.get("name") == WORKSPACE_CONTAINER), {})
+    container: dict[str, Any] = next(
+        (c for c in detail.get("containers", []) if c.get("name") == WORKSPACE_CONTAINER), {}
+    )
     exit_code, container_reason = container.get("exitCode"), container.get("reason") or ""
     said = "; ".join(part for part in (reason, container_reason) if part)
     if code == "TaskFailedToStart" or (exit_code is None and "Cannot" in said):

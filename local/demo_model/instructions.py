@@ -1,10 +1,13 @@
 """What an instruction asks for, among the kinds the demo model knows. Pure."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["heading", "paragraph", "title", "replace", "colour", "page", "post", "break", "notes", "command", "none"]
+Kind = Literal[
+    "heading", "paragraph", "title", "replace", "colour", "page", "post", "break", "notes", "command", "none"
+]
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def _at(match: re.Match[str]) -> str:
     return page_name(match.groupdict().get("page"))
 
 
-_PATTERNS = [
+_PATTERNS: list[tuple[str, Callable[[re.Match[str]], Request]]] = [
     (r"run the command:\s*`(?P<text>.*)`", lambda m: Request("command", text=m["text"])),
     (
         r"write (?P<n>\d+) notes(?: slowly)?(?:,? one)?(?:,? every (?P<s>[\d.]+) seconds?)?",

@@ -46,7 +46,9 @@ def _blocks(message: Json) -> list[Json]:
 
 
 def _text(blocks: list[Json]) -> str:
-    return "\n".join(b["text"] for b in blocks if b.get("type") == "text" and not b["text"].startswith("<system-reminder>"))
+    return "\n".join(
+        b["text"] for b in blocks if b.get("type") == "text" and not b["text"].startswith("<system-reminder>")
+    )
 
 
 def newest_turn(messages: list[Json]) -> Turn:
@@ -54,7 +56,11 @@ def newest_turn(messages: list[Json]) -> Turn:
     start = 0
     for index, message in enumerate(messages):
         blocks = _blocks(message)
-        if message["role"] == "user" and not any(b.get("type") == "tool_result" for b in blocks) and _text(blocks).strip():
+        if (
+            message["role"] == "user"
+            and not any(b.get("type") == "tool_result" for b in blocks)
+            and _text(blocks).strip()
+        ):
             start = index
     results: dict[str, tuple[str, bool]] = {}
     uses: list[Json] = []
@@ -89,7 +95,11 @@ def next_action(turn: Turn, folder: str) -> Say | Call:
         case "none":
             return Say(ABILITIES)
         case "command":
-            return Call("Bash", {"command": request.text, "description": "Run it"}) if not done else Say("I ran the command.")
+            return (
+                Call("Bash", {"command": request.text, "description": "Run it"})
+                if not done
+                else Say("I ran the command.")
+            )
         case "notes":
             if len(done) < request.count:
                 number = len(done) + 1
@@ -111,7 +121,9 @@ def _new_file(request: Request, done: list[Any], folder: str) -> Say | Call:
     title = request.text.replace('"', "'")
     if request.kind == "post":
         path = f"{folder}/src/content/journal/{_slug(request.text)}.md"
-        text = f'---\ntitle: "{title}"\ndate: 2026-01-15\nsummary: "News from the bakery."\n---\n\nMore about it soon.\n'
+        text = (
+            f'---\ntitle: "{title}"\ndate: 2026-01-15\nsummary: "News from the bakery."\n---\n\nMore about it soon.\n'
+        )
     else:
         path = f"{folder}/src/pages/{_slug(request.text)}.astro"
         heading = escape(request.text)

@@ -30,7 +30,12 @@ def message(action: Say | Call, model: str, input_tokens: int) -> Json:
     if isinstance(action, Say):
         block: Json = {"type": "text", "text": action.text}
     else:
-        block = {"type": "tool_use", "id": f"toolu_{uuid.uuid4().hex[:24]}", "name": action.tool, "input": action.arguments}
+        block = {
+            "type": "tool_use",
+            "id": f"toolu_{uuid.uuid4().hex[:24]}",
+            "name": action.tool,
+            "input": action.arguments,
+        }
     return {
         "id": f"msg_{uuid.uuid4().hex[:24]}",
         "type": "message",
@@ -49,7 +54,8 @@ def events(answer: Json) -> Iterator[str]:
     yield _event("message_start", {"message": head})
     for index, block in enumerate(answer["content"]):
         if block["type"] == "text":
-            start, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": block["text"]}
+            start: Json = {"type": "text", "text": ""}
+            delta: Json = {"type": "text_delta", "text": block["text"]}
         else:
             start = {**block, "input": {}}
             delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}

@@ -110,9 +110,7 @@ class Site:
             )
         except self.stack.client("stepfunctions").exceptions.ExecutionDoesNotExist:
             return []
-        return [
-            e["stateEnteredEventDetails"]["name"] for e in history["events"] if "stateEnteredEventDetails" in e
-        ]
+        return [e["stateEnteredEventDetails"]["name"] for e in history["events"] if "stateEnteredEventDetails" in e]
 
     def wait_state(self, sent: Sent, state: str, *, seconds: float = 60) -> None:
         until(f"run of {sent.command_id} in {state}", lambda: state in self.states(sent), seconds=seconds)
@@ -159,7 +157,9 @@ class Site:
             subprocess.run([*run, "-C", folder, "add", "-A"], check=True)
             subprocess.run([*run, "-C", folder, "commit", "-qm", subject], check=True)
             subprocess.run([*run, "-C", folder, "push", "-q", "origin", branch], check=True)
-            done = subprocess.run(["git", "-C", folder, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+            done = subprocess.run(
+                ["git", "-C", folder, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+            )
             return done.stdout.strip()
 
     @contextlib.contextmanager
@@ -246,7 +246,9 @@ class Stack:
     def git_mode(self, client_id: str, mode: str) -> None:
         """Makes the git host play dead or refuse for one site: ok, down, reject-auth, reject-push."""
         httpx.post(
-            f"{self.info['git_host_url']}/_control", json={"client": client_id, "mode": mode}, auth=("x", self.git_token)
+            f"{self.info['git_host_url']}/_control",
+            json={"client": client_id, "mode": mode},
+            auth=("x", self.git_token),
         ).raise_for_status()
 
     @property

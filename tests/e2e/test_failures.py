@@ -12,9 +12,7 @@ def test_a_build_that_breaks_leaves_the_site_as_it_was(site: Site) -> None:
     assert answer["success"], answer
     keys = site.keys()
 
-    sent, answer = site.run(
-        "Introduce a syntax error on the homepage", session=first.session_id, thread=first.thread
-    )
+    sent, answer = site.run("Introduce a syntax error on the homepage", session=first.session_id, thread=first.thread)
 
     assert answer["status"] == "succeeded", answer
     assert answer["buildSuccess"] is False
@@ -44,9 +42,7 @@ def test_a_bucket_that_refuses_writes(site: Site, stack: Stack) -> None:
             'Add a new heading saying "Bucket is gone" to the homepage', session=first.session_id, thread=first.thread
         )
     finally:
-        s3.create_bucket(
-            Bucket=site.bucket, CreateBucketConfiguration={"LocationConstraint": stack.info["region"]}
-        )
+        s3.create_bucket(Bucket=site.bucket, CreateBucketConfiguration={"LocationConstraint": stack.info["region"]})
         s3.put_bucket_website(
             Bucket=site.bucket,
             WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}, "ErrorDocument": {"Key": "404.html"}},
@@ -136,7 +132,9 @@ def test_a_token_that_is_refused(site: Site, stack: Stack) -> None:
 def test_a_git_host_that_is_down_for_a_while(site: Site, stack: Stack) -> None:
     first, answer = site.run('Add a new heading saying "Host is up" to the homepage')
     assert answer["success"], answer
-    sent = site.send('Add a new heading saying "Host was down" to the homepage', session=first.session_id, thread=first.thread)
+    sent = site.send(
+        'Add a new heading saying "Host was down" to the homepage', session=first.session_id, thread=first.thread
+    )
     site.wait_state(sent, "Build")
     stack.git_mode(site.client_id, "down")
     try:

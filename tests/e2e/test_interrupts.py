@@ -108,7 +108,9 @@ def test_interrupt_during_the_publish(site: Site, stack: Stack) -> None:
     before = set(site.keys())
     many = "mkdir -p public/flood && for i in $(seq 1 3000); do echo $i > public/flood/$i.txt; done"
     old = newer(site, first, f"Run the command: `{many}`")
-    until("the publish is under way", lambda: len([k for k in site.keys() if "flood" in k]) > 20, seconds=120, every=0.2)
+    until(
+        "the publish is under way", lambda: len([k for k in site.keys() if "flood" in k]) > 20, seconds=120, every=0.2
+    )
     assert not stack.responses(old.session_id, old.command_id), "the publish was over too soon for this test"
 
     new = newer(site, old, "Run the command: `rm -r public/flood`")

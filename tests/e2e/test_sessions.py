@@ -17,7 +17,9 @@ def test_switching_between_two_sessions(site: Site) -> None:
     assert "Session B one" in page
     assert "Session A one" not in page, "session B was built on session A's branch"
 
-    _, answer = site.run('Add a new heading saying "Session A two" to the homepage', session=a.session_id, thread=a.thread)
+    _, answer = site.run(
+        'Add a new heading saying "Session A two" to the homepage', session=a.session_id, thread=a.thread
+    )
     assert answer["success"], answer
     page = site.page()
     assert "Session A one" in page

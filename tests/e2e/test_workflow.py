@@ -188,9 +188,7 @@ def test_unreadable_messages_go_to_the_dead_letter_queue_with_the_reason(stack: 
         for message in got.get("Messages", []):
             if mark in message["Body"]:
                 found[message["Body"]] = message["MessageAttributes"]["reason"]["StringValue"]
-                sqs.delete_message(
-                    QueueUrl=stack.info["dead_letter_queue_url"], ReceiptHandle=message["ReceiptHandle"]
-                )
+                sqs.delete_message(QueueUrl=stack.info["dead_letter_queue_url"], ReceiptHandle=message["ReceiptHandle"])
         return len(found) == 2
 
     until("both messages in the dead-letter queue", probe, seconds=40)

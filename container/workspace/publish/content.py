@@ -2,12 +2,10 @@
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 HASHED_PREFIX = "_astro/"
 """Astro's `build.assets` folder: names carry a digest of the content."""
@@ -57,7 +55,9 @@ CONTENT_TYPES = {
 }
 """A table of our own: `mimetypes` reads the machine's files and knows neither avif nor woff2 everywhere."""
 
-_REFERENCE = re.compile(rb"/(_astro/[^\"'\s<>()\\?#,;&]+)")
+
+class UnpublishableName(OSError):
+    """A file's name cannot be an object's key."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +93,11 @@ def cache_control(key: str) -> str:
 
 
 def scan(dist: Path) -> list[LocalFile]:
-    """The regular files below a folder, by key. Raises OSError.
+    """The regular files below a folder, by key. Raises OSError, also for a name that can be no key.
 
     Links are left out: what built the folder chose their targets, and the bucket is public.
     """
     return sorted((_describe(dist, path) for path in _regular(dist)), key=lambda file: file.key)
-
-
-def references(html: bytes) -> set[str]:
-    """The keys of the hashed assets that a page refers to."""
-    return {unquote(match.decode("utf-8", "replace")) for match in _REFERENCE.findall(html)}
 
 
 def _regular(dist: Path) -> Iterator[Path]:
@@ -115,6 +110,8 @@ def _regular(dist: Path) -> Iterator[Path]:
 
 def _describe(dist: Path, path: Path) -> LocalFile:
     key = path.relative_to(dist).as_posix()
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in key):
+        raise UnpublishableName(f"the name of {key.encode('utf-8', 'backslashreplace').decode()!r} is not UTF-8")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     return LocalFile(key, path, digest, path.stat().st_size, content_type(key), cache_control(key))

@@ -111,6 +111,8 @@ class _Publish:
         """Uploads, deletes, books. Raises PublishError, StepStopped, Fenced."""
         self.live = dict(plan.live)
         self.unchanged = plan.unchanged
+        if partial and not any(plan.phases):
+            return
         deletes = () if partial else plan.deletes
         self.ctx.fence.verify()
         if any(plan.phases) or deletes:

@@ -4,7 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from contracts.manifest import Manifest, ManifestEntry
-from workspace.publish.content import LocalFile, cache_control, content_type, is_hashed, is_html
+from workspace.publish.content import LocalFile, is_hashed, is_html
+
+UNKNOWN = ""
+"""The headers of an object that is in the bucket but not in the books."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,12 @@ def _live(manifest: Manifest | None, listing: Mapping[str, Listed] | None) -> di
     for key, listed in listing.items():
         entry = known.get(key)
         if entry is None or listed.etag not in {entry.etag, entry.md5}:
-            # The listing tells no headers. Those of an object nobody booked are taken to be ours; one whose content
-            # differs from the books is sent again anyway.
+            # A listing tells no headers, so what the books do not know is sent again.
             entry = ManifestEntry(
                 md5=listed.etag,
                 size=listed.size,
-                content_type=entry.content_type if entry else content_type(key),
-                cache_control=entry.cache_control if entry else cache_control(key),
+                content_type=UNKNOWN,
+                cache_control=UNKNOWN,
                 etag=listed.etag,
                 retired_at=entry.retired_at if entry else None,
                 due=entry.due if entry else False,

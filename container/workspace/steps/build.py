@@ -1,19 +1,20 @@
 """The step `build`: commit, install, build, publish. A build or publish that fails is an answer, no failed step."""
 
+import json
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from contracts.errors import ErrorCode, ErrorInfo
 from contracts.steps import BuildResult
 from workspace.context import ChildResult, StepContext
 from workspace.environment import build_environment
 from workspace.errors import StepStopped
-from workspace.modules import Modules
+from workspace.modules import Modules, NoManager, remove
 from workspace.publish import partial
 from workspace.publish.content import scan
 from workspace.publish.execute import publish
@@ -66,7 +67,7 @@ class _Build:
             commit = made or ctx.checkout.head()
         result = BuildResult(commit=commit, committed=made is not None)
         try:
-            self._build()
+            self._build(commit)
             files = scan(ctx.paths.site / DIST)
             if not files:
                 raise BuildFailed("`npm run build` left dist/ empty.")
@@ -74,7 +75,7 @@ class _Build:
             ctx.log("build failed", level="error", error=str(error))
             info = ErrorInfo.of(ErrorCode.BUILD_FAILED, str(error))
             return result.model_copy(update={"error": info, "seconds": self.seconds})
-        partial.mark_complete(ctx.paths.tmp)
+        partial.mark_complete(ctx.paths.tmp, commit)
         ctx.progress(f"Publishing {len(files)} files")
         with self._timed("publish"):
             outcome = publish(ctx, files, commit)
@@ -91,19 +92,22 @@ class _Build:
             }
         )
 
-    def _build(self) -> None:
+    def _build(self, commit: str) -> None:
         site = self.ctx.paths.site
-        if not (site / "package.json").is_file():
-            raise BuildFailed("The repository has no package.json in its root folder.")
+        package = read_package(site)
         with self._timed("install"):
-            self._succeed("npm", Modules(self.ctx, self._run).provide)
-        _wipe(site / DIST)
+            try:
+                self._succeed("installing packages", Modules(self.ctx, self._run, package).provide)
+            except NoManager as error:
+                raise BuildFailed(str(error)) from error
+        # A page that is gone from the source must not survive in dist.
+        remove(site / DIST)
         self.ctx.progress("Building the site")
         with self._timed("build"):
             try:
                 self._succeed("npm run build", lambda: self._run(("npm", "run", "build")))
             except StepStopped:
-                partial.mark_stopped(self.ctx.paths.tmp)
+                partial.mark_stopped(self.ctx.paths.tmp, commit)
                 raise
         if (site / DIST).is_symlink() or not (site / DIST).is_dir():
             raise BuildFailed("`npm run build` made no dist/ folder.")
@@ -150,8 +154,15 @@ def excerpt(tail: str, site: Path) -> str:
     return end
 
 
-def _wipe(path: Path) -> None:
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
-        shutil.rmtree(path)
+def read_package(site: Path) -> dict[str, Any]:
+    """The parsed package.json. Raises BuildFailed if there is none that has a build script."""
+    try:
+        package = json.loads((site / "package.json").read_bytes())
+    except FileNotFoundError as error:
+        raise BuildFailed("The repository has no package.json in its root folder.") from error
+    except ValueError as error:
+        raise BuildFailed(f"package.json is no JSON: {error}") from error
+    scripts = package.get("scripts") if isinstance(package, dict) else None
+    if not isinstance(scripts, dict) or not isinstance(scripts.get("build"), str):
+        raise BuildFailed("package.json has no script `build`.")
+    return dict(package)
