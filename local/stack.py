@@ -60,8 +60,10 @@ def up(home: Home, client: str | None, site_repo: str | None, runtime: str, say:
             state["sites"].append(DEFAULT_CLIENT)
         for name in state["sites"]:
             _valid(name)
-            ensure_repository(home.git / f"{name}.git", site_repo if name == (client or DEFAULT_CLIENT) else None)
+            _repository(home, state, name, site_repo if name == (client or DEFAULT_CLIENT) else None)
         _ports(state, home)
+        # Before the services start: a failure later must not forget the ports of those that run by then.
+        write_private(home.state_file, json.dumps(state, indent=2))
         if not home.token_file.exists():
             write_private(home.token_file, secrets.token_urlsafe(24) + "\n")
         model_url, model_key = _services(home, state, say)
@@ -113,6 +115,18 @@ def _valid(client: str) -> None:
         SiteConfig.parse({"clientId": client, "repository": "http://127.0.0.1/x.git"}, 0)
     except SiteConfigError as error:
         raise BadSetting(f"{client!r} is no clientId.", "Use lower case letters, digits and inner hyphens.") from error
+
+
+def _repository(home: Home, state: Json, client: str, source: str | None) -> None:
+    bare, sources = home.git / f"{client}.git", state.setdefault("sources", {})
+    if source and bare.exists() and sources.get(client) != source:
+        raise BadSetting(
+            f"{client} has a repository already (from {sources.get(client) or 'the demo site'}).",
+            f"Name another --client, or remove {bare} while the stack is down.",
+        )
+    ensure_repository(bare, source)
+    if source:
+        sources[client] = source
 
 
 def _state(home: Home) -> Json:
