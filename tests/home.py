@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 REPO = Path(__file__).parent.parent
-HOME = Path(os.environ.get("SITEWRIGHT_TEST_HOME", REPO / ".local-test"))
+# Workers inherit the variable from the controlling process: one stack a test run, and runs side by side do not meet.
+HOME = Path(os.environ.setdefault("SITEWRIGHT_TEST_HOME", str(REPO / ".local-test" / str(os.getpid()))))
 
 
 def sitewright(

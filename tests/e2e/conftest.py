@@ -1,6 +1,6 @@
 """One local stack for all end-to-end tests of a run; each pytest worker has a site of its own on it.
 
-The stack lives in `.local-test/`, beside a user's own `.local/`. The first worker that needs it starts it, the
+The stack lives below `.local-test/`, beside a user's own `.local/`. The first worker that needs it starts it, the
 controlling process takes it down at the end (see tests/conftest.py).
 """
 
@@ -33,7 +33,7 @@ def worker() -> str:
 @pytest.fixture(scope="session")
 def stack(worker: str) -> Iterator[Stack]:
     """The running stack with this worker's site deployed."""
-    HOME.mkdir(exist_ok=True)
+    HOME.mkdir(parents=True, exist_ok=True)
     responses = HOME / "responses.jsonl"
     with (HOME / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # `up` twice at the same time would deploy twice
