@@ -38,16 +38,18 @@ def _riff(content: bytes) -> bool:
 
 
 def _boxes(content: bytes) -> bool:
-    # ISO base media (AVIF, MP4): a row of boxes, each begins with its size.
-    position = 0
+    # ISO base media (AVIF, MP4): a row of boxes, each begins with its size and kind. A cut between two boxes is told by
+    # what is missing: the index (meta, moov) or the data. A fragmented film may end after any fragment.
+    position, kinds = 0, set()
     while position + 8 <= len(content):
         size = int.from_bytes(content[position : position + 4], "big")
+        kinds.add(content[position + 4 : position + 8])
         if size == 1:
             size = int.from_bytes(content[position + 8 : position + 16], "big")
         if size < 8:
             return False
         position += size
-    return position == len(content) > 0
+    return position == len(content) and b"mdat" in kinds and bool(kinds & {b"meta", b"moov"}) and b"moof" not in kinds
 
 
 def _woff(content: bytes) -> bool:

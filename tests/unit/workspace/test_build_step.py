@@ -4,7 +4,8 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,11 @@ def test_a_failed_build_names_the_file_and_leaves_the_site_alone(made: Site) -> 
     [
         ({"build.js": ""}, "dist"),
         ({"build.js": "require('fs').mkdirSync('dist')"}, "empty"),
-        ({"package.json": "{"}, "exited with"),
+        ({"package.json": "{"}, "no JSON"),
+        ({"package.json": "[]"}, "script `build`"),
+        ({"package.json": '{"scripts": {"dev": "x"}}'}, "script `build`"),
+        ({"build.js": "require('fs').symlinkSync('/etc', 'dist')"}, "no dist/ folder"),
+        ({"package.json": '{"scripts": {"build": "no-such-program"}}'}, "exited with 127"),
     ],
 )
 def test_no_result_is_a_failed_build(made: Site, files: dict[str, Any], says: str) -> None:
@@ -132,19 +137,62 @@ def test_a_publish_that_fails_leaves_a_build_that_succeeded(made: Site) -> None:
     assert result.error is not None and result.error.code is ErrorCode.PUBLISH_FAILED
 
 
+def interrupt_when(site: Site, condition: Callable[[], bool]) -> None:
+    def wait() -> None:
+        while not condition():
+            time.sleep(0.02)
+        site.stop.add(StopReason.INTERRUPT)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def test_an_interrupted_build_publishes_its_whole_pages(made: Site) -> None:
     script = BUILD + "fs.writeFileSync('dist/cut.html', '<html>'); setTimeout(() => {}, 60000)"
     write(made.folder, {"build.js": script})
-
-    def interrupt() -> None:
-        while not (made.folder / "dist" / "cut.html").exists():
-            time.sleep(0.05)
-        time.sleep(0.8)
-        made.stop.add(StopReason.INTERRUPT)
-
-    threading.Thread(target=interrupt, daemon=True).start()
+    interrupt_when(made, (made.folder / "dist" / "cut.html").exists)
     with pytest.raises(StepStopped):
         build.run(made.ctx)
     made.fence.stop = Stop()
-    assert build.publish_partial(made.ctx) >= 1
-    assert "index.html" in made.live() and "cut.html" not in made.live()
+    assert build.publish_partial(made.ctx) == 2
+    assert made.live() == {"index.html", "env.json"}
+    assert not made.manifest().complete and made.manifest().commit == git(made.folder, "rev-parse", "HEAD")
+
+
+def test_an_interrupted_publish_is_finished_without_deletes(made: Site) -> None:
+    made.clients.s3.put_object(Bucket=BUCKET, Key="old.html", Body=b"old")
+    interrupt_when(made, lambda: "env.json" in made.live())
+    made.fence.at = lambda: time.sleep(0.2)
+    with pytest.raises(StepStopped):
+        build.run(made.ctx)
+    made.fence.stop, made.fence.at = Stop(), lambda: None
+    build.publish_partial(made.ctx)
+    assert made.live() == {"index.html", "env.json", "old.html"}
+
+
+@pytest.mark.parametrize("build_js", ["process.exit(3)", BUILD + "process.exit(3)"])
+def test_of_a_failed_build_nothing_goes_live_later(made: Site, build_js: str) -> None:
+    write(made.folder, {"build.js": build_js})
+    assert not build.run(made.ctx).build_success
+    assert build.publish_partial(made.ctx) == 0 and made.live() == set()
+
+
+def test_an_interrupt_before_the_build_publishes_nothing_of_an_older_dist(made: Site) -> None:
+    write(made.folder / "dist", {"index.html": "<html>another session</html>"})
+    made.stop.add(StopReason.INTERRUPT)
+    with pytest.raises(StepStopped):
+        build.run(made.ctx)
+    made.fence.stop = Stop()
+    assert build.publish_partial(made.ctx) == 0 and made.live() == set()
+
+
+def test_a_name_that_is_no_key_is_a_failed_build(made: Site) -> None:
+    write(made.folder, {"build.js": BUILD + "fs.writeFileSync(Buffer.from('dist/\\xff.txt', 'latin1'), 'x')"})
+    error = build.run(made.ctx).error
+    assert error is not None and error.code is ErrorCode.BUILD_FAILED and "not UTF-8" in error.message
+
+
+def test_without_a_message_the_commit_still_has_a_subject(made: Site) -> None:
+    command = made.ctx.command.model_copy(update={"commit_message": None})
+    write(made.folder, {"new.txt": "x"})
+    assert build.run(replace(made.ctx, command=command)).committed
+    assert git(made.folder, "log", "-1", "--format=%s") == build.FALLBACK_SUBJECT

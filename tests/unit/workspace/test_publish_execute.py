@@ -1,7 +1,5 @@
 """A publish against S3 (moto): what is live, what is booked, also when it fails halfway."""
 
-import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 from workspace.errors import StepStopped, StopReason
-from workspace.publish import partial
+from workspace.publish import execute
 from workspace.publish.content import IMMUTABLE, scan
 from workspace.publish.execute import Outcome, publish
 
@@ -79,7 +77,8 @@ def test_broken_books_are_repaired_from_the_bucket(site: Site, damage: str) -> N
         marked = site.manifest().model_copy(update={"reconcile": True}).to_json()
         site.clients.s3.put_object(Bucket="artifacts", Key=key, Body=b"{" if damage == "garbage" else marked.encode())
     outcome = put(site)
-    assert (outcome.uploaded, outcome.deleted) == (1, 1)
+    # Without books nobody knows the objects' headers: all is sent. With them only what differs from the bucket.
+    assert (outcome.uploaded, outcome.deleted) == (1 if damage == "reconcile" else 4, 1)
     assert site.live() == set(PAGES) and site.read("a.html") == PAGES["a.html"]
     assert not site.manifest().reconcile
 
@@ -126,47 +125,58 @@ def test_a_lost_claim_books_nothing_more(site: Site) -> None:
     assert site.manifest().reconcile and True not in site.fence.verified
 
 
-def partial_publish(site: Site) -> int:
-    return partial.publish_dist(site.ctx, site.folder / "dist")
+KEYS = ["with space.html", "a+b&c=d.txt", "50%25 off.txt", "naïve/日本語/index.html", "#hash?query.txt", "😀.svg"]
 
 
-def age(folder: Path, seconds: float) -> None:
-    for path in folder.rglob("*"):
-        os.utime(path, (time.time() - seconds,) * 2)
+def test_keys_of_any_spelling_arrive_and_are_not_sent_twice(site: Site) -> None:
+    write(site.folder / "dist", dict.fromkeys(KEYS, "<html>x</html>"))
+    assert put(site).error is None
+    assert site.live() == set(PAGES) | set(KEYS)
+    again = put(site)
+    assert (again.uploaded, again.unchanged) == (0, len(PAGES) + len(KEYS))
+    for key in KEYS:
+        (site.folder / "dist" / key).unlink()
+    assert put(site).deleted == len(KEYS) and site.live() == set(PAGES)
 
 
-def test_an_interrupted_build_publishes_whole_pages_and_deletes_nothing(site: Site) -> None:
+def test_a_container_that_dies_halfway_leaves_books_that_ask_for_a_look(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put(site)
-    dist = site.folder / "dist"
-    for path in sorted(dist.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    write(
-        dist,
-        {
-            "_astro/y.2.css": "i{}",
-            "whole.html": '<html><link href="/_astro/y.2.css"><link href="/_astro/x.1.css"></html>\n',
-            "cut.html": "<html><body>",
-            "missing.html": '<html><img src="/_astro/none.webp"></html>',
-        },
-    )
-    age(dist, 10)
-    write(dist, {"fresh.css": "half of a fi", "fresh.html": '<html><link href="/_astro/z.3.css"></html>'})
-    write(dist, {"_astro/z.3.css": "half"})
-    partial.mark_stopped(site.ctx.paths.tmp)
-    assert partial_publish(site) == 2
-    assert site.live() == set(PAGES) | {"_astro/y.2.css", "whole.html"}
-    manifest = site.manifest()
-    assert set(manifest.files) == site.live() and not manifest.complete
-    assert manifest.files["_astro/x.1.css"].retired_at is None
+    write(site.folder / "dist", {"index.html": "<html>2</html>", "new.txt": "n"})
+
+    class Died(BaseException):
+        pass
+
+    def die(*_: Any) -> None:
+        raise Died
+
+    with monkeypatch.context() as patched:
+        patched.setattr(execute._Publish, "_delete", die)
+        patched.setattr(execute._Publish, "_book_after_failure", die)
+        (site.folder / "dist" / "a.html").unlink()
+        with pytest.raises(Died):
+            put(site)
+    assert site.manifest().reconcile
+    # The next command's build is the one before the crash again.
+    write(site.folder / "dist", PAGES)
+    (site.folder / "dist" / "new.txt").unlink()
+    outcome = put(site)
+    assert outcome.error is None and site.live() == set(PAGES)
+    assert site.read("index.html") == PAGES["index.html"] and not site.manifest().reconcile
 
 
-def test_an_interrupted_publish_goes_on_without_deletes(site: Site) -> None:
-    put(site)
-    dist = site.folder / "dist"
-    (dist / "a.html").unlink()
-    write(dist, {"index.html": "<p>a fragment"})
-    partial.mark_complete(site.ctx.paths.tmp)
-    assert partial_publish(site) == 1
-    assert site.live() == set(PAGES) and site.read("index.html") == "<p>a fragment"
-    partial.mark_begun(site.ctx.paths.tmp)
-    assert partial_publish(site) == 0
+def test_uploads_of_a_phase_run_side_by_side_and_phases_do_not(site: Site) -> None:
+    files = {f"p/{n}.html": f"<html>{n}</html>" for n in range(40)} | {f"_astro/{n}.css": f"a{n}" for n in range(40)}
+    write(site.folder / "dist", files)
+    order: list[str] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        order.append(params["Key"])
+
+    site.clients.s3.meta.events.register("before-parameter-build.s3.PutObject", note)
+    assert put(site).error is None
+    sent = [key for key in order if not key.startswith("amelia/")]
+    first_page = next(i for i, key in enumerate(sent) if key.endswith(".html"))
+    assert all(not key.startswith("_astro/") for key in sent[first_page:])
+    assert sent[-1] == "index.html" and order[-1] == manifest_key("amelia")

@@ -3,10 +3,11 @@
 import hashlib
 from pathlib import Path
 
-import pytest
-from workspace.publish.content import IMMUTABLE, LocalFile, cache_control, content_type, references, scan
+from hypothesis import given
+from hypothesis import strategies as st
+from workspace.publish.content import IMMUTABLE, LocalFile, cache_control, content_type, is_hashed, is_html, scan
 from workspace.publish.execute import deployment_id
-from workspace.publish.plan import Listed, entry_of, make_plan, needs_listing
+from workspace.publish.plan import Listed, Plan, entry_of, make_plan, needs_listing
 
 from contracts.manifest import Manifest, ManifestEntry
 
@@ -61,10 +62,19 @@ def test_other_files_that_are_gone_are_deleted() -> None:
     )
 
 
-@pytest.mark.parametrize("manifest", [None, books(file("index.html"), file("gone.txt"), reconcile=True)])
-def test_without_trusted_books_the_bucket_counts(manifest: Manifest | None) -> None:
-    assert needs_listing(manifest)
+def test_without_books_the_bucket_counts_and_all_is_sent() -> None:
+    assert needs_listing(None)
+    page, asset = file("index.html"), file("_astro/old.1.js")
+    listing = {f.key: Listed(f.md5, f.size) for f in (page, asset)} | {"stray.txt": Listed("0" * 32, 4)}
+    plan = make_plan([page], None, listing, NOW)
+    assert keys(plan.phases) == [[], [], [], ["index.html"]] and plan.unchanged == 0
+    assert plan.deletes == ("stray.txt",) and plan.settled[asset.key].retired_at == NOW
+
+
+def test_books_that_ask_for_a_look_are_believed_where_the_bucket_agrees() -> None:
     page, missing = file("index.html"), file("gone.txt")
+    manifest = books(page, missing, reconcile=True)
+    assert needs_listing(manifest)
     listing = {page.key: Listed(page.md5, page.size), "stray.txt": Listed("0" * 32, 4)}
     plan = make_plan([page, missing], manifest, listing, NOW)
     assert keys(plan.phases) == [[], ["gone.txt"], [], []]
@@ -96,12 +106,70 @@ def test_a_scan_follows_no_links(tmp_path: Path) -> None:
     assert [f.key for f in scan(dist)] == ["a/x.txt"]
 
 
-def test_references_of_a_page() -> None:
-    html = b'<link href="/_astro/a.1.css"><img srcset="/base/_astro/b%20c.2.webp 1x, /_astro/d.png?v=1 2x">'
-    assert references(html) == {"_astro/a.1.css", "_astro/b c.2.webp", "_astro/d.png"}
-
-
 def test_deployment_ids_sort_by_time() -> None:
     times = [1_700_000_000_000, 1_700_000_000_007, 1_700_000_001_000, 1_800_000_000_000]
     ids = [deployment_id(t, "f" * 40 if i % 2 else "0" * 40) for i, t in enumerate(times)]
     assert ids == sorted(ids) and len(set(ids)) == 4
+
+
+KEYS = st.sampled_from(
+    ["index.html", "a/index.html", "404.html", "x.txt", "feed.xml", "_astro/a.1.js", "_astro/b.2.css"]
+)
+TREES = st.dictionaries(KEYS, st.sampled_from("123"))
+
+
+def files_of(tree: dict[str, str]) -> list[LocalFile]:
+    return [file(key, text) for key, text in tree.items()]
+
+
+def carried_out(plan: Plan) -> dict[str, ManifestEntry]:
+    """What the bucket holds after the plan, by its own books."""
+    live = dict(plan.live)
+    for phase in plan.phases:
+        live |= {f.key: entry_of(f, f.md5) for f in phase}
+    for key in plan.deletes:
+        del live[key]
+    return live | dict(plan.settled)
+
+
+@given(st.lists(TREES, min_size=1, max_size=5), st.sets(st.integers(0, 4)))
+def test_any_row_of_builds_ends_with_the_last_one_live(trees: list[dict[str, str]], due: set[int]) -> None:
+    manifest = books()
+    for number, tree in enumerate(trees):
+        before = manifest
+        plan = make_plan(files_of(tree), manifest, None, NOW + number)
+        live = carried_out(plan)
+        for f in files_of(tree):
+            assert live[f.key].md5 == f.md5 and live[f.key].retired_at is None and not live[f.key].due
+        left_over = set(live) - set(tree)
+        assert all(is_hashed(key) and live[key].retired_at is not None for key in left_over)
+        assert all(not is_hashed(key) or before.files[key].due for key in plan.deletes)
+        assert not set(plan.deletes) & set(tree)
+        again = make_plan(files_of(tree), before.model_copy(update={"files": live}), None, NOW + number)
+        assert not any(again.phases) and not again.settled and again.unchanged == len(tree)
+        if number in due:
+            live = {k: e.model_copy(update={"due": True}) if e.retired_at is not None else e for k, e in live.items()}
+        manifest = before.model_copy(update={"files": live})
+
+
+@given(TREES, TREES)
+def test_a_page_goes_out_after_all_that_is_no_page(old: dict[str, str], new: dict[str, str]) -> None:
+    plan = make_plan(files_of(new), books(*files_of(old)), None, NOW)
+    sent = [f.key for phase in plan.phases for f in phase]
+    ranks = [0 if is_hashed(k) else 3 if k == "index.html" else 2 if is_html(k) else 1 for k in sent]
+    assert ranks == sorted(ranks) and len(set(sent)) == len(sent)
+    assert set(sent) == {k for k, text in new.items() if old.get(k) != text}
+
+
+@given(TREES, TREES, TREES)
+def test_a_look_at_the_bucket_repairs_whatever_happened(
+    booked: dict[str, str], there: dict[str, str], new: dict[str, str]
+) -> None:
+    listing = {f.key: Listed(f.md5, f.size) for f in files_of(there)}
+    for manifest in (None, books(*files_of(booked), reconcile=True)):
+        plan = make_plan(files_of(new), manifest, listing, NOW)
+        live = carried_out(plan)
+        assert set(plan.deletes) <= set(there)
+        for f in files_of(new):
+            assert (live[f.key].md5, live[f.key].content_type) == (f.md5, f.content_type)
+        assert all(is_hashed(key) for key in set(live) - set(new))
