@@ -64,7 +64,7 @@ class World:
             log=lambda *_, **__: None,
         )
 
-    def put_events(self, Entries: list[dict[str, str]]) -> dict[str, int]:  # noqa: N803 - boto3's name
+    def put_events(self, Entries: list[dict[str, str]]) -> dict[str, int]:
         self.told += [json.loads(entry["Detail"]) for entry in Entries]
         return {"FailedEntryCount": 0}
 
