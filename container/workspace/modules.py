@@ -49,6 +49,12 @@ MANAGERS = (
 
 _UNLOCKED = ("npm", "install", "--include=dev", "--no-audit", "--no-fund", "--no-package-lock")
 
+_OUT_OF_SYNC = "npm error code EUSAGE"
+"""How `npm ci` refuses a lock file that does not fit to package.json."""
+
+_UNSYNCED = ("npm", "install", "--include=dev", "--no-audit", "--no-fund", "--no-save")
+"""Takes the versions of the lock file where it has them, and writes neither file."""
+
 _INPUTS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "overrides", "resolutions")
 _SCRIPTS = ("preinstall", "install", "postinstall", "prepare")
 
@@ -104,11 +110,20 @@ class Modules:
         self.ctx.progress("Installing packages")
         with contextlib.suppress(FileNotFoundError):
             (self._folder / _MARK).unlink()
-        done = self.run((manager.program, *manager.arguments))
+        done = self._run_manager(manager)
         if done.returncode == 0 and key is not None and self._folder.is_dir():
             (self._folder / _MARK).write_text(key)
             self._save(key)
         return done
+
+    def _run_manager(self, manager: Manager) -> ChildResult:
+        lines: list[str] = []
+        done = self.run((manager.program, *manager.arguments), lines.append)
+        if done.returncode == 0 or not any(_OUT_OF_SYNC in line for line in lines):
+            return done
+        # Somebody edited package.json by hand. That is no reason for a client to wait for a programmer.
+        self.ctx.log("package.json and its lock file are not in sync, installing what both allow", level="warning")
+        return self.run(_UNSYNCED)
 
     @property
     def _folder(self) -> Path:

@@ -157,3 +157,13 @@ def test_the_lock_file_of_a_manager_that_is_missing_is_named(site: Site, manager
 def test_development_packages_are_installed_though_the_build_is_for_production(site: Site) -> None:
     provide(site)
     assert (site.folder / "node_modules" / "tiny" / "i.js").is_file()
+
+
+def test_a_lock_file_that_lags_behind_is_made_up_for_and_left_as_it_is(site: Site) -> None:
+    write(site.folder, {"small/package.json": '{"name":"small","version":"1.0.0"}'})
+    edit_package(site, devDependencies={"tiny": "file:./tiny", "small": "file:./small"})
+    before = {name: (site.folder / name).read_text() for name in ("package.json", "package-lock.json")}
+    assert provide(site)
+    assert (site.folder / "node_modules" / "small").exists() and (site.folder / "node_modules" / "tiny").exists()
+    assert any("not in sync" in line for line in site.logs)
+    assert before == {name: (site.folder / name).read_text() for name in before}
