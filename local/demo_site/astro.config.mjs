@@ -1,6 +1,7 @@
-import { defineConfig } from 'astro/config';
+import { defineConfig } from "astro/config";
 
 export default defineConfig({
-  site: 'http://edit.amelia.webordinary.com',
   devToolbar: { enabled: false },
+  // one stylesheet with a hash in its name, as a larger site has
+  build: { inlineStylesheets: "never" },
 });
