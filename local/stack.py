@@ -165,6 +165,11 @@ def _services(home: Home, state: Json, say: Say) -> tuple[str | None, str]:
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_DEFAULT_REGION": REGION,
         "S3_DATA_DIR": str(home.emulator / "s3"),
+        # Its MQTT broker listens on 0.0.0.0:8883 and its SFTP server on 0.0.0.0:2222, whatever BIND_HOST says.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        # Where there is Docker, it would run the ECS tasks itself, beside our data plane.
+        "DOCKER_HOST": f"unix://{home.emulator}/no-docker.sock",
     }
     ensure(home, "emulator", ["ministack"], url=f"{endpoint}/_ministack/health", extra=emulator)
     root, token = str(home.git), str(home.token_file)

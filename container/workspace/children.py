@@ -53,6 +53,7 @@ class ProcessChildren:
         """See `context.Children.run`. Raises StepStopped, TimeoutError, and OSError for a program that cannot start."""
         self.stop.check()
         began = time.monotonic()
+        spared = process.unregistered()
         child = process.start(
             argv,
             cwd=cwd,
@@ -68,7 +69,7 @@ class ProcessChildren:
         finally:
             # Also on an exception of the caller's on_line: no child outlives the call.
             self._end(child, LEFTOVER_LADDER if child.poll() is not None else self.ladder)
-            strays = process.kill_strays()
+            strays = process.kill_strays(spared)
             if strays:
                 self.log("killed processes that a child left behind", level="warning", count=strays, program=argv[0])
             output.finish()

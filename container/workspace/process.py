@@ -2,7 +2,7 @@
 
 The runner is its children's subreaper (Linux): what a child leaves behind, even in a session of its own (`setsid`),
 becomes the runner's child and is found and killed by `kill_strays`. That needs to know which children are meant to
-live.
+live: those started here, and those that were there before.
 """
 
 import contextlib
@@ -74,16 +74,24 @@ def group_alive(pid: int) -> bool:
     return any(p.group == pid and p.state != "Z" for p in table.values()) if table else True
 
 
-def kill_strays() -> int:
-    """Kills and reaps what ended children left behind: every child of ours that nobody registered, and its descendants.
+def unregistered() -> frozenset[int]:
+    """Children of ours that somebody else started: to be taken before a child starts, and spared after it ended."""
+    with _lock:
+        table = _process_table()
+        return frozenset(pid for pid, p in table.items() if p.parent == os.getpid() and pid not in _own)
 
-    Returns how many were killed. Without /proc (not Linux) it finds none.
+
+def kill_strays(spared: frozenset[int]) -> int:
+    """Kills and reaps what ended children left behind: our children that nobody registered, and their descendants.
+
+    Those in `spared` were there before (see `unregistered`), so no child of ours left them behind. Returns how many were
+    killed. Without /proc (not Linux) it finds none.
     """
     killed = 0
     for _ in range(20):
         with _lock:
             table = _process_table()
-            strays = _strays(table, os.getpid(), _own)
+            strays = _strays(table, os.getpid(), _own | spared)
             for pid in strays:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
@@ -119,8 +127,8 @@ def _process_table() -> dict[int, Process]:
     return table
 
 
-def _strays(table: Mapping[int, Process], runner: int, own: set[int]) -> list[int]:
-    found = [pid for pid, process in table.items() if process.parent == runner and pid not in own]
+def _strays(table: Mapping[int, Process], runner: int, kept: set[int]) -> list[int]:
+    found = [pid for pid, process in table.items() if process.parent == runner and pid not in kept]
     for pid in found:
         found += [child for child, process in table.items() if process.parent == pid]
     return found

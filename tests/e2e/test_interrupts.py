@@ -45,7 +45,7 @@ def test_interrupt_during_the_agent(site: Site) -> None:
     assert answer["filesChangedCount"] == len(changed)
     assert f"Command-Id: {old.command_id}" in site.git("log", "-1", "--format=%B", wip)
     assert "After the storm" in site.page()
-    assert site.task_processes(old) == []
+    assert site.stack.task_processes(old) == []
 
 
 def _written(site: Site, sent: Sent) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -142,6 +143,17 @@ def test_strays_are_told_from_the_runners_own_children(tmp_path: Path) -> None:
         own.kill()
         own.wait()
         process.forget(own)
+
+
+def test_a_process_that_was_there_before_the_child_is_no_stray(tmp_path: Path) -> None:
+    """A library in the runner's process may have started a helper of its own (CDK's kernel, in these very tests)."""
+    library = subprocess.Popen(["sleep", "30"])
+    try:
+        children().run(["true"], cwd=tmp_path, env=ENV, timeout=10)
+        assert library.poll() is None, "a process that the child did not start was killed"
+    finally:
+        library.kill()
+        library.wait()
 
 
 def test_a_timeout_ends_the_group(tmp_path: Path) -> None:
