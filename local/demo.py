@@ -1,5 +1,6 @@
 """`make demo`: up, one message, and proof that it did what it should."""
 
+import re
 import subprocess
 import sys
 import time
@@ -11,12 +12,19 @@ from local.errors import LocalError
 from local.stack import home_of, up
 
 INSTRUCTION = "Add a new heading to the homepage"
+SESSION = "demo"
+"""The same at every demo: a new session would start from the default branch and add the very heading that is live already."""
 WAIT_SECONDS = 300
 
 
 def _page(url: str) -> str:
     answer = httpx.get(url, trust_env=False, timeout=10)
     return answer.text if answer.status_code == httpx.codes.OK else ""
+
+
+def _git(folder: str, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
 
 
 def main() -> int:
@@ -32,7 +40,7 @@ def main() -> int:
     client = Client(info)
     site = info["sites"][0]
     before = _page(site["site_url"])
-    sent = client.send(INSTRUCTION, site["client_id"], None)
+    sent = client.send(INSTRUCTION, site["client_id"], SESSION)
     print(f"Sent to {site['client_id']}: “{INSTRUCTION}”")
     for name, seconds in client.follow(client.execution_arn(sent), WAIT_SECONDS):
         if name not in {"HasChanges", "IsPublished", "Done"}:
@@ -43,10 +51,12 @@ def main() -> int:
         print(f"  {answer['error']['message']}\n  {answer['error']['remedy']}")
     after = _page(site["site_url"])
     branch = f"thread-{sent.chat_thread_id}"
-    head = subprocess.run(
-        ["git", "-C", site["git_dir"], "rev-parse", branch], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    changed, pushed = after != before and "<h2" in after, bool(head) and head == answer["commit"]
+    head = _git(site["git_dir"], "rev-parse", branch)
+    added = re.findall(
+        r"^\+.*<h\d[^>]*>(.*?)</h\d>", _git(site["git_dir"], "show", str(answer["commit"])), re.MULTILINE
+    )
+    changed = after != before and bool(added) and all(heading in after for heading in added)
+    pushed = bool(head) and head == answer["commit"]
     print(f"  {'✓' if changed else '✗'} the site changed: {site['site_url']}")
     print(f"  {'✓' if pushed else '✗'} the git remote has the commit {str(answer['commit'])[:10]} on {branch}")
     if not (answer["success"] and changed and pushed):

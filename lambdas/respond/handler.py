@@ -41,11 +41,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             # Too large inputs are left out of the event; ours are small, so this is a run somebody started by hand.
             logger.warning("a run without an input", extra={"executionArn": detail.get("executionArn")})
             return {}
-        run = client("stepfunctions").describe_execution(executionArn=detail["executionArn"])
+        # The event's status is final; DescribeExecution is eventually consistent and may still say RUNNING.
+        # It is asked only for what an event may leave out.
+        error, cause = detail.get("error"), detail.get("cause")
+        if detail["status"] != "SUCCEEDED" and error is None:
+            run = client("stepfunctions").describe_execution(executionArn=detail["executionArn"])
+            error, cause = run.get("error"), run.get("cause")
         request = ExecutionInput.model_validate(json.loads(detail["input"]))
-        _responder().run_ended(
-            request.session_id, request.command_id, run["status"], run.get("error"), run.get("cause")
-        )
+        _responder().run_ended(request.session_id, request.command_id, detail["status"], error, cause)
     else:
         return {"answered": _responder().sweep()}
     return {}
