@@ -58,7 +58,8 @@ def test_each_step_logs_its_progress(site: Site, stack: Stack) -> None:
     for group in logs.describe_log_groups()["logGroups"]:
         if site.client_id not in group["logGroupName"]:
             continue
-        for stream in logs.describe_log_streams(logGroupName=group["logGroupName"])["logStreams"]:
+        pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group["logGroupName"])
+        for stream in [stream for page in pages for stream in page["logStreams"]]:  # a page holds 50, a task has one
             events = logs.get_log_events(
                 logGroupName=group["logGroupName"], logStreamName=stream["logStreamName"], limit=10000
             )["events"]
