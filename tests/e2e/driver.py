@@ -270,6 +270,17 @@ class Stack:
                 continue
         return found
 
+    def task_roots(self, sent: Sent) -> list[Path]:
+        """The folders of the workspaces that run for a command now."""
+        found = []
+        for pid, _ in self.task_processes(sent):
+            with contextlib.suppress(OSError):
+                for pair in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                    name, _, value = pair.decode(errors="replace").partition("=")
+                    if name == "SITEWRIGHT_ROOT":
+                        found.append(Path(value))
+        return found
+
     def kill_workspace(self, sent: Sent) -> None:
         """`kill -9` to the runner of a command and to everything below it, as when a host dies."""
         for pid, _ in self.task_processes(sent):
