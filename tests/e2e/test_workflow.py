@@ -54,19 +54,27 @@ def test_each_step_logs_its_progress(site: Site, stack: Stack) -> None:
     assert answer["success"], answer
 
     logs = stack.client("logs")
-    lines: list[str] = []
-    for group in logs.describe_log_groups()["logGroups"]:
-        if site.client_id not in group["logGroupName"]:
-            continue
-        pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=group["logGroupName"])
-        for stream in [stream for page in pages for stream in page["logStreams"]]:  # a page holds 50, a task has one
-            events = logs.get_log_events(
-                logGroupName=group["logGroupName"], logStreamName=stream["logStreamName"], limit=10000
-            )["events"]
-            lines += [e["message"] for e in events if sent.command_id in e["message"]]
 
-    for step in ("agent", "build", "push"):
-        assert len([line for line in lines if f'"{step}"' in line]) >= 2, (step, lines[:20])
+    def lines() -> list[str]:
+        found: list[str] = []
+        for group in logs.describe_log_groups()["logGroups"]:
+            if site.client_id not in group["logGroupName"]:
+                continue
+            name = group["logGroupName"]
+            pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=name)
+            for stream in [
+                stream for page in pages for stream in page["logStreams"]
+            ]:  # a page holds 50, a task has one
+                events = logs.get_log_events(logGroupName=name, logStreamName=stream["logStreamName"], limit=10000)
+                found += [e["message"] for e in events["events"] if sent.command_id in e["message"]]
+        return found
+
+    def each_step_spoke() -> bool:
+        told = lines()
+        return all(len([line for line in told if f'"{step}"' in line]) >= 2 for step in ("agent", "build", "push"))
+
+    # the answer may be out before the last lines of the push are shipped
+    until("two lines at least of each step in the log", each_step_spoke, seconds=20, every=0.5)
 
 
 def test_the_second_command_of_a_session_builds_on_the_first(site: Site) -> None:
