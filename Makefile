@@ -36,6 +36,6 @@ test: lint
 	  tests/e2e/test_workflow.py::test_the_second_command_of_a_session_builds_on_the_first \
 	  tests/e2e/test_workflow.py::test_nothing_to_change_is_an_answer_too
 
-# All end-to-end tests: also interrupts, several sessions and sites, failures. Longer; not all of them seen passing yet.
+# All end-to-end tests: also interrupts, several sessions and sites, failures, killed containers. Some five minutes more.
 test-e2e: setup
 	$(BIN)/pytest -n 2 -v tests/e2e
