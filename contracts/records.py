@@ -3,7 +3,7 @@
 from contracts.base import Contract
 from contracts.errors import ErrorInfo
 from contracts.messages import Response
-from contracts.steps import AgentResult, BuildResult, Interruption, PushResult, SyncResult
+from contracts.steps import AgentResult, BuildResult, Interruption, PushResult, StepRequest, SyncResult
 
 OPEN = "open"
 """Value of `open` while a command is unanswered; the attribute is removed with the answer (sparse index)."""
@@ -34,7 +34,11 @@ class SessionRecord(Contract):
     alive_until: int | None = None
     """The claim ends by itself at this time (ms)."""
     claim_generation: int | None = None
-    """The generation of the run that holds the claim: tells an interrupted run that still saves from its successor."""
+    """Work of older generations is saved: tells an interrupted run that still saves from its successor."""
+    mailbox: StepRequest | None = None
+    """The step that waits for the workspace. Put by the state machine's offer, taken by the claim's holder."""
+    serving: StepRequest | None = None
+    """The step the claim's holder is at: whose token to fail if it dies."""
     checkpoint: str | None = None
     """Key of the newest checkpoint in the artifacts bucket. Changed only by the claim's holder."""
     conversation_id: str | None = None

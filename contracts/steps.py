@@ -23,10 +23,10 @@ class StepName(StrEnum):
 
 
 class StepRequest(Contract):
-    """One step, as the state machine hands it to the workspace in environment variables (see StepEnv)."""
+    """One step, as the state machine hands it to the workspace: in environment variables (see StepEnv) or the mailbox."""
 
     step: StepName
-    task_token: str
+    task_token: str = Field(repr=False)
     session_id: str
     command_id: str
     generation: int
@@ -73,6 +73,7 @@ class WorkspaceEnv(StrEnum):
     AGENT_TIMEOUT_SECONDS = "SITEWRIGHT_AGENT_TIMEOUT_SECONDS"
     BUILD_TIMEOUT_SECONDS = "SITEWRIGHT_BUILD_TIMEOUT_SECONDS"
     PUSH_TIMEOUT_SECONDS = "SITEWRIGHT_PUSH_TIMEOUT_SECONDS"
+    IDLE_SECONDS = "SITEWRIGHT_IDLE_SECONDS"
 
 
 class AgentResult(Contract):
@@ -138,6 +139,8 @@ class Interruption(Contract):
     commit: str | None = None
     """The WIP commit, or the branch's head where nothing was uncommitted."""
     pushed: bool = False
+    pushing: bool = False
+    """The push is still under way beside the next command's work; a second record tells how it ended."""
     files_changed: list[str] = []
     published: int = 0
     """Files of a partial publish."""

@@ -1,4 +1,4 @@
-"""`python -m workspace`: the container's command. Does the one step its environment names."""
+"""`python -m workspace`: the container's command. Does the step its environment names, and what comes after."""
 
 import os
 import traceback
@@ -14,13 +14,13 @@ from workspace.metadata import workspace_id
 from workspace.report import Reporter
 from workspace.runner import EXIT_UNREPORTED, Runner
 from workspace.settings import Settings, SettingsError
-from workspace.stop import Stop, heed_signals
+from workspace.stop import Signals, Stop
 
 
 def main(env: dict[str, str]) -> int:
     """The runner's exit code; see Runner.run."""
-    stop = Stop()
-    heed_signals(stop)
+    signals = Signals()
+    signals.heed()
     process.hide_from_peers()
     process.become_subreaper()
     log = Log(sessionId=env.get(StepEnv.SESSION_ID), commandId=env.get(StepEnv.COMMAND_ID), step=env.get(StepEnv.STEP))
@@ -28,7 +28,7 @@ def main(env: dict[str, str]) -> int:
     clients = Clients()
     try:
         settings, request = Settings.from_env(env), step_request_from_env(env)
-        runner = Runner(settings, request, clients, log, stop, workspace_id(settings))
+        runner = Runner(settings, request, clients, log, Stop(), workspace_id(settings), signals=signals)
     except (SettingsError, ValidationError, OSError, ValueError) as error:
         log("the workspace cannot start", level="error", error=str(error), traceback=traceback.format_exc())
         token = env.get(StepEnv.TASK_TOKEN)

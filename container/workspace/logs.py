@@ -29,6 +29,12 @@ class Log:
             stream.write(line + "\n")
             stream.flush()
 
+    def bind(self, **bound: Any) -> "Log":
+        """The same log with other ids; secrets are hidden in both."""
+        log = Log(self._stream, **bound)
+        log._secrets, log._lock = self._secrets, self._lock
+        return log
+
     def progress(self, line: str) -> None:
         """A line for a human about what is being done now."""
         self(line, level="progress")

@@ -10,13 +10,15 @@ from typing import Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from contracts.records import SessionRecord
 from workspace.aws import Clients
 from workspace.errors import Fenced, StopReason
 from workspace.session import CLAIM_SECONDS, SessionStore
 from workspace.stop import Stop
 
 REFRESH_SECONDS = 0.5
-HEARTBEAT_SECONDS = 20.0
+HEARTBEAT_SECONDS = 5.0
+"""A sixth of what an offered step may be silent (OFFER_HEARTBEAT_SECONDS of the state machine)."""
 
 TOKEN_GONE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
 """What SendTask* answers for the token of a state that has ended."""
@@ -32,16 +34,20 @@ class _Ticker:
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def stop(self) -> None:
+    def start(self) -> None:
+        """Begins."""
+        self._thread.start()
+
+    def stop(self, *, wait: bool = True) -> None:
         """Ends the thread; a call under way may take a few seconds, for which nobody waits long."""
         self._ended.set()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
+        if wait and self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(1.0)
 
     def _loop(self) -> None:
@@ -52,7 +58,8 @@ class _Ticker:
 class Pulse(_Ticker):
     """Refreshes the claim; notes INTERRUPT for a generation above the run's and CLAIM_LOST for a claim that is gone.
 
-    It goes on after an interrupt: saving the work needs the claim too.
+    It goes on after an interrupt: saving the work needs the claim too. Every session it reads is handed to `seen`, whose
+    mailbox may hold the next step; an offer of the run under way means that nobody waits for the present step any more.
     """
 
     def __init__(
@@ -63,6 +70,7 @@ class Pulse(_Ticker):
         *,
         every: float = REFRESH_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        seen: Callable[[SessionRecord], None] = lambda _: None,
     ) -> None:
         super().__init__(self.beat, every, "pulse")
         self._store = store
@@ -70,15 +78,23 @@ class Pulse(_Ticker):
         self._log = log
         self._clock = clock
         self._alive = clock()
+        self._seen = seen
+        self._idle = False
+
+    def follow(self, store: SessionStore, stop: Stop, log: Callable[..., None], *, idle: bool = False) -> None:
+        """From now on for another step, or (`idle`) for none: then only the claim counts."""
+        self._store, self._stop, self._log, self._idle = store, stop, log, idle
 
     def beat(self) -> bool:
         """One refresh. False once the claim is lost."""
         # The claim's life counts from before the call: the answer may be slow.
         asked = self._clock()
+        # One step's: the main thread may go on to the next one meanwhile.
+        store, stop, idle = self._store, self._stop, self._idle
         try:
-            session = self._store.refresh(patient=False)
+            session = store.refresh(patient=False)
         except Fenced:
-            if not self._store.released.is_set():
+            if not store.released.is_set():
                 self._lost("another workspace holds the session, or the claim was cleared")
             return False
         except (ClientError, BotoCoreError) as error:
@@ -87,9 +103,15 @@ class Pulse(_Ticker):
                 return False
             return True
         self._alive = asked
-        if session.generation > self._store.request.generation and StopReason.INTERRUPT not in self._stop.reasons:
-            self._stop.add(StopReason.INTERRUPT)
+        self._seen(session)
+        if idle:
+            return True
+        request, mail = store.request, session.mailbox
+        if session.generation > request.generation and StopReason.INTERRUPT not in stop.reasons:
+            stop.add(StopReason.INTERRUPT)
             self._log("interrupted by a newer command", newCommandId=session.command_id, generation=session.generation)
+        if mail and mail.generation == request.generation and mail.task_token != request.task_token:
+            stop.add(StopReason.TOKEN_GONE)
         return True
 
     def _lost(self, why: str) -> None:

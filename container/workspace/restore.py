@@ -22,6 +22,9 @@ from workspace.stop import Stop
 CLONE_SECONDS = 600.0
 """A clone of a big repository may take minutes."""
 
+BACKGROUND_SECONDS = 60.0
+"""How long a WIP commit's push may take beside the next command's work."""
+
 DOWN_SECONDS = 60.0
 """How long a git host that does not answer is tried again before the first clone."""
 
@@ -129,19 +132,23 @@ def wip_message(subject: str, session_id: str, command_id: str) -> str:
 
 
 class BackgroundPush:
-    """Pushes a WIP commit of an older command beside the step; a failure is logged, the step's own push repeats it."""
+    """Pushes WIP commits beside the steps, one after the other; a failure is logged, the next step's own push repeats it."""
 
-    def __init__(self, checkout: Checkout, fence: ClaimFence, stop: Stop, log: Callable[..., None]) -> None:
+    def __init__(self, checkout: Checkout, log: Callable[..., None]) -> None:
         self._checkout = checkout
-        self._fence = fence
-        self._stop = stop
         self._log = log
         self._thread: threading.Thread | None = None
         self._cancelled = False
 
-    def start(self, commit: str) -> None:
-        """Begins."""
-        self._thread = threading.Thread(target=self._push, args=(commit,), name="wip-push", daemon=True)
+    @property
+    def busy(self) -> bool:
+        """Whether a push is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, commit: str, fence: ClaimFence, ended: Callable[[bool], None] = lambda _: None) -> None:
+        """Begins, after the push before; `ended` is called with whether the remote has the commit."""
+        arguments = (commit, fence.for_saving(), ended, self._thread)
+        self._thread = threading.Thread(target=self._run, args=arguments, name="wip-push", daemon=True)
         self._thread.start()
 
     def join(self, timeout: float | None = None) -> None:
@@ -154,17 +161,26 @@ class BackgroundPush:
         self._cancelled = True
         self.join(5.0)
 
-    def _poll(self) -> None:
-        if self._cancelled:
-            raise Fenced("the step is over")
-        self._stop.check()
+    def _run(
+        self, commit: str, fence: ClaimFence, ended: Callable[[bool], None], before: threading.Thread | None
+    ) -> None:
+        if before is not None:
+            before.join()
+        ended(self._push(commit, fence))
 
-    def _push(self, commit: str) -> None:
+    def _push(self, commit: str, fence: ClaimFence) -> bool:
+        def poll() -> None:
+            if self._cancelled:
+                raise Fenced("the workspace ends")
+            fence.check_stop()
+
         branch = self._checkout.branch
         try:
-            self._fence.verify(any_generation=True)
-            self._checkout.transport.push(commit, branch, timeout=60.0, poll=self._poll)
+            fence.verify()
+            self._checkout.transport.push(commit, branch, timeout=BACKGROUND_SECONDS, poll=poll)
             self._checkout.set_tracking(branch, commit)
-            self._log("WIP commit of the older command pushed", commit=commit, branch=branch)
         except (WorkspaceError, TimeoutError, OSError, ClientError, BotoCoreError) as error:
             self._log("WIP commit not pushed, the next push takes it along", level="warning", error=str(error))
+            return False
+        self._log("WIP commit of the older command pushed", commit=commit, branch=branch)
+        return True

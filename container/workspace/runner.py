@@ -1,56 +1,35 @@
-"""One step from claim to report.
+"""The life of a workspace: claim the session, do the step it was started for, and then what comes into the mailbox.
 
-The order at the end is the point: checkpoint, record, give the claim back, report. The claim goes back in one write
-that fails if a newer command was accepted, so an interrupt is served here or finds a free claim and a checkpoint; and
-the state machine's next step, which starts with the report, finds the claim free.
+A workspace of a site with `idleSeconds` 0 ends after its first step.
 """
 
 import contextlib
-import importlib
-import json
-import shutil
 import time
-import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.errors import ErrorCode, ErrorInfo, SfnError
-from contracts.names import branch_name
 from contracts.records import SessionRecord
-from contracts.steps import Interruption, StepName, StepRequest
+from contracts.steps import Interruption, StepRequest
 from workspace.aws import Clients
-from workspace.checkpoint import PERIOD_SECONDS, Checkpointer
-from workspace.children import ProcessChildren
-from workspace.context import StepContext
-from workspace.environment import git_environment
-from workspace.errors import Fenced, StepFailed, StepStopped, StopReason, WorkspaceBusy
-from workspace.fence import ClaimFence
-from workspace.git import Checkout
-from workspace.githost import read_token
+from workspace.checkpoint import PERIOD_SECONDS
+from workspace.errors import Fenced, StepStopped, StopReason, WorkspaceBusy
+from workspace.inbox import Inbox, Mail
 from workspace.logs import Log
 from workspace.pulse import HEARTBEAT_SECONDS, Heartbeat, Pulse
-from workspace.report import Reporter, StepResult, for_record
-from workspace.restore import BackgroundPush, Restorer, wip_message
-from workspace.save import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, INTERRUPTED_SUBJECT, PUSH_SECONDS, Saver
-from workspace.session import Release, SessionStore
+from workspace.report import Reporter
+from workspace.save import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, PUSH_SECONDS, End
+from workspace.session import SessionStore
 from workspace.settings import Settings
-from workspace.stop import Stop
-from workspace.transport import Transport
+from workspace.stop import Signals, Stop
+from workspace.turn import Turn, report_failure
 
 BUSY_SECONDS = 120.0
 """How long a live claim of another workspace is waited for: an interrupt's saving takes a third of that."""
 
 CLAIM_POLL_SECONDS = 0.25
-
-_RECORDED = {
-    StepName.AGENT: "agent",
-    StepName.BUILD: "build",
-    StepName.PUSH: "push",
-    StepName.SALVAGE: "push",
-}
+WAIT_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,7 +43,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Runner:
-    """Does one step."""
+    """One workspace. `request` is the step its container was started for."""
 
     settings: Settings
     request: StepRequest
@@ -73,13 +52,15 @@ class Runner:
     stop: Stop
     workspace_id: str
     timing: Timing = field(default_factory=Timing)
+    signals: Signals = field(default_factory=Signals)
 
     def run(self) -> int:
-        """Does the step and returns the exit code: 0 reported, 1 not reported, 3 claim lost."""
+        """Does the steps and returns the exit code: 0 reported, 1 not reported, 3 claim lost."""
         store = SessionStore(
             self.clients, self.settings.sessions_table, self.settings.commands_table, self.request, self.workspace_id
         )
         reporter = Reporter(self.clients, self.request.task_token, self.log)
+        self.signals.follow(self.stop)
         beat = Heartbeat(self.clients, self.request.task_token, self.stop, self.log, every=self.timing.heartbeat)
         with beat:
             try:
@@ -90,28 +71,88 @@ class Runner:
             except StepStopped as stopped:
                 return self._stopped_unclaimed(stopped.reason, store, reporter)
             except Exception as error:
-                return self._internal(error, reporter)
-            with Pulse(store, self.stop, self.log):
-                return _Claimed(self, store, reporter, session).run()
+                return _exit(report_failure(error, reporter, self.log))
+            if session is None:
+                self.log("the session's workspace took the step over")
+                return EXIT_DONE
+            inbox = Inbox(self.clients, self.log, every=self.timing.heartbeat)
+            with Pulse(store, self.stop, self.log, seen=inbox.see) as pulse:
+                turn = Turn(
+                    self.settings,
+                    self.clients,
+                    store,
+                    reporter,
+                    session,
+                    self.stop,
+                    self.log,
+                    self.timing.checkpoint,
+                )
+                try:
+                    return self._live(turn, beat, pulse, inbox)
+                finally:
+                    inbox.drop()
 
-    def _claim(self, store: SessionStore) -> SessionRecord:
-        """Takes the session's claim. Raises WorkspaceBusy, StepStopped (INTERRUPT: a newer command is there)."""
+    def _live(self, turn: Turn, beat: Heartbeat, pulse: Pulse, inbox: Inbox) -> int:
+        while True:
+            end = turn.run()
+            beat.stop(wait=False)
+            if not end.stays:
+                return end.code
+            stop = self.signals.follow(Stop())
+            pulse.follow(turn.store, stop, self.log, idle=True)
+            try:
+                mail = _Wait(turn, end, inbox, stop, self.settings.idle_seconds).next()
+            except Fenced:
+                return EXIT_CLAIM_LOST
+            except (ClientError, BotoCoreError) as error:
+                self.log("the session cannot be reached", level="error", error=str(error))
+                return EXIT_UNREPORTED
+            if mail is None:
+                return EXIT_DONE
+            taken, session = mail
+            beat = taken.heartbeat
+            turn = self._turn(turn, taken, session)
+            pulse.follow(turn.store, taken.stop, turn.log)
+
+    def _turn(self, before: Turn, mail: Mail, session: SessionRecord) -> Turn:
+        request = mail.request
+        log = self.log.bind(sessionId=request.session_id, commandId=request.command_id, step=request.step.value)
+        log.hide(request.task_token)
+        return Turn(
+            self.settings,
+            self.clients,
+            replace(before.store, request=request),
+            Reporter(self.clients, request.task_token, log),
+            session,
+            self.signals.follow(mail.stop),
+            log,
+            self.timing.checkpoint,
+            desk=before.desk,
+        )
+
+    def _claim(self, store: SessionStore) -> SessionRecord | None:
+        """Takes the session's claim; None if the workspace that holds it took the step over.
+
+        Raises WorkspaceBusy, StepStopped (INTERRUPT: a newer command is there).
+        """
         deadline = time.monotonic() + self.timing.busy
-        waiting = False
+        waiting = offered = False
         while True:
             self.stop.check()
             ours, session = store.claim()
             if session.generation > self.request.generation:
-                if ours:
-                    store.release(any_generation=True)
                 raise StepStopped(StopReason.INTERRUPT)
             if ours:
                 return session
+            if offered and (session.mailbox is None or session.mailbox.task_token != self.request.task_token):
+                return None
             if time.monotonic() > deadline:
                 raise WorkspaceBusy(f"{session.workspace_id} kept the session's claim for {self.timing.busy:.0f} s")
             if not waiting:
                 waiting = True
                 self.log("waiting for another workspace of the session", holder=session.workspace_id)
+            if self.settings.idle_seconds > 0 and not offered:
+                offered = store.hand_over()
             self.stop.sleep(CLAIM_POLL_SECONDS)
 
     def _stopped_unclaimed(self, reason: StopReason, store: SessionStore, reporter: Reporter) -> int:
@@ -129,171 +170,80 @@ class Runner:
             reporter.failure(SfnError.STOPPED, info)
         return EXIT_DONE
 
-    def _internal(self, error: Exception, reporter: Reporter) -> int:
-        if isinstance(error, StepFailed):
-            self.log("step failed", level="error", code=error.error.code.value, error=error.error.message)
-            return _exit(reporter.failure(SfnError.STEP_FAILED, error.error))
-        self.log("unexpected error", level="error", error=repr(error), traceback=traceback.format_exc())
-        info = ErrorInfo.of(ErrorCode.INTERNAL, f"{type(error).__name__}: {error}")
-        return _exit(reporter.failure(SfnError.STEP_FAILED, info))
-
 
 @dataclass
-class _Claimed:
-    """The part of a step that is done while holding the claim."""
+class _Wait:
+    """The time between two steps of a workspace that stays."""
 
-    runner: Runner
-    store: SessionStore
-    reporter: Reporter
-    session: SessionRecord
-    pushing: BackgroundPush | None = None
-    result: StepResult | None = None
+    turn: Turn
+    end: End
+    inbox: Inbox
+    stop: Stop
+    idle_seconds: float
 
-    def __post_init__(self) -> None:
-        stop, log = self.runner.stop, self.runner.log
-        self.fence = ClaimFence(self.store, stop)
-        self.saver = Saver(self.store, self.fence, self.reporter, stop, log)
+    def next(self) -> tuple[Mail, SessionRecord] | None:
+        """The next step, taken; None if the workspace ends, its claim given back.
 
-    def run(self) -> int:
-        log = self.runner.log
+        Raises Fenced (claim lost), botocore's exceptions.
+        """
+        turn, store = self.turn, self.turn.store
+        generation = self._rest(store.request.generation)
+        until = time.monotonic() + self.idle_seconds
+        while True:
+            if StopReason.CLAIM_LOST in self.stop.reasons:
+                raise Fenced("the claim was lost while waiting")
+            if StopReason.TERMINATED in self.stop.reasons:
+                turn.log("asked to stop while waiting")
+                self._push_ended(cancel=True)
+                turn.saver.leave()
+                return None
+            session, mail = self.inbox.wait(WAIT_SECONDS)
+            if session is None:
+                continue
+            if session.generation > generation:
+                generation = self._superseded(session.generation)
+            if mail is not None and mail.request.generation < session.generation:
+                store.drop(mail.request)
+                self.inbox.drop()
+            elif mail is not None:
+                if taken := self._take(mail):
+                    return taken
+            elif time.monotonic() > until and self._push_ended() and store.leave():
+                turn.log("nothing to do any more, the workspace ends")
+                return None
+
+    def _rest(self, generation: int) -> int:
+        if self.end.settled:
+            # An interrupt's saving is for all commands up to the newest.
+            generation = max(generation, self.turn.store.refresh().generation)
+        self.turn.store.rest(generation)
+        return generation
+
+    def _superseded(self, generation: int) -> int:
+        """A newer command was accepted while the older one was between two steps."""
+        if not self.end.settled:
+            self.turn.saver.superseded()
+            self.end = replace(self.end, settled=True)
+        self.turn.store.rest(generation)
+        return generation
+
+    def _take(self, mail: Mail) -> tuple[Mail, SessionRecord] | None:
         try:
-            ctx = self._prepare()
-            self.result = self._do(ctx)
-            return self._finish(self.result)
-        except StepStopped as stopped:
-            return self._stopped(stopped.reason)
-        except Fenced as fenced:
-            log("fenced off", level="warning", error=str(fenced))
-            return self._stopped(self.runner.stop.reason or StopReason.CLAIM_LOST)
-        except Exception as error:
-            return self._failed(error)
-
-    def _prepare(self) -> StepContext:
-        runner, settings, stop, log = self.runner, self.runner.settings, self.runner.stop, self.runner.log
-        began = time.monotonic()
-        paths = settings.paths
-        # A root that outlives a container (the local stack's) must not bring in another session's scratch.
-        shutil.rmtree(paths.tmp, ignore_errors=True)
-        for folder in (paths.root, paths.home, paths.tmp):
-            folder.mkdir(parents=True, exist_ok=True)
-        private_home = paths.tmp / "git-home"
-        private_home.mkdir(exist_ok=True)
-        env = git_environment(private_home, inherited=settings.inherited)
-        transport = Transport(
-            url=settings.repository,
-            token=lambda: read_token(runner.clients, settings.git_token_secret, log.hide),
-            site=paths.site,
-            git_dir=paths.tmp / "transport.git",
-            env=env,
-        )
-        checkout = Checkout(paths.site, paths.tmp, branch_name(self.session.chat_thread_id), env, transport)
-        checkpointer = Checkpointer(
-            client_id=settings.client_id,
-            bucket=settings.artifacts_bucket,
-            request=runner.request,
-            paths=paths,
-            checkout=checkout,
-            store=self.store,
-            clients=runner.clients,
-            log=log,
-            current=None,
-        )
-        ctx = StepContext(
-            settings=settings,
-            request=runner.request,
-            command=self.store.read_command(),
-            session=self.session,
-            paths=paths,
-            checkout=checkout,
-            children=ProcessChildren(stop, log),
-            fence=self.fence,
-            aws=runner.clients,
-            log=log,
-            progress=log.progress,
-        )
-        self._restore(Restorer(runner.clients, settings.artifacts_bucket, paths, checkout, stop, log), checkpointer)
-        self.saver = replace(self.saver, ctx=ctx, checkpointer=checkpointer, base=checkout.head())
-        stop.check()
-        log("workspace ready", seconds=round(time.monotonic() - began, 3), head=self.saver.base, branch=checkout.branch)
-        return ctx
-
-    def _restore(self, restorer: Restorer, checkpointer: Checkpointer) -> None:
-        key, request = self.session.checkpoint, self.runner.request
-        meta = restorer.restore(key) if key is not None else None
-        if meta is None:
-            restorer.clone()
-            return
-        checkpointer.current = key
-        checkpointer.is_at(meta)
-        if meta.dirty and not meta.settled and meta.command_id != request.command_id:
-            commit = restorer.checkout.commit_all(wip_message(INTERRUPTED_SUBJECT, request.session_id, meta.command_id))
-            if commit is not None:
-                self.runner.log("edits of the older command committed", commit=commit, olderCommandId=meta.command_id)
-                # Before the push: a repetition of this step must find the same commit, not make another.
-                checkpointer.write(self.fence)
-                self.pushing = BackgroundPush(restorer.checkout, self.fence, self.runner.stop, self.runner.log)
-                self.pushing.start(commit)
-
-    def _do(self, ctx: StepContext) -> StepResult:
-        step = self.runner.request.step
-        run = cast("Callable[[StepContext], StepResult]", _step_module(step).run)
-        if step in {StepName.PUSH, StepName.SALVAGE} and self.pushing is not None:
-            self.pushing.join()
-        if step is StepName.AGENT and self.saver.checkpointer is not None:
-            with self.saver.checkpointer.periodically(self.fence, every=self.runner.timing.checkpoint):
-                return run(ctx)
-        return run(ctx)
-
-    def _finish(self, result: StepResult) -> int:
-        checkpointer = self.saver.checkpointer
-        if self.pushing is not None:
-            self.pushing.join(PUSH_SECONDS)
-            self.pushing.cancel()
-        if checkpointer is not None:
-            checkpointer.write(self.fence, settled=self.runner.request.step in {StepName.PUSH, StepName.SALVAGE})
-        self._record(result)
-        if self._release() is Release.INTERRUPTED:
-            raise StepStopped(StopReason.INTERRUPT)
-        self.runner.log("step done", result=json.loads(result.to_json()))
-        return _exit(self.reporter.success(result))
-
-    def _stopped(self, reason: StopReason) -> int:
-        self._cancel_push()
-        # A step that was done when the interrupt came still leaves its result.
-        if self.result is not None and reason is StopReason.INTERRUPT:
-            with contextlib.suppress(ClientError, BotoCoreError):
-                self._record(self.result)
-        return self.saver.stopped(reason)
-
-    def _failed(self, error: Exception) -> int:
-        self._cancel_push()
-        try:
-            self.saver.checkpoint(self.fence)
+            session = replace(self.turn.store, request=mail.request).take()
         except Fenced:
-            return self.saver.stopped(self.runner.stop.reason or StopReason.CLAIM_LOST)
-        if self._release() is Release.INTERRUPTED:
-            return self.saver.stopped(StopReason.INTERRUPT)
-        return self.runner._internal(error, self.reporter)
+            # Replaced by a newer offer, which the next look finds; or the claim is lost, which the pulse finds out.
+            self.inbox.drop()
+            return None
+        return self.inbox.take(), session
 
-    def _release(self) -> Release:
-        try:
-            return self.store.release()
-        except (ClientError, BotoCoreError) as error:
-            # No reason to fail a step that is done: the next one waits a few seconds.
-            self.runner.log("the claim could not be released, it ends by itself", level="warning", error=str(error))
-            return Release.RELEASED
-
-    def _cancel_push(self) -> None:
-        if self.pushing is not None:
-            self.pushing.cancel()
-
-    def _record(self, result: StepResult) -> None:
-        self.store.record(_RECORDED[self.runner.request.step], for_record(result))
-
-
-def _step_module(step: StepName) -> Any:
-    # Imported when needed: the steps' own imports cost each cold process time.
-    return importlib.import_module(f"workspace.steps.{step.value}")
+    def _push_ended(self, *, cancel: bool = False) -> bool:
+        desk = self.turn.desk
+        if desk is None:
+            return True
+        if cancel:
+            desk.push.join(PUSH_SECONDS)
+            desk.push.cancel()
+        return not desk.push.busy
 
 
 def _exit(reported: bool) -> int:

@@ -1,7 +1,8 @@
 """What is saved of a step that was ended from outside. Children are dead when this begins.
 
-An interrupted command is answered with its WIP commit, so that is made, checkpointed and pushed here. A workspace that
-is told to stop only checkpoints: the run goes on in a fresh one, with the edits still uncommitted.
+An interrupted command is answered with its WIP commit, so that is made, checkpointed and pushed here; a workspace that
+stays begins the next command meanwhile. A workspace that is told to stop only checkpoints: the run goes on in a fresh
+one, with the edits still uncommitted.
 """
 
 import importlib
@@ -19,7 +20,7 @@ from workspace.context import StepContext
 from workspace.errors import Fenced, StepStopped, StopReason, WorkspaceError
 from workspace.fence import ClaimFence
 from workspace.report import Reporter, for_record
-from workspace.restore import wip_message
+from workspace.restore import BackgroundPush, wip_message
 from workspace.session import SessionStore
 from workspace.stop import Stop
 
@@ -36,6 +37,18 @@ EXIT_CLAIM_LOST = 3
 
 
 @dataclass(frozen=True)
+class End:
+    """How a step's part in the workspace ended."""
+
+    code: int
+    """The runner's exit code if it ends now."""
+    stays: bool = False
+    """The claim is still held, and the workspace waits for the next step."""
+    settled: bool = False
+    """Nothing of the command is left to be saved."""
+
+
+@dataclass(frozen=True)
 class Saver:
     """Ends a stopped step. Before a checkout is there (`ctx` is None) nothing needs saving."""
 
@@ -48,9 +61,11 @@ class Saver:
     checkpointer: Checkpointer | None = None
     base: str | None = None
     """HEAD when the step began."""
+    push: BackgroundPush | None = None
+    """Set where the workspace stays: the push is done beside the next command's work."""
 
-    def stopped(self, reason: StopReason) -> int:
-        """Saves what the reason allows, reports, gives the claim back; the runner's exit code."""
+    def stopped(self, reason: StopReason) -> End:
+        """Saves what the reason allows, reports, and gives the claim back unless the workspace stays."""
         self.log("step stopped", level="warning", reason=reason.value)
         try:
             if reason is StopReason.INTERRUPT or (reason is not StopReason.CLAIM_LOST and self._superseded()):
@@ -62,8 +77,27 @@ class Saver:
         except (ClientError, BotoCoreError) as error:
             # Without the table there is no claim to rely on. What `task_stopped` reports is retried.
             self.log("the session cannot be reached, nothing was saved", level="error", error=str(error))
-            return EXIT_UNREPORTED
-        return EXIT_CLAIM_LOST
+            return End(EXIT_UNREPORTED)
+        return End(EXIT_CLAIM_LOST)
+
+    def superseded(self) -> None:
+        """Saves what a command left between two of its steps when a newer one was accepted. Raises Fenced."""
+        self.log("superseded between two steps", level="warning")
+        self._record_saved(publish=False)
+
+    def leave(self) -> None:
+        """Gives the claim back, and the step that waits in the mailbox to a fresh workspace."""
+        try:
+            if not self.stays:
+                self.store.release(any_generation=True)
+                return
+            mail = self.store.abandon()
+        except (ClientError, BotoCoreError) as error:
+            self.log("the claim could not be released, it ends by itself", level="warning", error=str(error))
+            return
+        if mail is not None:
+            info = ErrorInfo.of(ErrorCode.WORKSPACE_CRASHED, "The workspace ended before it took the step.")
+            replace(self.reporter, token=mail.task_token).failure(SfnError.STOPPED, info)
 
     def checkpoint(self, fence: ClaimFence) -> None:
         """A checkpoint as far as it goes: an error is logged. Raises Fenced."""
@@ -81,11 +115,24 @@ class Saver:
         # pulse has not seen yet.
         return self.fence.for_saving().verify().generation > self.store.request.generation
 
-    def _interrupted(self) -> int:
+    @property
+    def stays(self) -> bool:
+        """Whether the workspace waits for the session's next step."""
+        return self.push is not None
+
+    def _interrupted(self) -> End:
+        self._record_saved(publish=self._step is StepName.BUILD)
+        info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
+        self.reporter.failure(SfnError.INTERRUPTED, info)
+        if not self.stays:
+            self.leave()
+        return End(EXIT_DONE, stays=self.stays, settled=True)
+
+    def _record_saved(self, *, publish: bool) -> None:
         interruption = Interruption(step=self._step)
         try:
             if self.ctx is not None:
-                interruption = self._save_interrupted(self.ctx)
+                interruption = self._save_interrupted(self.ctx, publish=publish)
         except (Fenced, StepStopped):
             raise
         except Exception as error:
@@ -93,12 +140,15 @@ class Saver:
             self.log("saving failed", level="error", error=repr(error), traceback=traceback.format_exc())
             self.checkpoint(self.fence.for_saving())
         self._record(interruption)
-        info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
-        self.reporter.failure(SfnError.INTERRUPTED, info)
-        self._release()
-        return EXIT_DONE
+        if self.push is not None and interruption.pushing and interruption.commit is not None:
+            done = interruption.model_copy(update={"pushing": False})
+            self.push.start(
+                interruption.commit,
+                self.fence,
+                lambda pushed: self._record(done.model_copy(update={"pushed": pushed})),
+            )
 
-    def _save_interrupted(self, ctx: StepContext) -> Interruption:
+    def _save_interrupted(self, ctx: StepContext, *, publish: bool) -> Interruption:
         fence = self.fence.for_saving()
         fence.verify()
         ctx = replace(
@@ -111,12 +161,17 @@ class Saver:
         head = commit or checkout.head()
         # Before what takes longer: from here on not even a SIGKILL costs anything.
         self.checkpoint(fence)
-        published = self._publish(ctx) if self._step is StepName.BUILD else 0
-        pushed = self._push(ctx, head)
+        published = self._publish(ctx) if publish else 0
+        pushed = checkout.tracking() == head or (not self.stays and self._push(ctx, head))
         files = set(ctx.command.agent.files_changed if ctx.command.agent else [])
         files |= set(checkout.commits_touch(self.base, head) if self.base else [])
         return Interruption(
-            step=self._step, commit=head, pushed=pushed, files_changed=sorted(files), published=published
+            step=self._step,
+            commit=head,
+            pushed=pushed,
+            pushing=self.stays and not pushed,
+            files_changed=sorted(files),
+            published=published,
         )
 
     def _publish(self, ctx: StepContext) -> int:
@@ -133,8 +188,6 @@ class Saver:
 
     def _push(self, ctx: StepContext, head: str) -> bool:
         checkout = ctx.checkout
-        if checkout.tracking() == head:
-            return True
         ctx.fence.verify()
         try:
             checkout.transport.push(head, checkout.branch, timeout=PUSH_SECONDS, poll=ctx.fence.check_stop)
@@ -146,27 +199,23 @@ class Saver:
         checkout.set_tracking(checkout.branch, head)
         return True
 
-    def _terminated(self, reason: StopReason) -> int:
+    def _terminated(self, reason: StopReason) -> End:
         self.checkpoint(self.fence.for_saving())
+        if reason is not StopReason.TERMINATED and self.stays:
+            return End(EXIT_DONE, stays=True)
         if reason is StopReason.TERMINATED:
             info = ErrorInfo.of(
                 ErrorCode.WORKSPACE_CRASHED, "The workspace was asked to stop (SIGTERM); work is saved."
             )
             self.reporter.failure(SfnError.STOPPED, info)
-        self._release()
-        return EXIT_DONE
+        self.leave()
+        return End(EXIT_DONE)
 
     def _record(self, interruption: Interruption) -> None:
         try:
             self.store.record("interruption", for_record(interruption))
         except (ClientError, BotoCoreError) as error:
             self.log("the interruption could not be recorded", level="error", error=str(error))
-
-    def _release(self) -> None:
-        try:
-            self.store.release(any_generation=True)
-        except (ClientError, BotoCoreError) as error:
-            self.log("the claim could not be released, it ends by itself", level="warning", error=str(error))
 
     @property
     def _step(self) -> StepName:

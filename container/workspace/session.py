@@ -4,6 +4,7 @@ Every write to the session is conditional on the claim, in one call: a workspace
 find out by being refused, not by looking first.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -63,16 +64,24 @@ class SessionStore:
     """Set while and after the claim is given back: then losing it is no surprise."""
 
     def claim(self) -> tuple[bool, SessionRecord]:
-        """Takes the claim if it is free, expired or ours. Returns whether, and the session as it is then.
+        """Takes the claim for the request if it is free, expired or ours, and no newer command was accepted.
+
+        Returns whether, and the session as it is then. What lies in the mailbox is removed: whoever may claim for the
+        session's newest run is started by that run's only open state, so nobody waits for a step offered before.
 
         Raises StepFailed if there is no such session, and botocore's exceptions after some repetition.
         """
         now = self._ms()
         update = self._update(
-            "SET workspaceId = :me, aliveUntil = :until, claimGeneration = :generation",
-            "attribute_exists(sessionId) AND (attribute_not_exists(workspaceId) OR workspaceId = :me"
+            "SET workspaceId = :me, aliveUntil = :until, claimGeneration = :generation, serving = :request REMOVE mailbox",
+            "generation = :generation AND (attribute_not_exists(workspaceId) OR workspaceId = :me"
             " OR attribute_not_exists(aliveUntil) OR aliveUntil < :now)",
-            {":until": now + int(CLAIM_SECONDS * 1000), ":generation": self.request.generation, ":now": now},
+            {
+                ":until": now + int(CLAIM_SECONDS * 1000),
+                ":generation": self.request.generation,
+                ":request": self.request.to_item(),
+                ":now": now,
+            },
         )
         try:
             return True, self._session(update)
@@ -117,6 +126,72 @@ class SessionStore:
             expression += ", conversationId = :conversation"
         self._session(self._update(expression, "workspaceId = :me", values))
 
+    def hand_over(self) -> bool:
+        """Puts the request into the mailbox of the workspace that holds a live claim. False if there is none."""
+        update = self._update(
+            "SET mailbox = :request",
+            "workspaceId <> :me AND aliveUntil > :now AND generation = :generation",
+            {":request": self.request.to_item(), ":now": self._ms(), ":generation": self.request.generation},
+        )
+        try:
+            self._session(update)
+        except Fenced:
+            return False
+        return True
+
+    def take(self) -> SessionRecord:
+        """Takes the request out of the mailbox. Raises Fenced if it is not there any more, or a newer command is."""
+        update = self._update(
+            "SET serving = mailbox, claimGeneration = :generation REMOVE mailbox",
+            "workspaceId = :me AND mailbox.taskToken = :token AND generation = :generation",
+            {":token": self.request.task_token, ":generation": self.request.generation},
+        )
+        try:
+            return self._session(update)
+        except Fenced:
+            # A call that was repeated because its first answer got lost finds its own work done.
+            session = self.read()
+            if session.workspace_id == self.workspace_id and session.serving == self.request:
+                return session
+            raise
+
+    def drop(self, request: StepRequest) -> None:
+        """Removes an offer that came too late: a newer command was accepted since. Gone already is as good."""
+        condition = "workspaceId = :me AND mailbox.taskToken = :token"
+        with contextlib.suppress(Fenced):
+            self._session(self._update("REMOVE mailbox", condition, {":token": request.task_token}))
+
+    def hold(self) -> bool:
+        """Prolongs the claim; False if a newer command was accepted. Raises Fenced if the claim is not ours any more."""
+        return self.refresh().generation == self.request.generation
+
+    def rest(self, generation: int) -> None:
+        """Notes that nothing is under way and that all work below or at `generation` is saved. Raises Fenced."""
+        update = "SET claimGeneration = :generation REMOVE serving"
+        self._session(self._update(update, "workspaceId = :me", {":generation": generation}))
+
+    def leave(self) -> bool:
+        """Gives the claim back if nothing waits in the mailbox, in one write; False if something does."""
+        self.released.set()
+        condition = "workspaceId = :me AND attribute_not_exists(mailbox)"
+        try:
+            self._session(self._update("REMOVE workspaceId, aliveUntil, claimGeneration, serving", condition, {}))
+        except Fenced:
+            if self.read().workspace_id == self.workspace_id:
+                self.released.clear()
+                return False
+        return True
+
+    def abandon(self) -> StepRequest | None:
+        """Gives the claim back whatever comes, with what waited in the mailbox: its token wants an answer."""
+        self.released.set()
+        expression = "REMOVE workspaceId, aliveUntil, claimGeneration, serving, mailbox"
+        update = self._update(expression, "workspaceId = :me", {}) | {"ReturnValues": "ALL_OLD"}
+        try:
+            return self._session(update).mailbox
+        except Fenced:
+            return None
+
     def release(self, *, any_generation: bool = False) -> Release:
         """Gives the claim back, unless (without `any_generation`) a newer command was accepted meanwhile.
 
@@ -126,7 +201,7 @@ class SessionStore:
         condition, values = "workspaceId = :me", {}
         if not any_generation:
             condition, values = f"{condition} AND generation = :generation", {":generation": self.request.generation}
-        update = self._update("REMOVE workspaceId, aliveUntil, claimGeneration", condition, values)
+        update = self._update("REMOVE workspaceId, aliveUntil, claimGeneration, serving", condition, values)
         self.released.set()
         try:
             self._session(update)

@@ -52,11 +52,26 @@ class Stop:
         return Stop(self.reasons, heeded)
 
 
-def heed_signals(stop: Stop) -> None:
-    """SIGTERM and SIGINT to the runner become TERMINATED. For the main thread."""
+@dataclass
+class Signals:
+    """SIGTERM and SIGINT to the runner become TERMINATED, for the step under way and all that follow."""
 
-    def note(_number: int, _frame: object) -> None:
-        stop.add(StopReason.TERMINATED)
+    terminated: bool = False
+    current: Stop = field(default_factory=Stop)
 
-    signal.signal(signal.SIGTERM, note)
-    signal.signal(signal.SIGINT, note)
+    def heed(self) -> None:
+        """Installs the handlers. For the main thread."""
+        signal.signal(signal.SIGTERM, self._note)
+        signal.signal(signal.SIGINT, self._note)
+
+    def follow(self, stop: Stop) -> Stop:
+        """Makes `stop` the one that signals go to."""
+        self.current = stop
+        # After the assignment: a signal in between finds either the new one or this check.
+        if self.terminated:
+            stop.add(StopReason.TERMINATED)
+        return stop
+
+    def _note(self, _number: int, _frame: object) -> None:
+        self.terminated = True
+        self.current.add(StopReason.TERMINATED)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
-from workspace import runner as runner_module
+from workspace import turn as turn_module
 from workspace.context import StepContext
 from workspace.logs import Log
 from workspace.runner import Runner, Timing
@@ -71,12 +71,12 @@ class World:
 
     def use(self, **steps: Any) -> None:
         """Replaces steps by functions of the test (`agent=...`); the others stay the product's."""
-        real = runner_module._step_module
+        real = turn_module.step_module
 
         def module(step: StepName) -> Any:
             return SimpleNamespace(run=steps[step.value]) if step.value in steps else real(step)
 
-        self.monkeypatch.setattr(runner_module, "_step_module", module)
+        self.monkeypatch.setattr(turn_module, "step_module", module)
 
     def step(self, step: StepName, command: str = "cmd-1", generation: int = 1, **settings: Any) -> int:
         return self.prepare(step, command, generation, **settings).run()

@@ -1,0 +1,105 @@
+"""What stays in a workspace between its steps: the checkout, what is known of its checkpoints, a push under way."""
+
+import shutil
+from dataclasses import dataclass, field
+
+from contracts.names import branch_name
+from contracts.records import SessionRecord
+from contracts.steps import StepRequest
+from workspace.aws import Clients
+from workspace.checkpoint import Checkpointer
+from workspace.environment import git_environment
+from workspace.errors import GitError
+from workspace.fence import ClaimFence
+from workspace.git import Checkout
+from workspace.githost import read_token
+from workspace.logs import Log
+from workspace.restore import BackgroundPush, Restorer, wip_message
+from workspace.save import INTERRUPTED_SUBJECT
+from workspace.session import SessionStore
+from workspace.settings import Settings
+from workspace.stop import Stop
+from workspace.transport import Transport
+
+
+@dataclass
+class Desk:
+    """One checkout and its surroundings; made once a workspace, used by one step after the other."""
+
+    settings: Settings
+    clients: Clients
+    checkout: Checkout
+    checkpointer: Checkpointer
+    push: BackgroundPush
+    log: Log = field(repr=False)
+
+    @classmethod
+    def open(
+        cls, settings: Settings, clients: Clients, store: SessionStore, session: SessionRecord, log: Log
+    ) -> "Desk":
+        """Empty folders, nothing restored yet."""
+        paths = settings.paths
+        # A root that outlives a container (the local stack's) must not bring in another session's scratch.
+        shutil.rmtree(paths.tmp, ignore_errors=True)
+        for folder in (paths.root, paths.home, paths.tmp):
+            folder.mkdir(parents=True, exist_ok=True)
+        private_home = paths.tmp / "git-home"
+        private_home.mkdir(exist_ok=True)
+        env = git_environment(private_home, inherited=settings.inherited)
+        transport = Transport(
+            url=settings.repository,
+            token=lambda: read_token(clients, settings.git_token_secret, log.hide),
+            site=paths.site,
+            git_dir=paths.tmp / "transport.git",
+            env=env,
+        )
+        checkout = Checkout(paths.site, paths.tmp, branch_name(session.chat_thread_id), env, transport)
+        checkpointer = Checkpointer(
+            client_id=settings.client_id,
+            bucket=settings.artifacts_bucket,
+            request=store.request,
+            paths=paths,
+            checkout=checkout,
+            store=store,
+            clients=clients,
+            log=log,
+            current=None,
+        )
+        return cls(settings, clients, checkout, checkpointer, BackgroundPush(checkout, log), log)
+
+    def turn_to(self, request: StepRequest, store: SessionStore, log: Log) -> None:
+        """Makes the desk another step's."""
+        self.checkpointer.request, self.checkpointer.store, self.checkpointer.log = request, store, log
+        self.log = log
+
+    @property
+    def usable(self) -> bool:
+        """Whether the checkout can be worked on: the agent may have destroyed it."""
+        try:
+            self.checkout.head()
+        except (GitError, OSError) as error:
+            self.log("the checkout is broken, restoring it", level="warning", error=str(error))
+            return False
+        return True
+
+    def restore(self, key: str | None, request: StepRequest, fence: ClaimFence, stop: Stop) -> None:
+        """Fills the checkout from the session's checkpoint, or without one from the git host.
+
+        Raises StepFailed, StepStopped, Fenced, botocore's exceptions.
+        """
+        restorer = Restorer(
+            self.clients, self.settings.artifacts_bucket, self.settings.paths, self.checkout, stop, self.log
+        )
+        meta = restorer.restore(key) if key is not None else None
+        if meta is None:
+            restorer.clone()
+            return
+        self.checkpointer.current = key
+        self.checkpointer.is_at(meta)
+        if meta.dirty and not meta.settled and meta.command_id != request.command_id:
+            commit = self.checkout.commit_all(wip_message(INTERRUPTED_SUBJECT, request.session_id, meta.command_id))
+            if commit is not None:
+                self.log("edits of the older command committed", commit=commit, olderCommandId=meta.command_id)
+                # Before the push: a repetition of this step must find the same commit, not make another.
+                self.checkpointer.write(fence)
+                self.push.start(commit, fence)

@@ -1,0 +1,78 @@
+"""The step that waits in the session's mailbox.
+
+Its heartbeat begins when it is seen, not when it is taken: an interrupted step may still be saving then, and the state
+machine must not give the workspace up meanwhile.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contracts.records import SessionRecord
+from contracts.steps import StepRequest
+from workspace.aws import Clients
+from workspace.pulse import HEARTBEAT_SECONDS, Heartbeat
+from workspace.stop import Stop
+
+
+@dataclass(frozen=True)
+class Mail:
+    """An offered step, with the heartbeat that runs for it and what that notes."""
+
+    request: StepRequest
+    heartbeat: Heartbeat
+    stop: Stop
+
+
+class Inbox:
+    """The newest session a pulse has read, and the heartbeat of what lies in its mailbox. Safe from two threads."""
+
+    def __init__(self, clients: Clients, log: Callable[..., None], *, every: float = HEARTBEAT_SECONDS) -> None:
+        self._clients = clients
+        self._log = log
+        self._every = every
+        self._changed = threading.Condition()
+        self._session: SessionRecord | None = None
+        self._mail: Mail | None = None
+        self._taken: str | None = None
+
+    def see(self, session: SessionRecord) -> None:
+        """Notes a session just read."""
+        mail = session.mailbox
+        with self._changed:
+            self._session = session
+            known = self._mail.request.task_token if self._mail else None
+            if mail is not None and mail.task_token not in {known, self._taken}:
+                self._forget()
+                stop = Stop()
+                heartbeat = Heartbeat(self._clients, mail.task_token, stop, self._log, every=self._every)
+                heartbeat.start()
+                self._mail = Mail(mail, heartbeat, stop)
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> tuple[SessionRecord | None, Mail | None]:
+        """The next session read within `seconds` (None if there was none), and the mail that is known."""
+        with self._changed:
+            self._session = None
+            self._changed.wait_for(lambda: self._session is not None, seconds)
+            return self._session, self._mail
+
+    def take(self) -> Mail:
+        """The mail, which is from now on the caller's to end."""
+        with self._changed:
+            mail = self._mail
+            if mail is None:
+                raise RuntimeError("the inbox is empty")
+            self._mail, self._taken = None, mail.request.task_token
+            return mail
+
+    def drop(self) -> None:
+        """Forgets the mail and ends its heartbeat."""
+        with self._changed:
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._mail is not None:
+            self._taken = self._mail.request.task_token
+            self._mail.heartbeat.stop(wait=False)
+            self._mail = None
