@@ -53,7 +53,7 @@ REMEDIES: dict[ErrorCode, str] = {
     ErrorCode.PUSH_CONFLICT: "Merge the rescue branch named in the message into the session's branch by hand.",
     ErrorCode.PUSH_FAILED: "See the git host's answer in the message. The edits are kept in the checkpoint.",
     ErrorCode.WORKSPACE_CRASHED: "Send the command again; if it happens twice, read the diagnosis and the workspace's log.",
-    ErrorCode.WORKSPACE_CANNOT_START: "Send the command again; if it happens twice, check the image, the secrets, the subnets and the roles.",
+    ErrorCode.WORKSPACE_CANNOT_START: "Send the command again; if it happens twice, check image, secrets, subnets and roles.",
     ErrorCode.WORKSPACE_BUSY: "Another workspace of this session did not finish in time: send the command again.",
     ErrorCode.RUN_STOPPED: "Somebody stopped the run. Send the command again if it should go on.",
     ErrorCode.RUN_TIMED_OUT: "Ask for a smaller change, or raise `runTimeoutSeconds` of the site.",
