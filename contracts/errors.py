@@ -53,7 +53,7 @@ REMEDIES: dict[ErrorCode, str] = {
     ErrorCode.PUSH_CONFLICT: "Merge the rescue branch named in the message into the session's branch by hand.",
     ErrorCode.PUSH_FAILED: "See the git host's answer in the message. The edits are kept in the checkpoint.",
     ErrorCode.WORKSPACE_CRASHED: "Send the command again; if it happens twice, read the diagnosis and the workspace's log.",
-    ErrorCode.WORKSPACE_CANNOT_START: "Check the workspace image, the subnets and the task's roles, then send the command again.",
+    ErrorCode.WORKSPACE_CANNOT_START: "Send the command again; if it happens twice, check image, secrets, subnets and roles.",
     ErrorCode.WORKSPACE_BUSY: "Another workspace of this session did not finish in time: send the command again.",
     ErrorCode.RUN_STOPPED: "Somebody stopped the run. Send the command again if it should go on.",
     ErrorCode.RUN_TIMED_OUT: "Ask for a smaller change, or raise `runTimeoutSeconds` of the site.",
@@ -79,11 +79,11 @@ class SfnError(StrEnum):
     """Error names that the state machine retries or catches by name (`ErrorEquals`)."""
 
     CRASHED = "Workspace.Crashed"
-    """The container died; a fresh one restores the checkpoint. Retried."""
+    """The container died, or could not start for a reason that passes; a fresh one restores the checkpoint. Retried."""
     STOPPED = "Workspace.Stopped"
     """The container was asked to stop (SIGTERM: Spot, maintenance, operator) and saved its work. Retried."""
     CANNOT_START = "Workspace.CannotStart"
-    """The container cannot start (image, network, role): a retry would fail alike."""
+    """The container cannot start (image, secret, role): a retry would fail alike."""
     BUSY = "Workspace.Busy"
     """Another live workspace kept the session's claim for too long."""
     INTERRUPTED = "Workspace.Interrupted"

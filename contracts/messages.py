@@ -31,6 +31,8 @@ def _instruction(value: str) -> str:
         raise ValueError(f"is {size} bytes long, at most {MAX_INSTRUCTION_BYTES} are accepted")
     if any(0xD800 <= ord(c) <= 0xDFFF for c in value):
         raise ValueError("holds half of a surrogate pair, which is no text")
+    if "\0" in value:
+        raise ValueError("holds a NUL character, which is no text")
     return value
 
 
@@ -96,7 +98,7 @@ class Response(Contract):
     superseded_by: str | None = None
 
 
-_SAFE_GROUP = re.compile(r"^[A-Za-z0-9!-/:-@\[-`{-~]{1,128}$")
+_SAFE_GROUP = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~]{1,128}")
 
 
 def readable_ids(body: Any) -> tuple[str, str] | None:
@@ -109,6 +111,6 @@ def readable_ids(body: Any) -> tuple[str, str] | None:
     session_id, command_id = body.get("sessionId"), body.get("commandId")
     if not isinstance(session_id, str) or not isinstance(command_id, str):
         return None
-    if not _SAFE_GROUP.match(session_id) or not _SAFE_GROUP.match(command_id):
+    if not _SAFE_GROUP.fullmatch(session_id) or not _SAFE_GROUP.fullmatch(command_id):
         return None
     return session_id, command_id

@@ -79,6 +79,7 @@ class CommandRecord(Contract):
     interruption: Interruption | None = None
     answered_at: int | None = None
     response: Response | None = None
+    """Fixed before it is sent: every repetition sends the same. Sent for sure once there is `answered_at`."""
     ttl: int | None = None
 
 

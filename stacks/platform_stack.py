@@ -62,7 +62,9 @@ class PlatformStack(Stack):
         )
         messaging.dead_letters.grant_send_messages(function)
         storage.sessions.grant(function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
-        storage.commands.grant(function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+        storage.commands.grant(
+            function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"
+        )
         self._allow(function, ["states:StartExecution"], [self._site_arn])
         self._allow(function, ["states:StopExecution", "states:DescribeExecution"], [self._run_arn])
         self._allow(function, ["events:PutEvents"], [self._arn("events", "event-bus/default")])

@@ -7,6 +7,12 @@ from datetime import UTC, datetime
 
 COLUMNS = 72
 FILES_LISTED = 50
+SUMMARY_CHARACTERS = 4_000
+"""The message is kept on the command's item, beside an instruction that may take most of its 400 KB."""
+
+# git-interpret-trailers: a line of three dashes and white space divides the message from a patch; git-am (mailinfo) takes
+# the patch to begin there too, and at a line "diff -" or "Index: ". What follows is no message any more, trailers included.
+_DIVIDER = re.compile(r"^(?=---|diff -|Index: )", re.MULTILINE)
 
 
 def width(text: str) -> int:
@@ -15,8 +21,10 @@ def width(text: str) -> int:
 
 
 def one_line(text: str) -> str:
-    """Control characters and runs of white space become one space."""
-    spaced = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"} and c != "\u200d" else c for c in text)
+    """Control characters, halves of surrogate pairs and runs of white space become one space."""
+    spaced = "".join(
+        " " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and c != "\u200d" else c for c in text
+    )
     return re.sub(r"\s+", " ", spaced).strip()
 
 
@@ -54,12 +62,14 @@ def compose(
     parts = [subject]
     # "#" is fine: git takes the message verbatim from a file. A summary that looks like a trailer is only text,
     # since git reads trailers from the last paragraph alone.
+    if len(summary) > SUMMARY_CHARACTERS:
+        summary = summary[:SUMMARY_CHARACTERS] + "…"
     paragraphs = [one_line(p) for p in summary.split("\n\n")]
     body = "\n\n".join(
         textwrap.fill(p, COLUMNS, break_long_words=False, break_on_hyphens=False) for p in paragraphs if p
     )
     if body:
-        parts.append(body)
+        parts.append(_DIVIDER.sub(" ", body))
     if files_count:
         lines = [f"Files changed ({files_count}):", *(f"- {one_line(f)}" for f in files[:FILES_LISTED])]
         if files_count > min(len(files), FILES_LISTED):

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from contracts.base import Contract
 from contracts.records import CommandRecord
 from lambdas.commit_message.compose import compose
-from lambdas.common.aws import table
+from lambdas.common.aws import patient, table
 from lambdas.common.settings import settings
 
 logger = Logger()
@@ -30,7 +30,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     request = Request.model_validate(event)
     commands = table(settings().need("COMMANDS_TABLE"))
     key = {"sessionId": request.session_id, "commandId": request.command_id}
-    command = CommandRecord.from_item(commands.get_item(Key=key, ConsistentRead=True)["Item"])
+    item = commands.get_item(Key=key, ConsistentRead=True).get("Item")
+    if item is None:
+        raise LookupError(f"there is no command {request.command_id!r} of session {request.session_id!r}")
+    command = CommandRecord.from_item(item)
     message = compose(
         instruction=command.instruction or "",
         summary=request.summary,
@@ -40,11 +43,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
         command_id=request.command_id,
         accepted_at=command.accepted_at,
     )
-    commands.update_item(
-        Key=key,
-        UpdateExpression="SET commitMessage = :message",
-        ConditionExpression="attribute_exists(commandId)",
-        ExpressionAttributeValues={":message": message},
+    patient(
+        lambda: commands.update_item(
+            Key=key,
+            UpdateExpression="SET commitMessage = :message",
+            ConditionExpression="attribute_exists(commandId)",
+            ExpressionAttributeValues={":message": message},
+        )
     )
     subject = message.split("\n", 1)[0]
     logger.info("composed", extra={**key, "subject": subject})

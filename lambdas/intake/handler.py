@@ -33,21 +33,23 @@ def _intake() -> Intake:
     )
 
 
-def followers(bodies: list[str]) -> list[dict[str, str]]:
-    """For each message of a batch: session → the newest other command that follows later in the batch. Pure.
+def followers(bodies: list[str]) -> list[list[str]]:
+    """For each message of a batch: the session's other commands that follow later in the batch, newest first. Pure.
 
-    A later one counts only if it is of the same client and thread: otherwise it will be rejected itself.
+    A later one counts only if it is of the same client and thread: otherwise it will be rejected itself. Whether it is
+    really newer, and no old command delivered again, only the table knows.
     """
-    later: dict[tuple[str, str, str], str] = {}
-    found: list[dict[str, str]] = []
+    later: dict[tuple[str, str, str], list[str]] = {}
+    found: list[list[str]] = []
     for body in reversed(bodies):
         parsed = parse(body)
         if not isinstance(parsed, Command):
-            found.append({})
+            found.append([])
             continue
-        key = (parsed.session_id, parsed.client_id, parsed.chat_thread_id)
-        newest = later.setdefault(key, parsed.command_id)
-        found.append({parsed.session_id: newest} if newest != parsed.command_id else {})
+        follow = later.setdefault((parsed.session_id, parsed.client_id, parsed.chat_thread_id), [])
+        found.append([command_id for command_id in follow if command_id != parsed.command_id])
+        if parsed.command_id not in follow:
+            follow.append(parsed.command_id)
     return found[::-1]
 
 

@@ -14,6 +14,7 @@ from contracts.names import EVENT_SOURCE, NOT_STARTED, SITE_PARAMETER_PREFIX
 from contracts.records import CommandRecord, SiteEntry
 from contracts.steps import ExecutionInput
 from lambdas.common.aws import error_code
+from lambdas.intake.dead_letter import dead_letter
 from lambdas.intake.parse import Rejected, Unreadable, parse
 from lambdas.intake.store import SessionMismatch, Store
 
@@ -36,8 +37,9 @@ class Intake:
     def __post_init__(self) -> None:
         self._sites: dict[str, tuple[int, SiteEntry]] = {}
 
-    def handle(self, body: str, *, message_id: str, group: str, later: dict[str, str]) -> None:
-        """One message. `later` maps a session to the command that follows in the same batch (then this one never starts).
+    def handle(self, body: str, *, message_id: str, group: str, later: list[str]) -> None:
+        """One message. `later` are the session's commands that follow in the same batch, newest first: if one of them is
+        really newer, this one never starts.
 
         Raises what should bring the message back.
         """
@@ -47,9 +49,9 @@ class Intake:
         elif isinstance(parsed, Rejected):
             self._reject(parsed.session_id, parsed.command_id, parsed.error)
         else:
-            self._command(parsed, later.get(parsed.session_id))
+            self._command(parsed, later)
 
-    def _command(self, command: Command, superseded_by: str | None) -> None:
+    def _command(self, command: Command, later: list[str]) -> None:
         site = self._site(command.client_id)
         if site is None:
             message = f"clientId: there is no site {command.client_id!r}"
@@ -65,21 +67,27 @@ class Intake:
             )
             self._reject(command.session_id, command.command_id, ErrorInfo.of(ErrorCode.SESSION_MISMATCH, message))
             return
-        if record.rejection or record.answered_at:
+        if record.rejection or record.response or record.answered_at:
             self.log("duplicate of a finished command", sessionId=command.session_id, commandId=command.command_id)
             return
         if not new:
             self.log("replay", sessionId=command.session_id, commandId=command.command_id)
-        if record.supersedes:
-            self._stop(record.session_id, record.supersedes, record.command_id)
-        session = self.store.session(command.session_id)
-        newest = session.command_id if session else None
-        if session and session.generation > record.generation and newest and newest != record.command_id:
-            superseded_by = newest
+        for older in self.store.older_open(record):
+            self._stop(record.session_id, older, record.command_id)
+        superseded_by = self._superseded_by(record, later)
         if superseded_by:
             self._stop(record.session_id, record.command_id, superseded_by)
         else:
             self._start(site, record)
+
+    def _superseded_by(self, record: CommandRecord, later: list[str]) -> str | None:
+        # What was once told to be superseded stays so: its answer may be on the way.
+        if record.superseded_by:
+            return record.superseded_by
+        session = self.store.session(record.session_id)
+        if session and session.generation > record.generation and session.command_id != record.command_id:
+            return session.command_id
+        return self.store.newest_after(record, later)
 
     def _stop(self, session_id: str, command_id: str, by: str) -> None:
         """Ends an older command: its run if there is one, its answer if there never was."""
@@ -143,7 +151,11 @@ class Intake:
 
     def _reject(self, session_id: str, command_id: str, error: ErrorInfo) -> None:
         if not self.store.reject(session_id, command_id, error, self.now()):
-            self.log("a rejected message uses the id of another command", sessionId=session_id, commandId=command_id)
+            self.log(
+                "a rejected message whose id is answered or another command's",
+                sessionId=session_id,
+                commandId=command_id,
+            )
             return
         self.log("rejected", sessionId=session_id, commandId=command_id, error=error.message)
         self._tell(
@@ -158,11 +170,12 @@ class Intake:
             raise RuntimeError(f"EventBridge refused the event: {json.dumps(answer.get('Entries'))[:500]}")
 
     def _bury(self, body: str, reason: str, message_id: str, group: str) -> None:
+        letter = dead_letter(body, reason)
         self.sqs.send_message(
             QueueUrl=self.dead_letter_url,
-            MessageBody=body,
+            MessageBody=letter.body,
             MessageGroupId=group,
             MessageDeduplicationId=message_id,
-            MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
+            MessageAttributes={"reason": {"DataType": "String", "StringValue": letter.reason}},
         )
         self.log("to the dead-letter queue", messageId=message_id, reason=reason)

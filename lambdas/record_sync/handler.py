@@ -1,5 +1,6 @@
 """Entry point of the record_sync function: a task of the state machine, after a publish."""
 
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -9,15 +10,15 @@ from botocore.exceptions import ClientError
 
 from contracts.base import Contract
 from contracts.manifest import Manifest
-from contracts.names import manifest_key
+from contracts.names import ALARM_NAMESPACE, manifest_key
 from contracts.records import RECORD_TTL_DAYS, DeploymentRecord
 from contracts.steps import BuildResult, SyncResult
-from lambdas.common.aws import client, error_code, now_ms, table
+from lambdas.common.aws import client, error_code, now_ms, patient, table
 from lambdas.common.settings import settings
 from lambdas.record_sync.books import Books, check
 
 logger = Logger()
-metrics = Metrics()
+metrics = Metrics(namespace=ALARM_NAMESPACE)
 DRIFT_LISTED = 50
 ATTEMPTS = 3
 
@@ -42,16 +43,25 @@ def list_bucket(bucket: str) -> dict[str, tuple[str, int]]:
     return {o["Key"]: (o["ETag"].strip('"'), int(o["Size"])) for page in pages for o in page.get("Contents", [])}
 
 
-def keep(client_id: str, bucket: str) -> Books:
-    """Checks the bucket against the manifest and writes the manifest back, unless a newer publish replaced it.
+def keep(client_id: str, bucket: str, deployment_id: str | None) -> Books:
+    """Checks the bucket against the manifest and writes the manifest back, if it is still that deployment's.
 
-    S3's conditional write (If-Match on PutObject) guards it. Raises ManifestChangedError.
+    A publish books itself with `reconcile` before it touches the bucket, for the case that it dies halfway. To take that
+    mark off while it runs would make the next publish believe wrong books, so a manifest of another deployment is left
+    alone, and nothing is judged by it: the bucket is half of each, and that deployment has a check of its own. Between
+    reading and writing the ETag guards (S3 User Guide, "Preventing object overwrites with conditional writes").
+    Raises ManifestChangedError.
     """
     s3, artifacts, key = client("s3"), settings().need("ARTIFACTS_BUCKET"), manifest_key(client_id)
     for _ in range(ATTEMPTS):
         found = s3.get_object(Bucket=artifacts, Key=key)
         manifest = Manifest.model_validate_json(found["Body"].read())
         books = check(manifest, list_bucket(bucket), now_ms())
+        if deployment_id and manifest.deployment_id != deployment_id:
+            logger.warning(
+                "another deployment took over", extra={"checked": deployment_id, "now": manifest.deployment_id}
+            )
+            return replace(books, manifest=manifest, drift=[])
         if books.manifest == manifest:
             return books
         try:
@@ -75,7 +85,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Checks, records the deployment, notes the result on the command, counts."""
     request = Request.model_validate(event)
     build, now = request.build, now_ms()
-    books = keep(request.client_id, request.site_bucket)
+    books = keep(request.client_id, request.site_bucket, build.deployment_id)
     deployment_id = build.deployment_id or books.manifest.deployment_id
     record = DeploymentRecord(
         client_id=request.client_id,
@@ -107,12 +117,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         expiring=books.expiring,
         due=books.due,
     )
-    table(settings().need("COMMANDS_TABLE")).update_item(
-        Key={"sessionId": request.session_id, "commandId": request.command_id},
-        UpdateExpression="SET #sync = :sync",
-        ConditionExpression="attribute_exists(commandId)",
-        ExpressionAttributeNames={"#sync": "sync"},
-        ExpressionAttributeValues={":sync": result.to_item()},
+    commands = table(settings().need("COMMANDS_TABLE"))
+    patient(
+        lambda: commands.update_item(
+            Key={"sessionId": request.session_id, "commandId": request.command_id},
+            UpdateExpression="SET #sync = :sync",
+            ConditionExpression="attribute_exists(commandId)",
+            ExpressionAttributeNames={"#sync": "sync"},
+            ExpressionAttributeValues={":sync": result.to_item()},
+        )
     )
     metrics.add_dimension(name="clientId", value=request.client_id)
     for name, value, unit in (

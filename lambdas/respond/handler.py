@@ -1,11 +1,11 @@
 """Entry point of the respond function: execution status changes, commands that never started, and the sweep."""
 
-import json
 from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import ValidationError
 
 from contracts.events import CommandNotStarted
 from contracts.names import EVENT_SOURCE
@@ -47,7 +47,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if detail["status"] != "SUCCEEDED" and error is None:
             run = client("stepfunctions").describe_execution(executionArn=detail["executionArn"])
             error, cause = run.get("error"), run.get("cause")
-        request = ExecutionInput.model_validate(json.loads(detail["input"]))
+        try:
+            request = ExecutionInput.model_validate_json(detail["input"])
+        except ValidationError:
+            # No retry would help; the sweep answers the command, if there is one.
+            logger.warning("a run with an input of its own", extra={"executionArn": detail.get("executionArn")})
+            return {}
         _responder().run_ended(request.session_id, request.command_id, detail["status"], error, cause)
     else:
         return {"answered": _responder().sweep()}

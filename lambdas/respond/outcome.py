@@ -10,6 +10,8 @@ from contracts.messages import MAX_FILES_LISTED, Response, ResponseStatus
 from contracts.records import CommandRecord
 
 MAX_BODY_BYTES = 200_000
+MAX_ITEM_BYTES = 380_000
+"""The response is kept on the command's item, which holds 400 KB with all else. A record as JSON is no smaller than its item."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         commit, pushed = push.commit, push.pushed
     error = outcome.error
     if outcome.status is ResponseStatus.SUCCEEDED:
-        error = (build.error if build else None) or (push.error if push else None)
+        error = (build.error if build else None) or (push.error if push else None) or _unchecked(command)
     published = build is not None and (build.build_success or build.deploy_success)
     response = Response(
         session_id=command.session_id,
@@ -91,11 +93,33 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         duration_ms=max(0, now - command.accepted_at) if outcome.status is not ResponseStatus.REJECTED else None,
         superseded_by=command.superseded_by if outcome.status is ResponseStatus.INTERRUPTED else None,
     )
-    while len(response.to_json().encode()) > MAX_BODY_BYTES and response.files_changed:
-        response = response.model_copy(
-            update={"files_changed": response.files_changed[: len(response.files_changed) // 2]}
-        )
+    return fitted(response, min(MAX_BODY_BYTES, MAX_ITEM_BYTES - _size(command)))
+
+
+def fitted(response: Response, limit: int) -> Response:
+    """The response with at most `limit` bytes of JSON: fewer of its files, then less of its summary.
+
+    What is left has a bound of its own (ids, an error's text), so a limit below that is not kept.
+    """
+    while _size(response) > limit and response.files_changed:
+        files = response.files_changed[: len(response.files_changed) // 2]
+        response = response.model_copy(update={"files_changed": files})
+    while _size(response) > limit and response.summary:
+        half = response.summary[: max(0, len(response.summary) // 2 - 1)]
+        response = response.model_copy(update={"summary": f"{half}…" if half else ""})
     return response
+
+
+def _size(model: CommandRecord | Response) -> int:
+    return len(model.to_json().encode())
+
+
+def _unchecked(command: CommandRecord) -> ErrorInfo | None:
+    """The run goes on to Push when record_sync fails, and then nothing but the missing result tells of it."""
+    if command.build is None or not command.build.deploy_success or command.sync is not None:
+        return None
+    message = "the site is live, but the check of what was published did not come to an end"
+    return ErrorInfo.of(ErrorCode.SYNC_CHECK_FAILED, message)
 
 
 def _summary(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) -> str:

@@ -1,8 +1,10 @@
 """From an ECS STOPPED event to what happened, and what to do. Pure.
 
-Shapes: Amazon ECS Developer Guide, "Task state change events" and "Stopped tasks error codes".
+Shapes and texts: Amazon ECS Developer Guide, "Amazon ECS task state change events", "Amazon ECS stopped tasks error
+messages" and the pages on CannotPullContainer and ResourceInitializationError that it leads to.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,7 @@ from contracts.steps import StepRequest, step_request_from_env
 
 EXIT_CODES = {
     1: "the runner failed without reporting (see the workspace's log)",
+    3: "the session's claim went to another workspace, or the table could not be reached",
     126: "the container's command cannot be executed (wrong architecture or permissions of the image)",
     127: "the container's command was not found in the image",
     134: "the runner aborted (SIGABRT)",
@@ -29,6 +32,24 @@ STOPPED_BY_OTHERS = {
     "TerminationNotice": "AWS terminates the host",
 }
 
+# ECS tells by words alone whether a start may succeed the next time. What is looked at first: words that no retry
+# changes, for a fault of access or of a name is often wrapped in "has been retried 5 time(s)".
+PERMANENT_START = re.compile(
+    r"""AccessDenied | access\ denied | not\ authorized | UnauthorizedOperation | no\ basic\ auth | authorization\ failed
+    | \b40[134]\b | Forbidden | not\ found | NotFound | does\ not\ exist | can't\ find | manifest\ unknown
+    | invalid | not\ contain\ descriptor | exec\ format | no\ such\ file | no\ space\ left""",
+    re.VERBOSE | re.IGNORECASE,
+)
+TRANSIENT_START = re.compile(
+    r"""capacity | RESOURCE:ENI | network\ interface | \bENI\b | InternalError | internal\ error | \bServerException\b
+    | time[ds]?[ -]?out | deadline\ exceeded | request\ cancel | RequestCancel | connection\ (?:issue|reset|refused)
+    | toomanyrequests | too\ many\ requests | rate\ (?:limit|exceeded) | pull\ rate | throttl | \b(?:429|50[0234])\b
+    | unavailable | \bEOF\b | temporary\ failure | tls\ handshake | try\ again""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+_NEVER_RAN = re.compile(r"Cannot(?:Pull|Start|Create|Inspect)|ResourceInitializationError|ContainerRuntimeTimeoutError")
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -40,9 +61,9 @@ class Diagnosis:
 
 def request_of(detail: dict[str, Any]) -> StepRequest | None:
     """The step the task ran, from its overrides; None for a task that is none of ours."""
-    for override in detail.get("overrides", {}).get("containerOverrides", []):
+    for override in (detail.get("overrides") or {}).get("containerOverrides") or []:
         if override.get("name") == WORKSPACE_CONTAINER:
-            env = {pair["name"]: pair.get("value", "") for pair in override.get("environment", [])}
+            env = {pair["name"]: pair.get("value", "") for pair in override.get("environment") or []}
             try:
                 return step_request_from_env(env)
             except ValidationError:
@@ -53,13 +74,13 @@ def request_of(detail: dict[str, Any]) -> StepRequest | None:
 def diagnose(detail: dict[str, Any]) -> Diagnosis | None:
     """The diagnosis; None for a workspace that reported by itself and exited with 0."""
     code, reason = detail.get("stopCode") or "", detail.get("stoppedReason") or ""
-    container: dict[str, Any] = next(
-        (c for c in detail.get("containers", []) if c.get("name") == WORKSPACE_CONTAINER), {}
-    )
+    containers = detail.get("containers") or []
+    container: dict[str, Any] = next((c for c in containers if c.get("name") == WORKSPACE_CONTAINER), {})
     exit_code, container_reason = container.get("exitCode"), container.get("reason") or ""
     said = "; ".join(part for part in (reason, container_reason) if part)
-    if code == "TaskFailedToStart" or (exit_code is None and "Cannot" in said):
-        return _failed(SfnError.CANNOT_START, ErrorCode.WORKSPACE_CANNOT_START, f"the workspace did not start: {said}")
+    if code == "TaskFailedToStart" or (exit_code is None and _NEVER_RAN.search(said)):
+        error = SfnError.CRASHED if may_start_later(said) else SfnError.CANNOT_START
+        return _failed(error, ErrorCode.WORKSPACE_CANNOT_START, f"the workspace did not start: {said}")
     if "OutOfMemory" in said:
         message = f"the workspace ran out of memory; raise `memoryMib` of the site ({said})"
         return _failed(SfnError.CRASHED, ErrorCode.WORKSPACE_CRASHED, message)
@@ -68,9 +89,16 @@ def diagnose(detail: dict[str, Any]) -> Diagnosis | None:
     if code in STOPPED_BY_OTHERS:
         message = f"{STOPPED_BY_OTHERS[code]} ({said or code})"
         return _failed(SfnError.STOPPED, ErrorCode.WORKSPACE_CRASHED, message)
-    meaning = EXIT_CODES.get(exit_code, "no exit code was reported") if exit_code is not None else "no exit code"
-    message = f"the workspace exited with {exit_code}: {meaning}" + (f" ({said})" if said else "")
+    message = "the workspace ended, and no exit code was reported"
+    if exit_code is not None:
+        message = f"the workspace exited with {exit_code}: {EXIT_CODES.get(exit_code, 'see its log')}"
+    message += f" ({said})" if said else ""
     return _failed(SfnError.CRASHED, ErrorCode.WORKSPACE_CRASHED, message)
+
+
+def may_start_later(said: str) -> bool:
+    """Whether a start that failed for this reason is worth another try (the state machine bounds how many)."""
+    return not PERMANENT_START.search(said) and TRANSIENT_START.search(said) is not None
 
 
 def _failed(error: SfnError, code: ErrorCode, message: str) -> Diagnosis:

@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-from lambdas.common.aws import client, error_code, table
+from lambdas.common.aws import client, error_code, patient, table
 from lambdas.common.settings import settings
 from lambdas.task_stopped.diagnosis import diagnose, request_of
 
@@ -20,11 +20,13 @@ def release_claim(session_id: str, task_arn: str) -> bool:
     """Clears the session's claim if the stopped task still holds it."""
     sessions = table(settings().need("SESSIONS_TABLE"))
     try:
-        sessions.update_item(
-            Key={"sessionId": session_id},
-            UpdateExpression="REMOVE workspaceId, aliveUntil, claimGeneration",
-            ConditionExpression="workspaceId = :task",
-            ExpressionAttributeValues={":task": task_arn},
+        patient(
+            lambda: sessions.update_item(
+                Key={"sessionId": session_id},
+                UpdateExpression="REMOVE workspaceId, aliveUntil, claimGeneration",
+                ConditionExpression="workspaceId = :task",
+                ExpressionAttributeValues={":task": task_arn},
+            )
         )
     except sessions.meta.client.exceptions.ConditionalCheckFailedException:
         return False

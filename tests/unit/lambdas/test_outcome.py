@@ -5,8 +5,8 @@ import pytest
 from contracts.errors import ErrorCode, ErrorInfo
 from contracts.messages import ResponseStatus
 from contracts.records import CommandRecord
-from contracts.steps import AgentResult, BuildResult, Interruption, PushResult, StepName
-from lambdas.respond.outcome import MAX_BODY_BYTES, build_response, of_execution
+from contracts.steps import AgentResult, BuildResult, Interruption, PushResult, StepName, SyncResult
+from lambdas.respond.outcome import MAX_BODY_BYTES, build_response, fitted, of_execution
 
 INFO = ErrorInfo.of(ErrorCode.GIT_AUTH_FAILED, "no")
 
@@ -66,3 +66,41 @@ def test_a_response_fits_into_a_message() -> None:
     response = build_response(record(agent=agent), of_execution("SUCCEEDED", None, None, None), 5000)
     assert len(response.to_json().encode()) <= MAX_BODY_BYTES
     assert response.files_changed_count == 1000
+
+
+@pytest.mark.parametrize("limit", [100, 700, 3000])
+@pytest.mark.parametrize("summary", ["", "ab", "ü" * 5000])
+def test_a_response_is_cut_to_what_its_record_leaves(limit: int, summary: str) -> None:
+    agent = AgentResult(summary=summary, files_changed=["x" * 90 + str(n) for n in range(50)], files_changed_count=50)
+    response = build_response(record(agent=agent), of_execution("SUCCEEDED", None, None, None), 5000)
+    cut = fitted(response, limit)
+    assert len(cut.to_json().encode()) <= max(limit, 600)
+    assert cut.files_changed_count == 50
+
+
+def test_a_large_record_and_its_response_fit_into_one_item() -> None:
+    agent = AgentResult(summary="ü" * 16_000, files_changed=["x" * 90 + str(n) for n in range(500)])
+    command = record(instruction="i" * 256 * 1024, agent=agent)
+    response = build_response(command, of_execution("SUCCEEDED", None, None, None), 5000)
+    assert len(command.model_copy(update={"response": response}).to_json().encode()) < 400_000
+
+
+PUBLISHED = BuildResult(commit="abc", build_success=True, deploy_success=True, deployment_id="d")
+
+
+def test_a_check_that_failed_is_told_while_the_run_succeeded() -> None:
+    command = record(agent=AgentResult(summary="Did it."), build=PUBLISHED, push=PushResult(commit="abc", pushed=True))
+    response = build_response(command, of_execution("SUCCEEDED", None, None, None), 5000)
+    assert (response.status, response.success) == (ResponseStatus.SUCCEEDED, True)
+    assert (response.build_success, response.deploy_success) == (True, True)
+    assert response.error is not None
+    assert response.error.code == ErrorCode.SYNC_CHECK_FAILED
+
+
+def test_a_checked_site_has_no_error_and_a_push_conflict_comes_first() -> None:
+    sync = SyncResult(deployment_id="d", files=1, bytes=1)
+    done = of_execution("SUCCEEDED", None, None, None)
+    assert build_response(record(build=PUBLISHED, sync=sync), done, 5000).error is None
+    conflict = ErrorInfo.of(ErrorCode.PUSH_CONFLICT, "rescue/c")
+    both = build_response(record(build=PUBLISHED, push=PushResult(error=conflict)), done, 5000)
+    assert both.error == conflict

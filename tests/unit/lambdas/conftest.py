@@ -1,0 +1,35 @@
+"""moto around each test, and no client, table or setting of another test in a cache."""
+
+from collections.abc import Iterator
+
+import pytest
+from moto import mock_aws
+
+from lambdas.common import aws as common_aws
+from lambdas.common import settings as common_settings
+from lambdas.intake import handler as intake
+from lambdas.respond import handler as respond
+from tests.unit.lambdas.aws_support import REGION
+
+CACHES = (
+    common_aws.client,
+    common_aws.table,
+    common_settings.settings,
+    intake._intake,
+    respond._responder,
+)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """A mocked account; the handlers' environment is set on what this gives."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        for cache in CACHES:
+            cache.cache_clear()
+        yield monkeypatch
+    for cache in CACHES:
+        cache.cache_clear()
