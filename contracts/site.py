@@ -43,6 +43,8 @@ class SiteConfig(Contract):
     build_timeout_seconds: Annotated[int, Field(ge=30, le=7200)] = 900
     push_timeout_seconds: Annotated[int, Field(ge=30, le=7200)] = 300
     run_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 5400
+    idle_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
+    """How long a workspace waits for the session's next step; 0: each step starts a task of its own."""
     cpu: int = 2048
     memory_mib: int = 4096
 

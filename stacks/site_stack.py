@@ -90,6 +90,7 @@ class SiteStack(Stack):
             WorkspaceEnv.AGENT_TIMEOUT_SECONDS: str(site.agent_timeout_seconds),
             WorkspaceEnv.BUILD_TIMEOUT_SECONDS: str(site.build_timeout_seconds),
             WorkspaceEnv.PUSH_TIMEOUT_SECONDS: str(site.push_timeout_seconds),
+            WorkspaceEnv.IDLE_SECONDS: str(site.idle_seconds),
         }
         return {name.value: value for name, value in values.items() if value is not None}
 
@@ -129,24 +130,26 @@ class SiteStack(Stack):
     def _state_machine(self) -> sfn.StateMachine:
         site, platform, task = self._site, self._platform, self.workspace.definition
         role = iam.Role(self, "RunRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
-        task.grant_run(role)
+        self._allow_run(role)
         platform.commit_message.grant_invoke(role)
         platform.record_sync.grant_invoke(role)
         parts = WorkflowParts(
             partition=self.partition,
             cluster_arn=platform.cluster.cluster_arn,
-            task_definition_arn=task.task_definition_arn,
+            task_definition=task.family,
             subnets=[subnet.subnet_id for subnet in platform.network.vpc.public_subnets],
             security_group=platform.network.security_group.security_group_id,
             commit_message_arn=platform.commit_message.function_arn,
             record_sync_arn=platform.record_sync.function_arn,
             site_bucket=self.bucket.bucket_name,
+            sessions_table=platform.storage.sessions.table_name,
+            idle_seconds=site.idle_seconds,
             agent_seconds=site.agent_timeout_seconds,
             build_seconds=site.build_timeout_seconds,
             push_seconds=site.push_timeout_seconds,
             run_seconds=site.run_timeout_seconds,
         )
-        return sfn.StateMachine(
+        machine = sfn.StateMachine(
             self,
             "Run",
             state_machine_name=state_machine_name(site.client_id),
@@ -160,6 +163,32 @@ class SiteStack(Stack):
                 include_execution_data=False,
             ),
         )
+        # The definition names the family only, so the order has to be said.
+        machine.node.add_dependency(task)
+        return machine
+
+    def _allow_run(self, role: iam.Role) -> None:
+        """RunTask of any revision: the old one is inactive from the moment a deploy replaces it, runs go on meanwhile."""
+        task, cluster = self.workspace.definition, self._platform.cluster
+        family = f"arn:{self.partition}:ecs:{self.region}:{self.account}:task-definition/{task.family}"
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["ecs:RunTask"],
+                resources=[family, f"{family}:*"],
+                conditions={"ArnEquals": {"ecs:cluster": cluster.cluster_arn}},
+            )
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[task.task_role.role_arn, task.obtain_execution_role().role_arn],
+                conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+            )
+        )
+        if self._site.idle_seconds > 0:
+            # An offer to the session's workspace is a write to the session's item.
+            sessions = self._platform.storage.sessions
+            role.add_to_policy(iam.PolicyStatement(actions=["dynamodb:UpdateItem"], resources=[sessions.table_arn]))
 
     def _register(self) -> None:
         site = self._site

@@ -166,20 +166,20 @@ class Responder:
     def _settled(self, command: CommandRecord) -> CommandRecord:
         """The command once its workspace has saved what there was, or after SETTLE_SECONDS."""
         end = self.now() + SETTLE_SECONDS * 1000
-        while self.now() < end and command.interruption is None and self._still_held(command):
+        while self.now() < end and self._saving(command):
             self.sleep(0.25)
             command = self._command(command.session_id, command.command_id) or command
         return self._command(command.session_id, command.command_id) or command
 
-    def _still_held(self, command: CommandRecord) -> bool:
+    def _saving(self, command: CommandRecord) -> bool:
+        """Whether a live workspace has still something to tell of the command: its WIP commit, or that it is pushed."""
+        if command.interruption and not command.interruption.pushing:
+            return False
         item = self.sessions.get_item(Key={"sessionId": command.session_id}, ConsistentRead=True).get("Item")
         session = SessionRecord.from_item(item) if item else None
-        return (
-            session is not None
-            and session.workspace_id is not None
-            and (session.alive_until or 0) > self.now()
-            and (session.claim_generation or 0) <= command.generation
-        )
+        if session is None or session.workspace_id is None or (session.alive_until or 0) <= self.now():
+            return False
+        return command.interruption is not None or (session.claim_generation or 0) <= command.generation
 
     def _answer(self, command: CommandRecord, outcome: Outcome) -> None:
         response = self._fixed(command, build_response(command, outcome, self.now()))

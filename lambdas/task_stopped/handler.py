@@ -6,53 +6,86 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
+from contracts.errors import ErrorCode, ErrorInfo, SfnError
+from contracts.records import SessionRecord
+from contracts.steps import StepRequest
 from lambdas.common.aws import client, error_code, patient, table
 from lambdas.common.settings import settings
-from lambdas.task_stopped.diagnosis import diagnose, request_of
+from lambdas.task_stopped.diagnosis import Diagnosis, diagnose, request_of
 
 logger = Logger()
 
 TOKEN_DONE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
 """The step was answered, or its run is over: nothing left to fail."""
 
+ENDED = Diagnosis(
+    SfnError.STOPPED,
+    ErrorInfo.of(ErrorCode.WORKSPACE_CRASHED, "The workspace ended before it took the step."),
+)
 
-def release_claim(session_id: str, task_arn: str) -> bool:
-    """Clears the session's claim if the stopped task still holds it."""
+
+def release_claim(session_id: str, task_arn: str) -> SessionRecord | None:
+    """Clears the session's claim if the stopped task still holds it; the session as it was then, otherwise None."""
     sessions = table(settings().need("SESSIONS_TABLE"))
     try:
-        patient(
+        answer = patient(
             lambda: sessions.update_item(
                 Key={"sessionId": session_id},
-                UpdateExpression="REMOVE workspaceId, aliveUntil, claimGeneration",
+                UpdateExpression="REMOVE workspaceId, aliveUntil, claimGeneration, serving, mailbox",
                 ConditionExpression="workspaceId = :task",
                 ExpressionAttributeValues={":task": task_arn},
+                ReturnValues="ALL_OLD",
             )
         )
     except sessions.meta.client.exceptions.ConditionalCheckFailedException:
-        return False
-    return True
+        return None
+    return SessionRecord.from_item(answer["Attributes"])
+
+
+def open_tokens(first: StepRequest, diagnosis: Diagnosis | None, held: SessionRecord | None) -> dict[str, Diagnosis]:
+    """The tokens that a stopped workspace may have left open, with what to answer. Pure.
+
+    `first` is the step its task was started for. The one it was at last, and the one that still lay in the mailbox, are
+    known from the session if the workspace did not give its claim back.
+    """
+    tokens = {first.task_token: diagnosis} if diagnosis else {}
+    if held is not None:
+        if held.serving:
+            tokens[held.serving.task_token] = diagnosis or ENDED
+        if held.mailbox:
+            # It was not touched: a fresh workspace does it, whatever ended this one.
+            tokens[held.mailbox.task_token] = ENDED
+    return tokens
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Releases the claim and, if the workspace did not end by itself, fails the step it was at."""
+    """Releases the claim and, if the workspace did not end by itself, fails the steps it left open."""
     detail = event["detail"]
     task_arn = detail["taskArn"]
     request = request_of(detail)
     if request is None:
         logger.info("not a workspace of ours", extra={"taskArn": task_arn})
         return {"ignored": True}
-    released = release_claim(request.session_id, task_arn)
+    held = release_claim(request.session_id, task_arn)
+    released = held is not None
     diagnosis = diagnose(detail)
     fields = {"taskArn": task_arn, "sessionId": request.session_id, "commandId": request.command_id}
+    if held is not None and held.serving:
+        fields |= {"commandId": held.serving.command_id, "step": held.serving.step.value}
     if diagnosis is None:
         logger.info("ended by itself", extra={**fields, "released": released})
-        return {"released": released}
-    logger.warning(diagnosis.info.message, extra={**fields, "released": released, "error": diagnosis.error})
+    else:
+        logger.warning(diagnosis.info.message, extra={**fields, "released": released, "error": diagnosis.error})
+    for token, answer in open_tokens(request, diagnosis, held).items():
+        _fail(token, answer)
+    return {"released": released, "error": diagnosis.error.value if diagnosis else None}
+
+
+def _fail(token: str, answer: Diagnosis) -> None:
     try:
         client("stepfunctions").send_task_failure(
-            taskToken=request.task_token, error=diagnosis.error.value, cause=diagnosis.info.to_json()
+            taskToken=token, error=answer.error.value, cause=answer.info.to_json()
         )
     except ClientError as error:
         if error_code(error) not in TOKEN_DONE:
             raise
-    return {"released": released, "error": diagnosis.error.value}

@@ -16,8 +16,15 @@ Json = dict[str, Any]
 HEARTBEAT_SECONDS = 180
 """Covers a Fargate cold start (45-70 s, image pull included): the clock runs from RunTask, not from the first heartbeat."""
 
-MARGIN_SECONDS = 180
-"""The container's own timeout fires first and saves its work; the state's is for a container that no longer can."""
+OFFER_HEARTBEAT_SECONDS = 30
+"""A living workspace sees an offer within half a second and beats every five. Without heartbeats a fresh one is started."""
+
+MARGIN_SECONDS = 1000
+"""The container's own timeout fires first and saves its work; the state's is for a container that no longer can.
+
+What comes before and after a step's own time: a Fargate start (120 s), the claim of another workspace (120), a first clone
+with a git host that is down for a while (60 + 600), saving and reporting (100).
+"""
 
 INPUT = "$states.context.Execution.Input"
 
@@ -29,6 +36,16 @@ ECS_TRANSIENT = [
     "ECS.ThrottlingException",
     "ECS.LimitExceededException",
     "ECS.SdkClientException",
+]
+
+DYNAMODB_TRANSIENT = [
+    # The workspace's refresh and intake's transaction write the same item.
+    "DynamoDb.TransactionConflictException",
+    "DynamoDb.ThrottlingException",
+    "DynamoDb.ProvisionedThroughputExceededException",
+    "DynamoDb.RequestLimitExceededException",
+    "DynamoDb.InternalServerErrorException",
+    "DynamoDb.SdkClientException",
 ]
 
 LAMBDA_TRANSIENT = [
@@ -46,12 +63,15 @@ class WorkflowParts:
 
     partition: str
     cluster_arn: str
-    task_definition_arn: str
+    task_definition: str
+    """The family: a run under way during a deploy must find a revision that is still active."""
     subnets: list[str]
     security_group: str
     commit_message_arn: str
     record_sync_arn: str
     site_bucket: str
+    sessions_table: str
+    idle_seconds: int
     agent_seconds: int
     build_seconds: int
     push_seconds: int
@@ -66,8 +86,14 @@ def definition(parts: WorkflowParts) -> Json:
         "TimeoutSeconds": parts.run_seconds,
         "StartAt": "Agent",
         "States": {
-            "Agent": _step(
-                parts, StepName.AGENT, parts.agent_seconds, assign="agent", then="HasChanges", on_failure="Salvage"
+            **_step(
+                parts,
+                "Agent",
+                StepName.AGENT,
+                parts.agent_seconds,
+                assign="agent",
+                then="HasChanges",
+                on_failure="Salvage",
             ),
             "HasChanges": {
                 "Type": "Choice",
@@ -89,8 +115,14 @@ def definition(parts: WorkflowParts) -> Json:
                 then="Build",
                 catch=[_catch("States.ALL", "Salvage")],
             ),
-            "Build": _step(
-                parts, StepName.BUILD, parts.build_seconds, assign="build", then="IsPublished", on_failure="Salvage"
+            **_step(
+                parts,
+                "Build",
+                StepName.BUILD,
+                parts.build_seconds,
+                assign="build",
+                then="IsPublished",
+                on_failure="Salvage",
             ),
             "IsPublished": {
                 "Type": "Choice",
@@ -118,25 +150,29 @@ def definition(parts: WorkflowParts) -> Json:
                     }
                 ],
             ),
-            "Push": _step(parts, StepName.PUSH, parts.push_seconds, assign="push", then="Done", on_failure="Failed"),
+            **_step(parts, "Push", StepName.PUSH, parts.push_seconds, assign="push", then="Done", on_failure="Failed"),
             "Done": {
-                "Type": "Succeed",
+                "Type": "Pass",
                 "Output": {
                     "agent": "{% $agent %}",
+                    "commitMessage": "{% $exists($commitMessage) ? $commitMessage : null %}",
                     "build": "{% $build %}",
+                    "sync": "{% $exists($sync) ? $sync : null %}",
                     "push": "{% $push %}",
                 },
+                "End": True,
             },
-            "Salvage": {
-                **_step(
-                    parts, StepName.SALVAGE, parts.push_seconds, assign="salvage", then="Failed", on_failure="Failed"
-                ),
-                "Comment": "Push what there is; the first error stays the run's",
-                "Catch": [
-                    {"ErrorEquals": [SfnError.INTERRUPTED], "Next": "Interrupted"},
-                    {"ErrorEquals": ["States.ALL"], "Next": "Failed"},
-                ],
-            },
+            # Push what there is; the first error stays the run's.
+            **_step(
+                parts,
+                "Salvage",
+                StepName.SALVAGE,
+                parts.push_seconds,
+                assign="salvage",
+                then="Failed",
+                on_failure="Failed",
+                keep_error=True,
+            ),
             "Failed": {"Type": "Fail", "Error": "{% $failure.Error %}", "Cause": "{% $failure.Cause %}"},
             "Interrupted": {
                 "Type": "Fail",
@@ -160,7 +196,74 @@ def _catch(error: str, state: str) -> Json:
     }
 
 
-def _step(parts: WorkflowParts, step: StepName, seconds: int, *, assign: str, then: str, on_failure: str) -> Json:
+def _step(
+    parts: WorkflowParts,
+    name: str,
+    step: StepName,
+    seconds: int,
+    *,
+    assign: str,
+    then: str,
+    on_failure: str,
+    keep_error: bool = False,
+) -> Json:
+    """One step: the state `name`, and where workspaces stay, `{name}InNewWorkspace` for when there is none to offer it to.
+
+    `keep_error`: a failure here leaves the variable `failure` as it is.
+    """
+    failed = {"ErrorEquals": ["States.ALL"], "Next": on_failure} if keep_error else _catch("States.ALL", on_failure)
+    interrupted = {"ErrorEquals": [SfnError.INTERRUPTED], "Next": "Interrupted"}
+    common = {"TimeoutSeconds": seconds + MARGIN_SECONDS, "Assign": {assign: "{% $states.result %}"}, "Next": then}
+    run = {**_run_task(parts, step), **common, "Catch": [interrupted, failed]}
+    if parts.idle_seconds == 0:
+        return {name: run}
+    fresh = f"{name}InNewWorkspace"
+    own_failure = {**failed, "ErrorEquals": [SfnError.STEP_FAILED, "States.Timeout"]}
+    # Whatever else goes wrong with an offer, a fresh workspace can do the step; one that still lives takes it over.
+    unanswered = {"ErrorEquals": ["States.ALL"], "Next": fresh}
+    lost = {"ErrorEquals": ["States.HeartbeatTimeout"], "Next": fresh}
+    offer = {**_offer(parts, step), **common, "Catch": [interrupted, lost, own_failure, unanswered]}
+    return {name: offer, fresh: run}
+
+
+def _offer(parts: WorkflowParts, step: StepName) -> Json:
+    """Puts the step into the mailbox of the session's workspace, if there is one that lives."""
+    mail = {
+        "step": {"S": step.value},
+        "taskToken": {"S": "{% $states.context.Task.Token %}"},
+        "sessionId": {"S": f"{{% {INPUT}.sessionId %}}"},
+        "commandId": {"S": f"{{% {INPUT}.commandId %}}"},
+        "generation": {"N": f"{{% $string({INPUT}.generation) %}}"},
+    }
+    return {
+        "Type": "Task",
+        "Resource": f"arn:{parts.partition}:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken",
+        "HeartbeatSeconds": OFFER_HEARTBEAT_SECONDS,
+        "Arguments": {
+            "TableName": parts.sessions_table,
+            "Key": {"sessionId": {"S": f"{{% {INPUT}.sessionId %}}"}},
+            "UpdateExpression": "SET mailbox = :mail",
+            "ConditionExpression": "aliveUntil > :now AND generation = :generation",
+            "ExpressionAttributeValues": {
+                ":mail": {"M": mail},
+                ":now": {"N": "{% $string($millis()) %}"},
+                ":generation": {"N": f"{{% $string({INPUT}.generation) %}}"},
+            },
+        },
+        "Retry": [
+            {
+                "ErrorEquals": DYNAMODB_TRANSIENT,
+                "IntervalSeconds": 1,
+                "BackoffRate": 2,
+                "MaxAttempts": 2,
+                "JitterStrategy": "FULL",
+            }
+        ],
+    }
+
+
+def _run_task(parts: WorkflowParts, step: StepName) -> Json:
+    """Starts a fresh workspace with the step."""
     environment = {
         StepEnv.STEP: step.value,
         StepEnv.TASK_TOKEN: "{% $states.context.Task.Token %}",
@@ -172,10 +275,9 @@ def _step(parts: WorkflowParts, step: StepName, seconds: int, *, assign: str, th
         "Type": "Task",
         "Resource": f"arn:{parts.partition}:states:::ecs:runTask.waitForTaskToken",
         "HeartbeatSeconds": HEARTBEAT_SECONDS,
-        "TimeoutSeconds": seconds + MARGIN_SECONDS,
         "Arguments": {
             "Cluster": parts.cluster_arn,
-            "TaskDefinition": parts.task_definition_arn,
+            "TaskDefinition": parts.task_definition,
             "LaunchType": "FARGATE",
             "PropagateTags": "TASK_DEFINITION",
             "NetworkConfiguration": {
@@ -194,7 +296,6 @@ def _step(parts: WorkflowParts, step: StepName, seconds: int, *, assign: str, th
                 ]
             },
         },
-        "Assign": {assign: "{% $states.result %}"},
         "Retry": [
             {
                 "ErrorEquals": ECS_TRANSIENT,
@@ -211,11 +312,6 @@ def _step(parts: WorkflowParts, step: StepName, seconds: int, *, assign: str, th
                 "JitterStrategy": "FULL",
             },
         ],
-        "Catch": [
-            {"ErrorEquals": [SfnError.INTERRUPTED], "Next": "Interrupted"},
-            _catch("States.ALL", on_failure),
-        ],
-        "Next": then,
     }
 
 
