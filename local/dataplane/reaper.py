@@ -1,19 +1,19 @@
-"""Finding what a task leaves behind: a container's end ends every process in it, a host process's end does not.
+"""The orphans of a task: a container's end ends every process in it, a host process's end does not.
 
-Two nets, because each has a hole. What the task's own process started becomes the data plane's child when that process
-dies (child subreaper, Linux), whatever session or environment it has; but not if the data plane was another one. And
-every process of a task has its home below the task's folder, unless it was given another environment.
+What the task's own process started becomes the data plane's child when that process dies (child subreaper, Linux),
+whatever session or environment it has. The net below this one is local/strays.py: after a data plane that was killed.
 """
 
 import contextlib
 import ctypes
 import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
+
+from local.strays import kill
 
 _PR_SET_CHILD_SUBREAPER = 36
 _ROUNDS = 20
@@ -40,55 +40,11 @@ def kill_orphans(own: Collection[int]) -> int:
         if not orphans:
             break
         for orphan in orphans:
-            killed |= _kill([orphan, *_descendants(orphan)])
+            killed |= kill([orphan, *_descendants(orphan)])
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(orphan, os.WNOHANG)
         time.sleep(0.01)  # a killed parent's children become ours only now: look again
     return len(killed)
-
-
-def kill_at_home(folder: Path) -> int:
-    """Kills every process whose HOME or SITEWRIGHT_ROOT is `folder` or below it; gives how many."""
-    killed: set[int] = set()
-    for _ in range(_ROUNDS):
-        found = _kill(living_at(folder))
-        killed |= found
-        if not found:
-            break
-        time.sleep(0.02)
-    return len(killed)
-
-
-def living_at(folder: Path) -> list[int]:
-    """Processes of ours whose HOME or SITEWRIGHT_ROOT is `folder` or below it.
-
-    Not those that merely stand in it: that may be a person's shell.
-    """
-    found = []
-    wanted = tuple(f"{name}={folder}".encode() for name in ("HOME", "SITEWRIGHT_ROOT"))
-    for pid, variables in environments():
-        for variable in variables:
-            if any(variable == mark or variable.startswith(mark + b"/") for mark in wanted):
-                found.append(pid)
-                break
-    return found
-
-
-def environments() -> Iterator[tuple[int, list[bytes]]]:
-    """The environment of every other process that may be looked at; none without /proc."""
-    for entry in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if int(entry.parent.name) != os.getpid():
-                yield int(entry.parent.name), entry.read_bytes().split(b"\0")
-
-
-def _kill(pids: list[int]) -> set[int]:
-    killed = set()
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
-            killed.add(pid)
-    return killed
 
 
 def _children(pid: int) -> list[int]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.dataplane.reaper import SPAWN, kill_at_home
+from local.dataplane.reaper import SPAWN
 from local.processes import ProcessRecord, start_time
+from local.strays import kill_until_none, living_at
 
 Json = dict[str, Any]
 
@@ -128,7 +129,7 @@ class Task:
                 os.killpg(self.process.pid, signal.SIGKILL)
         else:
             self._signal(signal.SIGKILL)
-        kill_at_home(self.folder)  # what left the group
+        kill_until_none(lambda: living_at(self.folder))  # what left the group
 
     def _signal(self, number: int) -> None:
         pid = self.process.pid if self.process is not None else self.adopted.pid if self.adopted else None

@@ -267,19 +267,24 @@ def test_what_left_the_session_ends_with_the_task(tmp_path: Path) -> None:
         bystander.wait()
 
 
-ORPHANED = """
+ORPHANED = '''
 import os, subprocess, sys, time
 from local.dataplane.reaper import become_subreaper, kill_orphans
 assert become_subreaper()
 own = subprocess.Popen(["sleep", "60"])
-code = "import os, subprocess as s; print(s.Popen(['sleep', '60'], env={}, start_new_session=True).pid, flush=True); os.kill(os.getpid(), 9)"
+code = """if True:
+    import os, subprocess
+    child = subprocess.Popen(["sleep", "60"], env={}, start_new_session=True)
+    print(child.pid, flush=True)
+    os.kill(os.getpid(), 9)
+"""
 task = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env={}, start_new_session=True)
 pid = int(task.stdout.readline())
 task.wait()
 killed = kill_orphans({own.pid})
 print(pid, killed, own.poll())
 own.kill()
-"""
+'''
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="subreapers are Linux's")
