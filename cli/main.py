@@ -24,7 +24,7 @@ out, err = Console(), Console(stderr=True)
 
 
 def _say(text: str) -> None:
-    err.print(f"  {text}", highlight=False)
+    err.print(f"  {text}", highlight=False, soft_wrap=True)
 
 
 @app.command()
