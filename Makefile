@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NPM_CONFIG_UPDATE_NOTIFIER := false
 
-.PHONY: setup demo down test test-e2e lint
+.PHONY: setup demo down test test-e2e bench lint
 
 setup: .venv/.done local/tools/node_modules/.done
 
@@ -35,6 +35,11 @@ test: lint
 	  tests/e2e/test_workflow.py::test_one_message_changes_the_live_site \
 	  tests/e2e/test_workflow.py::test_the_second_command_of_a_session_builds_on_the_first \
 	  tests/e2e/test_workflow.py::test_nothing_to_change_is_an_answer_too
+
+# From send to response against the same work by hand; N commands each way. Some three minutes on a calm machine.
+N ?= 7
+bench: setup
+	$(BIN)/python -m local.bench --count $(N)
 
 # All end-to-end tests: also interrupts, several sessions and sites, failures, killed containers. Some five minutes more.
 test-e2e: setup

@@ -1,24 +1,30 @@
 """`sitewright`: the local stack from the command line."""
 
 import json
+import signal
 import sys
 import time
 from itertools import pairwise
 from typing import Annotated
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.table import Table
 
 from contracts.site import DEFAULT_CLIENT
 from local.client import FINAL, Client
-from local.errors import LocalError
+from local.errors import Interrupted, LocalError
 from local.stack import down as stop_stack
 from local.stack import home_of, load
 from local.stack import up as start_stack
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 out, err = Console(), Console(stderr=True)
+
+
+def _say(text: str) -> None:
+    err.print(f"  {text}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -29,7 +35,8 @@ def up(
 ) -> None:
     """Starts the local stack, or adds a site to it."""
     began = time.monotonic()
-    info = start_stack(home_of(), client, site_repo, runtime, lambda text: err.print(f"  {text}", highlight=False))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated `up` stops what it started
+    info = start_stack(home_of(), client, site_repo, runtime, _say)
     err.print(f"Up after {time.monotonic() - began:.0f} s:", highlight=False)
     for site in info["sites"]:
         out.print(f"{site['client_id']}: {site['site_url']}", highlight=False)
@@ -38,7 +45,8 @@ def up(
 @app.command()
 def down() -> None:
     """Stops the local stack; the git repositories stay."""
-    err.print(f"Stopped {stop_stack(home_of())} processes.", highlight=False)
+    stopped = stop_stack(home_of(), _say)
+    err.print(f"Stopped {stopped} processes." if stopped else "Nothing was running.", highlight=False)
 
 
 @app.command()
@@ -53,7 +61,7 @@ def send(  # noqa: PLR0917 - typer passes by name
     timeout: Annotated[float, typer.Option(help="seconds to wait")] = 900,
 ) -> None:
     """Sends a command; with --wait the exit code is 0 only if the response says success."""
-    user = Client(load(home_of()))
+    user = Client(load(home_of(), whole=True))  # a half dead stack would take the message and never answer
     sent = user.send(sys.stdin.read() if text == "-" else text, client, session, thread, command_id)
     if not wait:
         ids = {"sessionId": sent.session_id, "commandId": sent.command_id, "chatThreadId": sent.chat_thread_id}
@@ -122,6 +130,12 @@ def main() -> None:
         tail = getattr(error, "tail", "")
         print(f"{tail}\n" if tail else "", end="", file=sys.stderr)
         print(f"{error.message} {error.remedy}", file=sys.stderr)
+        sys.exit(130 if isinstance(error, Interrupted) else 2)
+    except (BotoCoreError, ClientError) as error:
+        said = " ".join(str(error).split())
+        print(
+            f"The local stack did not do it: {said}. Look at {home_of().log}, or run `sitewright up`.", file=sys.stderr
+        )
         sys.exit(2)
 
 

@@ -1,6 +1,7 @@
 """`make demo`: up, one message, and proof that it did what it should."""
 
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ def _git(folder: str, *arguments: str) -> str:
 
 def main() -> int:
     """Exit code 0 only if the site changed over HTTP and the git remote has the commit."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated `up` stops what it started
     began = time.monotonic()
     print("Starting the local stack (nothing leaves this machine)")
     try:

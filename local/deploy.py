@@ -1,10 +1,12 @@
 """The real CDK command line against the emulator."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
-from typing import Any
+from typing import Any, BinaryIO
 
 from local.environment import aws_environment, service_environment
 from local.errors import DeployFailed
@@ -42,9 +44,29 @@ def cdk(home: Home, endpoint_url: str, sites: list[dict[str, Any]], *arguments: 
     ]
     log = home.log / "deploy.log"
     with log.open("ab") as output:
-        done = subprocess.run(argv, cwd=REPOSITORY_ROOT, env=env, stdout=output, stderr=output, check=False)
-    if done.returncode:
-        raise DeployFailed(arguments[0], done.returncode, log, tail(log, 25))
+        returncode = _run_group(argv, env, output)
+    if returncode:
+        raise DeployFailed(arguments[0], returncode, log, tail(log, 25))
+
+
+def _run_group(argv: list[str], env: dict[str, str], output: BinaryIO) -> int:
+    """A group of its own: `node` may be a wrapper, and Ctrl-C must end what it started too."""
+    process = subprocess.Popen(
+        argv,
+        cwd=REPOSITORY_ROOT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+    try:
+        return process.wait()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
 
 
 def bootstrap(home: Home, endpoint_url: str, sites: list[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local.home import REPOSITORY_ROOT, Home
+from local.strays import STACK_MARK
 
 _HOST = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "SHELL")
 
@@ -66,6 +67,7 @@ def service_environment(home: Home, host: Mapping[str, str]) -> dict[str, str]:
     env |= network_environment(host)
     env["PATH"] = os.pathsep.join([*tool_path(), env.get("PATH", os.defpath)])
     env["TMPDIR"] = str(home.tmp)
+    env[STACK_MARK] = str(home.root)
     env["PYTHONPATH"] = str(REPOSITORY_ROOT)
     env["PYTHONUNBUFFERED"] = "1"
     env["AWS_CONFIG_FILE"] = env["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull

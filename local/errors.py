@@ -39,8 +39,12 @@ class DeployFailed(LocalError):
         self.tail = tail
 
 
+class Interrupted(LocalError):
+    """Ctrl-C or SIGTERM in the middle of `up`."""
+
+
 class BadSiteRepository(LocalError):
-    """`--site-repo` names nothing that git can clone, or a repository without a commit."""
+    """`--site-repo` names nothing that git can clone, or a repository that is no site."""
 
 
 class BadSetting(LocalError):

@@ -1,7 +1,12 @@
 """Ports: the same ones every time where possible, others where they are taken. Loopback only."""
 
+import contextlib
+import fcntl
+import os
 import socket
-from collections.abc import Collection
+import tempfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 
@@ -9,6 +14,14 @@ PREFERRED = {"emulator": 4666, "git-host": 4667, "dataplane": 4668, "demo-model"
 """Ports of the services; a site's port is the next free one from SITE_PORT on."""
 
 SITE_PORT = 4670
+
+
+@contextlib.contextmanager
+def choosing() -> Iterator[None]:
+    """Held from the choice of ports until servers listen on them: two stacks that start at once would choose the same."""
+    with (Path(tempfile.gettempdir()) / f"sitewright-ports-{os.getuid()}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def is_free(port: int) -> bool:

@@ -12,6 +12,7 @@ from local.errors import ServiceFailed
 from local.home import REPOSITORY_ROOT, Home
 from local.ports import LOOPBACK
 from local.processes import ProcessRecord, start_detached, stop, tail
+from local.strays import kill_until_none, living_at, marked
 
 START_SECONDS = 40
 
@@ -30,7 +31,11 @@ def ensure(home: Home, name: str, arguments: list[str], *, url: str, extra: dict
         [sys.executable, "-m", *arguments], env=env, cwd=REPOSITORY_ROOT, log=log, fingerprint=fingerprint
     )
     record.save(path)
-    _wait(name, record, url, log)
+    try:
+        _wait(name, record, url, log)
+    except ServiceFailed:
+        stop([record], 2)  # else the next `up` would take it for one that runs
+        raise
     return True
 
 
@@ -42,7 +47,8 @@ def _wait(name: str, record: ProcessRecord, url: str, log: Path) -> None:
         except httpx.HTTPError:
             time.sleep(0.1)
         else:
-            return
+            if record.alive:  # else somebody else answers on the port
+                return
         if not record.alive:
             break
     raise ServiceFailed(name, "did not come up", log, tail(log))
@@ -55,7 +61,7 @@ def running(home: Home, name: str) -> bool:
 
 
 def stop_all(home: Home) -> int:
-    """Stops the data plane first (it ends its tasks), then the tasks that are left, then the rest; gives how many."""
+    """Stops the data plane first (it ends its tasks), then tasks, other services and strays; gives how many."""
     stopped = 0
     services = sorted(home.run.glob("*.json"), key=lambda p: p.stem != "dataplane")
     groups = [services[:1], sorted(home.task_records.glob("*.json")), services[1:]] if services else []
@@ -65,7 +71,7 @@ def stop_all(home: Home) -> int:
         stopped += len(records)
         for path in paths:
             path.unlink(missing_ok=True)
-    return stopped
+    return stopped + kill_until_none(lambda: [*marked(home.root), *living_at(home.tasks)])
 
 
 def loopback(port: int, path: str = "") -> str:

@@ -16,11 +16,12 @@ from contracts.site import DEFAULT_CLIENT, DEFAULT_DOMAIN, SiteConfig, SiteConfi
 from local.aws import Aws
 from local.deploy import ACCOUNT, REGION, bootstrap, deploy
 from local.environment import ACCESS_KEY, SECRET_KEY
-from local.errors import BadSetting, NotRunning
-from local.home import Home, write_private
-from local.ports import PREFERRED, SITE_PORT, choose_port
-from local.repositories import ensure_repository
+from local.errors import BadSetting, Interrupted, NotRunning
+from local.home import REPOSITORY_ROOT, Home, write_private
+from local.ports import PREFERRED, SITE_PORT, choose_port, choosing
+from local.repositories import checked_source, ensure_repository, without_credentials
 from local.services import ensure, loopback, running, stop_all
+from local.source import digest
 
 Json = dict[str, Any]
 Say = Callable[[str], None]
@@ -28,83 +29,128 @@ DEMO_KEY = "demo"
 
 
 @contextlib.contextmanager
-def locked(home: Home) -> Iterator[None]:
+def locked(home: Home, say: Say) -> Iterator[None]:
     """One `up` or `down` of a home at a time."""
     home.create()
     with home.lock_file.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another `up` or `down` of this stack")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def load(home: Home) -> Json:
-    """`stack.json` of a running stack. Raises NotRunning."""
+def load(home: Home, *, whole: bool = False) -> Json:
+    """`stack.json` of a running stack; `whole`: all of its services run. Raises NotRunning."""
     try:
         data: Json = json.loads(home.stack_file.read_text())
     except (OSError, ValueError) as error:
         raise NotRunning from error
     if not running(home, "emulator"):
         raise NotRunning("The local stack was started, but its emulator is gone.")
+    needed = [name for name in (*PREFERRED, "gateway") if name != "demo-model" or data["demo_model_url"]]
+    gone = [name for name in needed if not running(home, name)]
+    if whole and gone:
+        raise NotRunning(f"The local stack is half down: {', '.join(gone)} is gone.")
     return data
 
 
 def up(home: Home, client: str | None, site_repo: str | None, runtime: str, say: Say) -> Json:
     """Starts what is not running, deploys, writes `stack.json`. Raises LocalError."""
     _check(runtime)
-    with locked(home):
-        state = _state(home)
-        if not running(home, "emulator"):
-            state["deployed"] = []
-        if client and client not in state["sites"]:
-            state["sites"].append(client)
-        if not state["sites"]:
-            state["sites"].append(DEFAULT_CLIENT)
-        for name in state["sites"]:
-            _valid(name)
-            _repository(home, state, name, site_repo if name == (client or DEFAULT_CLIENT) else None)
+    with locked(home, say):
+        fresh = not running(home, "emulator")
+        if fresh and home.stack_file.exists():
+            say("the stack had not been stopped but its emulator is gone: starting anew, without its sessions and runs")
+        try:
+            return _up(home, client, site_repo, say)
+        except KeyboardInterrupt as error:
+            if not fresh:
+                raise Interrupted(
+                    "Interrupted; the stack runs on, maybe without the change.", "Run `sitewright up` again, or `down`."
+                ) from error
+            say("interrupted: stopping what was started")
+            _stop(home)
+            raise Interrupted("Interrupted; nothing is left running.", "Start again with `sitewright up`.") from error
+
+
+def _up(home: Home, client: str | None, site_repo: str | None, say: Say) -> Json:
+    state = _state(home)
+    if not running(home, "emulator"):
+        state["bootstrapped"], state["deployed"] = False, []
+    source = checked_source(site_repo) if site_repo else None
+    if client and client not in state["sites"]:
+        state["sites"].append(client)
+    if not state["sites"]:
+        state["sites"].append(DEFAULT_CLIENT)
+    for name in state["sites"]:
+        _valid(name)
+        _repository(home, state, name, source if name == (client or DEFAULT_CLIENT) else None)
+    if not home.token_file.exists():
+        write_private(home.token_file, secrets.token_urlsafe(24) + "\n")
+    with choosing():
         _ports(state, home)
         # Before the services start: a failure later must not forget the ports of those that run by then.
-        write_private(home.state_file, json.dumps(state, indent=2))
-        if not home.token_file.exists():
-            write_private(home.token_file, secrets.token_urlsafe(24) + "\n")
+        _save(home, state)
         model_url, model_key = _services(home, state, say)
-        sites = [_site(state, name, model_url) for name in state["sites"]]
-        endpoint = loopback(state["ports"]["emulator"])
-        if state["deployed"] != sites:
-            started = time.monotonic()
-            if not state["deployed"]:
-                bootstrap(home, endpoint, sites)
-                say(f"bootstrapped ({time.monotonic() - started:.0f} s)")
-            started = time.monotonic()
-            deploy(home, endpoint, sites)
-            say(f"deployed {len(sites) + 1} stacks ({time.monotonic() - started:.0f} s)")
-            state["deployed"] = sites
-        aws = Aws(endpoint, REGION)
-        for name in state["sites"]:
-            aws.secrets.put_secret_value(
-                SecretId=f"sitewright/{name}/git-token", SecretString=home.token_file.read_text().strip()
-            )
-            aws.secrets.put_secret_value(SecretId=f"sitewright/{name}/model-key", SecretString=model_key)
-        write_private(home.state_file, json.dumps(state, indent=2))
-        info = _describe(home, state, aws, model_url)
-        write_private(home.stack_file, json.dumps(info, indent=2))
-        return info
+    endpoint = loopback(state["ports"]["emulator"])
+    _deploy(home, state, endpoint, [_site(state, name, model_url) for name in state["sites"]], say)
+    aws = Aws(endpoint, REGION)
+    for name in state["sites"]:
+        aws.secrets.put_secret_value(
+            SecretId=f"sitewright/{name}/git-token", SecretString=home.token_file.read_text().strip()
+        )
+        aws.secrets.put_secret_value(SecretId=f"sitewright/{name}/model-key", SecretString=model_key)
+    info = _describe(home, state, aws, model_url)
+    write_private(home.stack_file, json.dumps(info, indent=2))
+    return info
 
 
-def down(home: Home) -> int:
+def _deploy(home: Home, state: Json, endpoint: str, sites: list[Json], say: Say) -> None:
+    """Deploys unless the very same sources and sites are deployed."""
+    source = digest(REPOSITORY_ROOT)
+    if state["deployed"] == sites and state.get("source") == source:
+        return
+    started = time.monotonic()
+    if not state.get("bootstrapped"):
+        bootstrap(home, endpoint, sites)
+        state["bootstrapped"] = True
+        say(f"bootstrapped ({time.monotonic() - started:.0f} s)")
+        started = time.monotonic()
+    # Written down before: what a deployment that fails leaves behind is neither the old state nor the new one.
+    state["source"] = ""
+    _save(home, state)
+    deploy(home, endpoint, sites)
+    say(f"deployed {len(sites) + 1} stacks ({time.monotonic() - started:.0f} s)")
+    state["deployed"], state["source"] = sites, source
+    _save(home, state)
+
+
+def down(home: Home, say: Say) -> int:
     """Stops everything; git repositories and ports are kept. Gives how many processes were stopped."""
     if not home.root.exists():
         return 0
-    with locked(home):
-        stopped = stop_all(home)
-        home.stack_file.unlink(missing_ok=True)
-        shutil.rmtree(home.tmp, ignore_errors=True)
-        return stopped
+    with locked(home, say):
+        return _stop(home)
+
+
+def _stop(home: Home) -> int:
+    stopped = stop_all(home)
+    home.stack_file.unlink(missing_ok=True)
+    shutil.rmtree(home.tmp, ignore_errors=True)
+    return stopped
+
+
+def _save(home: Home, state: Json) -> None:
+    write_private(home.state_file, json.dumps(state, indent=2))
 
 
 def _check(runtime: str) -> None:
     if runtime == "docker":
         raise BadSetting(
-            "The runtime `docker` is not built yet: workspaces run as processes.", "Leave out `--runtime`."
+            "The runtime `docker` is not built yet: workspaces run as processes of this machine.",
+            "Run `sitewright up` without `--runtime`.",
         )
     if runtime != "process":
         raise BadSetting(f"There is no runtime {runtime!r}.", "Use `process`.")
@@ -118,7 +164,7 @@ def _valid(client: str) -> None:
 
 
 def _repository(home: Home, state: Json, client: str, source: str | None) -> None:
-    bare, sources = home.git / f"{client}.git", state.setdefault("sources", {})
+    bare, sources = home.git / f"{client}.git", state["sources"]
     if source and bare.exists() and sources.get(client) != source:
         raise BadSetting(
             f"{client} has a repository already (from {sources.get(client) or 'the demo site'}).",
@@ -134,6 +180,8 @@ def _state(home: Home) -> Json:
         state: Json = json.loads(home.state_file.read_text())
     except (OSError, ValueError):
         state = {"ports": {}, "site_ports": {}, "sites": [], "deployed": []}
+    # Written before credentials were refused.
+    state["sources"] = {name: without_credentials(url) for name, url in state.get("sources", {}).items()}
     return state
 
 

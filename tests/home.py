@@ -11,14 +11,14 @@ HOME = Path(os.environ.setdefault("SITEWRIGHT_TEST_HOME", str(REPO / ".local-tes
 
 
 def sitewright(
-    *args: str, home: Path = HOME, check: bool = True, timeout: float = 300
+    *args: str, home: Path = HOME, cwd: Path = REPO, check: bool = True, timeout: float = 300
 ) -> subprocess.CompletedProcess[str]:
-    """Runs the command line against the tests' stack."""
+    """Runs the command line against the tests' stack; `cwd` is the checkout whose code runs."""
     env = {**os.environ, "SITEWRIGHT_HOME": str(home)}
     env.pop("ANTHROPIC_API_KEY", None)  # the tests are about the demo model, whatever the developer has set
     env.pop("ANTHROPIC_BASE_URL", None)
     argv = [sys.executable, "-m", "cli.main", *args]
-    done = subprocess.run(argv, cwd=REPO, env=env, capture_output=True, text=True, timeout=timeout, check=False)
+    done = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False)
     if check and done.returncode:
         raise AssertionError(
             f"sitewright {' '.join(args)} exited with {done.returncode}:\n{done.stdout}\n{done.stderr}"

@@ -17,6 +17,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.aws import Aws
+from local.dataplane.reaper import SPAWN, become_subreaper, kill_orphans
 from local.dataplane.task import Json, Task
 from local.environment import aws_environment, network_environment, tool_path
 from local.home import REPOSITORY_ROOT, Home
@@ -33,7 +34,7 @@ END_SECONDS = 7.0
 class DataPlane:
     """Runs the tasks of every cluster of the endpoint."""
 
-    def __init__(self, aws: Aws, home: Home, port: int, start_delay: float) -> None:
+    def __init__(self, aws: Aws, home: Home, port: int, start_delay: float, *, subreaper: bool = False) -> None:
         self.aws = aws
         self.home = home
         self.port = port
@@ -41,6 +42,7 @@ class DataPlane:
         self.tasks: dict[str, Task] = {}
         self.seen: set[str] = set()
         self.ending = False
+        self.subreaper = subreaper
 
     def run(self) -> None:
         """Polls until it is told to end; then stops what still runs."""
@@ -64,23 +66,43 @@ class DataPlane:
         for task in left:
             task.kill()
             self._record(task.id).unlink(missing_ok=True)
+        self._kill_orphans()
 
     def poll(self) -> None:
         """One round: new tasks, ended ones, logs."""
-        for cluster in self.aws.ecs.list_clusters()["clusterArns"]:
-            arns = self.aws.ecs.list_tasks(cluster=cluster, desiredStatus="RUNNING")["taskArns"]
+        for cluster in self._clusters():
+            arns = self._running(cluster)
             new = [arn for arn in arns if arn not in self.seen]
             if new:
                 for data in self.aws.ecs.describe_tasks(cluster=cluster, tasks=new[:100])["tasks"]:
                     self._start(dict(data))
             for task in list(self.tasks.values()):
-                if task.task["clusterArn"] == cluster and task.arn not in arns:
+                if task.task["clusterArn"] == cluster and task.arn not in arns and self._stopped(task):
                     task.stop()
         for task in list(self.tasks.values()):
             over = task.over
             self._ship(task)
             if over:
                 self._ended(task)
+
+    def _clusters(self) -> list[str]:
+        pages = self.aws.ecs.get_paginator("list_clusters").paginate()
+        return [arn for page in pages for arn in page["clusterArns"]]
+
+    def _running(self, cluster: str) -> list[str]:
+        # A task that is missing here is stopped: a page of 100 must not be taken for all of them.
+        pages = self.aws.ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus="RUNNING")
+        return [arn for page in pages for arn in page["taskArns"]]
+
+    def _stopped(self, task: Task) -> bool:
+        # Its token is an offset: a task that ends between two pages hides another one. The task itself knows.
+        found = self.aws.ecs.describe_tasks(cluster=task.task["clusterArn"], tasks=[task.arn])["tasks"]
+        return not found or found[0].get("desiredStatus") == "STOPPED"
+
+    def _kill_orphans(self) -> None:
+        if self.subreaper:
+            with SPAWN:
+                kill_orphans({task.process.pid for task in self.tasks.values() if task.process is not None})
 
     def _record(self, identity: str) -> Path:
         return self.home.task_records / f"{identity}.json"
@@ -131,6 +153,7 @@ class DataPlane:
 
     def _ended(self, task: Task) -> None:
         task.kill()  # as the container's end would: background children of the command go with it
+        self._kill_orphans()
         with contextlib.suppress(ClientError):
             self.aws.ecs.stop_task(cluster=task.task["clusterArn"], task=task.arn, reason="Essential container exited")
         task.reports += 1
@@ -200,7 +223,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--start-delay", type=float, default=0.0, help="seconds; stands for Fargate's cold start")
     options = parser.parse_args()
-    plane = DataPlane(Aws(options.endpoint, options.region), Home(options.home), options.port, options.start_delay)
+    aws, home = Aws(options.endpoint, options.region), Home(options.home)
+    plane = DataPlane(aws, home, options.port, options.start_delay, subreaper=become_subreaper())
 
     def end(*_: object) -> None:
         plane.ending = True

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local.dataplane.reaper import SPAWN
 from local.processes import ProcessRecord, start_time
+from local.strays import kill_until_none, living_at
 
 Json = dict[str, Any]
 
@@ -78,7 +80,7 @@ class Task:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 # A file, not a pipe: a data plane that ends must not take the task's output with it.
-                with self.log.open("ab") as log:
+                with SPAWN, self.log.open("ab") as log:
                     self.process = subprocess.Popen(
                         command,
                         cwd=self.folder,
@@ -121,12 +123,13 @@ class Task:
         timer.start()
 
     def kill(self) -> None:
-        """SIGKILL to whatever is left of the group, also when the container's own process has ended."""
+        """SIGKILL to whatever is left of the task, also when the container's own process has ended."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         else:
             self._signal(signal.SIGKILL)
+        kill_until_none(lambda: living_at(self.folder))  # what left the group
 
     def _signal(self, number: int) -> None:
         pid = self.process.pid if self.process is not None else self.adopted.pid if self.adopted else None

@@ -61,8 +61,11 @@ class Handler(BaseHTTPRequestHandler):
         scheme, _, value = self.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "basic":
             return False
-        _, _, password = base64.b64decode(value).decode(errors="replace").partition(":")
-        return hmac.compare_digest(password, self.server.token)
+        try:
+            _, _, password = base64.b64decode(value, validate=True).partition(b":")
+        except ValueError:  # no base64, or characters outside ASCII
+            return False
+        return hmac.compare_digest(password, self.server.token.encode())
 
     def _serve(self, body: bytes) -> None:
         url = urlsplit(self.path)

@@ -1,21 +1,27 @@
 """Tasks as real host processes, and what the data plane says about their ends; the emulator is an in-memory double."""
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from local.aws import Aws
 from local.dataplane.__main__ import DataPlane
 from local.home import Home
-from local.processes import ProcessRecord
+from local.processes import ProcessRecord, start_time
+from tests.home import REPO
 
 CLUSTER = "arn:aws:ecs:us-west-2:000000000000:cluster/c"
 OTHER = "arn:aws:ecs:us-west-2:000000000000:cluster/other"
 SHOW = (
     "import os; print(os.environ['A'], os.environ['B'], os.environ.get('AWS_PROFILE'), os.environ['SITEWRIGHT_ROOT'])"
 )
+PAGE = 2
 SLEEP = "import time; print('up', flush=True); time.sleep(60)"
 
 
@@ -35,14 +41,15 @@ class Emulator:
             ]
         }
         self.running = [f"{CLUSTER.replace(':cluster/', ':task/')}/t1"]
+        self.hidden = ""  # a running task that no page shows
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.lines: list[str] = []
 
-    def list_clusters(self) -> Any:
-        return {"clusterArns": [CLUSTER]}
-
-    def list_tasks(self, **_: Any) -> Any:
-        return {"taskArns": list(self.running)}
+    def get_paginator(self, name: str) -> Any:
+        pages = [{"clusterArns": [CLUSTER]}]
+        if name == "list_tasks":
+            pages = [{"taskArns": self.running[n : n + PAGE]} for n in range(0, len(self.running), PAGE)]
+        return SimpleNamespace(paginate=lambda **_: pages)
 
     def describe_tasks(self, tasks: list[str], **_: Any) -> Any:
         override = {"name": "workspace", "environment": [{"name": "B", "value": "overridden"}]}
@@ -53,7 +60,8 @@ class Emulator:
             "startedBy": "sfn",
             "overrides": {"containerOverrides": [override]},
         }
-        return {"tasks": [{"taskArn": arn, **task} for arn in tasks]}
+        status = {arn: "RUNNING" if arn in self.running or arn == self.hidden else "STOPPED" for arn in tasks}
+        return {"tasks": [{"taskArn": arn, "desiredStatus": status[arn], **task} for arn in tasks]}
 
     def describe_task_definition(self, **_: Any) -> Any:
         return {"taskDefinition": self.definition}
@@ -109,6 +117,13 @@ def poll_until(plane: DataPlane, done: Any) -> None:
     while not done():
         assert time.monotonic() < deadline, "nothing happened for 20 s"
         plane.poll()
+        time.sleep(0.02)
+
+
+def wait_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 5
+    while any(start_time(pid) for pid in pids):
+        assert time.monotonic() < deadline, "a child outlived its container"
         time.sleep(0.02)
 
 
@@ -172,11 +187,7 @@ def test_background_children_end_with_the_container(tmp_path: Path) -> None:
     emulator = Emulator(code)
     plane = plane_of(emulator, tmp_path)
     poll_until(plane, lambda: emulator.events)
-    stat = Path(f"/proc/{emulator.lines[0]}/stat")
-    deadline = time.monotonic() + 5
-    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
-        assert time.monotonic() < deadline, "the child outlived its container"
-        time.sleep(0.02)
+    wait_gone([int(emulator.lines[0])])
 
 
 def test_a_data_plane_after_a_crash_goes_on_with_the_running_process(tmp_path: Path) -> None:
@@ -210,3 +221,75 @@ def test_the_end_of_the_data_plane_ends_its_tasks(tmp_path: Path) -> None:
     assert record is not None
     assert not record.alive
     assert not list(plane.home.task_records.iterdir())
+
+
+def test_tasks_of_every_page_run_and_none_is_stopped(tmp_path: Path) -> None:
+    emulator = Emulator(SLEEP)
+    emulator.running = [f"{CLUSTER.replace(':cluster/', ':task/')}/t{n}" for n in range(5)]
+    plane = plane_of(emulator, tmp_path)
+    try:
+        poll_until(plane, lambda: len(emulator.lines) == 5)
+        plane.poll()
+        assert not any(task.stop_asked for task in plane.tasks.values())
+
+        emulator.hidden = emulator.running.pop(0)  # skipped by a page, but not stopped
+        plane.poll()
+        assert not plane.tasks["t0"].stop_asked
+
+        emulator.hidden = ""
+        poll_until(plane, lambda: emulator.events)
+        assert emulator.events[0][1]["detail"]["taskArn"].endswith("/t0")
+    finally:
+        plane.end()
+
+
+ESCAPED = """
+import os, subprocess, sys
+home = os.environ["SITEWRIGHT_ROOT"] + "/home"
+for env in ({"HOME": home, "PATH": os.environ["PATH"]}, dict(os.environ)):
+    child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL, env=env, start_new_session=True)
+    print(child.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_left_the_session_ends_with_the_task(tmp_path: Path) -> None:
+    emulator = Emulator(ESCAPED)
+    plane = plane_of(emulator, tmp_path)
+    bystander = subprocess.Popen(["sleep", "60"], cwd=tmp_path, env={"PWD": str(plane.home.tasks / "t1")})
+    try:
+        poll_until(plane, lambda: emulator.events)
+        assert len(emulator.lines) == 2
+        wait_gone([int(line) for line in emulator.lines])
+        assert bystander.poll() is None, "a shell that stands in the folder is nobody's leftover"
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+ORPHANED = '''
+import os, subprocess, sys, time
+from local.dataplane.reaper import become_subreaper, kill_orphans
+assert become_subreaper()
+own = subprocess.Popen(["sleep", "60"])
+code = """if True:
+    import os, subprocess
+    child = subprocess.Popen(["sleep", "60"], env={}, start_new_session=True)
+    print(child.pid, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+task = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env={}, start_new_session=True)
+pid = int(task.stdout.readline())
+task.wait()
+killed = kill_orphans({own.pid})
+print(pid, killed, own.poll())
+own.kill()
+'''
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="subreapers are Linux's")
+def test_an_orphan_without_any_mark_is_found_by_the_subreaper() -> None:
+    done = subprocess.run([sys.executable, "-c", ORPHANED], capture_output=True, text=True, check=True, cwd=REPO)
+    pid, killed, own = done.stdout.split()
+    assert (killed, own) == ("1", "None")
+    wait_gone([int(pid)])

@@ -77,10 +77,22 @@ def test_without_the_token_nothing_can_be_read(server: GitServer, token: str | N
     assert done.returncode != 0
 
 
-def test_garbage_for_a_token_is_refused(server: GitServer) -> None:
+GARBAGE = {
+    "no base64": b"Basic !",
+    "cut short": b"Basic eDph=b",
+    "nothing": b"Basic",
+    "not text": b"Basic " + base64.b64encode(b"x:\xff\xfe"),
+    "not ASCII": "Basic Grüße".encode("latin-1"),
+    "no scheme": b"eDphLXRva2Vu",
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("header", GARBAGE.values(), ids=GARBAGE.keys())
+def test_garbage_for_a_token_is_refused(server: GitServer, header: bytes) -> None:
     answer = httpx.get(
         url(server, "/amelia.git/info/refs?service=git-upload-pack"),
-        headers={"Authorization": "Basic !"},
+        headers=[(b"Authorization", header)],
         trust_env=False,
     )
     assert answer.status_code == 401

@@ -1,0 +1,63 @@
+"""Where the time of a command goes, from what the run itself wrote down. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+Json = dict[str, Any]
+Step = tuple[str, float, float]
+"""State, entered, left (seconds since the epoch)."""
+
+WORK = {"Agent": "agent", "Build": "build", "Push": "push"}
+
+
+def parts(
+    *, sent: float, answered: float, began: float, ended: float, steps: Sequence[Step], log: Sequence[Json]
+) -> Json:
+    """Seconds by part of one command, in order; they add up to `answered - sent`.
+
+    Args:
+        sent: when the message was put on the queue.
+        answered: when the answer was recorded as sent.
+        began, ended: of the execution.
+        steps: its states.
+        log: the workspace's lines for the command.
+    """
+    found: Json = {"queue, intake, run start": began - sent}
+    for name, entered, left in steps:
+        if name in WORK:
+            found |= _workspace_step(name, entered, left, [line for line in log if line.get("step") == WORK[name]])
+        elif name in {"WriteCommitMessage", "RecordSync"}:
+            found[name] = left - entered
+    found["run end, answer"] = answered - ended
+    found["state changes"] = (answered - sent) - sum(found.values())
+    return found
+
+
+def _workspace_step(name: str, entered: float, left: float, log: Sequence[Json]) -> Json:
+    ready = next((line for line in log if line["message"] == "workspace ready"), None)
+    done = next((line for line in log if line["message"] == "step done"), None)
+    if ready is None or done is None:
+        return {f"{name}: all": left - entered}
+    is_ready, is_done = _seconds(ready["time"]), _seconds(done["time"])
+    seconds = done["result"].get("seconds") or 0.0
+    # What is not a part of its own is "work"; `restore` of a build is the same that `workspace ready` tells.
+    inner = {k: v for k, v in seconds.items() if k != "restore"} if isinstance(seconds, dict) else {"work": seconds}
+    return {
+        f"{name}: task start, claim": is_ready - ready["seconds"] - entered,
+        f"{name}: restore": ready["seconds"],
+        **{f"{name}: {part}": value for part, value in inner.items()},
+        f"{name}: checkpoint, record": is_done - is_ready - sum(inner.values()),
+        f"{name}: report": left - is_done,
+    }
+
+
+def _seconds(iso: str) -> float:
+    return datetime.fromisoformat(iso).timestamp()
+
+
+def medians(rows: Sequence[Json]) -> dict[str, float]:
+    """The median of each part over all commands, in the order of the parts."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: round(median(row[name] for row in rows if name in row), 3) for name in names}

@@ -1,0 +1,57 @@
+"""One command through the stack, measured from outside."""
+
+import json
+import time
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from local.bench.breakdown import Step, parts
+from local.client import Client, Sent
+from local.errors import LocalError
+from local.home import Home
+
+Json = dict[str, Any]
+
+
+class CommandFailed(LocalError):
+    """A command of the benchmark was not carried out."""
+
+
+def command(client: Client, home: Home, site: str, instruction: str, session: str) -> tuple[float, Json]:
+    """Seconds from sending to the answer, and its parts. Raises CommandFailed."""
+    began = time.time()
+    sent = client.send(instruction, site, session)
+    answer = client.response(sent, 300)
+    if not answer["success"] or not answer["filesChanged"]:
+        raise CommandFailed(f"{instruction!r} came to {answer['status']}: {answer['summary']}", f"Read {home.log}.")
+    record = client.record(sent)
+    answered = (record.answered_at or 0) / 1000 if record else 0.0
+    run = client.aws.sfn.describe_execution(executionArn=client.execution_arn(sent))
+    ended = run["stopDate"].timestamp()
+    log = workspace_log(home, sent)
+    found = parts(
+        sent=began,
+        answered=answered,
+        began=run["startDate"].timestamp(),
+        ended=ended,
+        steps=_states(client, sent),
+        log=log,
+    )
+    return answered - began, found
+
+
+def _states(client: Client, sent: Sent) -> list[Step]:
+    steps = client.steps(client.execution_arn(sent))
+    return [(name, start, end) for (name, start), (_, end) in pairwise(steps)]
+
+
+def workspace_log(home: Home, sent: Sent) -> list[Json]:
+    """The lines of a command's workspaces, in the order of time."""
+    found: list[Json] = []
+    for path in home.task_logs.glob("*.log"):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if sent.command_id in text:
+            found += [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    lines = [line for line in found if line.get("commandId") == sent.command_id]
+    return sorted(lines, key=lambda line: datetime.fromisoformat(line["time"]))

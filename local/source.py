@@ -1,0 +1,27 @@
+"""What the deployed stacks are made of, as one digest: `up` deploys again when it has changed, and only then."""
+
+import hashlib
+from pathlib import Path
+
+PARTS = (
+    "app.py",
+    "cdk.json",
+    "contracts",
+    "stacks",
+    "lambdas",
+    "requirements.txt",
+    "local/deploy.py",
+    "local/tools/package-lock.json",
+)
+
+
+def digest(root: Path) -> str:
+    """Changes with the content or the name of any file that the templates and the Lambdas' code are made of."""
+    total = hashlib.sha256()
+    for part in PARTS:
+        top = root / part
+        for file in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                content = hashlib.sha256(file.read_bytes()).hexdigest()
+                total.update(f"{file.relative_to(root)}\0{content}\n".encode())
+    return total.hexdigest()

@@ -1,0 +1,194 @@
+"""`cdk deploy` and `cdk destroy` themselves: what a second one, an update, a new site and the end change, and nothing else.
+
+On an emulator of its own, from a copy of the sources that may be edited.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import local.deploy
+from local.aws import Aws
+from local.home import Home
+from local.processes import ProcessRecord, stop
+from local.strays import marked
+from tests.home import HOME, REPO, sitewright
+
+SOURCES = ("app.py", "cdk.json", "cli", "container", "contracts", "lambdas", "local", "requirements.txt", "stacks")
+EDIT = '\n\ndef handler(event: object, context: object) -> dict[str, str]:\n    return {"edited": "yes"}\n'
+Snapshot = dict[str, Any]
+
+
+@dataclass
+class Checkout:
+    """A copy of the sources and the stack that is made of it."""
+
+    tree: Path
+    home: Home
+
+    def up(self, *arguments: str) -> str:
+        done = sitewright("up", *arguments, home=self.home.root, cwd=self.tree)
+        return done.stdout + done.stderr
+
+    @property
+    def state(self) -> Snapshot:
+        found: Snapshot = json.loads(self.home.state_file.read_text())
+        return found
+
+    @property
+    def aws(self) -> Aws:
+        return Aws(f"http://127.0.0.1:{self.state['ports']['emulator']}", local.deploy.REGION)
+
+    def cdk(self, *arguments: str) -> str:
+        """Runs `cdk` as `up` does; gives what it said."""
+        log = self.home.log / "deploy.log"
+        before = log.stat().st_size
+        local.deploy.cdk(self.home, self.aws.endpoint_url, self.state["deployed"], *arguments)
+        return log.read_bytes()[before:].decode()
+
+    def stacks(self) -> dict[str, Snapshot]:
+        """Each stack with its times, its events and its resources."""
+        found = {}
+        cloudformation = self.aws.cloudformation
+        for stack in cloudformation.describe_stacks()["Stacks"]:
+            name = stack["StackName"]
+            events = cloudformation.get_paginator("describe_stack_events").paginate(StackName=name)
+            resources = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+            found[name] = {
+                "updated": stack.get("LastUpdatedTime"),
+                "status": stack["StackStatus"],
+                "events": [event["EventId"] for page in events for event in page["StackEvents"]],
+                "resources": {
+                    resource["LogicalResourceId"]: (resource["ResourceType"], resource["PhysicalResourceId"])
+                    for page in resources
+                    for resource in page["StackResourceSummaries"]
+                },
+            }
+        return found
+
+    def functions(self) -> dict[str, tuple[str, str]]:
+        """Each function's code and the time it was last changed."""
+        return {
+            function["FunctionName"]: (function["CodeSha256"], function["LastModified"])
+            for function in self.aws.functions.list_functions()["Functions"]
+        }
+
+    def tables(self) -> dict[str, Any]:
+        client = self.aws.dynamodb.meta.client
+        names = client.list_tables()["TableNames"]
+        return {name: client.describe_table(TableName=name)["Table"]["CreationDateTime"] for name in names}
+
+    def buckets(self) -> dict[str, Any]:
+        return {bucket["Name"]: bucket["CreationDate"] for bucket in self.aws.s3.list_buckets()["Buckets"]}
+
+    def machines(self) -> dict[str, Any]:
+        found = self.aws.sfn.list_state_machines()["stateMachines"]
+        return {machine["name"]: machine["creationDate"] for machine in found}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worker: str) -> Iterator[Checkout]:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for name in SOURCES:
+        if (REPO / name).is_dir():
+            shutil.copytree(REPO / name, tree / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
+        else:
+            shutil.copy(REPO / name, tree / name)
+    (tree / "local/tools/node_modules").symlink_to(REPO / "local/tools/node_modules")
+    monkeypatch.setattr(local.deploy, "REPOSITORY_ROOT", tree)
+    home = Home(HOME / f"deploy-{worker}")
+    shutil.rmtree(home.root, ignore_errors=True)
+    yield Checkout(tree, home)
+    sitewright("down", home=home.root, check=False)
+    stop([record for path in home.run.glob("**/*.json") if (record := ProcessRecord.load(path))], 5)
+    left = marked(home.root)
+    shutil.rmtree(home.root, ignore_errors=True)
+    assert not left, "`down` left processes behind"
+
+
+def test_the_life_of_a_deployment(checkout: Checkout) -> None:
+    checkout.up("--client", "first")
+    assert set(checkout.stacks()) == {"CDKToolkit", "Sitewright-Platform", "Sitewright-Site-first"}
+
+    a_second_deploy_changes_nothing(checkout)
+    an_edited_lambda_runs_after_the_next_up(checkout)
+    another_site_leaves_the_first_alone(checkout)
+    destroy_leaves_the_retained_and_nothing_else(checkout)
+
+
+def a_second_deploy_changes_nothing(checkout: Checkout) -> None:
+    before = (checkout.stacks(), checkout.functions(), checkout.tables(), checkout.buckets(), checkout.machines())
+
+    said = checkout.cdk("deploy", "--all", "--require-approval", "never")
+
+    assert "Sitewright-Platform (no changes)" in said, said
+    assert "Sitewright-Site-first (no changes)" in said, said
+    after = (checkout.stacks(), checkout.functions(), checkout.tables(), checkout.buckets(), checkout.machines())
+    assert after == before
+    log_size = (checkout.home.log / "deploy.log").stat().st_size
+    assert "deployed" not in checkout.up()
+    assert (checkout.home.log / "deploy.log").stat().st_size == log_size, "`up` deployed what is deployed"
+
+
+def an_edited_lambda_runs_after_the_next_up(checkout: Checkout) -> None:
+    stacks, functions = checkout.stacks(), checkout.functions()
+    kept = (checkout.tables(), checkout.buckets(), checkout.machines())
+    with (checkout.tree / "lambdas/commit_message/handler.py").open("a") as file:
+        file.write(EDIT)
+
+    assert "deployed" in checkout.up(), "the edit was not picked up"
+
+    [name] = [name for name in checkout.functions() if "CommitMessage" in name]
+    answer = checkout.aws.functions.invoke(FunctionName=name, Payload=b"{}")
+    assert json.loads(answer["Payload"].read()) == {"edited": "yes"}
+    # the Lambdas share one asset: all have the new code, and all are the same functions as before
+    assert set(checkout.functions()) == set(functions)
+    assert not {code for code, _ in checkout.functions().values()} & {code for code, _ in functions.values()}
+    after = checkout.stacks()
+    assert after["Sitewright-Site-first"] == stacks["Sitewright-Site-first"]
+    assert after["Sitewright-Platform"]["resources"] == stacks["Sitewright-Platform"]["resources"]
+    assert after["Sitewright-Platform"]["updated"] != stacks["Sitewright-Platform"]["updated"]
+    assert (checkout.tables(), checkout.buckets(), checkout.machines()) == kept
+
+
+def another_site_leaves_the_first_alone(checkout: Checkout) -> None:
+    before, functions = checkout.stacks(), checkout.functions()
+    checkout.aws.s3.put_object(Bucket="edit.first.webordinary.com", Key="kept.txt", Body=b"kept")
+
+    checkout.up("--client", "second")
+
+    after = checkout.stacks()
+    assert set(after) - set(before) == {"Sitewright-Site-second"}
+    assert {name: after[name] for name in before} == before
+    assert checkout.functions() == functions
+
+
+def destroy_leaves_the_retained_and_nothing_else(checkout: Checkout) -> None:
+    tables, buckets, aws = checkout.tables(), checkout.buckets(), checkout.aws
+
+    checkout.cdk("destroy", "--all", "--force")
+
+    assert set(checkout.stacks()) == {"CDKToolkit"}
+    assert checkout.tables() == tables
+    assert checkout.buckets() == buckets
+    assert len(tables) == 3
+    assert sorted(name.split(".")[0] for name in buckets if "cdk" not in name)[:2] == ["edit", "edit"]
+    body = aws.s3.get_object(Bucket="edit.first.webordinary.com", Key="kept.txt")["Body"].read()
+    assert body == b"kept"
+    assert not checkout.functions()
+    assert not checkout.machines()
+    assert not aws.sqs.list_queues().get("QueueUrls")
+    assert not aws.events.list_rules()["Rules"]
+    assert not aws.secrets.list_secrets()["SecretList"]
+    assert not aws.logs.describe_log_groups(logGroupNamePrefix="/sitewright")["logGroups"]
+    assert not aws.functions.list_event_source_mappings()["EventSourceMappings"]
+    parameters = aws.ssm.describe_parameters()["Parameters"]
+    assert not [parameter["Name"] for parameter in parameters if "sitewright" in parameter["Name"]]
+    clusters = aws.ecs.describe_clusters(clusters=aws.ecs.list_clusters()["clusterArns"])["clusters"]
+    assert not [cluster["clusterName"] for cluster in clusters if cluster["status"] == "ACTIVE"]

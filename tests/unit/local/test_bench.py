@@ -1,0 +1,43 @@
+"""The breakdown of a command's time, from records as a run writes them."""
+
+from typing import Any
+
+import pytest
+
+from local.bench.breakdown import medians, parts
+
+LOG: list[dict[str, Any]] = [
+    {"time": "1970-01-01T00:00:02.000+00:00", "message": "workspace ready", "step": "agent", "seconds": 0.3},
+    {"time": "1970-01-01T00:00:04.000+00:00", "message": "step done", "step": "agent", "result": {"seconds": 1.5}},
+    {"time": "1970-01-01T00:00:06.000+00:00", "message": "workspace ready", "step": "build", "seconds": 0.2},
+    {
+        "time": "1970-01-01T00:00:10.000+00:00",
+        "message": "step done",
+        "step": "build",
+        "result": {"seconds": {"restore": 0.2, "install": 1.0, "build": 2.5}},
+    },
+]
+STEPS = [("Agent", 1.0, 4.1), ("HasChanges", 4.1, 4.2), ("WriteCommitMessage", 4.2, 4.5), ("Build", 4.5, 10.5)]
+
+
+def test_the_parts_add_up_to_the_whole() -> None:
+    found = parts(sent=0.2, answered=11.0, began=0.9, ended=10.6, steps=STEPS, log=LOG)
+
+    assert sum(found.values()) == pytest.approx(10.8)
+    assert found["queue, intake, run start"] == pytest.approx(0.7)
+    assert found["Agent: task start, claim"] == pytest.approx(0.7)
+    assert found["Agent: work"] == 1.5
+    assert found["Agent: checkpoint, record"] == pytest.approx(0.5)
+    assert found["Build: install"] == 1.0
+    assert found["Build: checkpoint, record"] == pytest.approx(0.5)
+    assert "Build: work" not in found
+    assert found["run end, answer"] == pytest.approx(0.4)
+
+
+def test_a_step_without_a_log_is_one_part() -> None:
+    found = parts(sent=0.0, answered=11.0, began=0.9, ended=10.6, steps=STEPS, log=[])
+    assert found["Agent: all"] == pytest.approx(3.1)
+
+
+def test_medians_keep_the_order_and_take_what_is_there() -> None:
+    assert medians([{"b": 1.0, "a": 2.0}, {"b": 3.0}, {"b": 5.0, "a": 4.0}]) == {"b": 3.0, "a": 3.0}
