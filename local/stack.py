@@ -254,6 +254,8 @@ def _site(state: Json, client: str, model_url: str | None) -> Json:
     }
     if model_url:
         site["modelBaseUrl"] = model_url
+    if idle := os.environ.get("SITEWRIGHT_IDLE_SECONDS"):
+        site["idleSeconds"] = int(idle)
     return site
 
 

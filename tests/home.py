@@ -14,7 +14,8 @@ def sitewright(
     *args: str, home: Path = HOME, cwd: Path = REPO, check: bool = True, timeout: float = 300
 ) -> subprocess.CompletedProcess[str]:
     """Runs the command line against the tests' stack; `cwd` is the checkout whose code runs."""
-    env = {**os.environ, "SITEWRIGHT_HOME": str(home)}
+    # Each test has sessions of its own: workspaces that stay for minutes would only pile up.
+    env = {"SITEWRIGHT_IDLE_SECONDS": "5", **os.environ, "SITEWRIGHT_HOME": str(home)}
     env.pop("ANTHROPIC_API_KEY", None)  # the tests are about the demo model, whatever the developer has set
     env.pop("ANTHROPIC_BASE_URL", None)
     argv = [sys.executable, "-m", "cli.main", *args]

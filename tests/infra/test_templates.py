@@ -54,16 +54,18 @@ def test_cfn_lint_finds_no_error(templates: dict[str, dict[str, Any]], tmp_path:
     assert done.returncode == 0, done.stdout
 
 
-def machine() -> dict[str, Any]:
+def machine(idle_seconds: int = 300) -> dict[str, Any]:
     parts = WorkflowParts(
         partition="aws",
         cluster_arn="arn:aws:ecs:us-west-2:123456789012:cluster/c",
-        task_definition_arn="arn:aws:ecs:us-west-2:123456789012:task-definition/t:1",
+        task_definition="sitewright-amelia",
         subnets=["subnet-1"],
         security_group="sg-1",
         commit_message_arn="arn:aws:lambda:us-west-2:123456789012:function:m",
         record_sync_arn="arn:aws:lambda:us-west-2:123456789012:function:r",
         site_bucket="edit.amelia.example.com",
+        sessions_table="Sessions",
+        idle_seconds=idle_seconds,
         agent_seconds=1800,
         build_seconds=900,
         push_seconds=300,
@@ -72,9 +74,10 @@ def machine() -> dict[str, Any]:
     return definition(parts)
 
 
-def test_the_state_machine_is_valid(tmp_path: Path) -> None:
+@pytest.mark.parametrize("idle_seconds", [0, 300])
+def test_the_state_machine_is_valid(tmp_path: Path, idle_seconds: int) -> None:
     file = tmp_path / "machine.json"
-    file.write_text(json.dumps(machine()))
+    file.write_text(json.dumps(machine(idle_seconds)))
     node = Path(sys.executable).parent / "node"
     validator = REPO / "local/tools/node_modules/asl-validator/dist/bin/asl-validator.js"
     done = subprocess.run(
@@ -83,21 +86,24 @@ def test_the_state_machine_is_valid(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_task_is_caught_bounded_and_retried() -> None:
-    states = machine()["States"]
+@pytest.mark.parametrize("idle_seconds", [0, 300])
+def test_every_task_is_caught_bounded_and_retried(idle_seconds: int) -> None:
+    states = machine(idle_seconds)["States"]
     tasks = {name: state for name, state in states.items() if state["Type"] == "Task"}
-    assert set(tasks) == {"Agent", "WriteCommitMessage", "Build", "RecordSync", "Push", "Salvage"}
+    steps = {"Agent", "Build", "Push", "Salvage"}
+    fresh = {f"{step}InNewWorkspace" for step in steps} if idle_seconds else set()
+    assert set(tasks) == {"WriteCommitMessage", "RecordSync"} | steps | fresh
     for name, state in tasks.items():
         assert state["TimeoutSeconds"] > 0, name
         assert state["Retry"], name
         assert any("States.ALL" in catch["ErrorEquals"] for catch in state["Catch"]), name
-        if "ecs:runTask" in state["Resource"]:
+        if state["Resource"].endswith(".waitForTaskToken"):
             assert state["HeartbeatSeconds"] < state["TimeoutSeconds"], name
             assert "Workspace.Interrupted" in state["Catch"][0]["ErrorEquals"], name
 
 
 def test_the_override_stays_below_the_limit_of_ecs() -> None:
-    overrides = machine()["States"]["Agent"]["Arguments"]["Overrides"]
+    overrides = machine()["States"]["AgentInNewWorkspace"]["Arguments"]["Overrides"]
     values = {StepEnv.TASK_TOKEN: "t" * 1024, StepEnv.SESSION_ID: "s" * 128, StepEnv.COMMAND_ID: "c" * 128}
     for pair in overrides["ContainerOverrides"][0]["Environment"]:
         pair["Value"] = values.get(pair["Name"], pair["Value"])
