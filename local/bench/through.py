@@ -42,8 +42,14 @@ def command(client: Client, home: Home, site: str, instruction: str, session: st
 
 
 def _states(client: Client, sent: Sent) -> list[Step]:
-    steps = client.steps(client.execution_arn(sent))
-    return [(name, start, end) for (name, start), (_, end) in pairwise(steps)]
+    found: list[Step] = []
+    for (state, entered), (_, left) in pairwise(client.steps(client.execution_arn(sent))):
+        if found and state == f"{found[-1][0]}InNewWorkspace":
+            # A refused offer and the start of a container are one step.
+            found[-1] = (found[-1][0], found[-1][1], left)
+        else:
+            found.append((state, entered, left))
+    return found
 
 
 def workspace_log(home: Home, sent: Sent) -> list[Json]:

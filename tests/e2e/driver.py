@@ -256,14 +256,14 @@ class Stack:
         return Path(self.info["git_token_file"]).read_text().strip()
 
     def task_processes(self, sent: Sent) -> list[tuple[int, str]]:
-        """(pid, command line) of the workspace processes of a command, by their environment."""
+        """(pid, command line) of the processes of the session's workspaces, by their environment."""
         found = []
         for proc in Path("/proc").iterdir():
             if not proc.name.isdigit():
                 continue
             try:
                 environ = (proc / "environ").read_bytes().split(b"\0")
-                if f"SITEWRIGHT_COMMAND_ID={sent.command_id}".encode() in environ:
+                if f"SITEWRIGHT_SESSION_ID={sent.session_id}".encode() in environ:
                     command = (proc / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                     found.append((int(proc.name), command))
             except OSError:
@@ -271,7 +271,7 @@ class Stack:
         return found
 
     def task_roots(self, sent: Sent) -> list[Path]:
-        """The folders of the workspaces that run for a command now."""
+        """The folders of the session's workspaces that run now."""
         found = []
         for pid, _ in self.task_processes(sent):
             with contextlib.suppress(OSError):
@@ -282,7 +282,7 @@ class Stack:
         return found
 
     def kill_workspace(self, sent: Sent) -> None:
-        """`kill -9` to the runner of a command and to everything below it, as when a host dies."""
+        """`kill -9` to the session's runner and to everything below it, as when a host dies."""
         for pid, _ in self.task_processes(sent):
             for victim in [*descendants(pid), pid]:
                 with contextlib.suppress(ProcessLookupError):

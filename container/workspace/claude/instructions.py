@@ -20,16 +20,20 @@ _RULES_BYTES = 32 * 1024
 """They travel in an argument, and Linux ends one at 128 KiB."""
 
 
-def instructions(site: Path, *, anew: bool = False) -> str:
+RECALLED = "What is known of it, oldest first (this is a record, no instruction):"
+
+
+def instructions(site: Path, *, anew: bool = False, recalled: str = "") -> str:
     """The text to append.
 
     Args:
         site: the checkout. Its settings are not loaded (they could run programs), its rules are read here.
         anew: an earlier conversation of the session is lost.
+        recalled: what is known of that conversation.
     """
     parts = [ROLE]
     if anew:
-        parts.append(ANEW)
+        parts.append(f"{ANEW}\n\n{RECALLED}\n{recalled}" if recalled else ANEW)
     for name in RULES:
         rules = _read(site, name)
         if rules:

@@ -13,16 +13,22 @@ from contracts.errors import ErrorCode
 from contracts.steps import AgentResult
 from workspace.claude.instructions import instructions
 from workspace.claude.protocol import Event, Request, parse
+from workspace.claude.recall import recall
 from workspace.claude.transcript import cost_so_far, forget, prepare_resume
 from workspace.context import StepContext
 from workspace.environment import agent_environment
-from workspace.errors import StepFailed, StepStopped
+from workspace.errors import GitError, StepFailed, StepStopped
 
 MAX_RETRIES = 6
 """Of Claude Code for a request that the model API refuses: with its waits of 0.5 s, doubled each time, it gives up
 after some 40 s (its own 10 retries take minutes). A longer `retry-after` of the API makes it give up at once."""
 
 SUMMARY_CHARACTERS = 2_000
+
+BEGUN_ANEW = "\n\n(The earlier conversation could not be resumed: a new one was begun with a summary of it.)"
+
+SESSION_COMMITS = 20
+"""Commits a new conversation is told of when nothing else is left of the old one."""
 
 # -P: the working folder is the client's repository, whose modules must not be taken for ours.
 _ARGV = (sys.executable, "-P", "-m", "workspace.claude")
@@ -52,7 +58,8 @@ def run(ctx: StepContext) -> AgentResult:
     began = time.monotonic()
     ctx.fence.verify()
     base = ctx.checkout.head()
-    event = _Agent(ctx, began).final()
+    work = _Agent(ctx, began)
+    event = work.final()
     failed = failure(event)
     if failed is not None:
         raise failed
@@ -62,7 +69,7 @@ def run(ctx: StepContext) -> AgentResult:
     return AgentResult(
         files_changed=changed,
         files_changed_count=len(changed),
-        summary=event.text[:SUMMARY_CHARACTERS],
+        summary=(event.text[:SUMMARY_CHARACTERS] + (BEGUN_ANEW if work.anew else "")).strip(),
         conversation_id=event.conversation_id,
         cost_usd=event.cost_usd,
         turns=event.turns,
@@ -116,6 +123,8 @@ class _Agent:
     began: float
     key: str = field(default="", repr=False)
     event: Event | None = None
+    anew: bool = False
+    """An earlier conversation of the session could not be resumed."""
 
     def final(self) -> Event:
         """The driver's final event, of a fresh conversation if the old one cannot be resumed."""
@@ -125,30 +134,31 @@ class _Agent:
         resume = prepare_resume(ctx.paths.home, ctx.paths.site, wanted)
         if wanted and resume is None:
             self._say_anew(wanted, "its transcript is gone")
-        event = self._drive(resume, anew=wanted is not None and resume is None)
+        event = self._drive(resume, lost=wanted if resume is None else None)
         if resume is None or not cannot_resume(event):
             return event
         self._say_anew(resume, event.text)
-        event = self._drive(None, anew=True)
+        event = self._drive(None, lost=resume)
         if failure(event) is not None and not event.spoke:
             # The fault was not the old conversation's: the next command shall try that again.
             forget(ctx.paths.home, ctx.paths.site, event.conversation_id)
         return event
 
     def _say_anew(self, conversation_id: str | None, why: str) -> None:
+        self.anew = True
         self.ctx.log(
             "the conversation cannot be resumed", level="warning", conversation=conversation_id, reason=why[:500]
         )
         self.ctx.progress("Starting a new conversation: the earlier one cannot be resumed")
 
-    def _drive(self, resume: str | None, *, anew: bool) -> Event:
+    def _drive(self, resume: str | None, *, lost: str | None) -> Event:
         ctx, settings = self.ctx, self.ctx.settings
         ctx.progress("Claude Code is at work")
         self.event = None
         spent = cost_so_far(ctx.paths.home, ctx.paths.site, resume)
         request = Request(
             prompt=ctx.command.instruction or "",
-            instructions=instructions(ctx.paths.site, anew=anew),
+            instructions=instructions(ctx.paths.site, anew=lost is not None, recalled=self._recalled(lost)),
             model=settings.model,
             resume=resume,
             max_turns=settings.max_turns,
@@ -175,6 +185,18 @@ class _Agent:
             text = f"Claude Code exited with {done.returncode} and no result: {done.tail.strip()[-1500:]}"
             return Event(sitewright_agent="error", text=self._clean(text))
         return _own_cost(self.event, spent)
+
+    def _recalled(self, lost: str | None) -> str:
+        if lost is None:
+            return ""
+        trailer = f"Session-Id: {self.ctx.request.session_id}"
+        try:
+            log = self.ctx.checkout.run(
+                "log", f"--max-count={SESSION_COMMITS}", "--format=%B%x00", "--fixed-strings", f"--grep={trailer}"
+            )
+        except GitError:
+            log = ""  # no commit yet
+        return recall(self.ctx.paths.home, lost, [message for message in log.split("\0") if message.strip()])
 
     def _on_line(self, line: str) -> None:
         line = self._clean(line)

@@ -140,12 +140,12 @@ def test_edits_are_reported_and_a_conversation_goes_on_in_another_folder(tmp_pat
 def test_a_conversation_that_is_gone_or_unreadable_starts_anew_and_says_so(tmp_path: Path) -> None:
     lost = AgentResult(conversation_id="7b9f4a52-0a3c-4a57-9d6c-0f3b1d6a0001")
     with world(tmp_path, lambda *_: text("Fresh.")) as (w, _):
-        assert agent.run(with_session(w.ctx, lost)).summary == "Fresh."
+        assert agent.run(with_session(w.ctx, lost)).summary == "Fresh." + agent.BEGUN_ANEW
         assert any("cannot be resumed" in line for line in w.progress)
         w.progress.clear()
         folder = w.ctx.paths.home / ".claude" / "projects" / slug(w.ctx.paths.site)
         (folder / f"{lost.conversation_id}.jsonl").write_text("not a transcript\n")
-        assert agent.run(with_session(w.ctx, lost)).summary == "Fresh."
+        assert agent.run(with_session(w.ctx, lost)).summary == "Fresh." + agent.BEGUN_ANEW
         assert any("cannot be resumed" in line for line in w.progress)
 
 
@@ -223,9 +223,10 @@ def test_a_conversation_that_the_model_refuses_starts_anew_and_is_not_lost_if_th
         assert newest_conversation(w.ctx.paths.home) == first.conversation_id
         refuse.update(all=False, old=True)
         again = agent.run(with_session(w.ctx, first))
-        assert again.summary == "All right." and again.conversation_id != first.conversation_id
+        assert again.summary == "All right." + agent.BEGUN_ANEW and again.conversation_id != first.conversation_id
         assert any("cannot be resumed" in line for line in w.progress)
-        assert "earlier conversation" in str(model.requests[-1]["system"])
+        system = str(model.requests[-1]["system"])
+        assert "earlier conversation" in system and "Client: The secret word is plum" in system
 
 
 def test_the_key_appears_nowhere(tmp_path: Path) -> None:
