@@ -16,10 +16,19 @@ Json = dict[str, Any]
 HEARTBEAT_SECONDS = 180
 """Covers a Fargate cold start (45-70 s, image pull included): the clock runs from RunTask, not from the first heartbeat."""
 
-MARGIN_SECONDS = 180
-"""The container's own timeout fires first and saves its work; the state's is for a container that no longer can."""
+MARGIN_SECONDS = 1200
+"""What a step may take besides its own time limit, which must fire first because it saves the work.
+
+The state's clock runs from RunTask: 180 s cold start (HEARTBEAT_SECONDS, after which the state fails anyway), 120 s wait
+for another workspace's claim, 660 s first clone (60 s of a host that is down, then 600 s), 9 s to end the children, 15 s
+to push an older WIP commit, 20 s report: 1,004 s. The rest is for the publish after the build's limit and the checkpoint.
+A dead container costs none of this: its heartbeat stops.
+"""
 
 INPUT = "$states.context.Execution.Input"
+
+NOTHING_YET = {"commitMessage": "{% null %}", "sync": "{% null %}"}
+"""Variables that not every path assigns, and Done reads. An expression: CDK drops a plain null from an object."""
 
 ECS_TRANSIENT = [
     # RunTask answers 200 with failures[] when capacity is short; the integration turns that into AmazonECS.Unknown.
@@ -46,7 +55,8 @@ class WorkflowParts:
 
     partition: str
     cluster_arn: str
-    task_definition_arn: str
+    task_family: str
+    """The family, not a revision: a deployment deregisters the revision that a run under way would still ask for."""
     subnets: list[str]
     security_group: str
     commit_message_arn: str
@@ -119,13 +129,11 @@ def definition(parts: WorkflowParts) -> Json:
                 ],
             ),
             "Push": _step(parts, StepName.PUSH, parts.push_seconds, assign="push", then="Done", on_failure="Failed"),
+            # No Succeed state: not every interpreter (MiniStack's) honours its Output.
             "Done": {
-                "Type": "Succeed",
-                "Output": {
-                    "agent": "{% $agent %}",
-                    "build": "{% $build %}",
-                    "push": "{% $push %}",
-                },
+                "Type": "Pass",
+                "Output": {name: f"{{% ${name} %}}" for name in ("agent", "commitMessage", "build", "sync", "push")},
+                "End": True,
             },
             "Salvage": {
                 **_step(
@@ -175,7 +183,7 @@ def _step(parts: WorkflowParts, step: StepName, seconds: int, *, assign: str, th
         "TimeoutSeconds": seconds + MARGIN_SECONDS,
         "Arguments": {
             "Cluster": parts.cluster_arn,
-            "TaskDefinition": parts.task_definition_arn,
+            "TaskDefinition": parts.task_family,
             "LaunchType": "FARGATE",
             "PropagateTags": "TASK_DEFINITION",
             "NetworkConfiguration": {
@@ -194,7 +202,7 @@ def _step(parts: WorkflowParts, step: StepName, seconds: int, *, assign: str, th
                 ]
             },
         },
-        "Assign": {assign: "{% $states.result %}"},
+        "Assign": {**(NOTHING_YET if step is StepName.AGENT else {}), assign: "{% $states.result %}"},
         "Retry": [
             {
                 "ErrorEquals": ECS_TRANSIENT,
