@@ -79,11 +79,3 @@ def test_down_ends_what_no_record_knows(tmp_path: Path) -> None:
         ours.kill()
         other.kill()
         other.wait()
-
-
-def test_docker_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    done = sitewright("up", "--runtime", "docker", home=tmp_path / "home", check=False)
-    assert done.returncode == 2
-    assert "not built yet" in done.stderr
-    assert done.stderr.endswith("Run `sitewright up` without `--runtime`.\n")
-    assert not (tmp_path / "home").exists()
