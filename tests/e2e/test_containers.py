@@ -5,6 +5,7 @@ It builds the image if it is not there: SITEWRIGHT_BASE_IMAGE and SITEWRIGHT_CON
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,10 +41,14 @@ def home(engine: Engine, worker: str) -> Iterator[Path]:
     """A stack of its own, beside the one of host processes."""
     home = HOME.with_name(f"{HOME.name}-containers-{worker}")
     try:
-        sitewright("up", "--runtime", "docker", home=home, timeout=BUILD_SECONDS)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SITEWRIGHT_IDLE_SECONDS", "120")  # the test is about one workspace that stays
+            sitewright("up", "--runtime", "docker", home=home, timeout=BUILD_SECONDS)
         yield home
     finally:
         sitewright("down", home=home, check=False)
+        if not os.environ.get("SITEWRIGHT_KEEP_TEST_HOME"):
+            shutil.rmtree(home, ignore_errors=True)
     assert engine.names(home) == set(), "`down` left containers"
 
 
