@@ -84,6 +84,9 @@ class Pulse(_Ticker):
     def follow(self, store: SessionStore, stop: Stop, log: Callable[..., None], *, idle: bool = False) -> None:
         """From now on for another step, or (`idle`) for none: then only the claim counts."""
         self._store, self._stop, self._log, self._idle = store, stop, log, idle
+        # After the assignment: a loss in between is noted either on the new one or here.
+        if store.lost.is_set():
+            stop.add(StopReason.CLAIM_LOST)
 
     def beat(self) -> bool:
         """One refresh. False once the claim is lost."""
@@ -102,6 +105,10 @@ class Pulse(_Ticker):
                 self._lost(f"it could not be refreshed for {CLAIM_SECONDS:.0f} s: {error}")
                 return False
             return True
+        except Exception as error:
+            # A pulse that dies unnoticed leaves a workspace that waits for ever for what nobody offers it any more.
+            self._lost(f"unexpected error: {error!r}")
+            return False
         self._alive = asked
         self._seen(session)
         if idle:
@@ -115,6 +122,7 @@ class Pulse(_Ticker):
         return True
 
     def _lost(self, why: str) -> None:
+        self._store.lost.set()
         self._stop.add(StopReason.CLAIM_LOST)
         self._log("claim lost", level="error", reason=why)
 
