@@ -59,11 +59,11 @@ class Inbox:
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> tuple[SessionRecord | None, Mail | None]:
-        """The next session read within `seconds` (None if there was none), and the mail that is known."""
+        """A session read since the last call, waited for if need be (None after `seconds`), and the mail that is known."""
         with self._changed:
-            self._session = None
             self._changed.wait_for(lambda: self._session is not None, seconds)
-            return self._session, self._mail
+            session, self._session = self._session, None
+            return session, self._mail
 
     def stale(self, session: SessionRecord) -> StepRequest | None:
         """What lies in the mailbox although it was taken or dropped: put there again by a call that was repeated late."""

@@ -32,6 +32,9 @@ BUSY_SECONDS = 120.0
 
 CLAIM_POLL_SECONDS = 0.25
 
+EAGER_FOR_SECONDS = 3.0
+"""After a step that another of the same run follows, and after an interrupt, whose command's first offer is on its way."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -106,7 +109,8 @@ class Runner:
             if not end.stays:
                 return end.code
             stop = self.signals.follow(Stop())
-            pulse.follow(turn.store, stop, self.log, idle=True)
+            over = end.settled and StopReason.INTERRUPT not in turn.stop.reasons
+            pulse.follow(turn.store, stop, self.log, idle=True, eager=0.0 if over else EAGER_FOR_SECONDS)
             try:
                 mail = Waiting(turn, end, inbox, stop, self.settings.idle_seconds).next()
             except (Fenced, StepStopped) as error:
