@@ -90,6 +90,14 @@ class Pulse(_Ticker):
 
     def beat(self) -> bool:
         """One refresh. False once the claim is lost."""
+        try:
+            return self._refresh()
+        except Exception as error:
+            # A pulse that dies unnoticed leaves a workspace that waits for ever for what nobody offers it any more.
+            self._lost(f"unexpected error: {error!r}")
+            return False
+
+    def _refresh(self) -> bool:
         # The claim's life counts from before the call: the answer may be slow.
         asked = self._clock()
         # One step's: the main thread may go on to the next one meanwhile.
@@ -105,10 +113,6 @@ class Pulse(_Ticker):
                 self._lost(f"it could not be refreshed for {CLAIM_SECONDS:.0f} s: {error}")
                 return False
             return True
-        except Exception as error:
-            # A pulse that dies unnoticed leaves a workspace that waits for ever for what nobody offers it any more.
-            self._lost(f"unexpected error: {error!r}")
-            return False
         self._alive = asked
         self._seen(session)
         if idle:
