@@ -108,6 +108,14 @@ class Pulse(_Ticker):
 
     def beat(self) -> bool:
         """One refresh. False once the claim is lost."""
+        try:
+            return self._refresh()
+        except Exception as error:
+            # A pulse that dies unnoticed leaves a workspace that waits for ever for what nobody offers it any more.
+            self._lost(f"unexpected error: {error!r}")
+            return False
+
+    def _refresh(self) -> bool:
         # The claim's life counts from before the call: the answer may be slow.
         asked = self._clock()
         if asked > self._eager_until:
@@ -125,10 +133,6 @@ class Pulse(_Ticker):
                 self._lost(f"it could not be refreshed for {CLAIM_SECONDS:.0f} s: {error}")
                 return False
             return True
-        except Exception as error:
-            # A pulse that dies unnoticed leaves a workspace that waits for ever for what nobody offers it any more.
-            self._lost(f"unexpected error: {error!r}")
-            return False
         self._alive = asked
         self._seen(session)
         if idle:
