@@ -36,7 +36,8 @@ test: lint
 	  tests/e2e/test_workflow.py::test_the_second_command_of_a_session_builds_on_the_first \
 	  tests/e2e/test_workflow.py::test_nothing_to_change_is_an_answer_too
 
-# From send to response against the same work by hand; N commands each way. Some three minutes on a calm machine.
+# From send to response against the same work by hand (N commands each way), container starts with and without a workspace
+# that stays, and how soon an interrupt comes through. Some ten minutes; one of them: python -m local.bench --only starts
 N ?= 7
 bench: setup
 	$(BIN)/python -m local.bench --count $(N)
