@@ -33,7 +33,8 @@ lint: setup
 test: lint
 	$(BIN)/pytest -n 2 -q tests
 
-# From send to response against the same work by hand; N commands each way. Some three minutes on a calm machine.
+# From send to response against the same work by hand (N commands each way), container starts with and without a workspace
+# that stays, and how soon an interrupt comes through. Some ten minutes; one of them: python -m local.bench --only starts
 N ?= 7
 bench: setup
 	$(BIN)/python -m local.bench --count $(N)

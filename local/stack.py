@@ -299,9 +299,25 @@ def _site(state: Json, client: str, model_url: str | None) -> Json:
     }
     if model_url:
         site["modelBaseUrl"] = model_url
-    if idle := os.environ.get("SITEWRIGHT_IDLE_SECONDS"):
-        site["idleSeconds"] = int(idle)
+    idle = idle_seconds(os.environ.get("SITEWRIGHT_IDLE_SECONDS", ""), client)
+    if idle is not None:
+        site["idleSeconds"] = idle
     return site
+
+
+def idle_seconds(text: str, client: str) -> int | None:
+    """A site's `idleSeconds` from `60` (every site's) or `amelia=60,bruno=0`; None leaves the default.
+
+    Raises BadSetting.
+    """
+    found = None
+    for part in filter(None, text.split(",")):
+        name, _, seconds = part.rpartition("=")
+        if not seconds.isdecimal():
+            raise BadSetting(f"SITEWRIGHT_IDLE_SECONDS: {part!r} is no number of seconds.", "Write 60, or amelia=60.")
+        if name in {"", client}:
+            found = int(seconds)
+    return found
 
 
 def _outputs(aws: Aws, stack: str) -> dict[str, str]:
