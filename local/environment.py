@@ -29,6 +29,9 @@ _NETWORK = (
 )
 """How this machine reaches the internet: npm and the model need it."""
 
+HEARTBEAT_AT_MOST = "SITEWRIGHT_HEARTBEAT_AT_MOST"
+"""Seconds, for the emulator: lowers every HeartbeatSeconds, which allow for Fargate's cold start. For tests."""
+
 ACCESS_KEY = "test"
 SECRET_KEY = "test"  # noqa: S105 - the emulator's own, which it does not check
 

@@ -15,7 +15,7 @@ from contracts.names import site_bucket
 from contracts.site import DEFAULT_CLIENT, DEFAULT_DOMAIN, SiteConfig, SiteConfigError
 from local.aws import Aws
 from local.deploy import ACCOUNT, REGION, bootstrap, deploy
-from local.environment import ACCESS_KEY, SECRET_KEY
+from local.environment import ACCESS_KEY, HEARTBEAT_AT_MOST, SECRET_KEY
 from local.errors import BadSetting, Interrupted, NotRunning
 from local.home import REPOSITORY_ROOT, Home, write_private
 from local.ports import PREFERRED, SITE_PORT, choose_port, choosing
@@ -219,7 +219,9 @@ def _services(home: Home, state: Json, say: Say) -> tuple[str | None, str]:
         # Where there is Docker, it would run the ECS tasks itself, beside our data plane.
         "DOCKER_HOST": f"unix://{home.emulator}/no-docker.sock",
     }
-    ensure(home, "emulator", ["ministack"], url=f"{endpoint}/_ministack/health", extra=emulator)
+    if at_most := os.environ.get(HEARTBEAT_AT_MOST):
+        emulator[HEARTBEAT_AT_MOST] = at_most
+    ensure(home, "emulator", ["local.emulator"], url=f"{endpoint}/_ministack/health", extra=emulator)
     root, token = str(home.git), str(home.token_file)
     port = str(ports["git-host"])
     ensure(

@@ -17,6 +17,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.aws import Aws
+from local.dataplane.faults import EventFaults
 from local.dataplane.reaper import SPAWN, become_subreaper, kill_orphans
 from local.dataplane.task import Json, Task
 from local.environment import aws_environment, network_environment, tool_path
@@ -43,6 +44,7 @@ class DataPlane:
         self.seen: set[str] = set()
         self.ending = False
         self.subreaper = subreaper
+        self.faults = EventFaults(home.event_faults)
 
     def run(self) -> None:
         """Polls until it is told to end; then stops what still runs."""
@@ -157,12 +159,8 @@ class DataPlane:
         with contextlib.suppress(ClientError):
             self.aws.ecs.stop_task(cluster=task.task["clusterArn"], task=task.arn, reason="Essential container exited")
         task.reports += 1
-        try:
-            self._report(task.stopped_event())
-        except (BotoCoreError, ClientError) as error:
-            print(f"the end of {task.id} could not be reported: {error}", flush=True)
-            if task.reports < REPORT_TRIES:
-                return
+        if not self._deliver(task) and task.reports < REPORT_TRIES:
+            return
         del self.tasks[task.id]
         self._record(task.id).unlink(missing_ok=True)
         shutil.rmtree(task.folder / "site" / "node_modules", ignore_errors=True)
@@ -170,6 +168,25 @@ class DataPlane:
         for old in folders[:-KEEP_FOLDERS]:
             if old.name not in self.tasks:
                 shutil.rmtree(old, ignore_errors=True)
+
+    def _deliver(self, task: Task) -> bool:
+        detail, delivered = task.stopped_event(), True
+        for seconds in self.faults.deliveries():
+            if seconds:
+                timer = threading.Timer(seconds, self._try_report, (detail,))
+                timer.daemon = True
+                timer.start()
+            else:
+                delivered = self._try_report(detail)
+        return delivered
+
+    def _try_report(self, detail: Json) -> bool:
+        try:
+            self._report(detail)
+        except (BotoCoreError, ClientError) as error:
+            print(f"the end of {detail['taskArn']} could not be reported: {error}", flush=True)
+            return False
+        return True
 
     def _report(self, detail: Json) -> None:
         """Hands the event to the targets of the aws.ecs rules: EventBridge refuses `aws.*` sources from PutEvents."""
