@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -45,6 +46,7 @@ class DataPlane:
         self.ending = False
         self.subreaper = subreaper
         self.faults = EventFaults(home.event_faults)
+        self.cleaner = ThreadPoolExecutor(1, "cleaner")
 
     def run(self) -> None:
         """Polls until it is told to end; then stops what still runs."""
@@ -65,6 +67,7 @@ class DataPlane:
         deadline = time.monotonic() + END_SECONDS
         while time.monotonic() < deadline and not all(task.over for task in left):
             time.sleep(0.05)
+        self.cleaner.shutdown(wait=False, cancel_futures=True)
         for task in left:
             task.kill()
             self._record(task.id).unlink(missing_ok=True)
@@ -163,11 +166,16 @@ class DataPlane:
             return
         del self.tasks[task.id]
         self._record(task.id).unlink(missing_ok=True)
-        shutil.rmtree(task.folder / "site" / "node_modules", ignore_errors=True)
-        folders = sorted(self.home.tasks.iterdir(), key=lambda f: f.stat().st_mtime)
-        for old in folders[:-KEEP_FOLDERS]:
-            if old.name not in self.tasks:
-                shutil.rmtree(old, ignore_errors=True)
+        # Not here: on a slow disk it takes many seconds, in which no task would start and no end be reported.
+        self.cleaner.submit(self._clean, task.folder)
+
+    def _clean(self, folder: Path) -> None:
+        shutil.rmtree(folder / "site" / "node_modules", ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folders = sorted(self.home.tasks.iterdir(), key=lambda f: f.stat().st_mtime)
+            for old in folders[:-KEEP_FOLDERS]:
+                if old.name not in self.tasks:
+                    shutil.rmtree(old, ignore_errors=True)
 
     def _deliver(self, task: Task) -> bool:
         detail, delivered = task.stopped_event(), True

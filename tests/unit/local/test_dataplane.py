@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -324,3 +325,18 @@ def test_lost_and_repeated_events(tmp_path: Path) -> None:
     write(again.home.event_faults, seed=1, drop=0, duplicate=1, delay=0, seconds=0.1)
     poll_until(again, lambda: len(emulator.events) == 2)
     assert emulator.events[0][1]["detail"] == emulator.events[1][1]["detail"]
+
+
+def test_cleaning_up_does_not_keep_the_next_task_waiting(tmp_path: Path, monkeypatch: Any) -> None:
+    emulator = Emulator("print('up', flush=True)")
+    plane = plane_of(emulator, tmp_path)
+    go = threading.Event()
+    monkeypatch.setattr("local.dataplane.__main__.shutil.rmtree", lambda *_, **__: go.wait(20))
+    poll_until(plane, lambda: emulator.events)
+    emulator.running = [f"{CLUSTER.replace(':cluster/', ':task/')}/t2"]
+    try:
+        poll_until(plane, lambda: len(emulator.events) == 2)
+        assert not go.is_set()
+    finally:
+        go.set()
+        plane.cleaner.shutdown()
