@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NPM_CONFIG_UPDATE_NOTIFIER := false
 
-.PHONY: setup demo down test test-e2e bench lint
+.PHONY: setup demo down test test-e2e bench chaos lint
 
 setup: .venv/.done local/tools/node_modules/.done
 
@@ -42,3 +42,10 @@ bench: setup
 # The end-to-end tests alone.
 test-e2e: setup
 	$(BIN)/pytest -n 2 -v tests/e2e
+
+# Commands under random kills of workspaces, agents and the data plane, and lost or repeated events, on a stack of its
+# own; fails unless every command has exactly one answer and nothing written is lost. Some ten minutes.
+COMMANDS ?= 100
+SESSIONS ?= 10
+chaos: setup
+	$(BIN)/python -m local.chaos --commands $(COMMANDS) --sessions $(SESSIONS) $(if $(SEED),--seed $(SEED))

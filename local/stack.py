@@ -18,7 +18,7 @@ from local.aws import Aws
 from local.dataplane.container import remove_all
 from local.deploy import ACCOUNT, NO_IMAGE, REGION, bootstrap, deploy
 from local.engine import STACK_LABEL, Engine, EngineError
-from local.environment import ACCESS_KEY, SECRET_KEY, engine_environment
+from local.environment import ACCESS_KEY, HEARTBEAT_AT_MOST, SECRET_KEY, engine_environment
 from local.errors import BadSetting, Interrupted, NotRunning
 from local.home import REPOSITORY_ROOT, Home, write_private
 from local.image import provide, try_out
@@ -261,7 +261,9 @@ def _services(home: Home, state: Json, containers: Containers | None, say: Say) 
         # Where there is Docker, it would run the ECS tasks itself, beside our data plane.
         "DOCKER_HOST": f"unix://{home.emulator}/no-docker.sock",
     }
-    ensure(home, "emulator", ["ministack"], url=f"{endpoint}/_ministack/health", extra=emulator)
+    if at_most := os.environ.get(HEARTBEAT_AT_MOST):
+        emulator[HEARTBEAT_AT_MOST] = at_most
+    ensure(home, "emulator", ["local.emulator"], url=f"{endpoint}/_ministack/health", extra=emulator)
     root, token = str(home.git), str(home.token_file)
     port = str(ports["git-host"])
     ensure(

@@ -258,23 +258,23 @@ class Table:
         exceptions = SimpleNamespace(ConditionalCheckFailedException=ConditionFailed)
         self.meta = SimpleNamespace(client=SimpleNamespace(exceptions=exceptions, transact_write_items=self._transact))
 
-    def _transact(self, *, TransactItems: list[dict[str, Any]]) -> None:  # noqa: N803 - boto3's name
+    def _transact(self, *, TransactItems: list[dict[str, Any]]) -> None:
         self.dynamo.interfere(lambda: self.dynamo.transact(TransactItems))
 
-    def get_item(self, *, Key: Item, **_: Any) -> dict[str, Any]:  # noqa: N803
+    def get_item(self, *, Key: Item, **_: Any) -> dict[str, Any]:
         item = self.dynamo.interfere(lambda: self.dynamo.get(self.name, Key))
         return {"Item": item} if item is not None else {}
 
-    def put_item(self, *, Item: Item, **request: Any) -> None:  # noqa: N803
+    def put_item(self, *, Item: Item, **request: Any) -> None:
         names, values = request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues")
         condition = request.get("ConditionExpression")
         self.dynamo.interfere(lambda: self.dynamo.put(self.name, Item, condition, names, values))
 
-    def update_item(self, *, Key: Item, **request: Any) -> dict[str, Any]:  # noqa: N803
+    def update_item(self, *, Key: Item, **request: Any) -> dict[str, Any]:
         old, new = self.dynamo.interfere(lambda: self.dynamo.update(self.name, Key, request))
         return {"Attributes": copy.deepcopy(_answer(request, old, new))}
 
-    def query(self, *, KeyConditionExpression: ConditionBase, **request: Any) -> dict[str, Any]:  # noqa: N803
+    def query(self, *, KeyConditionExpression: ConditionBase, **request: Any) -> dict[str, Any]:
         conditions = [c for c in (KeyConditionExpression, request.get("FilterExpression")) if c is not None]
 
         def matches(item: Item) -> bool:

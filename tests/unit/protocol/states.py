@@ -79,7 +79,7 @@ class StepFunctions:
 
     # What the code calls
 
-    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> None:  # noqa: N803, A002
+    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> None:
         arn = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:{name}"
         known = self.executions.get(arn)
         if known is not None:
@@ -89,24 +89,24 @@ class StepFunctions:
         values = json.loads(input)
         self.executions[arn] = Execution(arn, values, _Evaluator(values, lambda: int(self.clock() * 1000)))
 
-    def stop_execution(self, *, executionArn: str, error: str = "", cause: str = "") -> None:  # noqa: N803
+    def stop_execution(self, *, executionArn: str, error: str = "", cause: str = "") -> None:
         run = self._run(executionArn)
         if run.status == "RUNNING":
             self._end(run, "ABORTED", error, cause)
 
-    def describe_execution(self, *, executionArn: str) -> Json:  # noqa: N803
+    def describe_execution(self, *, executionArn: str) -> Json:
         run = self._run(executionArn)
         stopped = {"stopDate": datetime.fromtimestamp(run.stopped_at, UTC)} if run.status != "RUNNING" else {}
         return {"status": run.status, "error": run.error, "cause": run.cause, **stopped}
 
-    def send_task_heartbeat(self, *, taskToken: str) -> None:  # noqa: N803
+    def send_task_heartbeat(self, *, taskToken: str) -> None:
         run = self._waiting(taskToken)
         run.beat_until = self.clock() + MACHINE["States"][run.state]["HeartbeatSeconds"]
 
-    def send_task_success(self, *, taskToken: str, output: str) -> None:  # noqa: N803
+    def send_task_success(self, *, taskToken: str, output: str) -> None:
         self._leave(self._waiting(taskToken), json.loads(output))
 
-    def send_task_failure(self, *, taskToken: str, error: str, cause: str) -> None:  # noqa: N803
+    def send_task_failure(self, *, taskToken: str, error: str, cause: str) -> None:
         self._fail(self._waiting(taskToken), StatesError(str(error), cause))
 
     # What time and the world do

@@ -3,6 +3,7 @@
 What decides is the product's own code; what is simulated is what it runs on, the work of a step and the threads.
 """
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -304,10 +305,8 @@ class Workspace:
 
     def checkpoint(self) -> None:
         if self.phase == "working":
-            try:
+            with contextlib.suppress(Fenced, EndpointConnectionError):
                 self.desk.checkpointer.write(self.turn.fence)
-            except (Fenced, EndpointConnectionError):
-                pass
 
     def pushes(self) -> None:
         if self.phase in {"preparing", "working", "idle"} and self.desk.push.busy:
@@ -594,17 +593,17 @@ class World:
             lambda: self.responder.run_ended(ids["sessionId"], ids["commandId"], status, error or None, cause)
         )
 
-    def _not_started(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+    def _not_started(self, Entries: list[dict[str, str]]) -> dict[str, Any]:
         for entry in Entries:
             detail = CommandNotStarted.model_validate_json(entry["Detail"])
             self.events.append(lambda detail=detail: self.responder.not_started(detail))  # type: ignore[misc]
         return {}
 
-    def _parameter(self, Name: str) -> dict[str, Any]:  # noqa: N803
+    def _parameter(self, Name: str) -> dict[str, Any]:
         assert Name == f"{SITE_PARAMETER_PREFIX}amelia"
         return {"Parameter": {"Value": SITE.to_json()}}
 
-    def _respond(self, *, MessageBody: str, MessageDeduplicationId: str, **_: Any) -> None:  # noqa: N803
+    def _respond(self, *, MessageBody: str, MessageDeduplicationId: str, **_: Any) -> None:
         known = self.sent.setdefault(MessageDeduplicationId, MessageBody)
         assert known == MessageBody, "two different answers to one command"
 
