@@ -31,6 +31,9 @@ _NETWORK = (
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
+HEARTBEAT_AT_MOST = "SITEWRIGHT_HEARTBEAT_AT_MOST"
+"""Seconds, for the emulator: lowers every HeartbeatSeconds, which allow for Fargate's cold start. For tests."""
+
 ACCESS_KEY = "test"
 SECRET_KEY = "test"  # noqa: S105 - the emulator's own, which it does not check
 

@@ -18,7 +18,7 @@ from local.aws import Aws
 from local.dataplane.container import remove_all
 from local.deploy import ACCOUNT, NO_IMAGE, REGION, bootstrap, deploy
 from local.engine import STACK_LABEL, Engine, EngineError
-from local.environment import ACCESS_KEY, SECRET_KEY, engine_environment
+from local.environment import ACCESS_KEY, HEARTBEAT_AT_MOST, SECRET_KEY, engine_environment
 from local.errors import BadSetting, Interrupted, NotRunning
 from local.home import REPOSITORY_ROOT, Home, write_private
 from local.image import provide, try_out
@@ -261,7 +261,9 @@ def _services(home: Home, state: Json, containers: Containers | None, say: Say) 
         # Where there is Docker, it would run the ECS tasks itself, beside our data plane.
         "DOCKER_HOST": f"unix://{home.emulator}/no-docker.sock",
     }
-    ensure(home, "emulator", ["ministack"], url=f"{endpoint}/_ministack/health", extra=emulator)
+    if at_most := os.environ.get(HEARTBEAT_AT_MOST):
+        emulator[HEARTBEAT_AT_MOST] = at_most
+    ensure(home, "emulator", ["local.emulator"], url=f"{endpoint}/_ministack/health", extra=emulator)
     root, token = str(home.git), str(home.token_file)
     port = str(ports["git-host"])
     ensure(
@@ -299,9 +301,25 @@ def _site(state: Json, client: str, model_url: str | None) -> Json:
     }
     if model_url:
         site["modelBaseUrl"] = model_url
-    if idle := os.environ.get("SITEWRIGHT_IDLE_SECONDS"):
-        site["idleSeconds"] = int(idle)
+    idle = idle_seconds(os.environ.get("SITEWRIGHT_IDLE_SECONDS", ""), client)
+    if idle is not None:
+        site["idleSeconds"] = idle
     return site
+
+
+def idle_seconds(text: str, client: str) -> int | None:
+    """A site's `idleSeconds` from `60` (every site's) or `amelia=60,bruno=0`; None leaves the default.
+
+    Raises BadSetting.
+    """
+    found = None
+    for part in filter(None, text.split(",")):
+        name, _, seconds = part.rpartition("=")
+        if not seconds.isdecimal():
+            raise BadSetting(f"SITEWRIGHT_IDLE_SECONDS: {part!r} is no number of seconds.", "Write 60, or amelia=60.")
+        if name in {"", client}:
+            found = int(seconds)
+    return found
 
 
 def _outputs(aws: Aws, stack: str) -> dict[str, str]:

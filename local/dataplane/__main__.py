@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.aws import Aws
 from local.dataplane.container import ContainerRuntime
+from local.dataplane.faults import EventFaults
 from local.dataplane.process import ProcessRuntime
 from local.dataplane.reaper import become_subreaper
 from local.dataplane.task import Json, Runtime, Task
@@ -43,6 +45,8 @@ class DataPlane:
         self.seen: set[str] = set()
         self.ending = False
         self.runtime = runtime
+        self.faults = EventFaults(home.event_faults)
+        self.cleaner = ThreadPoolExecutor(1, "cleaner")
 
     def run(self) -> None:
         """Polls until it is told to end; then stops what still runs."""
@@ -67,6 +71,7 @@ class DataPlane:
         deadline = time.monotonic() + END_SECONDS
         while time.monotonic() < deadline and not all(task.over for task in left):
             time.sleep(0.05)
+        self.cleaner.shutdown(wait=False, cancel_futures=True)
         for task in left:
             task.kill()
             task.remove()
@@ -139,19 +144,39 @@ class DataPlane:
         with contextlib.suppress(ClientError):
             self.aws.ecs.stop_task(cluster=task.task["clusterArn"], task=task.arn, reason="Essential container exited")
         task.reports += 1
-        try:
-            self._report(task.stopped_event())
-        except (BotoCoreError, ClientError) as error:
-            print(f"the end of {task.id} could not be reported: {error}", flush=True)
-            if task.reports < REPORT_TRIES:
-                return
+        if not self._deliver(task) and task.reports < REPORT_TRIES:
+            return
         del self.tasks[task.id]
         task.remove()
-        shutil.rmtree(task.folder / "site" / "node_modules", ignore_errors=True)
-        folders = sorted(self.home.tasks.iterdir(), key=lambda f: f.stat().st_mtime)
-        for old in folders[:-KEEP_FOLDERS]:
-            if old.name not in self.tasks:
-                shutil.rmtree(old, ignore_errors=True)
+        # Not here: on a slow disk it takes many seconds, in which no task would start and no end be reported.
+        self.cleaner.submit(self._clean, task.folder)
+
+    def _clean(self, folder: Path) -> None:
+        shutil.rmtree(folder / "site" / "node_modules", ignore_errors=True)
+        with contextlib.suppress(OSError):
+            folders = sorted(self.home.tasks.iterdir(), key=lambda f: f.stat().st_mtime)
+            for old in folders[:-KEEP_FOLDERS]:
+                if old.name not in self.tasks:
+                    shutil.rmtree(old, ignore_errors=True)
+
+    def _deliver(self, task: Task) -> bool:
+        detail, delivered = task.stopped_event(), True
+        for seconds in self.faults.deliveries():
+            if seconds:
+                timer = threading.Timer(seconds, self._try_report, (detail,))
+                timer.daemon = True
+                timer.start()
+            else:
+                delivered = self._try_report(detail)
+        return delivered
+
+    def _try_report(self, detail: Json) -> bool:
+        try:
+            self._report(detail)
+        except (BotoCoreError, ClientError) as error:
+            print(f"the end of {detail['taskArn']} could not be reported: {error}", flush=True)
+            return False
+        return True
 
     def _report(self, detail: Json) -> None:
         """Hands the event to the targets of the aws.ecs rules: EventBridge refuses `aws.*` sources from PutEvents."""

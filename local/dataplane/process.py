@@ -42,6 +42,8 @@ class ProcessTask(Task):
             if self.stop_asked:
                 return
             command = [sys.executable if part == "python" else part for part in self.container.get("command", [])]
+            # A data plane that was killed after it had started this task, and before it had written that down.
+            kill_until_none(lambda: living_at(self.folder))
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 # A file, not a pipe: a data plane that ends must not take the task's output with it.
