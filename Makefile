@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NPM_CONFIG_UPDATE_NOTIFIER := false
 
-.PHONY: setup demo down test test-e2e bench lint
+.PHONY: setup demo down test test-e2e bench cost lint
 
 setup: .venv/.done local/tools/node_modules/.done
 
@@ -41,6 +41,10 @@ test: lint
 N ?= 7
 bench: setup
 	$(BIN)/python -m local.bench --count $(N)
+
+# Counts the calls and seconds of a few messages and writes docs/cost.md. Some two minutes.
+cost: setup
+	$(BIN)/python -m local.cost
 
 # All end-to-end tests: also interrupts, several sessions and sites, failures, killed containers. Some five minutes more.
 test-e2e: setup

@@ -219,7 +219,10 @@ def _services(home: Home, state: Json, say: Say) -> tuple[str | None, str]:
         # Where there is Docker, it would run the ECS tasks itself, beside our data plane.
         "DOCKER_HOST": f"unix://{home.emulator}/no-docker.sock",
     }
-    ensure(home, "emulator", ["ministack"], url=f"{endpoint}/_ministack/health", extra=emulator)
+    module = "ministack"
+    if counts := os.environ.get("SITEWRIGHT_COUNT_CALLS"):
+        module, emulator["SITEWRIGHT_COUNT_CALLS"] = "local.cost.counting", counts
+    ensure(home, "emulator", [module], url=f"{endpoint}/_ministack/health", extra=emulator)
     root, token = str(home.git), str(home.token_file)
     port = str(ports["git-host"])
     ensure(
