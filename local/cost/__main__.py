@@ -1,6 +1,7 @@
 """`make cost`: counts a local run and writes docs/cost.md."""
 
 import os
+import signal
 import sys
 import time
 
@@ -18,6 +19,7 @@ DOCUMENT = REPOSITORY_ROOT / "docs" / "cost.md"
 
 def main() -> int:
     """The command line."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated run stops the stack it started
     listed, task = prices.load(), Task()
     try:
         counts = measure(home_of())

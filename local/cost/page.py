@@ -122,7 +122,6 @@ def _prices(prices: Mapping[str, Price]) -> str:
     for price in prices.values():
         checked = price.checked.isoformat() if price.checked else "from memory"
         per = "" if price.per == 1 else f"{price.per:,.0f} "
-        lines.append(
-            f"| {price.what} | {f'{price.usd:.10f}'.rstrip('0').rstrip('.')} for {per}{price.unit}{'' if price.per == 1 else 's'} | {checked} | {price.source} |"
-        )
+        usd, unit = f"{price.usd:.10f}".rstrip("0").rstrip("."), price.unit if price.per == 1 else f"{price.unit}s"
+        lines.append(f"| {price.what} | {usd} for {per}{unit} | {checked} | {price.source} |")
     return "\n".join([*lines, ""])
