@@ -1,5 +1,6 @@
 """`sitewright`: the local stack from the command line."""
 
+import contextlib
 import json
 import signal
 import sys
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from contracts.site import DEFAULT_CLIENT
-from local.client import FINAL, Client
+from local.client import FINAL, INSTANT, Client
 from local.errors import Interrupted, LocalError
 from local.stack import down as stop_stack
 from local.stack import home_of, load
@@ -31,7 +32,10 @@ def _say(text: str) -> None:
 def up(
     client: Annotated[str | None, typer.Option(help="clientId of the site; added beside those that are there")] = None,
     site_repo: Annotated[str | None, typer.Option(help="git repository of the site, a path or a URL")] = None,
-    runtime: Annotated[str, typer.Option(help="process or docker")] = "process",
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="process (the default), or docker: the real image in Docker or Podman", show_default=False),
+    ] = None,
 ) -> None:
     """Starts the local stack, or adds a site to it."""
     began = time.monotonic()
@@ -68,11 +72,13 @@ def send(  # noqa: PLR0917 - typer passes by name
         print(json.dumps(ids) if as_json else f"sent {sent.command_id} in session {sent.session_id}")
         return
     if not as_json:
-        err.print(f"sent {sent.command_id} in session {sent.session_id}", highlight=False)
+        err.print(f"sent {sent.command_id} in session {sent.session_id}", highlight=False, soft_wrap=True)
     try:
-        answer = user.response(sent, timeout)
+        # Nothing of it is shown where standard error is no terminal.
+        with err.status("waiting for the answer"):
+            answer = user.response(sent, timeout)
     except TimeoutError as error:
-        err.print(f"{error}. Look at `sitewright runs`.", highlight=False)
+        err.print(f"{error}. Look at `sitewright runs`.", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     if as_json:
         print(json.dumps(answer, ensure_ascii=False))
@@ -103,23 +109,39 @@ def runs(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = F
 def watch() -> None:
     """Shows runs and their steps as they happen, until Ctrl-C."""
     user = Client(load(home_of()))
+    names = ", ".join(site["client_id"] for site in user.info["sites"])
     told: dict[str, int] = {}
     over: set[str] = {run["arn"] for run in user.runs() if run["status"] in FINAL}
-    try:
+    # The last line shows what is under way: with a real model a step takes minutes.
+    with contextlib.suppress(KeyboardInterrupt), out.status("") as status:
         while True:
+            working = []
             for run in reversed(user.runs()):
                 if run["arn"] in over:
                     continue
+                who = f"{_cut(run['client'], 16)}  {_cut(run['run'], 28)}"
                 steps = user.steps(run["arn"])
-                for (name, start), (_, end) in list(pairwise(steps))[told.get(run["arn"], 0) :]:
-                    out.print(f"{run['client']}  {run['run']}  {name:<20} {end - start:6.1f} s", highlight=False)
-                    told[run["arn"]] = told.get(run["arn"], 0) + 1
+                ended = list(pairwise(steps))
+                for (name, start), (_, end) in ended[told.get(run["arn"], 0) :]:
+                    if name not in INSTANT:
+                        _line(f"{who}  {name:<20} {end - start:6.1f} s")
+                told[run["arn"]] = len(ended)
                 if run["status"] in FINAL:
-                    out.print(f"{run['client']}  {run['run']}  {run['status']}", highlight=False)
+                    colour = "green" if run["status"] == "SUCCEEDED" else "red"
+                    _line(f"{who}  {run['status'].lower():<20} {run['seconds'] or 0:6.1f} s", style=colour)
                     over.add(run["arn"])
+                elif steps:
+                    working.append(f"{who}  {steps[-1][0]} {max(0.0, time.time() - steps[-1][1]):.0f} s")
+            status.update("; ".join(working) or f"watching {names}, Ctrl-C ends it")
             time.sleep(0.4)
-    except KeyboardInterrupt:
-        return
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _line(text: str, style: str | None = None) -> None:
+    out.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -15,6 +15,8 @@ from local.errors import BadSetting
 
 Json = dict[str, Any]
 FINAL = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
+INSTANT = {"HasChanges", "IsPublished", "Done"}
+"""States that only decide: nobody waits for them."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import time
 
 import httpx
 
-from local.client import Client
+from local.client import INSTANT, Client
 from local.errors import LocalError
 from local.stack import home_of, up
 
@@ -45,7 +45,7 @@ def main() -> int:
     sent = client.send(INSTRUCTION, site["client_id"], SESSION)
     print(f"Sent to {site['client_id']}: “{INSTRUCTION}”")
     for name, seconds in client.follow(client.execution_arn(sent), WAIT_SECONDS):
-        if name not in {"HasChanges", "IsPublished", "Done"}:
+        if name not in INSTANT:
             print(f"  {name:<20} {seconds:6.1f} s", flush=True)
     answer = client.response(sent, 60)
     print(f"Response: {answer['status']}, {answer['durationMs'] / 1000:.1f} s: {answer['summary']}")

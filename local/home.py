@@ -99,6 +99,11 @@ class Home:
         return self.root / "state.json"
 
     @property
+    def event_faults(self) -> Path:
+        """Probabilities of losing or repeating task events; see local/dataplane/faults.py. Usually not there."""
+        return self.root / "event-faults.json"
+
+    @property
     def lock_file(self) -> Path:
         """Held while `up` or `down` works."""
         return self.root / "lock"

@@ -12,10 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ministack import app as emulator  # type: ignore[import-untyped]
+from ministack import app as ministack  # type: ignore[import-untyped]
 from ministack.services import lambda_svc  # type: ignore[import-untyped]
 
 from local.cost.calls import classify
+from local.emulator import main as serve
 
 FILE_VARIABLE = "SITEWRIGHT_COUNT_CALLS"
 Json = dict[str, Any]
@@ -84,9 +85,9 @@ def timed(execute: Callable[[Json, Json], Json], counter: Counter) -> Callable[[
 def main() -> None:
     """Starts the emulator."""
     counter = Counter(Path(os.environ[FILE_VARIABLE]))
-    emulator.app = counted(emulator.app, counter)
+    ministack.app = counted(ministack.app, counter)
     lambda_svc._execute_function = timed(lambda_svc._execute_function, counter)
-    emulator.main()
+    serve()
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def measure(home: Home) -> Measured:
         meter.message("cold", f"{session}-fill", INSTRUCTION.format(n="fill"))
         _say("a task a step")
         steps = meter.message("cold", f"{session}-steps", INSTRUCTION.format(n="steps"))
-        meter.message("warm", f"{session}-fill", INSTRUCTION.format(n="fill"))
+        meter.message("warm", f"{session}-fill-warm", INSTRUCTION.format(n="fill"))
         _stop_tasks(meter.client)
         _say("the first message of a session")
         first = meter.message("warm", session, INSTRUCTION.format(n="first"))

@@ -1,6 +1,6 @@
 """Faults on demand, each for the instructions that hold a text, so that parallel tests do not disturb each other."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -21,10 +21,14 @@ class Faults:
         self._faults: list[Fault] = []
 
     def add(self, data: dict[str, Any]) -> None:
-        """Sets one. Raises KeyError without `match`."""
+        """Sets one. Raises KeyError without `match`, TypeError or ValueError for what is no number."""
         self._faults.append(
             Fault(data["match"], data.get("status"), int(data.get("times", 1)), float(data.get("delaySeconds", 0)))
         )
+
+    def list(self) -> list[dict[str, Any]]:
+        """All that were set, also those that are used up."""
+        return [asdict(fault) for fault in self._faults]
 
     def take(self, instruction: str) -> Fault | None:
         """The first fault for an instruction that is not used up, one use of it taken."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "heading", "paragraph", "title", "replace", "colour", "page", "post", "break", "notes", "command", "none"
+    "heading", "paragraph", "title", "replace", "colour", "page", "post", "delete", "break", "notes", "command", "none"
 ]
 
 
@@ -22,50 +22,87 @@ class Request:
     seconds: float = 0.0
 
 
-QUOTED = r"[\"“]([^\"”]+)[\"”]"
-PAGE = r"(?:the\s+)?(?P<page>home\s?page|[a-z0-9-]+(?:\s+page)?)"
+QUOTED = r"(\"[^\"]+\"|“[^”]+”|„[^“”\"]+[“”\"]|«[^»]+»|‘(?:[^’]|’(?=\w))+’|'(?:[^']|'(?=\w))+'(?!\w))"
+"""One group, quotation marks included."""
+PAGE = r"(?:(?:the|our|my)\s+)?(?P<page>home\s?page|[a-z0-9-]+(?:\s+page)?)"
+_CALLED = r"(?:saying|titled|called|named|that says)\s*:?\s+"
 
 
 def understand(text: str) -> Request:
-    """The request in a text; kind `none` where nothing is recognised."""
-    for pattern, make in _PATTERNS:
-        match = re.search(pattern, text, re.IGNORECASE | re.DOTALL)
-        if match:
-            return make(match)
-    return Request("none")
+    """The request in a text, the first where there are several; kind `none` where nothing is recognised.
+
+    The first in the text, not in the list: the title of a page may read like another instruction.
+    """
+    found = [(match.start(), make, match) for pattern, make in _PATTERNS if (match := pattern.search(text))]
+    if not found:
+        return Request("none")
+    _, make, match = min(found, key=lambda entry: entry[0])
+    return make(match)
 
 
 def page_name(text: str | None) -> str:
     """The file name of a page as people call it: homepage → index."""
     name = re.sub(r"\s+page$", "", (text or "homepage").strip().lower())
-    return "index" if name in {"home", "homepage", "home page", "front", "main"} else re.sub(r"[^a-z0-9-]+", "-", name)
+    if name in {"home", "homepage", "home page", "front", "main"}:
+        return "index"
+    return re.sub(r"[^a-z0-9-]+", "-", name)
 
 
 def _at(match: re.Match[str]) -> str:
     return page_name(match.groupdict().get("page"))
 
 
-_PATTERNS: list[tuple[str, Callable[[re.Match[str]], Request]]] = [
-    (r"run the command:\s*`(?P<text>.*)`", lambda m: Request("command", text=m["text"])),
+def _inner(quoted: str | None) -> str:
+    return quoted[1:-1].strip() if quoted else ""
+
+
+def _heading(match: re.Match[str]) -> Request:
+    # "to the menu page saying …" names the page before the text.
+    before = re.search(rf"\b(?:to|on)\s+{PAGE}", match["between"] or "", re.IGNORECASE)
+    page = match["page"] or (before["page"] if before else None)
+    return Request("heading", page_name(page), text=_inner(match["quoted"]) or (match["plain"] or "").strip())
+
+
+_RULES: list[tuple[str, Callable[[re.Match[str]], Request]]] = [
+    (r"run the command:\s*`(?P<text>[\s\S]*)`", lambda m: Request("command", text=m["text"])),
     (
-        r"write (?P<n>\d+) notes(?: slowly)?(?:,? one)?(?:,? every (?P<s>[\d.]+) seconds?)?",
+        r"write (?P<n>\d{1,6}) notes(?: slowly)?(?:,? one)?(?:,? every (?P<s>\d+(?:\.\d+)?) seconds?)?",
         lambda m: Request("notes", count=min(int(m["n"]), 200), seconds=float(m["s"] or 0)),
     ),
     (rf"introduce a syntax error (?:on|in) {PAGE}", lambda m: Request("break", _at(m))),
     (
-        rf"add an? (?:new )?heading(?:[^\"“.]*?(?:saying|titled|called)\s+{QUOTED})?(?:\s+to\s+{PAGE})?",
-        lambda m: Request("heading", _at(m), text=m[1] or ""),
+        r"add an? (?:new )?heading"
+        rf"(?:(?P<between>[^\"“„«.]*?){_CALLED}(?:(?P<quoted>{QUOTED})|"
+        r"(?P<plain>[^\s\"“„«‘'][^.\n\"“]{0,80}?)(?=\s+(?:to|on)\s+the\s|[.\n]|$)))?"
+        rf"(?:\s+(?:to|on)\s+{PAGE})?",
+        _heading,
     ),
-    (rf"add a (?:new )?paragraph\s+{QUOTED}(?:\s+to\s+{PAGE})?", lambda m: Request("paragraph", _at(m), text=m[1])),
+    (
+        rf"add an? (?:new )?paragraph\s*(?:{_CALLED})?:?\s*{QUOTED}(?:\s+(?:to|on)\s+{PAGE})?",
+        lambda m: Request("paragraph", _at(m), text=_inner(m[1])),
+    ),
     (
         rf"change the (?:title|headline|heading) (?:of|on) {PAGE} to {QUOTED}",
-        lambda m: Request("title", _at(m), text=m[2]),
+        lambda m: Request("title", _at(m), text=_inner(m[2])),
     ),
-    (rf"replace {QUOTED} with {QUOTED}(?: on {PAGE})?", lambda m: Request("replace", _at(m), old=m[1], text=m[2])),
     (
-        r"change the (?:accent |background |main )?colou?r(?: scheme)? to (?P<text>#?[a-z0-9]+)",
+        rf"replace {QUOTED} (?:with|by) {QUOTED}(?:\s+(?:on|in)\s+{PAGE})?",
+        lambda m: Request("replace", _at(m), old=_inner(m[1]), text=_inner(m[2])),
+    ),
+    (
+        r"change the (?:accent |background |main )?colou?r(?: scheme)? to "
+        r"(?:an? )?[\"“']?(?P<text>#?[a-z0-9]+(?:[ -][a-z]+){0,2})",
         lambda m: Request("colour", text=m["text"].lower()),
     ),
-    (rf"add an? (?:new )?(?:journal|blog) post (?:titled|called) {QUOTED}", lambda m: Request("post", text=m[1])),
-    (rf"add an? (?:new )?page (?:titled|called) {QUOTED}", lambda m: Request("page", text=m[1])),
+    (
+        rf"add an? (?:new )?(?:(?:journal|blog) )?(?:post|entry) {_CALLED}{QUOTED}",
+        lambda m: Request("post", text=_inner(m[1])),
+    ),
+    (rf"add an? (?:new )?page {_CALLED}{QUOTED}", lambda m: Request("page", text=_inner(m[1]))),
+    (rf"(?:delete|remove) the page (?:{_CALLED})?{QUOTED}", lambda m: Request("delete", text=_inner(m[1]))),
+    (
+        r"(?:delete|remove) (?:the )?(?P<page>home\s?page|[a-z0-9-]+ page)\b",
+        lambda m: Request("delete", _at(m), text=page_name(m["page"])),
+    ),
 ]
+_PATTERNS = [(re.compile(pattern, re.IGNORECASE), make) for pattern, make in _RULES]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,9 @@ import pytest
 
 from local.aws import Aws
 from local.dataplane.__main__ import DataPlane
+from local.dataplane.faults import write
+from local.dataplane.process import ProcessRuntime
+from local.dataplane.task import Runtime
 from local.home import Home
 from local.processes import ProcessRecord, start_time
 from tests.home import REPO
@@ -98,7 +102,7 @@ class Emulator:
         self.events.append((FunctionName, json.loads(Payload)))
 
 
-def plane_of(emulator: Emulator, tmp_path: Path, start_delay: float = 0.0) -> DataPlane:
+def plane_of(emulator: Emulator, tmp_path: Path, start_delay: float = 0.0, runtime: Runtime | None = None) -> DataPlane:
     home = Home(tmp_path / "home")
     home.create()
     aws = SimpleNamespace(
@@ -109,7 +113,9 @@ def plane_of(emulator: Emulator, tmp_path: Path, start_delay: float = 0.0) -> Da
         endpoint_url="http://127.0.0.1:1",
         region="us-west-2",
     )
-    return DataPlane(cast(Aws, aws), home, 1, start_delay)
+    return DataPlane(
+        cast(Aws, aws), home, 1, start_delay, runtime or ProcessRuntime(home, "http://127.0.0.1:1", "us-west-2")
+    )
 
 
 def poll_until(plane: DataPlane, done: Any) -> None:
@@ -293,3 +299,48 @@ def test_an_orphan_without_any_mark_is_found_by_the_subreaper() -> None:
     pid, killed, own = done.stdout.split()
     assert (killed, own) == ("1", "None")
     wait_gone([int(pid)])
+
+
+def test_a_task_that_was_started_but_not_written_down_does_not_run_twice(tmp_path: Path) -> None:
+    emulator = Emulator(SLEEP)
+    first = plane_of(emulator, tmp_path)
+    poll_until(first, lambda: emulator.lines)
+    record = ProcessRecord.load(first.home.task_records / "t1.json")
+    assert record is not None
+    (first.home.task_records / "t1.json").unlink()  # as if killed before the write
+
+    second = plane_of(emulator, tmp_path)
+    poll_until(second, lambda: (second.home.task_records / "t1.json").exists())
+
+    assert not record.alive
+    second.end()
+
+
+def test_lost_and_repeated_events(tmp_path: Path) -> None:
+    emulator = Emulator("")
+    plane = plane_of(emulator, tmp_path)
+    write(plane.home.event_faults, seed=1, drop=1, duplicate=0, delay=0, seconds=0.1)
+    plane.poll()
+    poll_until(plane, lambda: not plane.tasks)
+    assert emulator.events == []
+
+    again = plane_of(emulator, tmp_path)
+    emulator.running = [f"{CLUSTER.replace(':cluster/', ':task/')}/t2"]
+    write(again.home.event_faults, seed=1, drop=0, duplicate=1, delay=0, seconds=0.1)
+    poll_until(again, lambda: len(emulator.events) == 2)
+    assert emulator.events[0][1]["detail"] == emulator.events[1][1]["detail"]
+
+
+def test_cleaning_up_does_not_keep_the_next_task_waiting(tmp_path: Path, monkeypatch: Any) -> None:
+    emulator = Emulator("print('up', flush=True)")
+    plane = plane_of(emulator, tmp_path)
+    go = threading.Event()
+    monkeypatch.setattr("local.dataplane.__main__.shutil.rmtree", lambda *_, **__: go.wait(20))
+    poll_until(plane, lambda: emulator.events)
+    emulator.running = [f"{CLUSTER.replace(':cluster/', ':task/')}/t2"]
+    try:
+        poll_until(plane, lambda: len(emulator.events) == 2)
+        assert not go.is_set()
+    finally:
+        go.set()
+        plane.cleaner.shutdown()

@@ -1,0 +1,1 @@
+"""Commands under random kills and lost events: what the service promises must hold at the end."""

@@ -1,0 +1,58 @@
+"""What the emulator is given of AWS's callback pattern: heartbeats, and the end of a stopped run's tokens."""
+
+import threading
+from typing import Any
+
+from local.emulator import STOPPED, Watch
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def token() -> dict[str, Any]:
+    return {"event": threading.Event(), "result": None, "error": None, "heartbeat": None}
+
+
+def test_silence_ends_the_wait() -> None:
+    info, clock = token(), Clock()
+    watch = Watch(info, 30, lambda: True, clock)
+    clock.now = 29
+    assert watch.look()
+    clock.now = 31
+    assert not watch.look()
+    assert info["event"].is_set()
+    assert info["error"]["Error"] == "States.HeartbeatTimeout"
+
+
+def test_a_heartbeat_starts_the_clock_anew() -> None:
+    info, clock = token(), Clock()
+    watch = Watch(info, 30, lambda: True, clock)
+    clock.now, info["heartbeat"] = 29, "then"
+    assert watch.look()
+    clock.now = 58
+    assert watch.look()
+    clock.now = 60
+    assert not watch.look()
+
+
+def test_without_a_limit_only_the_end_of_the_run_counts() -> None:
+    info, clock, running = token(), Clock(), [True]
+    watch = Watch(info, None, lambda: running[0], clock)
+    clock.now = 10_000
+    assert watch.look()
+    running[0] = False
+    assert not watch.look()
+    assert info["error"]["Error"] == STOPPED
+
+
+def test_an_answer_is_left_alone() -> None:
+    info, clock = token(), Clock()
+    watch = Watch(info, 30, lambda: True, clock)
+    info["event"].set()
+    clock.now = 100
+    assert not watch.look()
+    assert info["error"] is None
