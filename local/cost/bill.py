@@ -129,7 +129,7 @@ POLLERS = 5
 POLLS_A_MINUTE = 3
 
 
-def month(sweep: Counted, prices: Mapping[str, Price]) -> list[Row]:
+def month(sweep: Counted, alarms: int, prices: Mapping[str, Price]) -> list[Row]:
     """A month in which no message comes: one site."""
     sweeps = MONTH_MINUTES / SWEEP_MINUTES
 
@@ -139,6 +139,7 @@ def month(sweep: Counted, prices: Mapping[str, Price]) -> list[Row]:
     polls = MONTH_MINUTES * POLLERS * POLLS_A_MINUTE
     return [
         row("secret_month", 2, "each site"),
+        row("alarm_month", alarms, ""),
         row("sqs_fifo", polls, f"Lambda's empty receives: {POLLERS} pollers, {POLLS_A_MINUTE} a minute each"),
         row("ecr_gb_month", 0.9, "an image of 0.9 GB"),
         row("lambda_gb_second", sweeps * sweep.gb_seconds, f"the sweep, every {SWEEP_MINUTES} minutes"),

@@ -35,6 +35,7 @@ class Measured:
     steps: Counted
     idle: Counted
     sweep: Counted
+    alarms: int
 
 
 @dataclass
@@ -139,7 +140,14 @@ def measure(home: Home) -> Measured:
         waiting = meter.counted(begin, begin + IDLE_SECONDS)
         waiting.span = IDLE_SECONDS
         _stop_tasks(meter.client)
-        return Measured(first, following, steps, waiting, meter.sweep())
+        return Measured(first, following, steps, waiting, meter.sweep(), alarms(own.cdk_out))
+
+
+def alarms(assembly: Path) -> int:
+    """How many alarms the templates have."""
+    templates = (json.loads(path.read_text()) for path in assembly.glob("*.template.json"))
+    resources = (one for template in templates for one in template["Resources"].values())
+    return sum(one["Type"] == "AWS::CloudWatch::Alarm" for one in resources)
 
 
 def _stop_tasks(client: Client) -> None:

@@ -47,7 +47,7 @@ def tables(counts: Any, prices: Mapping[str, Price], task: Task) -> dict[str, li
         "First message of a session": bill(counts.first, prices, task, kind="first", idle_refresh=counts.idle),
         "Following message": bill(counts.following, prices, task, kind="following", idle_refresh=counts.idle),
         "Any message with idleSeconds 0": bill(counts.steps, prices, task, kind="steps", idle_refresh=counts.idle),
-        "A month without a message, one site": month(counts.sweep, prices),
+        "A month without a message, one site": month(counts.sweep, counts.alarms, prices),
     }
 
 
