@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NPM_CONFIG_UPDATE_NOTIFIER := false
 
-.PHONY: setup demo down test test-e2e bench chaos lint
+.PHONY: setup demo down test test-e2e bench cost chaos lint
 
 setup: .venv/.done local/tools/node_modules/.done
 
@@ -38,6 +38,10 @@ test: lint
 N ?= 7
 bench: setup
 	$(BIN)/python -m local.bench --count $(N)
+
+# Counts the calls and seconds of a few messages and writes docs/cost.md. Some two minutes.
+cost: setup
+	$(BIN)/python -m local.cost
 
 # The end-to-end tests alone.
 test-e2e: setup

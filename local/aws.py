@@ -9,6 +9,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from local.cost.calls import LOCAL_AGENT
 from local.environment import ACCESS_KEY, SECRET_KEY
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Aws:
             read_timeout=30,
             retries={"total_max_attempts": 3, "mode": "standard"},
             max_pool_connections=32,
+            user_agent_extra=LOCAL_AGENT,
         )
 
     @cached_property

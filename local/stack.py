@@ -263,7 +263,10 @@ def _services(home: Home, state: Json, containers: Containers | None, say: Say) 
     }
     if at_most := os.environ.get(HEARTBEAT_AT_MOST):
         emulator[HEARTBEAT_AT_MOST] = at_most
-    ensure(home, "emulator", ["local.emulator"], url=f"{endpoint}/_ministack/health", extra=emulator)
+    module = "local.emulator"
+    if counts := os.environ.get("SITEWRIGHT_COUNT_CALLS"):
+        module, emulator["SITEWRIGHT_COUNT_CALLS"] = "local.cost.counting", counts
+    ensure(home, "emulator", [module], url=f"{endpoint}/_ministack/health", extra=emulator)
     root, token = str(home.git), str(home.token_file)
     port = str(ports["git-host"])
     ensure(

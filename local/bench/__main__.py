@@ -6,6 +6,7 @@ Wants a calm machine.
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from typing import Any
@@ -21,6 +22,7 @@ SECTIONS = ("added", "starts", "interrupts")
 
 def main() -> int:
     """The command line."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated run stops the stack it started
     parser = argparse.ArgumentParser(prog="local.bench", description=__doc__)
     parser.add_argument("--only", choices=SECTIONS, action="append", help="these sections; all if left out")
     parser.add_argument("--count", type=int, default=7, help="added: commands each way and measurement")

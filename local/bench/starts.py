@@ -21,7 +21,7 @@ SITES = {"warm": 300, "cold": 0}
 """Two sites of one stack, by their `idleSeconds`: they take turns, so that both see the same machine."""
 KINDS = ("first message", "following message", "message that interrupts")
 _SLOW = "Write 40 notes slowly, one every 0.5 seconds"
-_WORK = (": work", ": install", ": build", ": publish")
+_WORK = (": work", ": commit", ": install", ": build", ": publish")
 _OURS = ("WriteCommitMessage", "RecordSync")
 
 
