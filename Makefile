@@ -29,19 +29,17 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy app.py contracts stacks lambdas container/workspace local cli
 
-# Units, templates, and the workflow end to end on the deployed local stack.
+# Every test; the end-to-end ones share one deployed local stack. Some eight minutes on two cores.
 test: lint
-	$(BIN)/pytest -n 2 -q tests/unit tests/infra \
-	  tests/e2e/test_workflow.py::test_one_message_changes_the_live_site \
-	  tests/e2e/test_workflow.py::test_the_second_command_of_a_session_builds_on_the_first \
-	  tests/e2e/test_workflow.py::test_nothing_to_change_is_an_answer_too
+	$(BIN)/pytest -n 2 -q tests
 
-# From send to response against the same work by hand; N commands each way. Some three minutes on a calm machine.
+# From send to response against the same work by hand (N commands each way), container starts with and without a workspace
+# that stays, and how soon an interrupt comes through. Some ten minutes; one of them: python -m local.bench --only starts
 N ?= 7
 bench: setup
 	$(BIN)/python -m local.bench --count $(N)
 
-# All end-to-end tests: also interrupts, several sessions and sites, failures, killed containers. Some five minutes more.
+# The end-to-end tests alone.
 test-e2e: setup
 	$(BIN)/pytest -n 2 -v tests/e2e
 

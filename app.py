@@ -31,7 +31,7 @@ def main() -> None:
     region = app.node.try_get_context("region") or DEFAULT_REGION
     # No account: with one, CDK would look availability zones up over the network at synth.
     env = cdk.Environment(region=region)
-    platform = PlatformStack(app, "Sitewright-Platform", env=env)
+    platform = PlatformStack(app, "Sitewright-Platform", alarm_email=app.node.try_get_context("alarmEmail"), env=env)
     for site in sites:
         SiteStack(app, f"Sitewright-Site-{site.client_id}", platform=platform, site=site, env=env)
     app.synth()

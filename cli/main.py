@@ -32,7 +32,10 @@ def _say(text: str) -> None:
 def up(
     client: Annotated[str | None, typer.Option(help="clientId of the site; added beside those that are there")] = None,
     site_repo: Annotated[str | None, typer.Option(help="git repository of the site, a path or a URL")] = None,
-    runtime: Annotated[str, typer.Option(help="process or docker")] = "process",
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="process (the default), or docker: the real image in Docker or Podman", show_default=False),
+    ] = None,
 ) -> None:
     """Starts the local stack, or adds a site to it."""
     began = time.monotonic()

@@ -37,6 +37,11 @@ def state_machine_name(client_id: str) -> str:
     return f"sitewright-{client_id}"
 
 
+def task_family(client_id: str) -> str:
+    """The family of the site's task definition."""
+    return f"sitewright-{client_id}"
+
+
 def branch_name(chat_thread_id: str) -> str:
     """The git branch a session works on."""
     return f"thread-{chat_thread_id}"

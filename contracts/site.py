@@ -1,10 +1,12 @@
 """A site as an operator configures it in the context of cdk.json."""
 
+import difflib
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from contracts.base import Contract
@@ -16,6 +18,23 @@ DEFAULT_CLIENT = "amelia"
 DEFAULT_REGION = "us-west-2"
 
 _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+
+FARGATE_MEMORY: dict[int, Sequence[int]] = {
+    256: (512, 1024, 2048),
+    512: range(1024, 4096 + 1, 1024),
+    1024: range(2048, 8192 + 1, 1024),
+    2048: range(4096, 16384 + 1, 1024),
+    4096: range(8192, 30720 + 1, 1024),
+    8192: range(16384, 61440 + 1, 4096),
+    16384: range(32768, 122880 + 1, 8192),
+}
+"""MiB by CPU units (Amazon ECS developer guide, "Fargate task definition parameters", Task CPU and memory)."""
+
+
+def _listed(sizes: Sequence[int]) -> str:
+    if isinstance(sizes, range):
+        return f"{sizes[0]} to {sizes[-1]} in steps of {sizes.step}"
+    return ", ".join(map(str, sizes))
 
 
 class SiteConfigError(ValueError):
@@ -47,6 +66,24 @@ class SiteConfig(Contract):
     """How long a workspace waits for the session's next step; 0: each step starts a task of its own."""
     cpu: int = 2048
     memory_mib: int = 4096
+    """Together one of Fargate's sizes."""
+
+    @field_validator("cpu")
+    @classmethod
+    def _cpu(cls, value: int) -> int:
+        if value not in FARGATE_MEMORY:
+            raise ValueError(f"Fargate has no task with {value} CPU units, only {', '.join(map(str, FARGATE_MEMORY))}")
+        return value
+
+    @model_validator(mode="after")
+    def _size(self) -> Self:
+        sizes = FARGATE_MEMORY[self.cpu]
+        if self.memory_mib not in sizes:
+            raise ValueError(
+                f"memoryMib: Fargate has no task with cpu {self.cpu} and memoryMib {self.memory_mib}; "
+                f"allowed are {_listed(sizes)}"
+            )
+        return self
 
     @field_validator("repository")
     @classmethod
@@ -79,17 +116,30 @@ class SiteConfig(Contract):
         try:
             site = cls.model_validate(entry)
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(p) for p in first["loc"]) or "entry"
-            raise SiteConfigError(
-                f"{where}: {field}: {first['msg']}. Correct it in the context `sites` of cdk.json."
-            ) from error
+            raise SiteConfigError(f"{where}: {_fault(error)}") from error
         if not _BUCKET.match(site.bucket) or len(site.bucket) > 63:
             raise SiteConfigError(
                 f"{where}: {site.bucket!r} is no S3 bucket name (3 to 63 characters, lower case). "
                 "Shorten or correct clientId or domain in cdk.json."
             )
         return site
+
+
+def _fault(error: ValidationError) -> str:
+    """The first fault and its remedy in one line; a value is not repeated, it may be a credential."""
+    first = error.errors(include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    message = " ".join(str(first["msg"]).removeprefix("Value error, ").split())
+    remedy = "Correct it in the context `sites` of cdk.json."
+    if first["type"] == "missing":
+        message, remedy = "is missing", "Add it to the entry in the context `sites` of cdk.json."
+    elif first["type"] == "extra_forbidden":
+        known = [to_camel(name) for name in SiteConfig.model_fields]
+        near = difflib.get_close_matches(field, known, 1)
+        message = "there is no such setting" + (f", did you mean {near[0]!r}?" if near else "")
+        remedy = f"Remove or correct it in cdk.json; settings are {', '.join(known)}."
+    end = "" if message.endswith("?") else "."
+    return f"{field}{': ' if field else ''}{message}{end} {remedy}"
 
 
 def parse_sites(entries: Any) -> list[SiteConfig]:

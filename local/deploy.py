@@ -15,11 +15,12 @@ from local.processes import tail
 
 ACCOUNT = "000000000000"
 REGION = "us-west-2"
-IMAGE = "local/sitewright-workspace:latest"
+NO_IMAGE = "local/sitewright-workspace:latest"
+"""In the task definition where tasks are host processes."""
 CDK = REPOSITORY_ROOT / "local" / "tools" / "node_modules" / ".bin" / "cdk"
 
 
-def cdk(home: Home, endpoint_url: str, sites: list[dict[str, Any]], *arguments: str) -> None:
+def cdk(home: Home, endpoint_url: str, sites: list[dict[str, Any]], image: str, *arguments: str) -> None:
     """Runs `cdk …` with the local sites as context. Raises DeployFailed."""
     env = {
         **service_environment(home, os.environ),
@@ -36,7 +37,7 @@ def cdk(home: Home, endpoint_url: str, sites: list[dict[str, Any]], *arguments: 
         "--output",
         str(home.cdk_out),
         "--context",
-        f"workspaceImage={IMAGE}",
+        f"workspaceImage={image}",
         "--context",
         f"sites={json.dumps(sites)}",
         "--no-notices",
@@ -69,11 +70,11 @@ def _run_group(argv: list[str], env: dict[str, str], output: BinaryIO) -> int:
         raise
 
 
-def bootstrap(home: Home, endpoint_url: str, sites: list[dict[str, Any]]) -> None:
+def bootstrap(home: Home, endpoint_url: str, sites: list[dict[str, Any]], image: str) -> None:
     """`cdk bootstrap`. Raises DeployFailed."""
-    cdk(home, endpoint_url, sites, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+    cdk(home, endpoint_url, sites, image, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
 
 
-def deploy(home: Home, endpoint_url: str, sites: list[dict[str, Any]]) -> None:
+def deploy(home: Home, endpoint_url: str, sites: list[dict[str, Any]], image: str) -> None:
     """`cdk deploy --all`. Raises DeployFailed."""
-    cdk(home, endpoint_url, sites, "deploy", "--all", "--require-approval", "never", "--concurrency", "4")
+    cdk(home, endpoint_url, sites, image, "deploy", "--all", "--require-approval", "never", "--concurrency", "4")

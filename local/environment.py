@@ -29,6 +29,8 @@ _NETWORK = (
 )
 """How this machine reaches the internet: npm and the model need it."""
 
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+
 HEARTBEAT_AT_MOST = "SITEWRIGHT_HEARTBEAT_AT_MOST"
 """Seconds, for the emulator: lowers every HeartbeatSeconds, which allow for Fargate's cold start. For tests."""
 
@@ -62,6 +64,39 @@ def aws_environment(endpoint_url: str, region: str) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
+
+
+_ENGINE = (
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "SSH_AUTH_SOCK",
+)
+_ENGINE_PREFIXES = ("DOCKER_", "BUILDKIT_", "BUILDX_", "CONTAINER_", "CONTAINERS_", "BUILDAH_")
+
+
+def engine_environment(host: Mapping[str, str]) -> dict[str, str]:
+    """The environment of Docker or Podman: where its engine is.
+
+    Without the stack's mark and TMPDIR: what Podman leaves running beside a container must not be taken for ours.
+    """
+    names = [*_HOST, *_NETWORK, *_ENGINE, *(name for name in host if name.startswith(_ENGINE_PREFIXES))]
+    return {name: host[name] for name in names if host.get(name)}
+
+
+def container_network(host: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """`network_environment` for a container, and the options that mount the certificate bundles it names."""
+    env, options = network_environment(host), []
+    env.pop("SSL_CERT_DIR", None)  # links to other folders
+    for name in [name for name in env if name.lower() not in _PROXIES]:
+        path = Path(env[name]).absolute()
+        if path.is_file() and ":" not in str(path):
+            env[name] = str(path)
+            options.append(f"--volume={path}:{path}:ro")
+        else:
+            del env[name]
+    return env, list(dict.fromkeys(options))
 
 
 def service_environment(home: Home, host: Mapping[str, str]) -> dict[str, str]:

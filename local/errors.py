@@ -39,6 +39,18 @@ class DeployFailed(LocalError):
         self.tail = tail
 
 
+class NoEngine(LocalError):
+    """`--runtime docker` where neither Docker nor Podman answers."""
+
+
+class ImageFailed(LocalError):
+    """The workspace image cannot be built, or no container of it runs. `tail` is the end of the output."""
+
+    def __init__(self, message: str, remedy: str, tail: str = "") -> None:
+        super().__init__(message, remedy)
+        self.tail = tail
+
+
 class Interrupted(LocalError):
     """Ctrl-C or SIGTERM in the middle of `up`."""
 

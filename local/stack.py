@@ -8,16 +8,20 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from contracts.names import site_bucket
 from contracts.site import DEFAULT_CLIENT, DEFAULT_DOMAIN, SiteConfig, SiteConfigError
 from local.aws import Aws
-from local.deploy import ACCOUNT, REGION, bootstrap, deploy
-from local.environment import ACCESS_KEY, HEARTBEAT_AT_MOST, SECRET_KEY
+from local.dataplane.container import remove_all
+from local.deploy import ACCOUNT, NO_IMAGE, REGION, bootstrap, deploy
+from local.engine import STACK_LABEL, Engine, EngineError
+from local.environment import ACCESS_KEY, HEARTBEAT_AT_MOST, SECRET_KEY, engine_environment
 from local.errors import BadSetting, Interrupted, NotRunning
 from local.home import REPOSITORY_ROOT, Home, write_private
+from local.image import provide, try_out
 from local.ports import PREFERRED, SITE_PORT, choose_port, choosing
 from local.repositories import checked_source, ensure_repository, without_credentials
 from local.services import ensure, loopback, running, stop_all
@@ -26,6 +30,16 @@ from local.source import digest
 Json = dict[str, Any]
 Say = Callable[[str], None]
 DEMO_KEY = "demo"
+RUNTIMES = ("process", "docker")
+
+
+@dataclass(frozen=True)
+class Containers:
+    """What workspaces run in, where they are no host processes."""
+
+    engine: Engine
+    image: str
+    limited: bool
 
 
 @contextlib.contextmanager
@@ -56,29 +70,32 @@ def load(home: Home, *, whole: bool = False) -> Json:
     return data
 
 
-def up(home: Home, client: str | None, site_repo: str | None, runtime: str, say: Say) -> Json:
-    """Starts what is not running, deploys, writes `stack.json`. Raises LocalError."""
-    _check(runtime)
+def up(home: Home, client: str | None, site_repo: str | None, runtime: str | None, say: Say) -> Json:
+    """Starts what is not running, deploys, writes `stack.json`. Raises LocalError.
+
+    Without a `runtime` a running stack keeps its own.
+    """
+    engine = _engine(home, runtime)
     with locked(home, say):
         fresh = not running(home, "emulator")
         if fresh and home.stack_file.exists():
             say("the stack had not been stopped but its emulator is gone: starting anew, without its sessions and runs")
         try:
-            return _up(home, client, site_repo, say)
+            return _up(home, client, site_repo, engine, say)
         except KeyboardInterrupt as error:
             if not fresh:
                 raise Interrupted(
                     "Interrupted; the stack runs on, maybe without the change.", "Run `sitewright up` again, or `down`."
                 ) from error
             say("interrupted: stopping what was started")
-            _stop(home)
+            _stop(home, say)
             raise Interrupted("Interrupted; nothing is left running.", "Start again with `sitewright up`.") from error
 
 
-def _up(home: Home, client: str | None, site_repo: str | None, say: Say) -> Json:
+def _up(home: Home, client: str | None, site_repo: str | None, engine: Engine | None, say: Say) -> Json:
     state = _state(home)
     if not running(home, "emulator"):
-        state["bootstrapped"], state["deployed"] = False, []
+        state["bootstrapped"], state["deployed"], state["tried"] = False, [], None
     source = checked_source(site_repo) if site_repo else None
     if client and client not in state["sites"]:
         state["sites"].append(client)
@@ -89,13 +106,18 @@ def _up(home: Home, client: str | None, site_repo: str | None, say: Say) -> Json
         _repository(home, state, name, source if name == (client or DEFAULT_CLIENT) else None)
     if not home.token_file.exists():
         write_private(home.token_file, secrets.token_urlsafe(24) + "\n")
+    containers = _containers(home, state, engine, say) if engine else None
+    before, state["engine"] = state.get("engine"), engine.text if engine else None
     with choosing():
         _ports(state, home)
         # Before the services start: a failure later must not forget the ports of those that run by then.
         _save(home, state)
-        model_url, model_key = _services(home, state, say)
+        model_url, model_key = _services(home, state, containers, say)
+    if before and before != state["engine"]:
+        _remove_containers(home, before, say)
     endpoint = loopback(state["ports"]["emulator"])
-    _deploy(home, state, endpoint, [_site(state, name, model_url) for name in state["sites"]], say)
+    sites = [_site(state, name, model_url) for name in state["sites"]]
+    _deploy(home, state, endpoint, sites, image=containers.image if containers else NO_IMAGE, say=say)
     aws = Aws(endpoint, REGION)
     for name in state["sites"]:
         aws.secrets.put_secret_value(
@@ -107,21 +129,21 @@ def _up(home: Home, client: str | None, site_repo: str | None, say: Say) -> Json
     return info
 
 
-def _deploy(home: Home, state: Json, endpoint: str, sites: list[Json], say: Say) -> None:
+def _deploy(home: Home, state: Json, endpoint: str, sites: list[Json], *, image: str, say: Say) -> None:
     """Deploys unless the very same sources and sites are deployed."""
-    source = digest(REPOSITORY_ROOT)
+    source = f"{digest(REPOSITORY_ROOT)} {image}"
     if state["deployed"] == sites and state.get("source") == source:
         return
     started = time.monotonic()
     if not state.get("bootstrapped"):
-        bootstrap(home, endpoint, sites)
+        bootstrap(home, endpoint, sites, image)
         state["bootstrapped"] = True
         say(f"bootstrapped ({time.monotonic() - started:.0f} s)")
         started = time.monotonic()
     # Written down before: what a deployment that fails leaves behind is neither the old state nor the new one.
     state["source"] = ""
     _save(home, state)
-    deploy(home, endpoint, sites)
+    deploy(home, endpoint, sites, image)
     say(f"deployed {len(sites) + 1} stacks ({time.monotonic() - started:.0f} s)")
     state["deployed"], state["source"] = sites, source
     _save(home, state)
@@ -132,28 +154,48 @@ def down(home: Home, say: Say) -> int:
     if not home.root.exists():
         return 0
     with locked(home, say):
-        return _stop(home)
+        return _stop(home, say)
 
 
-def _stop(home: Home) -> int:
+def _stop(home: Home, say: Say) -> int:
     stopped = stop_all(home)
+    if text := _state(home).get("engine"):
+        stopped += _remove_containers(home, text, say)
     home.stack_file.unlink(missing_ok=True)
     shutil.rmtree(home.tmp, ignore_errors=True)
     return stopped
+
+
+def _remove_containers(home: Home, engine: str, say: Say) -> int:
+    """What the data plane has not removed itself, because it was killed."""
+    try:
+        return remove_all(Engine.parse(engine), home.root)
+    except EngineError as error:
+        say(f"{engine} does not answer ({error}): containers with the label {STACK_LABEL}={home.root} may be left")
+        return 0
 
 
 def _save(home: Home, state: Json) -> None:
     write_private(home.state_file, json.dumps(state, indent=2))
 
 
-def _check(runtime: str) -> None:
-    if runtime == "docker":
-        raise BadSetting(
-            "The runtime `docker` is not built yet: workspaces run as processes of this machine.",
-            "Run `sitewright up` without `--runtime`.",
-        )
-    if runtime != "process":
-        raise BadSetting(f"There is no runtime {runtime!r}.", "Use `process`.")
+def _engine(home: Home, runtime: str | None) -> Engine | None:
+    """The engine that runs workspaces; None for host processes. Raises BadSetting, NoEngine."""
+    if runtime not in {None, *RUNTIMES}:
+        raise BadSetting(f"There is no runtime {runtime!r}.", f"Use {' or '.join(f'`{name}`' for name in RUNTIMES)}.")
+    if runtime is None and running(home, "emulator"):
+        text = _state(home).get("engine")
+        return Engine.parse(text) if text else None
+    return Engine.find(os.environ) if runtime == "docker" else None
+
+
+def _containers(home: Home, state: Json, engine: Engine, say: Say) -> Containers:
+    """The image built and tried, once for each that a running stack sees. Raises ImageFailed."""
+    image = provide(engine, home, say)
+    tried = state.get("tried")
+    if not tried or tried[:2] != [engine.text, image]:
+        state["tried"] = tried = [engine.text, image, try_out(engine, image, say)]
+    return Containers(engine, image, bool(tried[2]))
 
 
 def _valid(client: str) -> None:
@@ -202,7 +244,7 @@ def _ports(state: Json, home: Home) -> None:
             taken.add(state["site_ports"][client])
 
 
-def _services(home: Home, state: Json, say: Say) -> tuple[str | None, str]:
+def _services(home: Home, state: Json, containers: Containers | None, say: Say) -> tuple[str | None, str]:
     ports = state["ports"]
     endpoint = loopback(ports["emulator"])
     emulator = {
@@ -233,7 +275,10 @@ def _services(home: Home, state: Json, say: Say) -> tuple[str | None, str]:
     arguments = ["local.dataplane", "--endpoint", endpoint, "--region", REGION, "--home", str(home.root)]
     delay = os.environ.get("SITEWRIGHT_START_DELAY", "0")
     arguments += ["--port", str(ports["dataplane"]), "--start-delay", delay]
-    ensure(home, "dataplane", arguments, url=loopback(ports["dataplane"], "/healthz"))
+    if containers:
+        arguments += ["--engine", containers.engine.text, *([] if containers.limited else ["--no-limits"])]
+    url = loopback(ports["dataplane"], "/healthz")
+    ensure(home, "dataplane", arguments, url=url, extra=engine_environment(os.environ) if containers else None)
     gateway = ["local.gateway", "--endpoint", endpoint, "--region", REGION]
     for client in state["sites"]:
         gateway += ["--site", f"{site_bucket(client, DEFAULT_DOMAIN)}={state['site_ports'][client]}"]
@@ -256,9 +301,25 @@ def _site(state: Json, client: str, model_url: str | None) -> Json:
     }
     if model_url:
         site["modelBaseUrl"] = model_url
-    if idle := os.environ.get("SITEWRIGHT_IDLE_SECONDS"):
-        site["idleSeconds"] = int(idle)
+    idle = idle_seconds(os.environ.get("SITEWRIGHT_IDLE_SECONDS", ""), client)
+    if idle is not None:
+        site["idleSeconds"] = idle
     return site
+
+
+def idle_seconds(text: str, client: str) -> int | None:
+    """A site's `idleSeconds` from `60` (every site's) or `amelia=60,bruno=0`; None leaves the default.
+
+    Raises BadSetting.
+    """
+    found = None
+    for part in filter(None, text.split(",")):
+        name, _, seconds = part.rpartition("=")
+        if not seconds.isdecimal():
+            raise BadSetting(f"SITEWRIGHT_IDLE_SECONDS: {part!r} is no number of seconds.", "Write 60, or amelia=60.")
+        if name in {"", client}:
+            found = int(seconds)
+    return found
 
 
 def _outputs(aws: Aws, stack: str) -> dict[str, str]:
@@ -299,6 +360,8 @@ def _describe(home: Home, state: Json, aws: Aws, model_url: str | None) -> Json:
         "artifacts_bucket": platform["ArtifactsBucket"],
         "git_host_url": loopback(state["ports"]["git-host"]),
         "git_token_file": str(home.token_file),
+        "runtime": "docker" if state["engine"] else "process",
+        "engine": state["engine"],
         "demo_model_url": model_url if running(home, "demo-model") else None,
         "sites": sites,
     }

@@ -12,17 +12,21 @@ from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_lambda_event_sources as event_sources
 from constructs import Construct
 
-from contracts.names import EVENT_SOURCE, NOT_STARTED, SITE_PARAMETER_PREFIX, state_machine_name
+from contracts.names import EVENT_SOURCE, NOT_STARTED, SITE_PARAMETER_PREFIX, manifest_key, state_machine_name
+from contracts.records import OPEN_INDEX
+from stacks.constructs.alarms import Alarms
 from stacks.constructs.function import Function
 from stacks.constructs.messaging import INTAKE_TIMEOUT, Messaging
 from stacks.constructs.network import Network
 from stacks.constructs.storage import Storage
 
+GET, PUT, UPDATE = "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"
+
 
 class PlatformStack(Stack):
     """The shared part of the service; each site adds a SiteStack."""
 
-    def __init__(self, scope: Construct, construct_id: str, **kwargs: Any) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, alarm_email: str | None = None, **kwargs: Any) -> None:
         super().__init__(scope, construct_id, **kwargs)
         self.network = Network(self, "Network")
         self.cluster = ecs.Cluster(self, "Cluster", vpc=self.network.vpc)
@@ -36,6 +40,7 @@ class PlatformStack(Stack):
         self.task_stopped = self._task_stopped()
         self.respond = self._respond()
         self._rules()
+        Alarms(self, "Alarms", messaging=self.messaging, email=alarm_email)
         self._outputs()
 
     def _arn(self, service: str, resource: str) -> str:
@@ -60,13 +65,12 @@ class PlatformStack(Stack):
         function.add_event_source(
             event_sources.SqsEventSource(messaging.input, batch_size=10, report_batch_item_failures=True)
         )
-        messaging.dead_letters.grant_send_messages(function)
-        storage.sessions.grant(function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
-        storage.commands.grant(
-            function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"
-        )
+        self._allow(function, ["sqs:SendMessage"], [messaging.dead_letters.queue_arn])
+        # TransactWriteItems is authorized by the actions of its parts (DynamoDB developer guide, "Transactions").
+        self._allow(function, [GET, UPDATE], [storage.sessions.table_arn])
+        self._allow(function, [GET, PUT, UPDATE, "dynamodb:Query"], [storage.commands.table_arn])
         self._allow(function, ["states:StartExecution"], [self._site_arn])
-        self._allow(function, ["states:StopExecution", "states:DescribeExecution"], [self._run_arn])
+        self._allow(function, ["states:StopExecution"], [self._run_arn])
         self._allow(function, ["events:PutEvents"], [self._arn("events", "event-bus/default")])
         self._allow(function, ["ssm:GetParameter"], [self._arn("ssm", f"parameter{SITE_PARAMETER_PREFIX}*")])
         return function
@@ -79,7 +83,7 @@ class PlatformStack(Stack):
             timeout=Duration.seconds(15),
             environment={"COMMANDS_TABLE": self.storage.commands.table_name},
         ).function
-        self.storage.commands.grant(function, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        self._allow(function, [GET, UPDATE], [self.storage.commands.table_arn])
         return function
 
     def _record_sync(self) -> lambda_.Function:
@@ -96,10 +100,10 @@ class PlatformStack(Stack):
                 "DEPLOYMENTS_TABLE": storage.deployments.table_name,
             },
         ).function
-        storage.artifacts.grant_read(function, "*/site/*")
-        storage.artifacts.grant_put(function, "*/site/*")
-        storage.commands.grant(function, "dynamodb:UpdateItem")
-        storage.deployments.grant(function, "dynamodb:PutItem")
+        manifests = storage.artifacts.arn_for_objects(manifest_key("*"))
+        self._allow(function, ["s3:GetObject", "s3:PutObject"], [manifests])
+        self._allow(function, [UPDATE], [storage.commands.table_arn])
+        self._allow(function, [PUT], [storage.deployments.table_arn])
         self._allow(function, ["s3:ListBucket"], [f"arn:{self.partition}:s3:::edit.*"])
         return function
 
@@ -112,7 +116,7 @@ class PlatformStack(Stack):
             timeout=Duration.seconds(30),
             environment={"SESSIONS_TABLE": storage.sessions.table_name},
         ).function
-        storage.sessions.grant(function, "dynamodb:UpdateItem")
+        self._allow(function, [UPDATE], [storage.sessions.table_arn])
         # Task tokens carry no resource to cut the permission to (service authorization reference, Step Functions).
         self._allow(function, ["states:SendTaskFailure"], ["*"])
         return function
@@ -130,11 +134,21 @@ class PlatformStack(Stack):
                 "COMMANDS_TABLE": storage.commands.table_name,
             },
         ).function
-        messaging.response.grant_send_messages(function)
-        storage.sessions.grant(function, "dynamodb:GetItem", "dynamodb:UpdateItem")
-        storage.commands.grant(function, "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query")
+        self._allow(function, ["sqs:SendMessage"], [messaging.response.queue_arn])
+        for table in (storage.sessions, storage.commands):
+            self._allow(function, [GET, UPDATE], [table.table_arn])
+        self._allow(function, ["dynamodb:Query"], [f"{storage.commands.table_arn}/index/{OPEN_INDEX}"])
         self._allow(function, ["states:DescribeExecution"], [self._run_arn])
         return function
+
+    def _target(self, function: lambda_.Function) -> targets.LambdaFunction:
+        # EventBridge's own retries end a day later by default; by then the run is over and the sweep has answered it.
+        return targets.LambdaFunction(
+            function,
+            dead_letter_queue=self.messaging.failed_events,
+            max_event_age=Duration.hours(2),
+            retry_attempts=20,
+        )
 
     def _rules(self) -> None:
         for function in (self.respond, self.task_stopped):
@@ -153,21 +167,21 @@ class PlatformStack(Stack):
                     "stateMachineArn": [{"prefix": self._arn("states", f"stateMachine:{state_machine_name('')}")}],
                 },
             ),
-            targets=[targets.LambdaFunction(self.respond)],
+            targets=[self._target(self.respond)],
         )
         events.Rule(
             self,
             "NotStarted",
             description="A command ends without a run: answer it",
             event_pattern=events.EventPattern(source=[EVENT_SOURCE], detail_type=[NOT_STARTED]),
-            targets=[targets.LambdaFunction(self.respond)],
+            targets=[self._target(self.respond)],
         )
         events.Rule(
             self,
             "Sweep",
             description="Answer commands whose event got lost: delivery from Step Functions is best effort",
             schedule=events.Schedule.rate(Duration.minutes(5)),
-            targets=[targets.LambdaFunction(self.respond)],
+            targets=[self._target(self.respond)],
         )
         events.Rule(
             self,
@@ -178,7 +192,7 @@ class PlatformStack(Stack):
                 detail_type=["ECS Task State Change"],
                 detail={"lastStatus": ["STOPPED"], "clusterArn": [self.cluster.cluster_arn]},
             ),
-            targets=[targets.LambdaFunction(self.task_stopped)],
+            targets=[self._target(self.task_stopped)],
         )
 
     def _outputs(self) -> None:
@@ -187,6 +201,7 @@ class PlatformStack(Stack):
             "InputQueueUrl": messaging.input.queue_url,
             "ResponseQueueUrl": messaging.response.queue_url,
             "DeadLetterQueueUrl": messaging.dead_letters.queue_url,
+            "FailedEventsQueueUrl": messaging.failed_events.queue_url,
             "ClusterName": self.cluster.cluster_name,
             "SessionsTable": storage.sessions.table_name,
             "CommandsTable": storage.commands.table_name,

@@ -96,7 +96,13 @@ class SiteStack(Stack):
 
     def _grant_workspace(self) -> None:
         role, storage = self.workspace.definition.task_role, self._platform.storage
-        self.bucket.grant_read_write(role)
+        # What the publish does: list, put in one part, delete. It never reads an object of the site back.
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["s3:PutObject", "s3:DeleteObject"], resources=[self.bucket.arn_for_objects("*")]
+            )
+        )
+        role.add_to_principal_policy(iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.bucket.bucket_arn]))
         # Written out: a grant of the platform's bucket to this stack's role is cut to the client's own prefix.
         artifacts = storage.artifacts
         role.add_to_principal_policy(
@@ -117,8 +123,8 @@ class SiteStack(Stack):
             role.add_to_principal_policy(
                 iam.PolicyStatement(actions=["dynamodb:GetItem", "dynamodb:UpdateItem"], resources=[table.table_arn])
             )
-        self.git_token.grant_read(role)
-        self.model_key.grant_read(role)
+        secrets = [self.git_token.secret_arn, self.model_key.secret_arn]
+        role.add_to_principal_policy(iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=secrets))
         role.add_to_principal_policy(
             iam.PolicyStatement(
                 # Task tokens carry no resource to cut the permission to.
@@ -127,16 +133,49 @@ class SiteStack(Stack):
             )
         )
 
-    def _state_machine(self) -> sfn.StateMachine:
-        site, platform, task = self._site, self._platform, self.workspace.definition
+    def _run_role(self) -> iam.Role:
+        """What a run may do. Waiting for a token needs neither StopTask nor the events rule that `.sync` needs."""
+        platform, task = self._platform, self.workspace.definition
         role = iam.Role(self, "RunRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
-        self._allow_run(role)
+        family = f"arn:{self.partition}:ecs:{self.region}:{self.account}:task-definition/{task.family}"
+        role.add_to_policy(
+            iam.PolicyStatement(
+                # RunTask is authorized for the revision that the family resolves to, whichever that is then.
+                actions=["ecs:RunTask"],
+                resources=[family, f"{family}:*"],
+                conditions={"ArnEquals": {"ecs:cluster": platform.cluster.cluster_arn}},
+            )
+        )
+        tasks = f"arn:{self.partition}:ecs:{self.region}:{self.account}:task/{platform.cluster.cluster_name}/*"
+        role.add_to_policy(
+            iam.PolicyStatement(
+                # Tags that RunTask propagates (ECS developer guide, "Grant permission to tag resources on creation").
+                actions=["ecs:TagResource"],
+                resources=[tasks],
+                conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
+            )
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[task.task_role.role_arn, task.obtain_execution_role().role_arn],
+                conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+            )
+        )
+        if self._site.idle_seconds > 0:
+            # An offer to the session's workspace is a write to the session's item.
+            sessions = platform.storage.sessions
+            role.add_to_policy(iam.PolicyStatement(actions=["dynamodb:UpdateItem"], resources=[sessions.table_arn]))
         platform.commit_message.grant_invoke(role)
         platform.record_sync.grant_invoke(role)
+        return role
+
+    def _state_machine(self) -> sfn.StateMachine:
+        site, platform, task = self._site, self._platform, self.workspace.definition
         parts = WorkflowParts(
             partition=self.partition,
             cluster_arn=platform.cluster.cluster_arn,
-            task_definition=task.family,
+            task_family=task.family,
             subnets=[subnet.subnet_id for subnet in platform.network.vpc.public_subnets],
             security_group=platform.network.security_group.security_group_id,
             commit_message_arn=platform.commit_message.function_arn,
@@ -154,7 +193,7 @@ class SiteStack(Stack):
             "Run",
             state_machine_name=state_machine_name(site.client_id),
             definition_body=sfn.DefinitionBody.from_string(self.to_json_string(definition(parts))),
-            role=role,
+            role=self._run_role(),
             logs=sfn.LogOptions(
                 destination=logs.LogGroup(
                     self, "RunLog", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
@@ -163,32 +202,9 @@ class SiteStack(Stack):
                 include_execution_data=False,
             ),
         )
-        # The definition names the family only, so the order has to be said.
+        # The family is a plain name: without this CloudFormation may create the machine before what it runs.
         machine.node.add_dependency(task)
         return machine
-
-    def _allow_run(self, role: iam.Role) -> None:
-        """RunTask of any revision: the old one is inactive from the moment a deploy replaces it, runs go on meanwhile."""
-        task, cluster = self.workspace.definition, self._platform.cluster
-        family = f"arn:{self.partition}:ecs:{self.region}:{self.account}:task-definition/{task.family}"
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["ecs:RunTask"],
-                resources=[family, f"{family}:*"],
-                conditions={"ArnEquals": {"ecs:cluster": cluster.cluster_arn}},
-            )
-        )
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["iam:PassRole"],
-                resources=[task.task_role.role_arn, task.obtain_execution_role().role_arn],
-                conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
-            )
-        )
-        if self._site.idle_seconds > 0:
-            # An offer to the session's workspace is a write to the session's item.
-            sessions = self._platform.storage.sessions
-            role.add_to_policy(iam.PolicyStatement(actions=["dynamodb:UpdateItem"], resources=[sessions.table_arn]))
 
     def _register(self) -> None:
         site = self._site

@@ -130,5 +130,4 @@ class Checkpointer:
         try:
             self.clients.s3.delete_object(Bucket=self.bucket, Key=key)
         except (ClientError, BotoCoreError) as error:
-            # The bucket's lifecycle rule removes what is left over.
             self.log("an old checkpoint stays", level="warning", key=key, error=str(error))

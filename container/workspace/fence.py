@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from contracts.records import SessionRecord
-from workspace.errors import Fenced, StopReason
+from workspace.errors import Fenced, StepStopped, StopReason
 from workspace.session import SessionStore
 from workspace.stop import Stop
 
@@ -33,6 +33,8 @@ class ClaimFence:
 
     def check_stop(self) -> None:
         """Raises StepStopped if the step has to end."""
+        if self.store.lost.is_set():
+            raise StepStopped(StopReason.CLAIM_LOST)
         (self.stop.only(StopReason.CLAIM_LOST) if self.saving else self.stop).check()
 
     def for_saving(self) -> "ClaimFence":

@@ -27,7 +27,15 @@ class Mail:
 class Inbox:
     """The newest session a pulse has read, and the heartbeat of what lies in its mailbox. Safe from two threads."""
 
-    def __init__(self, clients: Clients, log: Callable[..., None], *, every: float = HEARTBEAT_SECONDS) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        log: Callable[..., None],
+        *,
+        every: float = HEARTBEAT_SECONDS,
+        heartbeat: Callable[..., Heartbeat] = Heartbeat,
+    ) -> None:
+        self._heartbeat = heartbeat
         self._clients = clients
         self._log = log
         self._every = every
@@ -45,17 +53,23 @@ class Inbox:
             if mail is not None and mail.task_token not in {known, self._taken}:
                 self._forget()
                 stop = Stop()
-                heartbeat = Heartbeat(self._clients, mail.task_token, stop, self._log, every=self._every)
+                heartbeat = self._heartbeat(self._clients, mail.task_token, stop, self._log, every=self._every)
                 heartbeat.start()
                 self._mail = Mail(mail, heartbeat, stop)
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> tuple[SessionRecord | None, Mail | None]:
-        """The next session read within `seconds` (None if there was none), and the mail that is known."""
+        """A session read since the last call, waited for if need be (None after `seconds`), and the mail that is known."""
         with self._changed:
-            self._session = None
             self._changed.wait_for(lambda: self._session is not None, seconds)
-            return self._session, self._mail
+            session, self._session = self._session, None
+            return session, self._mail
+
+    def stale(self, session: SessionRecord) -> StepRequest | None:
+        """What lies in the mailbox although it was taken or dropped: put there again by a call that was repeated late."""
+        mail = session.mailbox
+        with self._changed:
+            return mail if mail is not None and mail.task_token == self._taken else None
 
     def take(self) -> Mail:
         """The mail, which is from now on the caller's to end."""

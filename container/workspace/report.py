@@ -63,6 +63,7 @@ class Reporter:
     clients: Clients
     token: str = field(repr=False)
     log: Callable[..., None] = field(repr=False)
+    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
     def success(self, result: StepResult) -> bool:
         """Reports the result; False if the report did not get through."""
@@ -94,5 +95,5 @@ class Reporter:
             if not is_transient(failure) or time.monotonic() + pause > deadline:
                 self.log("the report did not get through", level="error", error=str(failure))
                 return False
-            time.sleep(pause)
+            self.sleep(pause)
             pause = min(pause * 2, 3.0)

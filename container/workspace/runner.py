@@ -15,21 +15,25 @@ from contracts.steps import Interruption, StepRequest
 from workspace.aws import Clients
 from workspace.checkpoint import PERIOD_SECONDS
 from workspace.errors import Fenced, StepStopped, StopReason, WorkspaceBusy
+from workspace.fence import ClaimFence
 from workspace.inbox import Inbox, Mail
 from workspace.logs import Log
 from workspace.pulse import HEARTBEAT_SECONDS, Heartbeat, Pulse
 from workspace.report import Reporter
-from workspace.save import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, PUSH_SECONDS, End
+from workspace.save import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, Saver
 from workspace.session import SessionStore
 from workspace.settings import Settings
 from workspace.stop import Signals, Stop
 from workspace.turn import Turn, report_failure
+from workspace.waiting import Attempt, Claiming, Waiting
 
 BUSY_SECONDS = 120.0
 """How long a live claim of another workspace is waited for: an interrupt's saving takes a third of that."""
 
 CLAIM_POLL_SECONDS = 0.25
-WAIT_SECONDS = 0.5
+
+EAGER_FOR_SECONDS = 3.0
+"""After a step that another of the same run follows, and after an interrupt, whose command's first offer is on its way."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +66,19 @@ class Runner:
         reporter = Reporter(self.clients, self.request.task_token, self.log)
         self.signals.follow(self.stop)
         beat = Heartbeat(self.clients, self.request.task_token, self.stop, self.log, every=self.timing.heartbeat)
+        # A container that comes late, when nobody waits for it any more, must not claim: its run may be over.
+        beat.beat()
         with beat:
             try:
-                session = self._claim(store)
+                session = self._claim(store, beat)
             except WorkspaceBusy as error:
+                self._unclaim(store, reporter)
                 info = ErrorInfo.of(ErrorCode.WORKSPACE_BUSY, str(error))
                 return _exit(reporter.failure(SfnError.BUSY, info))
             except StepStopped as stopped:
                 return self._stopped_unclaimed(stopped.reason, store, reporter)
             except Exception as error:
+                self._unclaim(store, reporter)
                 return _exit(report_failure(error, reporter, self.log))
             if session is None:
                 self.log("the session's workspace took the step over")
@@ -91,6 +99,8 @@ class Runner:
                     return self._live(turn, beat, pulse, inbox)
                 finally:
                     inbox.drop()
+                    if turn.desk is not None:
+                        turn.desk.push.cancel()
 
     def _live(self, turn: Turn, beat: Heartbeat, pulse: Pulse, inbox: Inbox) -> int:
         while True:
@@ -99,10 +109,12 @@ class Runner:
             if not end.stays:
                 return end.code
             stop = self.signals.follow(Stop())
-            pulse.follow(turn.store, stop, self.log, idle=True)
+            over = end.settled and StopReason.INTERRUPT not in turn.stop.reasons
+            pulse.follow(turn.store, stop, self.log, idle=True, eager=0.0 if over else EAGER_FOR_SECONDS)
             try:
-                mail = _Wait(turn, end, inbox, stop, self.settings.idle_seconds).next()
-            except Fenced:
+                mail = Waiting(turn, end, inbox, stop, self.settings.idle_seconds).next()
+            except (Fenced, StepStopped) as error:
+                turn.log("the claim was lost while waiting", level="error", error=str(error))
                 return EXIT_CLAIM_LOST
             except (ClientError, BotoCoreError) as error:
                 self.log("the session cannot be reached", level="error", error=str(error))
@@ -130,120 +142,46 @@ class Runner:
             desk=before.desk,
         )
 
-    def _claim(self, store: SessionStore) -> SessionRecord | None:
+    def _claim(self, store: SessionStore, beat: Heartbeat) -> SessionRecord | None:
         """Takes the session's claim; None if the workspace that holds it took the step over.
 
         Raises WorkspaceBusy, StepStopped (INTERRUPT: a newer command is there).
         """
         deadline = time.monotonic() + self.timing.busy
-        waiting = offered = False
+        claiming = Claiming(store, hands_over=self.settings.idle_seconds > 0, open=beat.beat)
+        waiting = False
         while True:
             self.stop.check()
-            ours, session = store.claim()
-            if session.generation > self.request.generation:
-                raise StepStopped(StopReason.INTERRUPT)
-            if ours:
-                return session
-            if offered and (session.mailbox is None or session.mailbox.task_token != self.request.task_token):
-                return None
+            attempt, session = claiming.attempt()
+            if attempt is not Attempt.BUSY:
+                return session if attempt is Attempt.OURS else None
             if time.monotonic() > deadline:
                 raise WorkspaceBusy(f"{session.workspace_id} kept the session's claim for {self.timing.busy:.0f} s")
             if not waiting:
                 waiting = True
                 self.log("waiting for another workspace of the session", holder=session.workspace_id)
-            if self.settings.idle_seconds > 0 and not offered:
-                offered = store.hand_over()
             self.stop.sleep(CLAIM_POLL_SECONDS)
+
+    def _unclaim(self, store: SessionStore, reporter: Reporter) -> None:
+        # A claim whose answer got lost may be ours without our knowing: nobody would serve what is offered to it.
+        Saver(store, ClaimFence(store, self.stop), reporter, self.stop, self.log).leave()
 
     def _stopped_unclaimed(self, reason: StopReason, store: SessionStore, reporter: Reporter) -> int:
         # Nothing was touched, so there is nothing to save; the older command's edits are in the checkpoint, and the
         # workspace of the newer command commits them.
+        self._unclaim(store, reporter)
+        reported = True
         self.log("step stopped before it began", level="warning", reason=reason.value)
         if reason is StopReason.INTERRUPT:
             with contextlib.suppress(ClientError, BotoCoreError):
                 # An earlier step's workspace may have recorded what it saved: that is the better answer.
                 store.record("interruption", Interruption(step=self.request.step), if_absent=True)
             info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
-            reporter.failure(SfnError.INTERRUPTED, info)
+            reported = reporter.failure(SfnError.INTERRUPTED, info)
         elif reason is StopReason.TERMINATED:
             info = ErrorInfo.of(ErrorCode.WORKSPACE_CRASHED, "The workspace was asked to stop before it began.")
-            reporter.failure(SfnError.STOPPED, info)
-        return EXIT_DONE
-
-
-@dataclass
-class _Wait:
-    """The time between two steps of a workspace that stays."""
-
-    turn: Turn
-    end: End
-    inbox: Inbox
-    stop: Stop
-    idle_seconds: float
-
-    def next(self) -> tuple[Mail, SessionRecord] | None:
-        """The next step, taken; None if the workspace ends, its claim given back.
-
-        Raises Fenced (claim lost), botocore's exceptions.
-        """
-        turn, store = self.turn, self.turn.store
-        generation = self._rest(store.request.generation)
-        until = time.monotonic() + self.idle_seconds
-        while True:
-            if StopReason.CLAIM_LOST in self.stop.reasons:
-                raise Fenced("the claim was lost while waiting")
-            if StopReason.TERMINATED in self.stop.reasons:
-                turn.log("asked to stop while waiting")
-                self._push_ended(cancel=True)
-                turn.saver.leave()
-                return None
-            session, mail = self.inbox.wait(WAIT_SECONDS)
-            if session is None:
-                continue
-            if session.generation > generation:
-                generation = self._superseded(session.generation)
-            if mail is not None and mail.request.generation < session.generation:
-                store.drop(mail.request)
-                self.inbox.drop()
-            elif mail is not None:
-                if taken := self._take(mail):
-                    return taken
-            elif time.monotonic() > until and self._push_ended() and store.leave():
-                turn.log("nothing to do any more, the workspace ends")
-                return None
-
-    def _rest(self, generation: int) -> int:
-        if self.end.settled:
-            # An interrupt's saving is for all commands up to the newest.
-            generation = max(generation, self.turn.store.refresh().generation)
-        self.turn.store.rest(generation)
-        return generation
-
-    def _superseded(self, generation: int) -> int:
-        """A newer command was accepted while the older one was between two steps."""
-        if not self.end.settled:
-            self.turn.saver.superseded()
-            self.end = replace(self.end, settled=True)
-        self.turn.store.rest(generation)
-        return generation
-
-    def _take(self, mail: Mail) -> tuple[Mail, SessionRecord] | None:
-        try:
-            session = replace(self.turn.store, request=mail.request).take()
-        except Fenced:
-            # Replaced by a newer offer, which the next look finds; or the claim is lost, which the pulse finds out.
-            self.inbox.drop()
-            return None
-        return self.inbox.take(), session
-
-    def _push_ended(self, *, cancel: bool = False) -> bool:
-        desk = self.turn.desk
-        if desk is None:
-            return True
-        if cancel:
-            desk.push.join(PUSH_SECONDS)
-            desk.push.cancel()
-        return not desk.push.busy
+            reported = reporter.failure(SfnError.STOPPED, info)
+        return _exit(reported)
 
 
 def _exit(reported: bool) -> int:

@@ -62,7 +62,9 @@ class Saver:
     base: str | None = None
     """HEAD when the step began."""
     push: BackgroundPush | None = None
-    """Set where the workspace stays: the push is done beside the next command's work."""
+    """The workspace's pushes beside the steps; one under way must not outlive the claim."""
+    stays: bool = False
+    """The workspace waits for the session's next step: the push is done beside the next command's work."""
 
     def stopped(self, reason: StopReason) -> End:
         """Saves what the reason allows, reports, and gives the claim back unless the workspace stays."""
@@ -87,10 +89,9 @@ class Saver:
 
     def leave(self) -> None:
         """Gives the claim back, and the step that waits in the mailbox to a fresh workspace."""
+        if self.push is not None:
+            self.push.cancel()
         try:
-            if not self.stays:
-                self.store.release(any_generation=True)
-                return
             mail = self.store.abandon()
         except (ClientError, BotoCoreError) as error:
             self.log("the claim could not be released, it ends by itself", level="warning", error=str(error))
@@ -115,18 +116,13 @@ class Saver:
         # pulse has not seen yet.
         return self.fence.for_saving().verify().generation > self.store.request.generation
 
-    @property
-    def stays(self) -> bool:
-        """Whether the workspace waits for the session's next step."""
-        return self.push is not None
-
     def _interrupted(self) -> End:
         self._record_saved(publish=self._step is StepName.BUILD)
         info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
-        self.reporter.failure(SfnError.INTERRUPTED, info)
+        reported = self.reporter.failure(SfnError.INTERRUPTED, info)
         if not self.stays:
             self.leave()
-        return End(EXIT_DONE, stays=self.stays, settled=True)
+        return End(EXIT_DONE if reported else EXIT_UNREPORTED, stays=self.stays, settled=True)
 
     def _record_saved(self, *, publish: bool) -> None:
         interruption = Interruption(step=self._step)
@@ -140,7 +136,7 @@ class Saver:
             self.log("saving failed", level="error", error=repr(error), traceback=traceback.format_exc())
             self.checkpoint(self.fence.for_saving())
         self._record(interruption)
-        if self.push is not None and interruption.pushing and interruption.commit is not None:
+        if self.push is not None and self.stays and interruption.pushing and interruption.commit is not None:
             done = interruption.model_copy(update={"pushing": False})
             self.push.start(
                 interruption.commit,
@@ -203,13 +199,14 @@ class Saver:
         self.checkpoint(self.fence.for_saving())
         if reason is not StopReason.TERMINATED and self.stays:
             return End(EXIT_DONE, stays=True)
+        reported = True
         if reason is StopReason.TERMINATED:
             info = ErrorInfo.of(
                 ErrorCode.WORKSPACE_CRASHED, "The workspace was asked to stop (SIGTERM); work is saved."
             )
-            self.reporter.failure(SfnError.STOPPED, info)
+            reported = self.reporter.failure(SfnError.STOPPED, info)
         self.leave()
-        return End(EXIT_DONE)
+        return End(EXIT_DONE if reported else EXIT_UNREPORTED)
 
     def _record(self, interruption: Interruption) -> None:
         try:

@@ -62,6 +62,8 @@ class SessionStore:
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     released: threading.Event = field(default_factory=threading.Event, repr=False)
     """Set while and after the claim is given back: then losing it is no surprise."""
+    lost: threading.Event = field(default_factory=threading.Event, repr=False)
+    """Set for good once the claim is known to be lost: also for what an earlier step left running in the background."""
 
     def claim(self) -> tuple[bool, SessionRecord]:
         """Takes the claim for the request if it is free, expired or ours, and no newer command was accepted.

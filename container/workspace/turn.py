@@ -60,7 +60,8 @@ class Turn:
 
     def __post_init__(self) -> None:
         self.fence = ClaimFence(self.store, self.stop)
-        self.saver = Saver(self.store, self.fence, self.reporter, self.stop, self.log)
+        push = self.desk.push if self.desk is not None else None
+        self.saver = Saver(self.store, self.fence, self.reporter, self.stop, self.log, push=push)
 
     @property
     def stays(self) -> bool:
@@ -71,15 +72,19 @@ class Turn:
         """Does the step, reports, and keeps or gives back the claim."""
         try:
             ctx = self._prepare()
-            self.result = self._do(ctx)
-            return self._finish(self.result)
-        except StepStopped as stopped:
-            return self._stopped(stopped.reason)
-        except Fenced as fenced:
-            self.log("fenced off", level="warning", error=str(fenced))
-            return self._stopped(self.stop.reason or StopReason.CLAIM_LOST)
+            result = self._do(ctx)
+            return self.finish(result)
         except Exception as error:
-            return self._failed(error)
+            return self.ended(error)
+
+    def ended(self, error: Exception) -> End:
+        """What follows from the exception that ended the step."""
+        if isinstance(error, StepStopped):
+            return self._stopped(error.reason)
+        if isinstance(error, Fenced):
+            self.log("fenced off", level="warning", error=str(error))
+            return self._stopped(self.stop.reason or StopReason.CLAIM_LOST)
+        return self._failed(error)
 
     def _prepare(self) -> StepContext:
         began, request = time.monotonic(), self.store.request
@@ -87,6 +92,7 @@ class Turn:
         desk = self.desk or Desk.open(self.settings, self.clients, self.store, self.session, self.log)
         desk.turn_to(request, self.store, self.log)
         self.desk = desk
+        self.saver = replace(self.saver, push=desk.push)
         ctx = StepContext(
             settings=self.settings,
             request=request,
@@ -103,8 +109,7 @@ class Turn:
         if not warm or not desk.usable:
             desk.restore(self.session.checkpoint, request, self.fence, self.stop)
         base = desk.checkout.head()
-        push = desk.push if self.stays else None
-        self.saver = replace(self.saver, ctx=ctx, checkpointer=desk.checkpointer, base=base, push=push)
+        self.saver = replace(self.saver, ctx=ctx, checkpointer=desk.checkpointer, base=base, stays=self.stays)
         self.stop.check()
         seconds = round(time.monotonic() - began, 3)
         self.log("workspace ready", seconds=seconds, warm=warm, head=base, branch=desk.checkout.branch)
@@ -120,7 +125,9 @@ class Turn:
                 return run(ctx)
         return run(ctx)
 
-    def _finish(self, result: StepResult) -> End:
+    def finish(self, result: StepResult) -> End:
+        """Saves and reports a step that was done. Raises what `ended` takes."""
+        self.result = result
         settled = self.store.request.step in _LAST
         if self.desk is not None:
             if not self.stays:

@@ -24,17 +24,31 @@ ENDED = Diagnosis(
 )
 
 
-def release_claim(session_id: str, task_arn: str) -> SessionRecord | None:
-    """Clears the session's claim if the stopped task still holds it; the session as it was then, otherwise None."""
+def end_claim(session_id: str, task_arn: str) -> SessionRecord | None:
+    """Ends the claim if the stopped task still holds it; the session then, otherwise None.
+
+    What the task was at stays on the item until its tokens are answered (`clear_claim`): a repetition of this event must
+    find it again.
+    """
+    return _update(session_id, task_arn, "REMOVE aliveUntil", "workspaceId = :task")
+
+
+def clear_claim(session_id: str, task_arn: str) -> None:
+    """Removes what is left of an ended claim."""
+    expression = "REMOVE workspaceId, claimGeneration, serving, mailbox"
+    _update(session_id, task_arn, expression, "workspaceId = :task AND attribute_not_exists(aliveUntil)")
+
+
+def _update(session_id: str, task_arn: str, expression: str, condition: str) -> SessionRecord | None:
     sessions = table(settings().need("SESSIONS_TABLE"))
     try:
         answer = patient(
             lambda: sessions.update_item(
                 Key={"sessionId": session_id},
-                UpdateExpression="REMOVE workspaceId, aliveUntil, claimGeneration, serving, mailbox",
-                ConditionExpression="workspaceId = :task",
+                UpdateExpression=expression,
+                ConditionExpression=condition,
                 ExpressionAttributeValues={":task": task_arn},
-                ReturnValues="ALL_OLD",
+                ReturnValues="ALL_NEW",
             )
         )
     except sessions.meta.client.exceptions.ConditionalCheckFailedException:
@@ -66,7 +80,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if request is None:
         logger.info("not a workspace of ours", extra={"taskArn": task_arn})
         return {"ignored": True}
-    held = release_claim(request.session_id, task_arn)
+    held = end_claim(request.session_id, task_arn)
     released = held is not None
     diagnosis = diagnose(detail)
     fields = {"taskArn": task_arn, "sessionId": request.session_id, "commandId": request.command_id}
@@ -78,6 +92,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         logger.warning(diagnosis.info.message, extra={**fields, "released": released, "error": diagnosis.error})
     for token, answer in open_tokens(request, diagnosis, held).items():
         _fail(token, answer)
+    if released:
+        clear_claim(request.session_id, task_arn)
     return {"released": released, "error": diagnosis.error.value if diagnosis else None}
 
 

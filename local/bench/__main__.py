@@ -1,129 +1,54 @@
-"""`make bench`: from `send` to the answer, against the same work by hand. Wants a calm machine."""
+"""`make bench`: what the service adds, what a workspace that stays saves, how soon an interrupt comes through.
+
+Wants a calm machine.
+"""
 
 import argparse
 import json
 import os
-import shutil
 import sys
 import time
-import uuid
-from pathlib import Path
-from statistics import median
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from local.bench.breakdown import medians
-from local.bench.by_hand import Checkout
-from local.bench.through import command
-from local.client import Client
-from local.errors import BadSetting, LocalError
-from local.home import Home, write_private
-from local.stack import home_of, up
+from local.bench import added, interrupts, starts
+from local.errors import LocalError
+from local.home import write_private
+from local.stack import home_of
 
 Json = dict[str, Any]
-AIM = 1.25
-KINDS = (
-    'Add a new heading saying "Bench {n}" to the homepage',
-    'Add a paragraph "Bench {n}" to the homepage',
-)
-
-
-def instruction(number: int) -> str:
-    """The same text for both ways; every one changes a file."""
-    return KINDS[number % len(KINDS)].format(n=number)
-
-
-def measure(client: Client, home: Home, checkout: Checkout, count: int, *, cold: bool) -> Json:
-    """`count` commands each way, taking turns so that both see the same machine."""
-    through: list[float] = []
-    rows: list[Json] = []
-    hand: list[Json] = []
-    session = f"bench-{uuid.uuid4().hex[:8]}"
-    site = client.info["sites"][0]["client_id"]
-    # The first of a session is another kind of command, and fills the cache of packages: not counted.
-    command(client, home, site, instruction(100), session)
-    for number in range(count):
-        text = instruction(number + (200 if cold else 0))
-        hand.append(_by_hand(checkout, text, resume=not cold))
-        seconds, found = command(client, home, site, text, f"{session}-{number}" if cold else session)
-        through.append(seconds)
-        rows.append(found)
-        print(f"  {number + 1}/{count}: {seconds:.2f} s, by hand {hand[-1]['all']:.2f} s", file=sys.stderr, flush=True)
-    by_hand = medians(hand)
-    return {
-        "count": count,
-        "total": round(median(through), 3),
-        "by_hand": by_hand["all"],
-        "ratio": round(median(through) / by_hand["all"], 2),
-        "by_hand_parts": by_hand,
-        "parts": medians(rows),
-        "totals": [round(seconds, 3) for seconds in through],
-        "by_hand_totals": [round(row["all"], 3) for row in hand],
-    }
-
-
-def _by_hand(checkout: Checkout, text: str, *, resume: bool) -> Json:
-    took = {"agent": checkout.agent(text, resume=resume), "build": checkout.build(), "push": checkout.push(text)}
-    return {**took, "all": sum(took.values())}
-
-
-def show(name: str, result: Json) -> None:
-    """The table of one measurement."""
-    table = Table("part", "seconds", "by hand", title=f"{name}: medians of {result['count']}", title_justify="left")
-    same = {"Agent: work": "agent", "Build: build": "build", "Push: work": "push"}
-    for part, seconds in result["parts"].items():
-        hand = result["by_hand_parts"].get(same.get(part, ""))
-        table.add_row(part, f"{seconds:.2f}", f"{hand:.2f}" if hand is not None else "")
-    table.add_section()
-    table.add_row("send to response", f"{result['total']:.2f}", f"{result['by_hand']:.2f}")
-    out = Console(width=100)
-    out.print(table)
-    rest = result["total"] - result["by_hand"]
-    verdict = "within" if result["ratio"] <= AIM else "above"
-    print(f"{name}: ratio {result['ratio']:.2f} ({verdict} the aim of {AIM}), {rest:.2f} s more than by hand\n")
-
-
-def bench(home: Home, count: int) -> Json:
-    """Both measurements. Raises LocalError."""
-    info = up(home, None, None, "process", lambda text: print(f"  {text}", file=sys.stderr, flush=True))
-    if not info["demo_model_url"]:
-        raise BadSetting("The stack uses a real model, which takes another time at every run.", "Unset its key.")
-    work = home.root / "bench"
-    shutil.rmtree(work, ignore_errors=True)
-    client, remote = Client(info), info["sites"][0]["git_remote"]
-    token = Path(info["git_token_file"]).read_text().strip()
-    checkout = Checkout(work / "site", remote, token, info["demo_model_url"], f"bench-{uuid.uuid4().hex[:8]}")
-    try:
-        checkout.prepare()
-        _by_hand(checkout, instruction(99), resume=False)
-        result = {
-            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "cpus": os.cpu_count(),
-            "load": os.getloadavg()[0],
-            "session": measure(client, home, checkout, count, cold=False),
-            "cold": measure(client, home, checkout, count, cold=True),
-        }
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    write_private(home.root / "bench.json", json.dumps(result, indent=2) + "\n")
-    return result
+SECTIONS = ("added", "starts", "interrupts")
 
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="local.bench")
-    parser.add_argument("--count", type=int, default=7, help="commands each way and measurement")
+    parser = argparse.ArgumentParser(prog="local.bench", description=__doc__)
+    parser.add_argument("--only", choices=SECTIONS, action="append", help="these sections; all if left out")
+    parser.add_argument("--count", type=int, default=7, help="added: commands each way and measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="starts: sessions of each site")
+    parser.add_argument("--start-delay", type=float, default=5.0, help="starts: seconds, standing for Fargate's start")
+    parser.add_argument("--interrupts", type=int, default=30, help="interrupts: how many")
     options = parser.parse_args()
-    home = home_of()
+    home, wanted = home_of(), options.only or SECTIONS
+    result: Json = {
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "cpus": os.cpu_count(),
+        "load": os.getloadavg()[0],
+    }
     try:
-        result = bench(home, options.count)
+        if "added" in wanted:
+            result["added"] = added.run(home, options.count)
+            added.show(result["added"])
+        if "starts" in wanted:
+            result["starts"] = starts.run(home, options.rounds, options.start_delay)
+            starts.show(result["starts"])
+        if "interrupts" in wanted:
+            result["interrupts"] = interrupts.run(home, options.interrupts)
+            interrupts.show(result["interrupts"])
     except LocalError as error:
         print(f"{error.message} {error.remedy}", file=sys.stderr)
         return 1
-    show("one session", result["session"])
-    show("a new session each", result["cold"])
+    home.create()
+    write_private(home.root / "bench.json", json.dumps(result, indent=2) + "\n")
     print(f"Written to {home.root / 'bench.json'}")
     return 0
 

@@ -18,10 +18,12 @@ class CommandFailed(LocalError):
     """A command of the benchmark was not carried out."""
 
 
-def command(client: Client, home: Home, site: str, instruction: str, session: str) -> tuple[float, Json]:
+def command(
+    client: Client, home: Home, site: str, instruction: str, session: str, *, command_id: str | None = None
+) -> tuple[float, Json]:
     """Seconds from sending to the answer, and its parts. Raises CommandFailed."""
     began = time.time()
-    sent = client.send(instruction, site, session)
+    sent = client.send(instruction, site, session, command=command_id)
     answer = client.response(sent, 300)
     if not answer["success"] or not answer["filesChanged"]:
         raise CommandFailed(f"{instruction!r} came to {answer['status']}: {answer['summary']}", f"Read {home.log}.")

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import json
-import os
 import shutil
 import signal
 import threading
@@ -18,13 +17,14 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.aws import Aws
+from local.dataplane.container import ContainerRuntime
 from local.dataplane.faults import EventFaults
-from local.dataplane.reaper import SPAWN, become_subreaper, kill_orphans
-from local.dataplane.task import Json, Task
-from local.environment import aws_environment, network_environment, tool_path
-from local.home import REPOSITORY_ROOT, Home
+from local.dataplane.process import ProcessRuntime
+from local.dataplane.reaper import become_subreaper
+from local.dataplane.task import Json, Runtime, Task
+from local.engine import Engine
+from local.home import Home
 from local.ports import LOOPBACK
-from local.processes import ProcessRecord
 
 POLL_SECONDS = 0.15
 KEEP_FOLDERS = 30
@@ -36,7 +36,7 @@ END_SECONDS = 7.0
 class DataPlane:
     """Runs the tasks of every cluster of the endpoint."""
 
-    def __init__(self, aws: Aws, home: Home, port: int, start_delay: float, *, subreaper: bool = False) -> None:
+    def __init__(self, aws: Aws, home: Home, port: int, start_delay: float, runtime: Runtime) -> None:
         self.aws = aws
         self.home = home
         self.port = port
@@ -44,15 +44,19 @@ class DataPlane:
         self.tasks: dict[str, Task] = {}
         self.seen: set[str] = set()
         self.ending = False
-        self.subreaper = subreaper
+        self.runtime = runtime
         self.faults = EventFaults(home.event_faults)
         self.cleaner = ThreadPoolExecutor(1, "cleaner")
 
     def run(self) -> None:
         """Polls until it is told to end; then stops what still runs."""
+        accounted = False
         while not self.ending:
             try:
                 self.poll()
+                if not accounted:
+                    self.runtime.clear(self.tasks)
+                    accounted = True
             except (BotoCoreError, ClientError, OSError) as error:
                 print(f"a round failed: {error}", flush=True)
                 time.sleep(1)
@@ -70,8 +74,8 @@ class DataPlane:
         self.cleaner.shutdown(wait=False, cancel_futures=True)
         for task in left:
             task.kill()
-            self._record(task.id).unlink(missing_ok=True)
-        self._kill_orphans()
+            task.remove()
+        self.runtime.clear(self.tasks)
 
     def poll(self) -> None:
         """One round: new tasks, ended ones, logs."""
@@ -104,41 +108,19 @@ class DataPlane:
         found = self.aws.ecs.describe_tasks(cluster=task.task["clusterArn"], tasks=[task.arn])["tasks"]
         return not found or found[0].get("desiredStatus") == "STOPPED"
 
-    def _kill_orphans(self) -> None:
-        if self.subreaper:
-            with SPAWN:
-                kill_orphans({task.process.pid for task in self.tasks.values() if task.process is not None})
-
-    def _record(self, identity: str) -> Path:
-        return self.home.task_records / f"{identity}.json"
-
     def _start(self, data: Json) -> None:
         arn = data["taskArn"]
         identity = arn.rsplit("/", 1)[-1]
         definition = self.aws.ecs.describe_task_definition(taskDefinition=data["taskDefinitionArn"])["taskDefinition"]
-        env = {
-            **aws_environment(self.aws.endpoint_url, self.aws.region),
-            **network_environment(os.environ),
-            "PATH": os.pathsep.join([*tool_path(), os.environ.get("PATH", os.defpath)]),
-            "PYTHONPATH": os.pathsep.join([str(REPOSITORY_ROOT), str(REPOSITORY_ROOT / "container")]),
-            "PYTHONUNBUFFERED": "1",
-            "IS_SANDBOX": "1",
-            "ECS_CONTAINER_METADATA_URI_V4": f"http://{LOOPBACK}:{self.port}/v4/{identity}",
-        }
-        # A record means that a data plane before this one started it and was killed: go on with that process.
-        adopted = ProcessRecord.load(self._record(identity))
-        task = Task(
-            data, dict(definition), self.home.tasks / identity, self.home.task_logs / f"{identity}.log", env, adopted
-        )
+        task = self.runtime.task(data, dict(definition), f"http://{LOOPBACK}:{self.port}/v4/{identity}")
         self.tasks[identity] = task
         self.seen.add(arn)
-        if adopted is None:
+        if not task.adopted:
             threading.Thread(target=self._launch, args=(task,), daemon=True).start()
 
     def _launch(self, task: Task) -> None:
         time.sleep(self.start_delay)
-        if record := task.start():
-            record.save(self._record(task.id))
+        task.start()
 
     def _ship(self, task: Task) -> None:
         lines = task.take_lines()
@@ -158,14 +140,14 @@ class DataPlane:
 
     def _ended(self, task: Task) -> None:
         task.kill()  # as the container's end would: background children of the command go with it
-        self._kill_orphans()
+        self.runtime.clear(self.tasks)
         with contextlib.suppress(ClientError):
             self.aws.ecs.stop_task(cluster=task.task["clusterArn"], task=task.arn, reason="Essential container exited")
         task.reports += 1
         if not self._deliver(task) and task.reports < REPORT_TRIES:
             return
         del self.tasks[task.id]
-        self._record(task.id).unlink(missing_ok=True)
+        task.remove()
         # Not here: on a slow disk it takes many seconds, in which no task would start and no end be reported.
         self.cleaner.submit(self._clean, task.folder)
 
@@ -239,6 +221,14 @@ def metadata_server(plane: DataPlane) -> ThreadingHTTPServer:
     return ThreadingHTTPServer((LOOPBACK, plane.port), Metadata)
 
 
+def _runtime(options: argparse.Namespace, home: Home) -> Runtime:
+    if options.engine:
+        # No subreaper: what Podman leaves running beside each container would be taken for an orphan.
+        engine = Engine.parse(options.engine)
+        return ContainerRuntime(engine, home, options.endpoint, options.region, limited=not options.no_limits)
+    return ProcessRuntime(home, options.endpoint, options.region, subreaper=become_subreaper())
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="local.dataplane")
@@ -247,9 +237,11 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--start-delay", type=float, default=0.0, help="seconds; stands for Fargate's cold start")
+    parser.add_argument("--engine", help="Docker's or Podman's command; without it tasks are host processes")
+    parser.add_argument("--no-limits", action="store_true", help="the engine cannot limit memory and CPU")
     options = parser.parse_args()
     aws, home = Aws(options.endpoint, options.region), Home(options.home)
-    plane = DataPlane(aws, home, options.port, options.start_delay, subreaper=become_subreaper())
+    plane = DataPlane(aws, home, options.port, options.start_delay, _runtime(options, home))
 
     def end(*_: object) -> None:
         plane.ending = True

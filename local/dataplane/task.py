@@ -1,19 +1,11 @@
-"""One task as a host process."""
+"""One task, whatever runs it: what the emulator says of it, its log, and the event of its end."""
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from local.dataplane.reaper import SPAWN
-from local.processes import ProcessRecord, start_time
-from local.strays import kill_until_none, living_at
+from typing import Any, Protocol
 
 Json = dict[str, Any]
 
@@ -22,18 +14,17 @@ STOP_SECONDS = 30
 
 
 @dataclass
-class Task:
-    """A task and its process. `task` and `definition` are as DescribeTasks and DescribeTaskDefinition answer."""
+class Task(ABC):
+    """A task. `task` and `definition` are as DescribeTasks and DescribeTaskDefinition answer."""
 
     task: Json
     definition: Json
     folder: Path
     log: Path
     base_environment: dict[str, str]
-    adopted: ProcessRecord | None = None
-    """The process of a data plane before this one: its exit code stays unknown."""
-    process: subprocess.Popen[bytes] | None = None
+    """What comes before the definition's environment and the overrides'."""
     failed: str | None = None
+    """Why it could not start."""
     stop_asked: bool = False
     reports: int = 0
     """How often its end was tried to be reported."""
@@ -43,6 +34,42 @@ class Task:
     def __post_init__(self) -> None:
         if self.adopted and self.log.exists():
             self._shipped = self.log.stat().st_size
+
+    @property
+    @abstractmethod
+    def adopted(self) -> bool:
+        """Whether a data plane before this one started it."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Starts the container's command, unless the task was stopped before; `failed` says why it did not start."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """SIGTERM, after `stopTimeout` SIGKILL. Returns at once."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """SIGKILL to whatever is left of the task, also when the container's own process has ended."""
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Forgets the ended task."""
+
+    @property
+    @abstractmethod
+    def over(self) -> bool:
+        """Whether nothing runs any more, or nothing will."""
+
+    @property
+    @abstractmethod
+    def exit_code(self) -> int | None:
+        """As a container reports it (128 + signal); None while it runs and where it is unknown."""
+
+    @property
+    def end_reason(self) -> str | None:
+        """What ECS would say about the container beside its exit code."""
+        return self.failed
 
     @property
     def arn(self) -> str:
@@ -60,42 +87,19 @@ class Task:
         found: Json = self.definition["containerDefinitions"][0]
         return found
 
+    @property
+    def stop_seconds(self) -> int:
+        """How long it may take to end after SIGTERM."""
+        return int(self.container.get("stopTimeout") or STOP_SECONDS)
+
     def environment(self) -> dict[str, str]:
-        """The process's environment: what an image and ECS would add, the definition's, the overrides'."""
+        """The environment: the base, the definition's, the overrides'."""
         env = dict(self.base_environment)
-        env["SITEWRIGHT_ROOT"] = str(self.folder)
-        env["HOME"] = str(self.folder)
         env |= {pair["name"]: pair["value"] for pair in self.container.get("environment", [])}
         for override in self.task.get("overrides", {}).get("containerOverrides", []):
             if override.get("name") == self.container["name"]:
                 env |= {pair["name"]: pair["value"] for pair in override.get("environment", [])}
         return env
-
-    def start(self) -> ProcessRecord | None:
-        """Starts the container's command; without a record `failed` says why not, or it was stopped before."""
-        with self._lock:
-            if self.stop_asked:
-                return None
-            command = [sys.executable if part == "python" else part for part in self.container.get("command", [])]
-            # A data plane that was killed after it had started this task, and before it had written that down.
-            kill_until_none(lambda: living_at(self.folder))
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                # A file, not a pipe: a data plane that ends must not take the task's output with it.
-                with SPAWN, self.log.open("ab") as log:
-                    self.process = subprocess.Popen(
-                        command,
-                        cwd=self.folder,
-                        env=self.environment(),
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=subprocess.STDOUT,
-                        start_new_session=True,
-                    )
-            except (OSError, IndexError) as error:
-                self.failed = f"CannotStartContainerError: {error}"
-                return None
-            return ProcessRecord(self.process.pid, start_time(self.process.pid) or "", self.arn)
 
     def take_lines(self) -> list[tuple[int, str]]:
         """(ms, line) of the log since the last call; a last line without its end only once the task is over."""
@@ -111,53 +115,6 @@ class Task:
         now = int(time.time() * 1000)
         return [(now, line) for line in data.decode(errors="replace").splitlines()]
 
-    def stop(self) -> None:
-        """SIGTERM to the group, after `stopTimeout` SIGKILL. Returns at once."""
-        with self._lock:
-            if self.stop_asked or self.failed or (self._started and self.over):
-                return
-            self.stop_asked = True
-            if not self._started:
-                return
-        self._signal(signal.SIGTERM)
-        timer = threading.Timer(float(self.container.get("stopTimeout") or STOP_SECONDS), self.kill)
-        timer.daemon = True
-        timer.start()
-
-    def kill(self) -> None:
-        """SIGKILL to whatever is left of the task, also when the container's own process has ended."""
-        if self.process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-        else:
-            self._signal(signal.SIGKILL)
-        kill_until_none(lambda: living_at(self.folder))  # what left the group
-
-    def _signal(self, number: int) -> None:
-        pid = self.process.pid if self.process is not None else self.adopted.pid if self.adopted else None
-        if pid is not None and not self.over:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, number)
-
-    @property
-    def _started(self) -> bool:
-        return self.process is not None or self.adopted is not None
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing runs any more, or nothing will."""
-        if self.process is not None:
-            return self.process.poll() is not None
-        if self.adopted is not None:
-            return not self.adopted.alive
-        return self.failed is not None or self.stop_asked
-
-    @property
-    def exit_code(self) -> int | None:
-        """As a container reports it (128 + signal); None while it runs and where it is unknown."""
-        code = self.process.poll() if self.process else None
-        return 128 - code if code is not None and code < 0 else code
-
     def stopped_event(self) -> Json:
         """The `ECS Task State Change` detail, in ECS's shape (its guide: "Task state change events")."""
         if self.failed:
@@ -169,8 +126,8 @@ class Task:
         container: Json = {"name": self.container["name"], "lastStatus": "STOPPED", "taskArn": self.arn}
         if self.exit_code is not None:
             container["exitCode"] = self.exit_code
-        elif self.failed:
-            container["reason"] = self.failed
+        if self.end_reason:
+            container["reason"] = self.end_reason
         return {
             "taskArn": self.arn,
             "clusterArn": self.task["clusterArn"],
@@ -184,3 +141,13 @@ class Task:
             "group": self.task.get("group", ""),
             "startedBy": self.task.get("startedBy", ""),
         }
+
+
+class Runtime(Protocol):
+    """What tasks are run by."""
+
+    def task(self, data: Json, definition: Json, metadata_uri: str) -> Task:
+        """A task to start, or one that a data plane before this one started."""
+
+    def clear(self, tasks: dict[str, Task]) -> None:
+        """Ends what no task of `tasks` (by id) accounts for. Called when one of them is over, and at the end."""

@@ -10,6 +10,9 @@ from constructs import Construct
 from contracts.names import ALARM_NAMESPACE
 
 REPOSITORY = Path(__file__).parents[2]
+JUNK = ["**/__pycache__", "**/*.pyc", "**/.*"]
+"""What appears beside code without being code, in the patterns of .dockerignore."""
+
 POWERTOOLS_ACCOUNT = "017000801446"
 """AWS' account that publishes the layer (Powertools documentation, "Install")."""
 POWERTOOLS_LAYER = "AWSLambdaPowertoolsPythonV3-python313-arm64:27"
@@ -38,7 +41,7 @@ class Function(Construct):
             handler=f"lambdas.{module}.handler.handler",
             code=lambda_.Code.from_asset(
                 str(REPOSITORY),
-                exclude=["*", "!lambdas", "!lambdas/**", "!contracts", "!contracts/**", "**/__pycache__"],
+                exclude=["*", "!lambdas", "!lambdas/**", "!contracts", "!contracts/**", *JUNK],
                 ignore_mode=IgnoreMode.DOCKER,
             ),
             layers=[lambda_.LayerVersion.from_layer_version_arn(self, "Powertools", layer)],

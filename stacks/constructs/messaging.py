@@ -26,5 +26,5 @@ class Messaging(Construct):
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=5),
         )
         self.response = sqs.Queue(self, "Response", fifo=True, enforce_ssl=True, retention_period=Duration.days(14))
-        # Lambda's own failed asynchronous invocations; EventBridge and Lambda cannot send to a FIFO queue here.
+        # Events that EventBridge could not deliver or a function failed to handle; neither sends to a FIFO queue.
         self.failed_events = sqs.Queue(self, "FailedEvents", enforce_ssl=True, retention_period=Duration.days(14))

@@ -19,14 +19,19 @@ HEARTBEAT_SECONDS = 180
 OFFER_HEARTBEAT_SECONDS = 30
 """A living workspace sees an offer within half a second and beats every five. Without heartbeats a fresh one is started."""
 
-MARGIN_SECONDS = 1000
-"""The container's own timeout fires first and saves its work; the state's is for a container that no longer can.
+MARGIN_SECONDS = 1200
+"""What a step may take besides its own time limit, which must fire first because it saves the work.
 
-What comes before and after a step's own time: a Fargate start (120 s), the claim of another workspace (120), a first clone
-with a git host that is down for a while (60 + 600), saving and reporting (100).
+The state's clock runs from RunTask: 180 s cold start (HEARTBEAT_SECONDS, after which the state fails anyway), 120 s wait
+for another workspace's claim, 660 s first clone (60 s of a host that is down, then 600 s), 9 s to end the children, 15 s
+to push an older WIP commit, 20 s report: 1,004 s. The rest is for the publish after the build's limit and the checkpoint.
+A dead container costs none of this: its heartbeat stops.
 """
 
 INPUT = "$states.context.Execution.Input"
+
+NOTHING_YET = {"commitMessage": "{% null %}", "sync": "{% null %}"}
+"""Variables that not every path assigns, and Done reads. An expression: CDK drops a plain null from an object."""
 
 ECS_TRANSIENT = [
     # RunTask answers 200 with failures[] when capacity is short; the integration turns that into AmazonECS.Unknown.
@@ -63,8 +68,8 @@ class WorkflowParts:
 
     partition: str
     cluster_arn: str
-    task_definition: str
-    """The family: a run under way during a deploy must find a revision that is still active."""
+    task_family: str
+    """The family, not a revision: a deployment deregisters the revision that a run under way would still ask for."""
     subnets: list[str]
     security_group: str
     commit_message_arn: str
@@ -151,15 +156,10 @@ def definition(parts: WorkflowParts) -> Json:
                 ],
             ),
             **_step(parts, "Push", StepName.PUSH, parts.push_seconds, assign="push", then="Done", on_failure="Failed"),
+            # No Succeed state: not every interpreter (MiniStack's) honours its Output.
             "Done": {
                 "Type": "Pass",
-                "Output": {
-                    "agent": "{% $agent %}",
-                    "commitMessage": "{% $exists($commitMessage) ? $commitMessage : null %}",
-                    "build": "{% $build %}",
-                    "sync": "{% $exists($sync) ? $sync : null %}",
-                    "push": "{% $push %}",
-                },
+                "Output": {name: f"{{% ${name} %}}" for name in ("agent", "commitMessage", "build", "sync", "push")},
                 "End": True,
             },
             # Push what there is; the first error stays the run's.
@@ -213,7 +213,8 @@ def _step(
     """
     failed = {"ErrorEquals": ["States.ALL"], "Next": on_failure} if keep_error else _catch("States.ALL", on_failure)
     interrupted = {"ErrorEquals": [SfnError.INTERRUPTED], "Next": "Interrupted"}
-    common = {"TimeoutSeconds": seconds + MARGIN_SECONDS, "Assign": {assign: "{% $states.result %}"}, "Next": then}
+    assigned = {**(NOTHING_YET if step is StepName.AGENT else {}), assign: "{% $states.result %}"}
+    common = {"TimeoutSeconds": seconds + MARGIN_SECONDS, "Assign": assigned, "Next": then}
     run = {**_run_task(parts, step), **common, "Catch": [interrupted, failed]}
     if parts.idle_seconds == 0:
         return {name: run}
@@ -277,7 +278,7 @@ def _run_task(parts: WorkflowParts, step: StepName) -> Json:
         "HeartbeatSeconds": HEARTBEAT_SECONDS,
         "Arguments": {
             "Cluster": parts.cluster_arn,
-            "TaskDefinition": parts.task_definition,
+            "TaskDefinition": parts.task_family,
             "LaunchType": "FARGATE",
             "PropagateTags": "TASK_DEFINITION",
             "NetworkConfiguration": {

@@ -1,16 +1,25 @@
 """The workspace as an ECS task definition: image, settings, roles."""
 
+import re
 from pathlib import Path
 
-from aws_cdk import Duration, IgnoreMode, RemovalPolicy
+from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Stack
+from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from contracts.names import WORKSPACE_CONTAINER
+from contracts.names import WORKSPACE_CONTAINER, task_family
+from stacks.constructs.function import JUNK
 
 REPOSITORY = Path(__file__).parents[2]
+
+_ECR = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/"
+    r"(?P<name>[a-z0-9._/-]+?)(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?"
+)
+"""The URI of an image in a private ECR repository (Amazon ECR user guide, "Private registry concepts")."""
 
 
 class WorkspaceTask(Construct):
@@ -39,7 +48,7 @@ class WorkspaceTask(Construct):
             "Definition",
             cpu=cpu,
             memory_limit_mib=memory_mib,
-            family=f"sitewright-{client_id}",
+            family=task_family(client_id),
             runtime_platform=ecs.RuntimePlatform(
                 cpu_architecture=ecs.CpuArchitecture.ARM64,
                 operating_system_family=ecs.OperatingSystemFamily.LINUX,
@@ -60,11 +69,25 @@ class WorkspaceTask(Construct):
     def _image(self) -> ecs.ContainerImage:
         uri = self.node.try_get_context("workspaceImage")
         if uri:
+            self._let_pull(uri)
             return ecs.ContainerImage.from_registry(uri)
         return ecs.ContainerImage.from_asset(
             str(REPOSITORY),
             file="container/Dockerfile",
             platform=ecr_assets.Platform.LINUX_ARM64,
-            exclude=["*", "!container", "!container/**", "!contracts", "!contracts/**", "**/__pycache__"],
+            # What a checkout collects (.venv, .local, caches) must not change the hash: it would be a new image each time.
+            exclude=["*", "!container", "!container/**", "!contracts", "!contracts/**", *JUNK],
             ignore_mode=IgnoreMode.DOCKER,
         )
+
+    def _let_pull(self, uri: str) -> None:
+        # `from_registry` knows nothing of ECR and gives the execution role no right to pull.
+        if match := _ECR.fullmatch(uri):
+            partition = Stack.of(self).partition
+            repository = ecr.Repository.from_repository_attributes(
+                self,
+                "ImageRepository",
+                repository_name=match["name"],
+                repository_arn=f"arn:{partition}:ecr:{match['region']}:{match['account']}:repository/{match['name']}",
+            )
+            repository.grant_pull(self.definition.obtain_execution_role())

@@ -5,6 +5,7 @@ controlling process takes it down at the end (see tests/conftest.py).
 """
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -24,6 +25,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
+PLAIN = "plain"
+"""A site that is not Astro's, from a user's own repository."""
+
+
+def plain_repository(folder: Path) -> Path:
+    """`npm run build` copies the pages to `dist/`; the default branch is `master`, there is no lock file."""
+    (folder / "pages").mkdir(parents=True)
+    (folder / "pages" / "index.html").write_text("<!doctype html><title>Plain</title><h1>Plain</h1></html>\n")
+    scripts = {"build": "rm -rf dist && cp -r pages dist"}
+    (folder / "package.json").write_text(json.dumps({"name": "plain", "private": True, "scripts": scripts}) + "\n")
+    (folder / ".gitignore").write_text("dist\nnode_modules\n")
+    for argv in (
+        ["init", "-q", "-b", "master"],
+        ["add", "-A"],
+        ["-c", "user.name=Owner", "-c", "user.email=owner@example.com", "commit", "-qm", "Plain pages"],
+    ):
+        subprocess.run(["git", *argv], cwd=folder, check=True)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def worker() -> str:
     """gw0, gw1, … or main."""
@@ -40,6 +61,7 @@ def stack(worker: str) -> Iterator[Stack]:
         sitewright("up", "--client", f"site-{worker}")
         pid_file = HOME / "collector.pid"
         if not pid_file.exists():
+            sitewright("up", "--client", PLAIN, "--site-repo", str(plain_repository(HOME / "plain site")))
             argv = [sys.executable, "-m", "tests.e2e.collector", str(HOME / "stack.json"), str(responses)]
             with (HOME / "collector.log").open("w") as log:
                 process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)

@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,13 @@ import aws_cdk as cdk
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from contracts.site import SiteConfig
+from contracts.site import SiteConfig, SiteConfigError, parse_sites
 from contracts.steps import StepEnv
-from stacks.constructs.workflow import WorkflowParts, definition
+from stacks.constructs import function, workspace_task
+from stacks.constructs.workflow import definition
 from stacks.platform_stack import PlatformStack
 from stacks.site_stack import SiteStack
+from tests.infra.parts import PARTS
 
 REPO = Path(__file__).parents[2]
 SITE = SiteConfig(client_id="amelia", repository="https://github.com/example/amelia.git")
@@ -32,9 +37,9 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
 
 
 def _stable(value: Any) -> Any:
-    """The template without what depends on the code's content: asset hashes."""
+    """The template without what depends on the code's content or the machine: asset hashes, paths."""
     if isinstance(value, dict):
-        return {k: "ASSET" if k == "S3Key" else _stable(v) for k, v in value.items() if k != "aws:cdk:path"}
+        return {k: "ASSET" if k == "S3Key" else _stable(v) for k, v in value.items() if k != "Metadata"}
     return [_stable(v) for v in value] if isinstance(value, list) else value
 
 
@@ -55,23 +60,7 @@ def test_cfn_lint_finds_no_error(templates: dict[str, dict[str, Any]], tmp_path:
 
 
 def machine(idle_seconds: int = 300) -> dict[str, Any]:
-    parts = WorkflowParts(
-        partition="aws",
-        cluster_arn="arn:aws:ecs:us-west-2:123456789012:cluster/c",
-        task_definition="sitewright-amelia",
-        subnets=["subnet-1"],
-        security_group="sg-1",
-        commit_message_arn="arn:aws:lambda:us-west-2:123456789012:function:m",
-        record_sync_arn="arn:aws:lambda:us-west-2:123456789012:function:r",
-        site_bucket="edit.amelia.example.com",
-        sessions_table="Sessions",
-        idle_seconds=idle_seconds,
-        agent_seconds=1800,
-        build_seconds=900,
-        push_seconds=300,
-        run_seconds=5400,
-    )
-    return definition(parts)
+    return definition(replace(PARTS, idle_seconds=idle_seconds))
 
 
 @pytest.mark.parametrize("idle_seconds", [0, 300])
@@ -155,3 +144,154 @@ def test_a_wrong_entry_fails_with_one_line(sites: str, mentions: str) -> None:
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert mentions in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("sites", "says"),
+    [
+        ('{"clientId": "a"}', ["sites:", "list"]),
+        ("[3]", ["sites[0]:", "object"]),
+        (
+            '[{"clientId": "a", "repository": "https://h/r", "cpu": 512, "memoryMib": 8192}]',
+            ["sites[0]", "'a'", "memoryMib"],
+        ),
+        ('[{"clientId": "a", "repository": "https://h/r", "cpu": 300}]', ["sites[0]", "'a'", "cpu", "256, 512"]),
+        ('[{"clientId": "a", "repository": "https://h/r", "modle": "x"}]', ["sites[0]", "'a'", "did you mean 'model'"]),
+        ('[{"clientId": "a"}]', ["sites[0]", "'a'", "repository: is missing"]),
+    ],
+)
+def test_the_line_names_the_entry_and_the_remedy(sites: str, says: list[str]) -> None:
+    env = {**os.environ, "CDK_CONTEXT_JSON": json.dumps({"sites": sites})}
+    done = subprocess.run([sys.executable, "app.py"], cwd=REPO, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert all(words in done.stderr for words in [*says, "cdk.json"]), done.stderr
+
+
+def test_a_credential_is_not_repeated() -> None:
+    with pytest.raises(SiteConfigError) as refused:
+        parse_sites([{"clientId": "a", "repository": "https://u:hunter2@h/r.git"}])
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "valid"),
+    [
+        (256, 512, True),
+        (256, 4096, False),
+        (4096, 30720, True),
+        (8192, 20480, True),
+        (8192, 17408, False),
+        (16384, 122880, True),
+    ],
+)
+def test_only_fargates_sizes_are_accepted(cpu: int, memory: int, valid: bool) -> None:
+    entry = {"clientId": "a", "repository": "https://h/r", "cpu": cpu, "memoryMib": memory}
+    if valid:
+        assert parse_sites([entry])[0].memory_mib == memory
+    else:
+        with pytest.raises(SiteConfigError):
+            parse_sites([entry])
+
+
+def _statements(template: dict[str, Any], role: str) -> list[dict[str, Any]]:
+    return [
+        statement
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::IAM::Policy" and role in json.dumps(resource["Properties"]["Roles"])
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+    ]
+
+
+def _actions(statement: dict[str, Any]) -> set[str]:
+    action = statement["Action"]
+    return {action} if isinstance(action, str) else set(action)
+
+
+def test_a_run_outlives_a_deployment(templates: dict[str, dict[str, Any]]) -> None:
+    template = templates["Sitewright-Site-amelia"]
+    [run] = [s for s in _statements(template, "RunRole") if "ecs:RunTask" in _actions(s)]
+    bare, revisions = (json.dumps(resource) for resource in run["Resource"])
+    assert bare.endswith(':task-definition/sitewright-amelia"]]}')
+    assert revisions.endswith(':task-definition/sitewright-amelia:*"]]}')
+    assert "ecs:cluster" in run["Condition"]["ArnEquals"]
+    [passing] = [s for s in _statements(template, "RunRole") if "iam:PassRole" in _actions(s)]
+    assert len(passing["Resource"]) == 2
+    assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    [machine] = [r for r in template["Resources"].values() if r["Type"] == "AWS::StepFunctions::StateMachine"]
+    [task] = [k for k, r in template["Resources"].items() if r["Type"] == "AWS::ECS::TaskDefinition"]
+    assert task in machine["DependsOn"]
+    assert task not in json.dumps(machine["Properties"])
+
+
+def test_no_role_of_ours_has_more_than_the_actions_it_uses(templates: dict[str, dict[str, Any]]) -> None:
+    site = templates["Sitewright-Site-amelia"]
+    assert not {a for s in _statements(site, "RunRole") for a in _actions(s)} & {"ecs:StopTask", "events:PutRule"}
+    task = _statements(site, "TaskRole")
+    on_site = {a for s in task for a in _actions(s) if re.search(r'"Site[0-9A-F]{8}"', json.dumps(s["Resource"]))}
+    assert on_site == {"s3:PutObject", "s3:DeleteObject", "s3:ListBucket"}
+    for template in templates.values():
+        for resource in template["Resources"].values():
+            if resource["Type"] == "AWS::IAM::Policy":
+                for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
+                    assert not [a for a in _actions(statement) if a.endswith("*") or a == "iam:*"], statement
+
+
+def test_an_event_that_cannot_be_delivered_is_kept_and_seen(templates: dict[str, dict[str, Any]]) -> None:
+    resources = templates["Sitewright-Platform"]["Resources"].values()
+    targets = [t for r in resources if r["Type"] == "AWS::Events::Rule" for t in r["Properties"]["Targets"]]
+    assert len(targets) == 4
+    assert all("FailedEvents" in json.dumps(target["DeadLetterConfig"]) for target in targets)
+    watched = json.dumps([r["Properties"]["Dimensions"] for r in resources if r["Type"] == "AWS::CloudWatch::Alarm"])
+    assert all(name in watched for name in ("DeadLetters", "FailedEvents", "Input"))
+
+
+def synthesize(tmp_path: Path, *, image: str | None = None, email: str | None = None) -> dict[str, dict[str, Any]]:
+    app = cdk.App(outdir=str(tmp_path / "out"), context={"workspaceImage": image} if image else {})
+    env = cdk.Environment(region="us-west-2")
+    platform = PlatformStack(app, "Sitewright-Platform", alarm_email=email, env=env)
+    SiteStack(app, "Sitewright-Site-amelia", platform=platform, site=SITE, env=env)
+    return {s.stack_name: json.loads(Path(s.template_full_path).read_text()) for s in app.synth().stacks}
+
+
+@pytest.mark.parametrize(
+    ("image", "repository"),
+    [
+        (
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/workspace:1",
+            ":ecr:eu-west-1:123456789012:repository/team/workspace",
+        ),
+        (
+            "123456789012.dkr.ecr.us-west-2.amazonaws.com/w@sha256:" + "a" * 64,
+            ":ecr:us-west-2:123456789012:repository/w",
+        ),
+        ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/w", ":ecr:cn-north-1:123456789012:repository/w"),
+        ("public.ecr.aws/x/workspace:1", None),
+        ("example/workspace:1", None),
+    ],
+)
+def test_an_image_in_ecr_may_be_pulled(tmp_path: Path, image: str, repository: str | None) -> None:
+    template = synthesize(tmp_path, image=image, email="ops@example.com")["Sitewright-Site-amelia"]
+    pulls = [s for s in _statements(template, "ExecutionRole") if "ecr:BatchGetImage" in _actions(s)]
+    assert [json.dumps(s["Resource"]).endswith(f'{repository}"]]}}') for s in pulls] == ([True] if repository else [])
+    [task] = [r for r in template["Resources"].values() if r["Type"] == "AWS::ECS::TaskDefinition"]
+    assert task["Properties"]["ContainerDefinitions"][0]["Image"] == image
+
+
+def test_what_lies_about_in_a_checkout_changes_no_asset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashes = []
+    for name in ("clean", "used"):
+        checkout = tmp_path / name / "repository"
+        for part in ("container", "contracts", "lambdas"):
+            shutil.copytree(REPO / part, checkout / part, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        if name == "used":
+            junk = (".venv/lib/x.py", ".local/state", "container/workspace/__pycache__/x.pyc", "contracts/.DS_Store")
+            for path in (*junk, "lambdas/intake/.mypy_cache/x", "README.md", "node_modules/a.js", "cdk.out/a"):
+                (checkout / path).parent.mkdir(parents=True, exist_ok=True)
+                (checkout / path).write_text(name)
+        for module in (function, workspace_task):
+            monkeypatch.setattr(module, "REPOSITORY", checkout)
+        found = json.dumps(synthesize(tmp_path / name))
+        hashes.append(sorted(set(re.findall(r"[0-9a-f]{64}", found))))
+    assert len(hashes[0]) == 2
+    assert hashes[0] == hashes[1]

@@ -5,6 +5,10 @@ from typing import Any
 import pytest
 
 from local.bench.breakdown import medians, parts
+from local.bench.interrupts import Interrupt, statistics
+from local.bench.starts import summary
+from local.errors import BadSetting
+from local.stack import idle_seconds
 
 LOG: list[dict[str, Any]] = [
     {"time": "1970-01-01T00:00:02.000+00:00", "message": "workspace ready", "step": "agent", "seconds": 0.3},
@@ -41,3 +45,32 @@ def test_a_step_without_a_log_is_one_part() -> None:
 
 def test_medians_keep_the_order_and_take_what_is_there() -> None:
     assert medians([{"b": 1.0, "a": 2.0}, {"b": 3.0}, {"b": 5.0, "a": 4.0}]) == {"b": 3.0, "a": 3.0}
+
+
+def test_a_command_is_summed_up_as_waiting_working_and_the_rest() -> None:
+    found = summary(parts(sent=0.2, answered=11.0, began=0.9, ended=10.6, steps=STEPS, log=LOG))
+
+    assert found["total"] == pytest.approx(10.8)
+    assert found["waiting"] == pytest.approx(0.7 + 1.3)
+    assert found["restoring"] == pytest.approx(0.5)
+    assert found["working"] == pytest.approx(1.5 + 1.0 + 2.5 + 0.3)
+    assert sum(found[name] for name in ("waiting", "restoring", "working", "rest")) == pytest.approx(10.8)
+
+
+def test_the_95th_percentile_is_one_of_the_values() -> None:
+    found = statistics([{"all": float(number)} for number in range(30, 0, -1)])
+    assert found == {"all": {"median": 15.5, "p95": 29.0, "max": 30.0}}
+
+
+def test_an_interrupt_is_cut_where_somebody_noted_a_time() -> None:
+    found = Interrupt(sent=1.0, accepted=1.25, noticed=1.75, signalled=2.0).parts()
+    assert list(found.values()) == [0.25, 0.5, 0.25, 1.0]
+
+
+def test_idle_seconds_for_all_sites_and_for_one() -> None:
+    assert idle_seconds("", "amelia") is None
+    assert idle_seconds("60", "amelia") == 60
+    assert idle_seconds("amelia=60,bruno=0", "bruno") == 0
+    assert idle_seconds("bruno=0", "amelia") is None
+    with pytest.raises(BadSetting, match="amelia=soon"):
+        idle_seconds("amelia=soon", "amelia")

@@ -14,6 +14,8 @@ import pytest
 from local.aws import Aws
 from local.dataplane.__main__ import DataPlane
 from local.dataplane.faults import write
+from local.dataplane.process import ProcessRuntime
+from local.dataplane.task import Runtime
 from local.home import Home
 from local.processes import ProcessRecord, start_time
 from tests.home import REPO
@@ -100,7 +102,7 @@ class Emulator:
         self.events.append((FunctionName, json.loads(Payload)))
 
 
-def plane_of(emulator: Emulator, tmp_path: Path, start_delay: float = 0.0) -> DataPlane:
+def plane_of(emulator: Emulator, tmp_path: Path, start_delay: float = 0.0, runtime: Runtime | None = None) -> DataPlane:
     home = Home(tmp_path / "home")
     home.create()
     aws = SimpleNamespace(
@@ -111,7 +113,9 @@ def plane_of(emulator: Emulator, tmp_path: Path, start_delay: float = 0.0) -> Da
         endpoint_url="http://127.0.0.1:1",
         region="us-west-2",
     )
-    return DataPlane(cast(Aws, aws), home, 1, start_delay)
+    return DataPlane(
+        cast(Aws, aws), home, 1, start_delay, runtime or ProcessRuntime(home, "http://127.0.0.1:1", "us-west-2")
+    )
 
 
 def poll_until(plane: DataPlane, done: Any) -> None:

@@ -1,0 +1,26 @@
+"""A site's workflow parts for tests."""
+
+from dataclasses import replace
+
+from stacks.constructs.workflow import WorkflowParts
+
+PARTS = WorkflowParts(
+    partition="aws",
+    cluster_arn="arn:aws:ecs:us-west-2:123456789012:cluster/c",
+    task_family="sitewright-amelia",
+    subnets=["subnet-1"],
+    security_group="sg-1",
+    commit_message_arn="arn:aws:lambda:us-west-2:123456789012:function:m",
+    record_sync_arn="arn:aws:lambda:us-west-2:123456789012:function:r",
+    site_bucket="edit.amelia.example.com",
+    sessions_table="Sessions",
+    idle_seconds=0,
+    agent_seconds=1800,
+    build_seconds=900,
+    push_seconds=300,
+    run_seconds=5400,
+)
+"""A task a step."""
+
+WARM = replace(PARTS, idle_seconds=300)
+"""Workspaces stay for the next step."""

@@ -1,0 +1,233 @@
+"""The paths of a run, walked through the very definition that is deployed."""
+
+import time
+from typing import Any
+
+import pytest
+from workspace.children import STOP_LADDER
+from workspace.report import PATIENCE_SECONDS as REPORT_SECONDS
+from workspace.restore import CLONE_SECONDS, DOWN_SECONDS
+from workspace.runner import BUSY_SECONDS
+from workspace.save import PUSH_SECONDS
+
+from contracts.errors import SfnError
+from contracts.steps import StepEnv
+from stacks.constructs.workflow import MARGIN_SECONDS, definition
+from tests.infra.asl import Outcome, Run, StatesError, interpret
+from tests.infra.parts import PARTS, WARM
+
+INPUT = {"sessionId": "s", "commandId": "c", "clientId": "amelia", "chatThreadId": "t", "generation": 3}
+AGENT = {"filesChanged": ["a.astro"], "filesChangedCount": 1, "summary": "done"}
+BUILD = {"commit": "abc", "buildSuccess": True, "deploySuccess": True}
+SYNC = {"deploymentId": "d", "files": 2}
+PUSH = {"commit": "abc", "pushed": True}
+
+GOOD: dict[str, list[Outcome]] = {
+    "Agent": [AGENT],
+    "WriteCommitMessage": ["[2026-01-01] Edit"],
+    "Build": [BUILD],
+    "RecordSync": [SYNC],
+    "Push": [PUSH],
+    "Salvage": [PUSH],
+}
+
+
+def run(**script: list[Outcome]) -> Run:
+    return interpret(definition(PARTS), INPUT, {**GOOD, **script})
+
+
+def environment(result: Run, call: int) -> dict[str, str]:
+    pairs = result.calls[call].arguments["Overrides"]["ContainerOverrides"][0]["Environment"]
+    return {pair["Name"]: pair["Value"] for pair in pairs}
+
+
+def test_all_is_well() -> None:
+    result = run()
+    assert result.status == "SUCCEEDED"
+    assert [call.state for call in result.calls] == ["Agent", "WriteCommitMessage", "Build", "RecordSync", "Push"]
+    message = "[2026-01-01] Edit"
+    assert result.output == {"agent": AGENT, "commitMessage": message, "build": BUILD, "sync": SYNC, "push": PUSH}
+
+
+def test_a_step_gets_its_ids_and_its_token() -> None:
+    first = environment(run(), 0)
+    assert first == {
+        StepEnv.STEP: "agent",
+        StepEnv.TASK_TOKEN: "token-Agent-1",
+        StepEnv.SESSION_ID: "s",
+        StepEnv.COMMAND_ID: "c",
+        StepEnv.GENERATION: "3",
+    }
+
+
+def test_no_files_changed_needs_no_commit_message() -> None:
+    result = run(Agent=[{**AGENT, "filesChanged": [], "filesChangedCount": 0}])
+    assert result.status == "SUCCEEDED"
+    assert "WriteCommitMessage" not in result.path
+    assert result.output["commitMessage"] is None
+
+
+@pytest.mark.parametrize("build_success", [True, False])
+def test_what_is_not_published_is_pushed_without_books(build_success: bool) -> None:
+    result = run(Build=[{**BUILD, "buildSuccess": build_success, "deploySuccess": False}])
+    assert result.status == "SUCCEEDED"
+    assert "RecordSync" not in result.path
+    assert result.attempts("Push") == 1
+    assert result.output["sync"] is None
+
+
+@pytest.mark.parametrize("state", ["Agent", "WriteCommitMessage", "Build"])
+def test_a_failure_is_salvaged_and_stays_the_runs_error(state: str) -> None:
+    result = run(**{state: [StatesError("Step.Failed", "first")], "Salvage": [StatesError("Step.Failed", "second")]})
+    assert (result.status, result.error, result.cause) == ("FAILED", "Step.Failed", "first")
+    assert result.path[-3:] == [state, "Salvage", "Failed"]
+
+
+def test_a_failed_push_is_not_salvaged() -> None:
+    result = run(Push=[StatesError("Step.Failed", "no")])
+    assert (result.status, result.cause) == ("FAILED", "no")
+    assert "Salvage" not in result.path
+
+
+@pytest.mark.parametrize("state", ["Agent", "Build", "Push", "Salvage"])
+def test_an_interrupted_run_is_not_salvaged(state: str) -> None:
+    script: dict[str, list[Any]] = {state: [StatesError(SfnError.INTERRUPTED)]}
+    if state == "Salvage":
+        script["Agent"] = [StatesError("Step.Failed")]
+    result = run(**script)
+    assert (result.status, result.error) == ("FAILED", SfnError.INTERRUPTED)
+    assert result.path[-2:] == [state, "Interrupted"]
+    assert result.attempts(state) == 1
+
+
+def test_books_that_cannot_be_kept_do_not_stop_the_push() -> None:
+    result = run(RecordSync=[StatesError("ManifestChangedError", "busy")])
+    assert result.status == "SUCCEEDED"
+    assert result.output["sync"] == {"error": {"Error": "ManifestChangedError", "Cause": "busy"}}
+    assert result.attempts("Push") == 1
+
+
+@pytest.mark.parametrize("error", [SfnError.CRASHED, SfnError.STOPPED, SfnError.BUSY, "States.HeartbeatTimeout"])
+def test_a_lost_workspace_is_replaced_twice(error: str) -> None:
+    result = run(Build=[StatesError(error), StatesError(error), BUILD])
+    assert result.status == "SUCCEEDED"
+    assert result.attempts("Build") == 3
+    tokens = [call.token for call in result.calls if call.state == "Build"]
+    assert len(set(tokens)) == 3
+    result = run(Build=[StatesError(error)])
+    assert (result.status, result.error, result.attempts("Build")) == ("FAILED", error, 3)
+
+
+def test_a_workspace_that_cannot_start_is_not_tried_again() -> None:
+    result = run(Agent=[StatesError(SfnError.CANNOT_START)])
+    assert (result.error, result.attempts("Agent")) == (SfnError.CANNOT_START, 1)
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [
+        ("Agent", "AmazonECS.Unknown"),
+        ("WriteCommitMessage", "Lambda.TooManyRequestsException"),
+        ("RecordSync", "Lambda.ServiceException"),
+    ],
+)
+def test_what_the_service_refuses_for_now_is_tried_again(state: str, error: str) -> None:
+    result = run(**{state: [*[StatesError(error)] * 5, *GOOD[state]]})
+    assert (result.status, result.attempts(state)) == ("SUCCEEDED", 6)
+
+
+def test_an_unassigned_variable_is_noticed() -> None:
+    machine = definition(PARTS)
+    del machine["States"]["Agent"]["Assign"]["sync"]
+    result = interpret(machine, INPUT, {**GOOD, "Build": [{**BUILD, "deploySuccess": False}]})
+    assert (result.status, result.error) == ("FAILED", "States.QueryEvaluationError")
+
+
+REFUSED = StatesError("DynamoDb.ConditionalCheckFailedException", "The conditional request failed")
+
+
+def warm(**script: list[Outcome]) -> Run:
+    fresh = {f"{step}InNewWorkspace": GOOD[step] for step in ("Agent", "Build", "Push", "Salvage")}
+    return interpret(definition(WARM), INPUT, {**GOOD, **fresh, **script})
+
+
+def test_a_workspace_that_lives_does_every_step() -> None:
+    result = warm()
+    assert result.status == "SUCCEEDED"
+    assert [call.state for call in result.calls] == ["Agent", "WriteCommitMessage", "Build", "RecordSync", "Push"]
+    assert set(result.output) == {"agent", "commitMessage", "build", "sync", "push"}
+
+
+def test_an_offer_is_a_write_to_the_mailbox_of_a_live_workspace_of_this_generation() -> None:
+    offer = warm().calls[0].arguments
+    now = offer["ExpressionAttributeValues"].pop(":now")
+    assert abs(int(now["N"]) / 1000 - time.time()) < 60
+    mail = {"step": {"S": "agent"}, "taskToken": {"S": "token-Agent-1"}, "generation": {"N": "3"}}
+    assert offer == {
+        "TableName": "Sessions",
+        "Key": {"sessionId": {"S": "s"}},
+        "UpdateExpression": "SET mailbox = :mail",
+        "ConditionExpression": "aliveUntil > :now AND generation = :generation",
+        "ExpressionAttributeValues": {
+            ":mail": {"M": {**mail, "sessionId": {"S": "s"}, "commandId": {"S": "c"}}},
+            ":generation": {"N": "3"},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        REFUSED,
+        StatesError("States.HeartbeatTimeout"),
+        StatesError(SfnError.CRASHED),
+        StatesError(SfnError.STOPPED),
+        StatesError(SfnError.BUSY),
+        StatesError("DynamoDb.ResourceNotFoundException"),
+    ],
+)
+@pytest.mark.parametrize("step", ["Agent", "Build", "Push"])
+def test_an_offer_that_comes_to_nothing_starts_a_fresh_workspace(step: str, lost: StatesError) -> None:
+    result = warm(**{step: [lost]})
+    assert result.status == "SUCCEEDED"
+    assert (result.attempts(step), result.attempts(f"{step}InNewWorkspace")) == (1, 1)
+    assert "Salvage" not in result.path
+    assert result.output["push"] == PUSH
+
+
+def test_a_first_message_pays_one_start() -> None:
+    result = warm(Agent=[REFUSED])
+    assert sum("ecs:runTask" in call.resource for call in result.calls) == 1
+
+
+@pytest.mark.parametrize("error", [SfnError.STEP_FAILED, "States.Timeout"])
+def test_a_step_that_failed_in_a_living_workspace_is_not_done_again(error: str) -> None:
+    result = warm(Build=[StatesError(error, "first")])
+    assert (result.status, result.error, result.cause) == ("FAILED", error, "first")
+    assert "BuildInNewWorkspace" not in result.path
+    assert result.path[-2:] == ["Salvage", "Failed"]
+
+
+def test_an_offer_that_a_newer_command_ended_is_an_interrupt() -> None:
+    result = warm(Build=[StatesError(SfnError.INTERRUPTED)])
+    assert (result.status, result.error, result.path[-1]) == ("FAILED", SfnError.INTERRUPTED, "Interrupted")
+
+
+def test_a_conflict_with_the_workspaces_refresh_is_tried_again() -> None:
+    result = warm(Agent=[StatesError("DynamoDb.TransactionConflictException"), AGENT])
+    assert (result.attempts("Agent"), result.attempts("AgentInNewWorkspace")) == (2, 0)
+
+
+def test_a_salvage_that_fails_keeps_the_first_error() -> None:
+    result = warm(
+        Build=[StatesError("Step.Failed", "first")],
+        Salvage=[StatesError(SfnError.CRASHED, "second")],
+        SalvageInNewWorkspace=[StatesError("Step.Failed", "third")],
+    )
+    assert (result.status, result.cause) == ("FAILED", "first")
+
+
+def test_the_containers_own_limit_fires_before_the_states() -> None:
+    start = definition(PARTS)["States"]["Agent"]["HeartbeatSeconds"]
+    ladder = sum(seconds for _, seconds in STOP_LADDER)
+    assert start + BUSY_SECONDS + DOWN_SECONDS + CLONE_SECONDS + ladder + PUSH_SECONDS + REPORT_SECONDS < MARGIN_SECONDS

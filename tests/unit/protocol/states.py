@@ -1,0 +1,214 @@
+"""Step Functions as far as the protocol sees it: the definition that is deployed, a fake clock, tokens and time limits.
+
+Each execution goes on by `step`, so that anything can come between a report and the next state.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from stacks.constructs.workflow import definition
+from tests.infra.asl import Json, StatesError, _Interpreter, _matches
+from tests.infra.parts import WARM
+
+MACHINE = definition(WARM)
+
+
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": ""}}, "StepFunctions")
+
+
+class _Evaluator(_Interpreter):
+    """The interpreter's expressions, with the common ones short-cut: jsonata-python takes milliseconds for each."""
+
+    def __init__(self, execution_input: Json, millis: Callable[[], int]) -> None:
+        super().__init__(MACHINE, execution_input, {})
+        self.millis = millis
+
+    def _expression(self, text: str, states: Json) -> Any:
+        if text == "$string($millis())":
+            return str(self.millis())
+        if text == "$agent.filesChangedCount > 0":
+            return self.result.variables["agent"]["filesChangedCount"] > 0
+        if text == "$build.deploySuccess":
+            return self.result.variables["build"]["deploySuccess"]
+        if text == "$states.context.Task.Token":
+            return states["context"]["Task"]["Token"]
+        for name, value in self.execution_input.items():
+            if text in {f"$states.context.Execution.Input.{name}", f"$string($states.context.Execution.Input.{name})"}:
+                return str(value) if text.startswith("$string") else value
+        if text == "$states.result":
+            return states["result"]
+        return super()._expression(text, states)
+
+
+@dataclass
+class Execution:
+    arn: str
+    input: Json
+    evaluator: _Evaluator
+    state: str = MACHINE["StartAt"]
+    data: Any = None
+    status: str = "RUNNING"
+    error: str | None = None
+    cause: str | None = None
+    stopped_at: float = 0
+    entering: bool = True
+    """The next `step` begins the state, or tries it again."""
+    token: str | None = None
+    retried: list[int] = field(default_factory=list)
+    beat_until: float = 0
+    ends_at: float = 0
+    path: list[str] = field(default_factory=list)
+
+
+@dataclass
+class StepFunctions:
+    """The service. `update_item` and `run_task` are the integrations; `ended` is told of every final status."""
+
+    clock: Callable[[], float]
+    update_item: Callable[..., Any]
+    run_task: Callable[[Json], None]
+    ended: Callable[[Execution], None]
+    executions: dict[str, Execution] = field(default_factory=dict)
+    tokens: dict[str, Execution] = field(default_factory=dict)
+
+    # What the code calls
+
+    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> None:  # noqa: N803, A002
+        arn = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:{name}"
+        known = self.executions.get(arn)
+        if known is not None:
+            if known.status == "RUNNING" and known.input == json.loads(input):
+                return
+            raise refused("ExecutionAlreadyExists")
+        values = json.loads(input)
+        self.executions[arn] = Execution(arn, values, _Evaluator(values, lambda: int(self.clock() * 1000)))
+
+    def stop_execution(self, *, executionArn: str, error: str = "", cause: str = "") -> None:  # noqa: N803
+        run = self._run(executionArn)
+        if run.status == "RUNNING":
+            self._end(run, "ABORTED", error, cause)
+
+    def describe_execution(self, *, executionArn: str) -> Json:  # noqa: N803
+        run = self._run(executionArn)
+        stopped = {"stopDate": datetime.fromtimestamp(run.stopped_at, UTC)} if run.status != "RUNNING" else {}
+        return {"status": run.status, "error": run.error, "cause": run.cause, **stopped}
+
+    def send_task_heartbeat(self, *, taskToken: str) -> None:  # noqa: N803
+        run = self._waiting(taskToken)
+        run.beat_until = self.clock() + MACHINE["States"][run.state]["HeartbeatSeconds"]
+
+    def send_task_success(self, *, taskToken: str, output: str) -> None:  # noqa: N803
+        self._leave(self._waiting(taskToken), json.loads(output))
+
+    def send_task_failure(self, *, taskToken: str, error: str, cause: str) -> None:  # noqa: N803
+        self._fail(self._waiting(taskToken), StatesError(str(error), cause))
+
+    # What time and the world do
+
+    @property
+    def running(self) -> list[Execution]:
+        return [run for run in self.executions.values() if run.status == "RUNNING"]
+
+    def is_open(self, token: str) -> bool:
+        return token in self.tokens and self.tokens[token].token == token
+
+    def step(self, run: Execution) -> None:
+        """Begins the state that is due."""
+        if run.status != "RUNNING" or not run.entering:
+            return
+        run.entering = False
+        state = MACHINE["States"][run.state]
+        if not run.path or run.path[-1] != run.state:
+            run.path.append(run.state)
+        if state["Type"] != "Task":
+            self._pass(run, state)
+            return
+        if not run.retried:
+            run.retried = [0] * len(state.get("Retry", []))
+        if "lambda:invoke" in state["Resource"]:
+            self._leave(run, {"Payload": "answer"})
+            return
+        run.token = f"{run.state}-{len(self.tokens)}"
+        self.tokens[run.token] = run
+        run.beat_until = self.clock() + state["HeartbeatSeconds"]
+        run.ends_at = self.clock() + state["TimeoutSeconds"]
+        arguments = run.evaluator._value(state["Arguments"], self._states(run))
+        if "runTask" in state["Resource"]:
+            self.run_task(arguments)
+            return
+        token = run.token
+        try:
+            self.update_item(**arguments)
+        except ClientError as error:
+            if run.token == token:
+                name = error.response["Error"]["Code"]
+                self._fail(run, StatesError(f"DynamoDb.{name}"))
+
+    def pass_time(self) -> None:
+        """Ends what waited too long."""
+        for run in self.running:
+            if run.token is not None and self.clock() >= run.ends_at:
+                self._fail(run, StatesError("States.Timeout"))
+            elif run.token is not None and self.clock() >= run.beat_until:
+                self._fail(run, StatesError("States.HeartbeatTimeout"))
+
+    def _pass(self, run: Execution, state: Json) -> None:
+        try:
+            following, run.data = run.evaluator._state(run.state, state, run.data)
+        except StatesError as failed:
+            self._end(run, "FAILED", failed.error, failed.cause)
+            return
+        if following is None:
+            self._end(run, "SUCCEEDED", None, None)
+        else:
+            self._enter(run, following)
+
+    def _leave(self, run: Execution, result: Any) -> None:
+        state = MACHINE["States"][run.state]
+        following, run.data = run.evaluator._leave(state, {**self._states(run), "result": result}, result)
+        assert following is not None
+        self._enter(run, following)
+
+    def _fail(self, run: Execution, error: StatesError) -> None:
+        state = MACHINE["States"][run.state]
+        run.token = None
+        if run.evaluator._is_retried(state, error, run.retried):
+            run.entering = True
+            return
+        for catch in state.get("Catch", []):
+            if _matches(catch["ErrorEquals"], error):
+                failure = {"Error": error.error, "Cause": error.cause}
+                states = {**self._states(run), "errorOutput": failure}
+                following, run.data = run.evaluator._leave(catch, states, failure)
+                assert following is not None
+                self._enter(run, following)
+                return
+        self._end(run, "FAILED", error.error, error.cause)
+
+    def _enter(self, run: Execution, state: str) -> None:
+        run.state, run.entering, run.token, run.retried = state, True, None, []
+
+    def _end(self, run: Execution, status: str, error: str | None, cause: str | None) -> None:
+        run.status, run.error, run.cause, run.token, run.entering = status, error, cause, None, False
+        run.stopped_at = self.clock()
+        self.ended(run)
+
+    def _run(self, arn: str) -> Execution:
+        if arn not in self.executions:
+            raise refused("ExecutionDoesNotExist")
+        return self.executions[arn]
+
+    def _waiting(self, token: str) -> Execution:
+        if not self.is_open(token):
+            raise refused("TaskTimedOut")
+        return self.tokens[token]
+
+    def _states(self, run: Execution) -> Json:
+        context = {"Execution": {"Input": run.input}, "State": {"Name": run.state}, "Task": {"Token": run.token}}
+        return {"input": run.data, "context": context}

@@ -1,0 +1,652 @@
+"""One session's world in one thread: intake, state machine, workspaces, task_stopped and respond, moved one by one.
+
+What decides is the product's own code; what is simulated is what it runs on, the work of a step and the threads.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from botocore.exceptions import EndpointConnectionError
+from workspace.context import StepContext
+from workspace.errors import Fenced, StepFailed, StepStopped, WorkspaceBusy
+from workspace.fence import ClaimFence
+from workspace.inbox import Inbox
+from workspace.pulse import Heartbeat, Pulse
+from workspace.report import Reporter
+from workspace.runner import BUSY_SECONDS, Runner
+from workspace.save import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, End
+from workspace.session import SessionStore
+from workspace.stop import Signals, Stop
+from workspace.turn import Turn
+from workspace.waiting import Attempt, Claiming, Left, Taken, Waiting
+
+from contracts.errors import ErrorCode, ErrorInfo, SfnError
+from contracts.names import SITE_PARAMETER_PREFIX, WORKSPACE_CONTAINER
+from contracts.records import SessionRecord, SiteEntry
+from contracts.steps import AgentResult, BuildResult, PushResult, StepName, step_request_from_env
+from lambdas.intake.intake import Intake
+from lambdas.intake.store import Store
+from lambdas.respond.handler import CommandNotStarted
+from lambdas.respond.responder import Responder
+from lambdas.task_stopped import handler as task_stopped
+from tests.unit.protocol.dynamo import Client, Dynamo, Item, Table
+from tests.unit.protocol.states import Execution, StepFunctions, refused
+
+IDLE_SECONDS = 20.0
+SITE = SiteEntry(
+    client_id="amelia",
+    state_machine_arn="arn:aws:states:us-west-2:123456789012:stateMachine:sitewright-amelia",
+    site_url="http://edit.amelia.example.com",
+    bucket="edit.amelia.example.com",
+)
+
+
+class Killed(BaseException):
+    """The process is gone, in the middle of a call."""
+
+
+def quiet(*_: Any, **__: Any) -> None:
+    pass
+
+
+class Lost(EndpointConnectionError):
+    """The call arrived, its answer did not."""
+
+    def __init__(self) -> None:
+        super().__init__(endpoint_url="http://dynamodb")
+
+
+class Log:
+    """The workspace's log, silent."""
+
+    progress = staticmethod(quiet)
+    hide = staticmethod(quiet)
+
+    def __call__(self, *_: Any, **__: Any) -> None:
+        pass
+
+
+class BeatByHand(Heartbeat):
+    """A heartbeat whose thread is the world's."""
+
+    owner: "Workspace"
+
+    def start(self) -> None:
+        self.owner.beats.append(self)
+
+
+@dataclass
+class Push:
+    """BackgroundPush without a thread: a WIP commit that is pushed when the world says so."""
+
+    workspace: "Workspace"
+    waiting: list[tuple[ClaimFence, Callable[[bool], None]]] = field(default_factory=list)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.waiting)
+
+    def start(self, _commit: str, fence: ClaimFence, ended: Callable[[bool], None] = lambda _: None) -> None:
+        self.waiting.append((fence.for_saving(), ended))
+
+    def join(self, timeout: float | None = None) -> None:
+        while self.waiting:
+            self.finish()
+
+    def cancel(self) -> None:
+        while self.waiting:
+            _, ended = self.waiting.pop(0)
+            ended(False)
+
+    def finish(self) -> None:
+        fence, ended = self.waiting.pop(0)
+        try:
+            fence.verify()
+            fence.check_stop()
+        except (Fenced, StepStopped, EndpointConnectionError):
+            ended(False)
+            return
+        self.workspace.wrote("wip push", saving=True)
+        ended(True)
+
+
+@dataclass
+class Checkpointer:
+    workspace: "Workspace"
+    store: SessionStore
+
+    def write(self, fence: ClaimFence, *, settled: bool = False) -> bool:
+        fence.verify()
+        self.workspace.saving = fence.saving
+        self.store.point_to(f"checkpoint-{self.workspace.world.number()}", None)
+        return True
+
+
+@dataclass
+class Checkout:
+    """One that always has something to commit."""
+
+    workspace: "Workspace"
+
+    def commit_all(self, _message: str) -> str:
+        return f"wip-{self.workspace.world.number()}"
+
+    def head(self) -> str:
+        return "head"
+
+    def tracking(self) -> None:
+        return None
+
+    def commits_touch(self, *_: Any) -> list[str]:
+        return ["index.html"]
+
+
+@dataclass
+class Desk:
+    push: Push
+    checkpointer: Checkpointer
+
+
+@dataclass
+class Workspace:
+    """A container. `phase`: starting, claiming, preparing, working, idle, gone."""
+
+    world: "World"
+    id: str
+    environment: dict[str, str]
+    phase: str = "starting"
+    frozen: bool = False
+    beats: list[BeatByHand] = field(default_factory=list)
+    saving: bool = False
+
+    def __post_init__(self) -> None:
+        world = self.world
+        self.request = step_request_from_env(self.environment)
+        self.clients: Any = SimpleNamespace(dynamodb=world.client, stepfunctions=world.sfn)
+        self.signals, self.log = Signals(), Log()
+        stop = self.signals.follow(Stop())
+        self.runner = Runner(
+            SimpleNamespace(idle_seconds=IDLE_SECONDS),  # type: ignore[arg-type]
+            self.request,
+            self.clients,
+            self.log,  # type: ignore[arg-type]
+            stop,
+            self.id,
+            signals=self.signals,
+        )
+        self.store = SessionStore(
+            self.clients, "sessions", "commands", self.request, self.id, now=lambda: world.now, sleep=quiet
+        )
+        self.reporter = Reporter(self.clients, self.request.task_token, quiet, sleep=quiet)
+        self.seen: SessionRecord | None = None
+        self.beat = self._heartbeat(self.clients, self.request.task_token, stop, quiet)
+        self.inbox = Inbox(self.clients, quiet, heartbeat=self._heartbeat)
+
+    def _heartbeat(self, *args: Any, **_: Any) -> BeatByHand:
+        made = BeatByHand(*args)
+        made.owner = self
+        return made
+
+    # What happens in it, one decision each
+
+    def go(self) -> None:
+        """The next thing this workspace does by itself."""
+        {"starting": self.start, "claiming": self.claim, "preparing": self.prepare, "working": self.work}.get(
+            self.phase, self.look
+        )()
+
+    def tick(self) -> None:
+        """The threads: claim and heartbeats."""
+        if self.phase in {"preparing", "working", "idle"} and not self.pulse_ended:
+            self.pulse_ended = not self.pulse.beat()
+        for beat in list(self.beats):
+            if beat._ended.is_set() or not beat.beat():
+                self.beats.remove(beat)
+
+    def start(self) -> None:
+        self.beat.beat()
+        self.beat.start()
+        self.claiming = Claiming(self.store, hands_over=True, open=self.beat.beat)
+        self.busy_until = self.world.now + BUSY_SECONDS
+        self.phase = "claiming"
+
+    def claim(self) -> None:
+        """As Runner.run and Runner._claim."""
+        try:
+            self.runner.stop.check()
+            attempt, session = self.claiming.attempt()
+            if attempt is Attempt.BUSY and self.world.now > self.busy_until:
+                raise WorkspaceBusy("busy")
+        except StepStopped as stopped:
+            self.exit(self.runner._stopped_unclaimed(stopped.reason, self.store, self.reporter))
+        except WorkspaceBusy as error:
+            self.runner._unclaim(self.store, self.reporter)
+            info = ErrorInfo.of(ErrorCode.WORKSPACE_BUSY, str(error))
+            self.exit(EXIT_DONE if self.reporter.failure(SfnError.BUSY, info) else EXIT_UNREPORTED)
+        else:
+            if attempt is Attempt.TAKEN_OVER:
+                self.exit(EXIT_DONE)
+            elif attempt is Attempt.OURS:
+                self.pulse = Pulse(self.store, self.runner.stop, quiet, clock=lambda: self.world.now, seen=self._see)
+                self.pulse_ended = False
+                push = Push(self)
+                self.desk = Desk(push, Checkpointer(self, self.store))
+                self._turn(self.store, self.reporter, session, self.runner.stop, None)
+
+    def _see(self, session: SessionRecord) -> None:
+        self.inbox.see(session)
+        self.seen = session
+
+    def _turn(
+        self, store: SessionStore, reporter: Reporter, session: SessionRecord, stop: Stop, desk: Desk | None
+    ) -> None:
+        settings: Any = self.runner.settings
+        self.turn = Turn(settings, self.clients, store, reporter, session, stop, self.log, 30.0, desk)  # type: ignore[arg-type]
+        self.phase = "preparing"
+
+    def prepare(self) -> None:
+        """As Turn._prepare, without the restoring."""
+        turn = self.turn
+        turn.desk = self.desk  # type: ignore[assignment]
+        self.desk.checkpointer.store = turn.store
+        turn.saver = replace(turn.saver, push=self.desk.push)  # type: ignore[arg-type]
+        try:
+            turn.stop.check()
+        except StepStopped as stopped:
+            self._ended(turn.ended(stopped))
+            return
+        nothing: Any = None
+        ctx = StepContext(
+            settings=nothing,
+            request=turn.store.request,
+            command=SimpleNamespace(agent=None),  # type: ignore[arg-type]
+            session=turn.session,
+            paths=nothing,
+            checkout=Checkout(self),  # type: ignore[arg-type]
+            children=nothing,
+            fence=turn.fence,
+            aws=nothing,
+            log=quiet,
+            progress=quiet,
+        )
+        turn.saver = replace(turn.saver, ctx=ctx, checkpointer=self.desk.checkpointer, base="base", stays=turn.stays)  # type: ignore[arg-type]
+        self.phase = "working"
+
+    def work(self) -> None:
+        """Comes to the end of the step, or to that of whatever stopped it."""
+        turn = self.turn
+        try:
+            turn.stop.check()
+            turn.fence.verify()
+            step = turn.store.request.step
+            result: Any = AgentResult(files_changed_count=1, files_changed=["index.html"])
+            if step is StepName.BUILD:
+                self.wrote("publish")
+                result = BuildResult(commit="c", build_success=True, deploy_success=True)
+            elif step is not StepName.AGENT:
+                self.desk.push.join()
+                turn.fence.verify()
+                self.wrote("push")
+                result = PushResult(commit="c", pushed=True)
+            end = turn.finish(result)
+        except Exception as error:
+            end = turn.ended(error)
+        self._ended(end)
+
+    def fail(self, *, bug: bool) -> None:
+        if self.phase == "working":
+            error = ZeroDivisionError() if bug else StepFailed(ErrorCode.AGENT_FAILED, "no")
+            self._ended(self.turn.ended(error))
+
+    def checkpoint(self) -> None:
+        if self.phase == "working":
+            try:
+                self.desk.checkpointer.write(self.turn.fence)
+            except (Fenced, EndpointConnectionError):
+                pass
+
+    def pushes(self) -> None:
+        if self.phase in {"preparing", "working", "idle"} and self.desk.push.busy:
+            self.desk.push.finish()
+
+    def _ended(self, end: End) -> None:
+        """As Runner._live."""
+        self.beat.stop(wait=False)
+        if not end.stays:
+            self.exit(end.code)
+            return
+        stop = self.signals.follow(Stop())
+        self.pulse.follow(self.turn.store, stop, quiet, idle=True)
+        self.waiting = Waiting(self.turn, end, self.inbox, stop, IDLE_SECONDS, clock=lambda: self.world.now)
+        self.phase = "idle"
+        self._wait(self.waiting.begin)
+
+    def look(self) -> None:
+        if self.phase == "idle":
+            session, self.seen = self.seen, None
+            self._wait(lambda: self.waiting.look(session, self.inbox._mail))
+
+    def _wait(self, what: Callable[[], Any]) -> None:
+        try:
+            found = what()
+        except (Fenced, StepStopped):
+            self.exit(EXIT_CLAIM_LOST)
+        except EndpointConnectionError:
+            self.exit(EXIT_UNREPORTED)
+        else:
+            if found is Left.LEFT:
+                self.exit(EXIT_DONE)
+            elif isinstance(found, Taken):
+                mail = found.mail
+                self.beat = mail.heartbeat  # type: ignore[assignment]
+                store = replace(self.turn.store, request=mail.request)
+                reporter = replace(self.reporter, token=mail.request.task_token)
+                self._turn(store, reporter, found.session, self.signals.follow(mail.stop), self.desk)
+                self.pulse.follow(store, mail.stop, quiet)
+
+    def terminate(self) -> None:
+        self.signals._note(15, None)
+
+    def exit(self, code: int) -> None:
+        if hasattr(self, "desk") and code != 137:
+            self.desk.push.cancel()
+        self.phase, self.beats = "gone", []
+        self.world.stopped(self, code)
+
+    def wrote(self, kind: str, *, saving: bool = False) -> None:
+        self.world.wrote(self, kind, self.turn.store.request.generation, saving=saving)
+
+
+@dataclass
+class World:
+    """Everything. `now` is in seconds."""
+
+    now: float = 1_000_000.0
+    workspaces: list[Workspace] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+    """Bodies on the queue; the first is delivered first."""
+    delivered: list[str] = field(default_factory=list)
+    events: list[Callable[[], None]] = field(default_factory=list)
+    heard: list[Callable[[], None]] = field(default_factory=list)
+    """Events that were handled: the bus delivers at least once."""
+    sent: dict[str, str] = field(default_factory=dict)
+    """Responses by deduplication id."""
+    commands: int = 0
+    writes: list[tuple[str, str, int]] = field(default_factory=list)
+    actor: Workspace | None = None
+    depth: int = 0
+    fault: tuple[str, int, Callable[[], None]] | None = None
+    """Kind, after how many calls, and what happens meanwhile."""
+    faults: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._number = 0
+        self._newest = 0
+        self.dynamo = Dynamo(interfere=self._interfere, wrote=self._session_written)
+        self.client = Client(self.dynamo)
+        self.sfn = StepFunctions(
+            lambda: self.now,
+            self._offer,
+            self._run_task,
+            self._run_ended,
+        )
+        self.sessions, self.commands_table = Table(self.dynamo, "sessions"), Table(self.dynamo, "commands")
+        self.intake = Intake(
+            store=Store(self.sessions, self.commands_table, quiet),
+            sfn=self.sfn,
+            events=SimpleNamespace(put_events=self._not_started),
+            ssm=SimpleNamespace(get_parameter=self._parameter),
+            sqs=SimpleNamespace(send_message=quiet),
+            dead_letter_url="dlq",
+            now=self.ms,
+            log=quiet,
+        )
+        self.responder = Responder(
+            sessions=self.sessions,
+            commands=self.commands_table,
+            sqs=SimpleNamespace(send_message=self._respond),
+            sfn=self.sfn,
+            queue_url="responses",
+            now=self.ms,
+            log=quiet,
+            sleep=self._responder_sleeps,
+        )
+
+    def ms(self) -> int:
+        return int(self.now * 1000)
+
+    def number(self) -> int:
+        self._number += 1
+        return self._number
+
+    # What may happen
+
+    def send(self) -> None:
+        self.commands += 1
+        body = {
+            "sessionId": "s",
+            "commandId": f"c{self.commands}",
+            "clientId": "amelia",
+            "chatThreadId": "t",
+            "instruction": "Edit",
+        }
+        self.inputs.append(json.dumps(body))
+
+    def deliver(self, *, again: int | None = None) -> None:
+        """The queue's next message to intake; or one that was delivered before."""
+        if again is not None:
+            if self.delivered:
+                self._function(lambda: self._take_in(self.delivered[again % len(self.delivered)]))
+        elif self.inputs and self._function(lambda: self._take_in(self.inputs[0])):
+            self.delivered.append(self.inputs.pop(0))
+
+    def _take_in(self, body: str) -> None:
+        self.intake.handle(body, message_id="m", group="s", later=[])
+
+    def event(self, which: int, *, again: bool = False) -> None:
+        if again and self.heard:
+            self._function(self.heard[which % len(self.heard)])
+        elif self.events:
+            event = self.events[which % len(self.events)]
+            if self._function(event) and event in self.events:
+                self.events.remove(event)
+                self.heard.append(event)
+
+    def sweep(self) -> None:
+        self._function(lambda: self.responder.sweep())
+
+    def advance(self, run: int) -> None:
+        due = [r for r in self.sfn.running if r.entering]
+        if due:
+            self.sfn.step(due[run % len(due)])
+
+    def move(self, which: int, what: Callable[[Workspace], None] = Workspace.go) -> None:
+        alive = [w for w in self.workspaces if w.phase != "gone" and not w.frozen]
+        if not alive:
+            return
+        workspace = alive[which % len(alive)]
+        if workspace is self.actor:
+            return
+        before, self.actor = self.actor, workspace
+        try:
+            what(workspace)
+        except Killed:
+            workspace.exit(137)
+        finally:
+            self.actor = before
+
+    def kill(self, which: int) -> None:
+        self.move(which, lambda w: w.exit(137))
+
+    def freeze(self, which: int) -> None:
+        self.move(which, lambda w: setattr(w, "frozen", True))
+
+    def thaw(self) -> None:
+        for workspace in self.workspaces:
+            workspace.frozen = False
+
+    def operator_stops(self) -> None:
+        for run in self.sfn.running[-1:]:
+            self.sfn.stop_execution(executionArn=run.arn, error="", cause="by hand")
+
+    def passes(self, seconds: float) -> None:
+        """Time, in pieces short enough for a living workspace's claim and heartbeats."""
+        while seconds > 0:
+            piece = min(seconds, 4.0)
+            seconds -= piece
+            self.now += piece
+            for index in range(len([w for w in self.workspaces if w.phase != "gone" and not w.frozen])):
+                self.move(index, Workspace.tick)
+            self.sfn.pass_time()
+
+    # What the services do
+
+    def _function(self, call: Callable[[], Any]) -> bool:
+        """A Lambda function's invocation; False if it died and its event comes back."""
+        before, self.actor = self.actor, None
+        try:
+            with (
+                patch.object(task_stopped, "table", lambda _: self.sessions),
+                patch.object(task_stopped, "client", lambda _: self.sfn),
+                patch.object(task_stopped, "settings", lambda: SimpleNamespace(need=lambda name: name)),
+            ):
+                call()
+        except (Killed, EndpointConnectionError):
+            return False
+        finally:
+            self.actor = before
+        return True
+
+    def _interfere(self, call: Callable[[], Any]) -> Any:
+        if self.fault is None:
+            return call()
+        kind, left, meanwhile = self.fault
+        if left > 0:
+            self.fault = (kind, left - 1, meanwhile)
+            return call()
+        self.fault = None
+        self.faults[kind] = self.faults.get(kind, 0) + 1
+        if kind == "killed before":
+            raise Killed
+        if kind == "meanwhile before":
+            meanwhile()
+        answer = call()
+        if kind == "killed after":
+            raise Killed
+        if kind == "meanwhile after":
+            meanwhile()
+        if kind == "lost":
+            meanwhile()
+            raise Lost
+        return answer
+
+    def _session_written(self, table: str, old: Item, new: Item) -> None:
+        if table != "sessions":
+            return
+        assert new.get("generation", 0) >= old.get("generation", 0)
+        holder, alive = old.get("workspaceId"), old.get("aliveUntil")
+        if new.get("workspaceId") not in {None, holder} and holder is not None:
+            assert alive is None or alive < self.ms(), "the claim was taken from a workspace that lives"
+        if new.get("checkpoint") != old.get("checkpoint"):
+            assert self.actor is not None and holder == self.actor.id, "a checkpoint without the claim"
+            self.wrote(self.actor, "checkpoint", self.actor.turn.store.request.generation, saving=self.actor.saving)
+
+    def wrote(self, workspace: Workspace, kind: str, generation: int, *, saving: bool) -> None:
+        session = SessionRecord.from_item(self.dynamo.tables["sessions"][("s",)])
+        assert session.workspace_id == workspace.id, f"{kind} by a workspace that does not hold the claim"
+        if not saving:
+            assert generation >= self._newest, f"{kind} of generation {generation} after one of {self._newest}"
+            self._newest = generation
+        self.writes.append((workspace.id, kind, generation))
+
+    def _offer(self, **request: Any) -> None:
+        before, self.actor = self.actor, None
+        try:
+            self.client.update_item(**{**request, "TableName": "sessions"})
+        except (Killed, EndpointConnectionError) as error:
+            raise refused("SdkClientException") from error
+        finally:
+            self.actor = before
+
+    def _run_task(self, arguments: dict[str, Any]) -> None:
+        pairs = arguments["Overrides"]["ContainerOverrides"][0]["Environment"]
+        environment = {pair["Name"]: pair["Value"] for pair in pairs}
+        self.workspaces.append(Workspace(self, f"task-{len(self.workspaces)}", environment))
+
+    def stopped(self, workspace: Workspace, code: int) -> None:
+        env = [{"name": k, "value": v} for k, v in workspace.environment.items()]
+        detail = {
+            "taskArn": workspace.id,
+            "stopCode": "EssentialContainerExited",
+            "overrides": {"containerOverrides": [{"name": WORKSPACE_CONTAINER, "environment": env}]},
+            "containers": [{"name": WORKSPACE_CONTAINER, "exitCode": code}],
+        }
+        context: Any = None
+        self.events.append(lambda: task_stopped.handler({"detail": detail}, context) and None)
+
+    def _run_ended(self, run: Execution) -> None:
+        ids, status, error, cause = run.input, run.status, run.error, run.cause
+        self.events.append(
+            lambda: self.responder.run_ended(ids["sessionId"], ids["commandId"], status, error or None, cause)
+        )
+
+    def _not_started(self, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+        for entry in Entries:
+            detail = CommandNotStarted.model_validate_json(entry["Detail"])
+            self.events.append(lambda detail=detail: self.responder.not_started(detail))  # type: ignore[misc]
+        return {}
+
+    def _parameter(self, Name: str) -> dict[str, Any]:  # noqa: N803
+        assert Name == f"{SITE_PARAMETER_PREFIX}amelia"
+        return {"Parameter": {"Value": SITE.to_json()}}
+
+    def _respond(self, *, MessageBody: str, MessageDeduplicationId: str, **_: Any) -> None:  # noqa: N803
+        known = self.sent.setdefault(MessageDeduplicationId, MessageBody)
+        assert known == MessageBody, "two different answers to one command"
+
+    def _responder_sleeps(self, _seconds: float) -> None:
+        self.depth += 1
+        try:
+            if self.depth == 1:
+                self.passes(2.0)
+            else:
+                self.now += 2.0
+        finally:
+            self.depth -= 1
+
+    # The end
+
+    def settle(self) -> None:
+        """Everything that is under way comes to its end: events, time limits, the sweep."""
+        self.fault = None
+        self.thaw()
+        for round_ in range(2_000):
+            while self.inputs:
+                self.deliver()
+            for _ in range(len(self.events)):
+                self.event(0)
+            for index in range(len(self.sfn.running)):
+                self.advance(index)
+            alive = [w for w in self.workspaces if w.phase != "gone"]
+            for index in range(len(alive)):
+                self.move(index)
+                self.move(index, Workspace.pushes)
+            if round_ % 30 == 29:
+                self.sweep()
+            if not (alive or self.events or self.sfn.running or self.unanswered):
+                return
+            self.passes(2.0 if alive else 30.0)
+        raise AssertionError(f"no end: {self.describe()}")
+
+    @property
+    def unanswered(self) -> list[str]:
+        return [i["commandId"] for i in self.dynamo.tables["commands"].values() if "answeredAt" not in i]
+
+    def describe(self) -> str:
+        runs = [(r.arn[-14:], r.status, r.path) for r in self.sfn.executions.values()]
+        alive = [(w.id, w.phase) for w in self.workspaces if w.phase != "gone"]
+        return f"{runs} {alive} {self.dynamo.tables['sessions']} unanswered {self.unanswered}"

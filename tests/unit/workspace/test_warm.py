@@ -1,0 +1,344 @@
+"""A workspace that stays: steps through the mailbox, interrupts, idle ends, terminations, hand-overs."""
+
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from workspace.context import StepContext
+from workspace.errors import StepFailed, StopReason
+from workspace.fence import ClaimFence
+from workspace.pulse import Pulse
+from workspace.runner import Runner
+from workspace.session import SessionStore
+from workspace.stop import Stop
+
+from contracts.errors import ErrorCode
+from contracts.steps import AgentResult, StepName, StepRequest
+from tests.unit.workspace.core_support import accept, read_command, read_session
+from tests.unit.workspace.core_support import request as core_request
+from tests.unit.workspace.runner_support import World, commit_step, edit, in_background, new_world, slow_edit, wait_for
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with new_world(tmp_path, monkeypatch) as made:
+        yield made
+
+
+class Warm:
+    """A workspace in the background, and the state machine's side of its mailbox."""
+
+    def __init__(self, world: World, *, idle: float = 2.0) -> None:
+        self.world = world
+        self.runner: Runner = world.prepare(StepName.AGENT, idle_seconds=idle)
+        self.thread, self.codes = in_background(self.runner.run)
+
+    def offer(self, step: StepName, command: str = "cmd-1", generation: int = 1) -> StepRequest:
+        from boto3.dynamodb.types import TypeSerializer
+
+        made = core_request(step, command, generation).model_copy(update={"task_token": f"offer-{uuid.uuid4()}"})
+        self.world.clients.dynamodb.update_item(
+            TableName="sessions",
+            Key={"sessionId": {"S": "s1"}},
+            UpdateExpression="SET mailbox = :mail",
+            ConditionExpression="attribute_exists(aliveUntil)",
+            ExpressionAttributeValues={":mail": TypeSerializer().serialize(made.to_item())},
+        )
+        return made
+
+    def answer(self, token: str) -> tuple[str, dict[str, str]]:
+        """What was reported for a token, once it was."""
+        wait_for(lambda: self.answers(token) != [])
+        (found,) = self.answers(token)
+        return found
+
+    def answers(self, token: str) -> list[tuple[str, dict[str, str]]]:
+        return [(kind, values) for kind, values in self.world.clients.sfn.reports if values["taskToken"] == token]
+
+    def first(self) -> tuple[str, dict[str, str]]:
+        return self.answer("task-token-of-agent-cmd-1")
+
+    def end(self, code: int = 0) -> None:
+        self.thread.join(20)
+        assert self.codes == [code]
+
+    def events(self, message: str) -> list[dict[str, Any]]:
+        return self.world.events(message)
+
+
+def test_the_next_step_comes_through_the_mailbox_without_a_restore(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    warm = Warm(world)
+    assert warm.first()[0] == "success"
+    build = warm.offer(StepName.BUILD)
+    assert warm.answer(build.task_token)[0] == "success"
+    assert ("heartbeat", {"taskToken": build.task_token}) in world.clients.sfn.calls
+    warm.end()
+    assert [event["warm"] for event in warm.events("workspace ready")] == [False, True]
+    assert world.claim_is_free() and read_session(world.clients).mailbox is None
+
+
+def test_the_next_command_finds_the_checkout_as_it_was(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    warm = Warm(world)
+    warm.first()
+    warm.answer(warm.offer(StepName.BUILD).task_token)
+    push = warm.offer(StepName.PUSH)
+    assert warm.answer(push.task_token)[0] == "success"
+    accept(world.clients, "cmd-2", 2)
+    seen: list[str] = []
+    world.use(agent=lambda ctx: seen.append((ctx.paths.site / "index.html").read_text()) or AgentResult())
+    agent = warm.offer(StepName.AGENT, "cmd-2", 2)
+    assert warm.answer(agent.task_token)[0] == "success"
+    warm.end()
+    assert seen == ["1"]
+    assert read_command(world.clients, "cmd-1").interruption is None, "it was done"
+
+
+def test_an_interrupted_workspace_does_the_next_command_while_the_wip_commit_is_pushed(world: World) -> None:
+    world.use(agent=slow_edit({"index.html": "half"}))
+    warm = Warm(world)
+    wait_for((world.root / "working").exists)
+    seen: list[Any] = []
+
+    def successor(ctx: StepContext) -> AgentResult:
+        saved = read_command(world.clients, "cmd-1").interruption
+        seen.extend([ctx.checkout.is_dirty(), saved is not None and saved.commit == ctx.checkout.head()])
+        return AgentResult()
+
+    world.use(agent=successor)
+    accept(world.clients, "cmd-2", 2)
+    agent = warm.offer(StepName.AGENT, "cmd-2", 2)
+    assert warm.answer(agent.task_token)[0] == "success"
+    assert warm.first()[1]["error"] == "Workspace.Interrupted"
+    warm.end()
+    assert seen == [False, True]
+    saved = read_command(world.clients, "cmd-1").interruption
+    assert saved is not None and saved.pushed and not saved.pushing
+    assert world.remote("rev-parse", "thread-t1") == saved.commit
+
+
+def test_a_command_that_comes_between_two_steps_saves_the_older_ones_edits(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}))
+    warm = Warm(world)
+    warm.first()
+    accept(world.clients, "cmd-2", 2)
+    wait_for(lambda: (saved := read_command(world.clients, "cmd-1").interruption) is not None and not saved.pushing)
+    warm.end()
+    saved = read_command(world.clients, "cmd-1").interruption
+    assert saved is not None and saved.pushed and world.remote("rev-parse", "thread-t1") == saved.commit
+
+
+def test_a_step_of_an_older_command_in_the_mailbox_is_refused(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}))
+    warm = Warm(world)
+    warm.first()
+    accept(world.clients, "cmd-2", 2)
+    late = warm.offer(StepName.BUILD)
+    assert warm.answer(late.task_token)[1]["error"] == "Workspace.Interrupted"
+    warm.end()
+    assert read_session(world.clients).mailbox is None
+
+
+def test_an_offer_that_races_the_idle_end_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    real, offers = SessionStore.leave, []
+
+    def late(self: SessionStore) -> bool:
+        if not offers:
+            offers.append(warm.offer(StepName.BUILD))
+        return real(self)
+
+    monkeypatch.setattr(SessionStore, "leave", late)
+    warm = Warm(world, idle=0.3)
+    warm.end()
+    assert warm.answer(offers[0].task_token)[0] == "success"
+
+
+def test_an_offer_that_was_taken_and_put_back_by_a_late_repetition_keeps_no_workspace_alive(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    warm = Warm(world)
+    warm.first()
+    build = warm.offer(StepName.BUILD)
+    warm.answer(build.task_token)
+    item = {k: {"N": str(v)} if isinstance(v, int) else {"S": str(v)} for k, v in build.to_item().items()}
+    world.clients.dynamodb.update_item(
+        TableName="sessions",
+        Key={"sessionId": {"S": "s1"}},
+        UpdateExpression="SET mailbox = :mail",
+        ExpressionAttributeValues={":mail": {"M": item}},
+    )
+    warm.end()
+    assert len(warm.answers(build.task_token)) == 1
+
+
+def test_sigterm_while_idle_ends_the_workspace_and_gives_the_waiting_step_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.use(agent=edit({"index.html": "1"}))
+    warm = Warm(world, idle=60)
+    warm.first()
+    wait_for(lambda: read_session(world.clients).serving is None)
+    real, offers = SessionStore.abandon, []
+
+    def late(self: SessionStore) -> StepRequest | None:
+        offers.append(warm.offer(StepName.BUILD))
+        return real(self)
+
+    monkeypatch.setattr(SessionStore, "abandon", late)
+    warm.runner.signals._note(15, None)
+    warm.end()
+    assert warm.answer(offers[0].task_token)[1]["error"] == "Workspace.Stopped"
+    assert world.claim_is_free()
+
+
+def test_sigterm_while_working_checkpoints_and_reports_stopped(world: World) -> None:
+    world.use(agent=slow_edit({"index.html": "half"}))
+    warm = Warm(world, idle=60)
+    wait_for((world.root / "working").exists)
+    warm.runner.signals._note(15, None)
+    warm.end()
+    assert warm.first()[1]["error"] == "Workspace.Stopped"
+    assert world.claim_is_free() and read_session(world.clients).checkpoint is not None
+
+
+def test_sigterm_before_the_step_began_gives_the_waiting_step_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workspace.desk import Desk
+
+    offers: list[StepRequest] = []
+
+    def late(self: Desk, *_: Any) -> None:
+        offers.append(warm.offer(StepName.BUILD))
+        warm.runner.signals._note(15, None)
+        warm.runner.stop.check()
+
+    monkeypatch.setattr(Desk, "restore", late)
+    warm = Warm(world, idle=60)
+    warm.end()
+    assert warm.answer(offers[0].task_token)[1]["error"] == "Workspace.Stopped"
+    assert world.claim_is_free() and read_session(world.clients).mailbox is None
+
+
+def test_a_claim_that_is_lost_while_idle_ends_the_workspace(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}))
+    warm = Warm(world, idle=60)
+    warm.first()
+    world.clients.dynamodb.update_item(
+        TableName="sessions",
+        Key={"sessionId": {"S": "s1"}},
+        UpdateExpression="SET workspaceId = :other",
+        ExpressionAttributeValues={":other": {"S": "other"}},
+    )
+    warm.end(3)
+    assert read_session(world.clients).workspace_id == "other"
+
+
+def test_a_pulse_that_dies_is_a_lost_claim_for_the_steps_that_follow_too(world: World) -> None:
+    store = SessionStore(world.clients, "sessions", "commands", core_request(StepName.AGENT), "me")
+    store.claim()
+
+    def broken(_: Any) -> None:
+        raise RuntimeError("no thread")
+
+    pulse, later = Pulse(store, Stop(), lambda *_, **__: None, seen=broken), Stop()
+    assert not pulse.beat()
+    pulse.follow(store, later, lambda *_, **__: None, idle=True)
+    assert later.reason is StopReason.CLAIM_LOST
+    with pytest.raises(Exception, match="claim_lost"):
+        ClaimFence(store, Stop()).for_saving().check_stop()
+
+
+def test_a_cold_workspace_hands_its_step_over_to_the_one_that_lives(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    warm = Warm(world, idle=3)
+    warm.first()
+    assert world.prepare(StepName.BUILD, idle_seconds=3).run() == 0
+    assert world.events("the session's workspace took the step over")
+    assert warm.answer("task-token-of-build-cmd-1")[0] == "success"
+    warm.end()
+
+
+def test_a_workspace_that_comes_when_nobody_waits_for_it_does_not_claim(world: World) -> None:
+    world.clients.sfn.gone = True
+    world.use(agent=edit({"index.html": "1"}))
+    assert world.step(StepName.AGENT, idle_seconds=2) == 0
+    assert world.claim_is_free() and read_session(world.clients).checkpoint is None
+    assert not world.events("workspace ready")
+
+
+def test_a_claim_whose_answer_was_lost_is_given_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = SessionStore.claim
+
+    def lost(self: SessionStore) -> Any:
+        real(self)
+        raise EndpointConnectionError(endpoint_url="http://dynamodb")
+
+    monkeypatch.setattr(SessionStore, "claim", lost)
+    assert world.step(StepName.AGENT, idle_seconds=2) == 0
+    assert world.claim_is_free()
+
+
+def test_a_failed_step_is_salvaged_in_the_same_workspace(world: World) -> None:
+    def fails(ctx: StepContext) -> AgentResult:
+        edit({"index.html": "half"})(ctx)
+        raise StepFailed(ErrorCode.AGENT_FAILED, "no")
+
+    world.use(agent=fails)
+    warm = Warm(world)
+    assert warm.first()[1]["error"] == "Step.Failed"
+    salvage = warm.offer(StepName.SALVAGE)
+    assert warm.answer(salvage.task_token)[0] == "success"
+    warm.end()
+    assert world.remote("show", "thread-t1:index.html") == "half"
+    assert [event["warm"] for event in warm.events("workspace ready")] == [False, True]
+
+
+def test_a_bug_ends_the_workspace(world: World) -> None:
+    def broken(ctx: StepContext) -> AgentResult:
+        raise ZeroDivisionError("a bug")
+
+    world.use(agent=broken)
+    warm = Warm(world, idle=60)
+    assert warm.first()[1]["error"] == "Step.Failed"
+    warm.end()
+    assert world.claim_is_free()
+
+
+def test_a_checkout_the_agent_destroyed_is_restored_for_the_next_step(world: World) -> None:
+    import shutil
+
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    warm = Warm(world, idle=3)
+    warm.first()
+    shutil.rmtree(world.root / "site" / ".git")
+    build = warm.offer(StepName.BUILD)
+    assert warm.answer(build.task_token)[0] == "success"
+    warm.end()
+    assert warm.events("the checkout is broken, restoring it")
+    assert (world.root / "site" / "index.html").read_text() == "1"
+
+
+def test_a_push_beside_the_steps_ends_with_the_claim(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from workspace.restore import BackgroundPush
+
+    cancelled = threading.Event()
+    real = BackgroundPush.cancel
+
+    def cancel(self: BackgroundPush) -> None:
+        if read_session(world.clients).workspace_id is not None:
+            cancelled.set()
+        real(self)
+
+    monkeypatch.setattr(BackgroundPush, "cancel", cancel)
+    world.use(agent=slow_edit({"index.html": "half"}))
+    warm = Warm(world, idle=60)
+    wait_for((world.root / "working").exists)
+    warm.runner.signals._note(15, None)
+    warm.end()
+    assert cancelled.is_set(), "before the claim was given back"
