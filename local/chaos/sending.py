@@ -60,6 +60,7 @@ class Sender:
     collector: Collector
     deadline: float
     log: Callable[[str], None]
+    sent: list[Order] = field(default_factory=list)
 
     def send(self, sessions: list[list[Order]], at_a_time: int) -> None:
         """Sends all; returns when every session has had its last answer, or at the deadline."""
@@ -77,6 +78,7 @@ class Sender:
                     return
                 self._fault(order)
                 self.client.send(order.instruction, order.client_id, order.session_id, None, order.command_id)
+                self.sent.append(order)
                 if order.interrupt_after is not None:
                     time.sleep(order.interrupt_after)
                     continue

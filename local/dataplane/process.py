@@ -41,6 +41,8 @@ class ProcessTask(Task):
         with self._lock:
             if self.stop_asked:
                 return
+            # A data plane that was killed after it had started this task, and before it had written that down.
+            kill_until_none(lambda: living_at(self.folder))
             command = [sys.executable if part == "python" else part for part in self.container.get("command", [])]
             # A data plane that was killed after it had started this task, and before it had written that down.
             kill_until_none(lambda: living_at(self.folder))
