@@ -35,9 +35,12 @@ def of_execution(status: str, error: str | None, cause: str | None, superseded_b
         return Outcome(
             ResponseStatus.TIMED_OUT, ErrorInfo.of(ErrorCode.RUN_TIMED_OUT, "the run took longer than it may")
         )
-    if error in {"States.Timeout", "States.HeartbeatTimeout"}:
-        message = f"a step did not {'end' if error == 'States.Timeout' else 'give a sign of life'} in time"
-        return Outcome(ResponseStatus.TIMED_OUT, ErrorInfo.of(ErrorCode.RUN_TIMED_OUT, message))
+    if error == "States.Timeout":
+        info = ErrorInfo.of(ErrorCode.RUN_TIMED_OUT, "a step did not end in time")
+        return Outcome(ResponseStatus.TIMED_OUT, info)
+    if error == "States.HeartbeatTimeout":
+        message = "the workspace gave no sign of life, and neither did the fresh ones that were started after it"
+        return Outcome(ResponseStatus.FAILED, ErrorInfo.of(ErrorCode.WORKSPACE_CRASHED, message))
     info = _cause(error, cause)
     timed_out = info.code == ErrorCode.AGENT_TIMED_OUT
     return Outcome(ResponseStatus.TIMED_OUT if timed_out else ResponseStatus.FAILED, info)

@@ -20,6 +20,7 @@ INFO = ErrorInfo.of(ErrorCode.GIT_AUTH_FAILED, "no")
         ("FAILED", "Workspace.Interrupted", "", "c2", ResponseStatus.INTERRUPTED, None),
         ("TIMED_OUT", None, None, None, ResponseStatus.TIMED_OUT, ErrorCode.RUN_TIMED_OUT),
         ("FAILED", "States.Timeout", "", None, ResponseStatus.TIMED_OUT, ErrorCode.RUN_TIMED_OUT),
+        ("FAILED", "States.HeartbeatTimeout", "", None, ResponseStatus.FAILED, ErrorCode.WORKSPACE_CRASHED),
         ("FAILED", "Step.Failed", INFO.to_json(), None, ResponseStatus.FAILED, ErrorCode.GIT_AUTH_FAILED),
         ("FAILED", "Lambda.Unknown", '{"errorMessage": "boom"}', None, ResponseStatus.FAILED, ErrorCode.INTERNAL),
         ("FAILED", "Workspace.Busy", "held", None, ResponseStatus.FAILED, ErrorCode.WORKSPACE_BUSY),
