@@ -29,9 +29,9 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy app.py contracts stacks lambdas container/workspace local cli
 
-# Every test; the end-to-end ones share one deployed local stack. Some eight minutes on two cores.
+# Every test but the chaos run; the end-to-end ones share one deployed local stack. Some twelve minutes on two cores.
 test: lint
-	$(BIN)/pytest -n 2 -q tests
+	$(BIN)/pytest -n 2 -q -m "not chaos" tests
 
 # From send to response against the same work by hand (N commands each way), container starts with and without a workspace
 # that stays, and how soon an interrupt comes through. Some ten minutes; one of them: python -m local.bench --only starts
@@ -43,7 +43,7 @@ bench: setup
 cost: setup
 	$(BIN)/python -m local.cost
 
-# The end-to-end tests alone.
+# The end-to-end tests alone, the short chaos run with them.
 test-e2e: setup
 	$(BIN)/pytest -n 2 -v tests/e2e
 

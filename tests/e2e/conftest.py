@@ -19,10 +19,15 @@ from tests.home import HOME, sitewright
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder is an end-to-end test."""
+    """Everything in this folder is an end-to-end test.
+
+    They have time limits against real processes, and machines are noisy: one that fails is run once more, and the summary
+    counts it (`rerun`).
+    """
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 PLAIN = "plain"

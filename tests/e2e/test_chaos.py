@@ -9,7 +9,7 @@ import pytest
 from tests.home import REPO
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 def test_nothing_is_lost_under_kills(tmp_path: Path) -> None:
     size = ["--seed", "3", "--commands", "10", "--sessions", "3", "--at-a-time", "3", "--seconds", "150"]
     argv = [sys.executable, "-m", "local.chaos", *size, "--home", str(tmp_path / "chaos")]

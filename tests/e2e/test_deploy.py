@@ -48,7 +48,7 @@ class Checkout:
         """Runs `cdk` as `up` does; gives what it said."""
         log = self.home.log / "deploy.log"
         before = log.stat().st_size
-        local.deploy.cdk(self.home, self.aws.endpoint_url, self.state["deployed"], *arguments)
+        local.deploy.cdk(self.home, self.aws.endpoint_url, self.state["deployed"], local.deploy.NO_IMAGE, *arguments)
         return log.read_bytes()[before:].decode()
 
     def stacks(self) -> dict[str, Snapshot]:

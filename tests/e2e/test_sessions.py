@@ -40,7 +40,9 @@ def test_two_clients_in_parallel(site: Site, stack: Stack, worker: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         sitewright("up", "--client", other_client)
     other = stack.site(other_client)
-    other.send('Add a paragraph "warm up" to the homepage')
+    # Another session of that client: it must not publish after the one whose page is looked at.
+    _, ready = other.run('Add a paragraph "warm up" to the homepage')
+    assert ready["success"], ready
 
     mine = site.send('Add a new heading saying "For the first client" to the homepage')
     theirs = other.send('Add a new heading saying "For the second client" to the homepage')

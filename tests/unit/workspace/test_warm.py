@@ -32,7 +32,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 class Warm:
     """A workspace in the background, and the state machine's side of its mailbox."""
 
-    def __init__(self, world: World, *, idle: float = 2.0) -> None:
+    def __init__(self, world: World, *, idle: float = 8.0) -> None:
         self.world = world
         self.runner: Runner = world.prepare(StepName.AGENT, idle_seconds=idle)
         self.thread, self.codes = in_background(self.runner.run)
@@ -63,7 +63,7 @@ class Warm:
         return self.answer("task-token-of-agent-cmd-1")
 
     def end(self, code: int = 0) -> None:
-        self.thread.join(20)
+        self.thread.join(40)
         assert self.codes == [code]
 
     def events(self, message: str) -> list[dict[str, Any]]:
@@ -256,7 +256,7 @@ def test_a_pulse_that_dies_is_a_lost_claim_for_the_steps_that_follow_too(world: 
 
 def test_a_cold_workspace_hands_its_step_over_to_the_one_that_lives(world: World) -> None:
     world.use(agent=edit({"index.html": "1"}), build=commit_step())
-    warm = Warm(world, idle=3)
+    warm = Warm(world, idle=8)
     warm.first()
     assert world.prepare(StepName.BUILD, idle_seconds=3).run() == 0
     assert world.events("the session's workspace took the step over")
@@ -314,7 +314,7 @@ def test_a_checkout_the_agent_destroyed_is_restored_for_the_next_step(world: Wor
     import shutil
 
     world.use(agent=edit({"index.html": "1"}), build=commit_step())
-    warm = Warm(world, idle=3)
+    warm = Warm(world, idle=8)
     warm.first()
     shutil.rmtree(world.root / "site" / ".git")
     build = warm.offer(StepName.BUILD)
