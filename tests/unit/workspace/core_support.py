@@ -194,9 +194,12 @@ class StepFunctions:
 
     calls: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     gone: bool = False
+    once: bool = False
+    """A token that was answered is gone; tests that use one for several attempts leave this off."""
 
     def _call(self, name: str, **values: str) -> dict[str, Any]:
-        if self.gone:
+        answered = self.once and any(known["taskToken"] == values["taskToken"] for _, known in self.reports)
+        if self.gone or answered:
             raise ClientError({"Error": {"Code": "TaskTimedOut", "Message": "gone"}}, name)
         self.calls.append((name, values))
         return {}
