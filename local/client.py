@@ -1,6 +1,8 @@
 """Sending commands to the local stack and watching their runs: what the command line and the demo do."""
 
+import hashlib
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -29,6 +31,14 @@ class Sent:
     chat_thread_id: str
 
 
+def thread_of(session: str) -> str:
+    """A chatThreadId for a session without one: fit for a branch name, and no two sessions share it."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", session)
+    if plain == session and len(session) <= 90:
+        return f"of-{session}"
+    return f"of-{plain[:80]}-{hashlib.sha256(session.encode()).hexdigest()[:8]}"
+
+
 class Client:
     """A user of the stack that `stack.json` describes."""
 
@@ -50,7 +60,7 @@ class Client:
         """Puts a command on the input queue; ids that are left out are made up."""
         self.site(client_id)
         session = session or f"session-{uuid.uuid4().hex[:8]}"
-        sent = Sent(session, command or f"cmd-{uuid.uuid4().hex[:8]}", client_id, thread or f"of-{session}")
+        sent = Sent(session, command or f"cmd-{uuid.uuid4().hex[:8]}", client_id, thread or thread_of(session))
         body = {
             "sessionId": sent.session_id,
             "commandId": sent.command_id,

@@ -61,10 +61,16 @@ class Clients:
         return client
 
     def secret(self, arn: str) -> str:
-        """The text of a secret, fetched once. Raises botocore.exceptions.ClientError (no such secret, not allowed)."""
-        if arn not in self._secrets:
-            self._secrets[arn] = self.secretsmanager.get_secret_value(SecretId=arn)["SecretString"].strip()
-        return self._secrets[arn]
+        """The text of a secret, fetched once a step. Raises botocore.exceptions.ClientError (no such secret, not allowed)."""
+        value = self._secrets.get(arn)
+        if value is None:
+            value = self.secretsmanager.get_secret_value(SecretId=arn)["SecretString"].strip()
+            self._secrets[arn] = value
+        return value
+
+    def forget_secrets(self) -> None:
+        """The next use fetches them anew: an operator may have corrected one since the step before."""
+        self._secrets.clear()
 
     def _client(self, service: str, config: Config) -> Any:
         # boto3 clients are thread safe, their creation from one session is not.

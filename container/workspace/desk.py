@@ -71,6 +71,7 @@ class Desk:
         """Makes the desk another step's."""
         self.checkpointer.request, self.checkpointer.store, self.checkpointer.log = request, store, log
         self.log = log
+        self.clients.forget_secrets()
 
     @property
     def usable(self) -> bool:

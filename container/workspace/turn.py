@@ -84,7 +84,14 @@ class Turn:
         if isinstance(error, Fenced):
             self.log("fenced off", level="warning", error=str(error))
             return self._stopped(self.stop.reason or StopReason.CLAIM_LOST)
+        if self.result is not None and self.stays and isinstance(error, (ClientError, BotoCoreError)):
+            return self._unreachable(error)
         return self._failed(error)
+
+    def _unreachable(self, error: Exception) -> End:
+        # The step itself was done. `task_stopped` finds it in the session and has it repeated in a fresh workspace.
+        self.log("the session cannot be reached, the workspace ends", level="error", error=str(error))
+        return End(EXIT_UNREPORTED)
 
     def _prepare(self) -> StepContext:
         began, request = time.monotonic(), self.store.request
@@ -175,6 +182,8 @@ class Turn:
                 return self._reported(report_failure(error, self.reporter, self.log), settled=False)
         except Fenced:
             return self.saver.stopped(self.stop.reason or StopReason.CLAIM_LOST)
+        except (ClientError, BotoCoreError) as unreachable:
+            return self._unreachable(unreachable)
         # A bug's workspace is not trusted with the next step: a fresh one restores the checkpoint.
         self.saver.leave()
         return End(EXIT_DONE if report_failure(error, self.reporter, self.log) else EXIT_UNREPORTED)

@@ -18,7 +18,7 @@ from workspace.stop import Stop
 
 from contracts.errors import ErrorCode
 from contracts.steps import AgentResult, StepName, StepRequest
-from tests.unit.workspace.core_support import accept, read_command, read_session
+from tests.unit.workspace.core_support import TOKEN, accept, read_command, read_session
 from tests.unit.workspace.core_support import request as core_request
 from tests.unit.workspace.runner_support import World, commit_step, edit, in_background, new_world, slow_edit, wait_for
 
@@ -343,3 +343,30 @@ def test_a_push_beside_the_steps_ends_with_the_claim(world: World, monkeypatch: 
     warm.runner.signals._note(15, None)
     warm.end()
     assert cancelled.is_set(), "before the claim was given back"
+
+
+def test_a_token_that_an_operator_corrected_is_used_by_the_next_step(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    warm = Warm(world)
+    warm.first()
+    warm.answer(warm.offer(StepName.BUILD).task_token)
+    world.clients.secretsmanager.put_secret_value(SecretId="git-token", SecretString="ghp_" + "expired!" * 4)
+    kind, refused = warm.answer(warm.offer(StepName.PUSH).task_token)
+    assert (kind, "git_auth_failed" in refused["cause"]) == ("failure", True)
+    world.clients.secretsmanager.put_secret_value(SecretId="git-token", SecretString=TOKEN)
+    assert warm.answer(warm.offer(StepName.SALVAGE).task_token)[0] == "success"
+    warm.end()
+
+
+def test_a_done_step_whose_result_cannot_be_recorded_is_left_to_task_stopped(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: Any, **__: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="http://dynamodb")
+
+    monkeypatch.setattr(SessionStore, "record", down)
+    world.use(agent=edit({"index.html": "1"}))
+    assert world.step(StepName.AGENT, idle_seconds=8) == 1
+    assert world.clients.sfn.reports == []
+    serving = read_session(world.clients).serving
+    assert serving is not None and serving.step is StepName.AGENT
