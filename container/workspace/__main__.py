@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from contracts.errors import ErrorCode, ErrorInfo, SfnError
 from contracts.steps import StepEnv, step_request_from_env
 from workspace import process
+from workspace.ahead import Ahead
 from workspace.aws import Clients
 from workspace.logs import Log
 from workspace.metadata import workspace_id
@@ -28,7 +29,9 @@ def main(env: dict[str, str]) -> int:
     clients = Clients()
     try:
         settings, request = Settings.from_env(env), step_request_from_env(env)
-        runner = Runner(settings, request, clients, log, Stop(), workspace_id(settings), signals=signals)
+        runner = Runner(
+            settings, request, clients, log, Stop(), workspace_id(settings), signals=signals, ahead=Ahead(log)
+        )
     except (SettingsError, ValidationError, OSError, ValueError) as error:
         log("the workspace cannot start", level="error", error=str(error), traceback=traceback.format_exc())
         token = env.get(StepEnv.TASK_TOKEN)
@@ -36,7 +39,11 @@ def main(env: dict[str, str]) -> int:
             info = ErrorInfo.of(ErrorCode.WORKSPACE_CANNOT_START, str(error))
             Reporter(clients, token, log).failure(SfnError.CANNOT_START, info)
         return EXIT_UNREPORTED
-    return runner.run()
+    try:
+        return runner.run()
+    finally:
+        if runner.ahead is not None:
+            runner.ahead.drop()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workspace import process
+from workspace.ahead import Ahead, Program
 from workspace.context import ChildResult
 from workspace.errors import StepStopped
 from workspace.stop import Stop
@@ -38,6 +39,8 @@ class ProcessChildren:
     stop: Stop
     log: Callable[..., None] = field(repr=False)
     ladder: Sequence[tuple[signal.Signals, float]] = STOP_LADDER
+    ahead: Ahead | None = field(default=None, repr=False)
+    """A program with input that waits here is taken instead of a new one."""
 
     def run(
         self,
@@ -54,14 +57,7 @@ class ProcessChildren:
         self.stop.check()
         began = time.monotonic()
         spared = process.unregistered()
-        child = process.start(
-            argv,
-            cwd=cwd,
-            env=dict(env),
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        child = self._start(argv, cwd, env, with_stdin=stdin is not None)
         output = _Output(child, on_line, self.log if log_lines else None, Path(argv[0]).name)
         try:
             output.start(stdin)
@@ -80,6 +76,22 @@ class ProcessChildren:
         if output.error is not None:
             raise output.error
         return ChildResult(child.returncode, output.tail(), time.monotonic() - began)
+
+    def _start(
+        self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, with_stdin: bool
+    ) -> "subprocess.Popen[bytes]":
+        program = Program(tuple(argv), cwd, dict(env))
+        if not with_stdin:
+            return process.start(
+                argv,
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        waiting = self.ahead.take(program) if self.ahead is not None else None
+        return waiting or program.start()
 
     def _wait(self, child: "subprocess.Popen[bytes]", output: "_Output", deadline: float) -> Exception | None:
         while True:

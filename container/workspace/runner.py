@@ -11,9 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.errors import ErrorCode, ErrorInfo, SfnError
 from contracts.records import SessionRecord
-from contracts.steps import Interruption, StepRequest
+from contracts.steps import Interruption, StepName, StepRequest
+from workspace.ahead import Ahead
 from workspace.aws import Clients
 from workspace.checkpoint import PERIOD_SECONDS
+from workspace.claude.command import driver_program
 from workspace.errors import Fenced, StepStopped, StopReason, WorkspaceBusy
 from workspace.fence import ClaimFence
 from workspace.inbox import Inbox, Mail
@@ -57,6 +59,8 @@ class Runner:
     workspace_id: str
     timing: Timing = field(default_factory=Timing)
     signals: Signals = field(default_factory=Signals)
+    ahead: Ahead | None = None
+    """Where the agent's driver waits for its work; None starts it when it is needed."""
 
     def run(self) -> int:
         """Does the steps and returns the exit code: 0 reported, 1 not reported, 3 claim lost."""
@@ -68,6 +72,8 @@ class Runner:
         beat = Heartbeat(self.clients, self.request.task_token, self.stop, self.log, every=self.timing.heartbeat)
         # A container that comes late, when nobody waits for it any more, must not claim: its run may be over.
         beat.beat()
+        if self.request.step is StepName.AGENT:
+            self._start_ahead()
         with beat:
             try:
                 session = self._claim(store, beat)
@@ -94,6 +100,7 @@ class Runner:
                     self.stop,
                     self.log,
                     self.timing.checkpoint,
+                    ahead=self.ahead,
                 )
                 try:
                     return self._live(turn, beat, pulse, inbox)
@@ -108,6 +115,8 @@ class Runner:
             beat.stop(wait=False)
             if not end.stays:
                 return end.code
+            if end.settled:
+                self._start_ahead()
             stop = self.signals.follow(Stop())
             over = end.settled and StopReason.INTERRUPT not in turn.stop.reasons
             pulse.follow(turn.store, stop, self.log, idle=True, eager=0.0 if over else EAGER_FOR_SECONDS)
@@ -140,7 +149,13 @@ class Runner:
             log,
             self.timing.checkpoint,
             desk=before.desk,
+            ahead=self.ahead,
         )
+
+    def _start_ahead(self) -> None:
+        """What comes next is an agent: its driver takes a second to start."""
+        if self.ahead is not None:
+            self.ahead.start(driver_program(self.settings))
 
     def _claim(self, store: SessionStore, beat: Heartbeat) -> SessionRecord | None:
         """Takes the session's claim; None if the workspace that holds it took the step over.

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from contracts.errors import ErrorCode, ErrorInfo, SfnError
 from contracts.records import SessionRecord
 from contracts.steps import StepName
+from workspace.ahead import Ahead
 from workspace.aws import Clients
 from workspace.children import ProcessChildren
 from workspace.context import StepContext
@@ -56,6 +57,7 @@ class Turn:
     log: Log
     checkpoint_seconds: float
     desk: Desk | None = None
+    ahead: Ahead | None = None
     result: StepResult | None = None
 
     def __post_init__(self) -> None:
@@ -107,7 +109,7 @@ class Turn:
             session=self.session,
             paths=self.settings.paths,
             checkout=desk.checkout,
-            children=ProcessChildren(self.stop, self.log),
+            children=ProcessChildren(self.stop, self.log, ahead=self.ahead),
             fence=self.fence,
             aws=self.clients,
             log=self.log,

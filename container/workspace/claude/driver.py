@@ -24,9 +24,6 @@ from claude_agent_sdk import (
 
 from workspace.claude.protocol import Event, Request
 
-_RUNNER_ONLY = ("PYTHONPATH",)
-"""For this process alone: the agent's tools must not import the runner's modules."""
-
 _DETAIL = ("file_path", "path", "pattern", "command", "url", "description")
 
 _SETTINGS = {"attribution": {"commit": "", "pr": ""}, "includeCoAuthoredBy": False}
@@ -45,7 +42,7 @@ _MESSAGE_BYTES = 64 * 1024 * 1024
 def options(request: Request) -> ClaudeAgentOptions:
     """The SDK's options for a request."""
     return ClaudeAgentOptions(
-        cwd=os.getcwd(),  # noqa: PTH109 - the SDK takes text as well
+        cwd=request.cwd,
         model=request.model,
         max_turns=request.max_turns,
         max_budget_usd=request.max_budget_usd,
@@ -66,10 +63,15 @@ def options(request: Request) -> ClaudeAgentOptions:
 
 
 def main() -> int:
-    """Reads the request, runs it, prints events. 0 after a final event, 130 after SIGINT."""
-    request = Request.model_validate_json(sys.stdin.read())
-    for name in _RUNNER_ONLY:
-        os.environ.pop(name, None)
+    """Reads the request, runs it, prints events. 0 after a final event or without a request, 130 after SIGINT."""
+    asked = sys.stdin.read()
+    if not asked:
+        # Started ahead, and not needed, or left behind by a runner that died.
+        return 0
+    request = Request.model_validate_json(asked)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    os.chdir(request.cwd)
     return asyncio.run(_run(request))
 
 

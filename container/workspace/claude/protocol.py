@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from contracts.base import Contract
 
@@ -19,6 +19,10 @@ class Request(Contract):
     """Id of the conversation to go on with."""
     max_turns: int
     max_budget_usd: float
+    cwd: str
+    """The checkout."""
+    environment: dict[str, str] = Field(repr=False)
+    """All that Claude Code has: the driver may have been started long before the step, and knows nothing of it."""
 
 
 class Event(Contract):

@@ -1,16 +1,13 @@
 """The step `agent`: Claude Code carries the instruction out in the checkout."""
 
-import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-import contracts
-import workspace
 from contracts.errors import ErrorCode
 from contracts.steps import AgentResult
+from workspace.claude.command import driver_program
 from workspace.claude.instructions import instructions
 from workspace.claude.protocol import Event, Request, parse
 from workspace.claude.recall import recall
@@ -29,9 +26,6 @@ BEGUN_ANEW = "\n\n(The earlier conversation could not be resumed: a new one was 
 
 SESSION_COMMITS = 20
 """Commits a new conversation is told of when nothing else is left of the old one."""
-
-# -P: the working folder is the client's repository, whose modules must not be taken for ours.
-_ARGV = (sys.executable, "-P", "-m", "workspace.claude")
 
 _QUIET = {
     "CLAUDE_CODE_MAX_RETRIES": str(MAX_RETRIES),
@@ -163,12 +157,15 @@ class _Agent:
             resume=resume,
             max_turns=settings.max_turns,
             max_budget_usd=settings.max_budget_usd,
+            cwd=str(ctx.paths.site),
+            environment=self._environment(),
         )
+        program = driver_program(settings)
         try:
             done = ctx.children.run(
-                _ARGV,
-                cwd=ctx.paths.site,
-                env=self._environment(),
+                program.argv,
+                cwd=program.cwd,
+                env=program.env,
                 timeout=max(settings.agent_timeout_seconds - (time.monotonic() - self.began), 1.0),
                 stdin=request.to_json(),
                 on_line=self._on_line,
@@ -239,7 +236,7 @@ class _Agent:
             api_key=self.key,
             base_url=settings.model_base_url,
             as_root=settings.as_root,
-            extra=_QUIET | {"PYTHONPATH": _python_path()},
+            extra=_QUIET,
         )
 
 
@@ -247,8 +244,3 @@ def _own_cost(event: Event, spent: float) -> Event:
     if event.cost_usd is None:
         return event
     return event.model_copy(update={"cost_usd": round(max(event.cost_usd - spent, 0.0), 6)})
-
-
-def _python_path() -> str:
-    folders = [str(Path(package.__path__[0]).resolve().parent) for package in (workspace, contracts)]
-    return ":".join(dict.fromkeys(folders))
