@@ -65,7 +65,12 @@ def session_prefix(client_id: str, session_id: str) -> str:
 
 def manifest_key(client_id: str) -> str:
     """Key of the live manifest in the artifacts bucket."""
-    return f"{client_id}/site/manifest.json"
+    return f"{client_id}/site/manifest.json.gz"
+
+
+def deployment_key(client_id: str, deployment_id: str) -> str:
+    """Key of a deployment's manifest in the artifacts bucket: written once, what a rollback to it reads."""
+    return f"{client_id}/site/deployments/{deployment_id}.json.gz"
 
 
 def modules_key(client_id: str, lockfile_sha256: str) -> str:

@@ -102,8 +102,12 @@ class DeploymentRecord(Contract):
     drift_count: int = 0
     expiring: int = 0
     due: int = 0
+    rolled_back_to: str | None = None
+    """The deployment whose files a rollback made live again."""
     manifest_key: str | None = None
+    """Of the deployment's own manifest; None once it is beyond the retention and cannot be rolled back to."""
     ttl: int | None = None
+    """Set when DEPLOYMENTS_KEPT newer ones are there."""
 
 
 class SiteEntry(Contract):
@@ -113,3 +117,7 @@ class SiteEntry(Contract):
     state_machine_arn: str
     site_url: str
     bucket: str
+    artifacts_bucket: str
+    deployments_table: str
+    distribution_id: str | None = None
+    """CloudFront's, for a site with `https`."""

@@ -64,6 +64,8 @@ class SiteConfig(Contract):
     run_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 5400
     idle_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
     """How long a workspace waits for the session's next step; 0: each step starts a task of its own."""
+    build_repair_attempts: Annotated[int, Field(ge=0, le=3)] = 1
+    """How often a build that the edit broke is given back to the agent."""
     cpu: int = 2048
     memory_mib: int = 4096
     """Together one of Fargate's sizes."""

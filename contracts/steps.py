@@ -16,6 +16,8 @@ class StepName(StrEnum):
     """A piece of a run done in the workspace."""
 
     AGENT = "agent"
+    REPAIR = "repair"
+    """The agent again, with the error of the build that its edit broke."""
     BUILD = "build"
     PUSH = "push"
     SALVAGE = "salvage"
@@ -97,6 +99,8 @@ class BuildResult(Contract):
     build_success: bool = False
     deploy_success: bool = False
     deployment_id: str | None = None
+    skipped: bool = False
+    """The live deployment was this very commit already: nothing was built."""
     uploaded: int = 0
     deleted: int = 0
     unchanged: int = 0

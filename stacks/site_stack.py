@@ -213,6 +213,8 @@ class SiteStack(Stack):
             state_machine_arn=self.state_machine.state_machine_arn,
             site_url=site.url,
             bucket=self.bucket.bucket_name,
+            artifacts_bucket=self._platform.storage.artifacts.bucket_name,
+            deployments_table=self._platform.storage.deployments.table_name,
         )
         ssm.StringParameter(
             self,

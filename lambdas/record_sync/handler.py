@@ -55,7 +55,7 @@ def keep(client_id: str, bucket: str, deployment_id: str | None) -> Books:
     s3, artifacts, key = client("s3"), settings().need("ARTIFACTS_BUCKET"), manifest_key(client_id)
     for _ in range(ATTEMPTS):
         found = s3.get_object(Bucket=artifacts, Key=key)
-        manifest = Manifest.model_validate_json(found["Body"].read())
+        manifest = Manifest.from_bytes(found["Body"].read())
         books = check(manifest, list_bucket(bucket), now_ms())
         if deployment_id and manifest.deployment_id != deployment_id:
             logger.warning(
@@ -68,8 +68,8 @@ def keep(client_id: str, bucket: str, deployment_id: str | None) -> Books:
             s3.put_object(
                 Bucket=artifacts,
                 Key=key,
-                Body=books.manifest.to_json().encode(),
-                ContentType="application/json",
+                Body=books.manifest.to_bytes(),
+                ContentType="application/gzip",
                 IfMatch=found["ETag"],
             )
         except ClientError as error:

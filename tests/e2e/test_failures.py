@@ -219,7 +219,7 @@ def test_a_sync_check_that_fails_does_not_break_the_run(site: Site, stack: Stack
     assert len(names) == 1, names
     mark = f"No books {uuid.uuid4().hex[:6]}"
     stack.client("s3").put_object(
-        Bucket=stack.info["artifacts_bucket"], Key=f"{site.client_id}/site/manifest.json", Body=b"{not json"
+        Bucket=stack.info["artifacts_bucket"], Key=f"{site.client_id}/site/manifest.json.gz", Body=b"{not json"
     )
 
     sent, answer = site.run(f'Add a new heading saying "{mark}" to the homepage')

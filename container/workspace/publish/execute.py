@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import ValidationError
 
 from contracts.errors import ErrorCode, ErrorInfo
 from contracts.manifest import Manifest, ManifestEntry
@@ -203,9 +202,7 @@ class _Publish:
             files=dict(sorted(self.live.items())),
         )
         try:
-            self.ctx.aws.s3.put_object(
-                Bucket=bucket, Key=key, Body=manifest.to_json().encode(), ContentType="application/json"
-            )
+            self.ctx.aws.s3.put_object(Bucket=bucket, Key=key, Body=manifest.to_bytes(), ContentType="application/gzip")
         except (ClientError, BotoCoreError) as error:
             raise PublishError(bucket, key, error) from error
 
@@ -223,8 +220,8 @@ def _read_manifest(ctx: StepContext) -> Manifest | None:
     log: Callable[..., None] = ctx.log
     try:
         body = ctx.aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        manifest = Manifest.model_validate_json(body)
-    except (ClientError, BotoCoreError, ValidationError) as error:
+        manifest = Manifest.from_bytes(body)
+    except (ClientError, BotoCoreError, ValueError) as error:
         log("no manifest that can be read: the bucket is listed", key=key, error=str(error)[:300])
         return None
     return manifest if manifest.client_id == ctx.settings.client_id else None

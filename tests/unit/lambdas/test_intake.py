@@ -31,7 +31,14 @@ class World:
             definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Wait", "Seconds": 60, "End": True}}}),
             roleArn="arn:aws:iam::123456789012:role/x",
         )["stateMachineArn"]
-        entry = SiteEntry(client_id="amelia", state_machine_arn=machine, site_url="http://site", bucket="edit.amelia.x")
+        entry = SiteEntry(
+            client_id="amelia",
+            state_machine_arn=machine,
+            site_url="http://site",
+            bucket="edit.amelia.x",
+            artifacts_bucket="artifacts",
+            deployments_table="deployments",
+        )
         self.ssm = boto3.client("ssm", REGION)
         self.ssm.put_parameter(Name="/sitewright/sites/amelia", Value=entry.to_json(), Type="String")
         self.sqs = boto3.client("sqs", REGION)

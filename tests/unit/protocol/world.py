@@ -43,6 +43,8 @@ SITE = SiteEntry(
     state_machine_arn="arn:aws:states:us-west-2:123456789012:stateMachine:sitewright-amelia",
     site_url="http://edit.amelia.example.com",
     bucket="edit.amelia.example.com",
+    artifacts_bucket="artifacts",
+    deployments_table="deployments",
 )
 
 

@@ -58,7 +58,7 @@ class Site:
 
     def manifest(self) -> Manifest:
         body = self.clients.s3.get_object(Bucket="artifacts", Key=manifest_key("amelia"))["Body"].read()
-        return Manifest.model_validate_json(body)
+        return Manifest.from_bytes(body)
 
 
 def make_site(root: Path, files: dict[str, str], **settings: Any) -> Site:

@@ -74,8 +74,8 @@ def test_broken_books_are_repaired_from_the_bucket(site: Site, damage: str) -> N
     if damage == "none":
         site.clients.s3.delete_object(Bucket="artifacts", Key=key)
     else:
-        marked = site.manifest().model_copy(update={"reconcile": True}).to_json()
-        site.clients.s3.put_object(Bucket="artifacts", Key=key, Body=b"{" if damage == "garbage" else marked.encode())
+        marked = site.manifest().model_copy(update={"reconcile": True}).to_bytes()
+        site.clients.s3.put_object(Bucket="artifacts", Key=key, Body=b"{" if damage == "garbage" else marked)
     outcome = put(site)
     # Without books nobody knows the objects' headers: all is sent. With them only what differs from the bucket.
     assert (outcome.uploaded, outcome.deleted) == (1 if damage == "reconcile" else 4, 1)
