@@ -59,7 +59,7 @@ def publish(ctx: StepContext, files: list[LocalFile], commit: str | None, *, par
     now = int(time.time() * 1000)
     run = _Publish(ctx, deployment_id(now, commit), commit, now)
     try:
-        manifest = _read_manifest(ctx)
+        manifest = read_manifest(ctx)
         plan = make_plan(files, manifest, run.listing() if needs_listing(manifest) else None, now)
         run.do(plan, partial=partial)
     except PublishError as error:
@@ -71,7 +71,7 @@ def publish(ctx: StepContext, files: list[LocalFile], commit: str | None, *, par
 
 def live_keys(ctx: StepContext) -> set[str]:
     """The keys that are live, by the books, or by the bucket where there are none. Raises PublishError."""
-    manifest = _read_manifest(ctx)
+    manifest = read_manifest(ctx)
     if manifest is not None and not manifest.reconcile:
         return set(manifest.files)
     return set(_Publish(ctx, "", None, 0).listing())
@@ -215,7 +215,8 @@ class _Publish:
             self.ctx.log("the manifest could not be written", level="error", error=str(error))
 
 
-def _read_manifest(ctx: StepContext) -> Manifest | None:
+def read_manifest(ctx: StepContext) -> Manifest | None:
+    """The books of the site; None if there are none, or none that can be read."""
     bucket, key = ctx.settings.artifacts_bucket, manifest_key(ctx.settings.client_id)
     log: Callable[..., None] = ctx.log
     try:
@@ -227,4 +228,4 @@ def _read_manifest(ctx: StepContext) -> Manifest | None:
     return manifest if manifest.client_id == ctx.settings.client_id else None
 
 
-__all__ = ["Outcome", "PublishError", "deployment_id", "live_keys", "publish"]
+__all__ = ["Outcome", "PublishError", "deployment_id", "live_keys", "publish", "read_manifest"]
