@@ -15,6 +15,8 @@ ALLOWED = {
     "local": {"contracts", "local"},
     "cli": {"contracts", "local", "cli"},
 }
+# A process of its own that measures the container's code; it is started with the container's path.
+ALSO = {"local/bench/publishing/ours.py": {"workspace"}}
 
 
 @pytest.mark.parametrize("folder", ALLOWED)
@@ -22,9 +24,10 @@ def test_a_package_imports_only_what_it_may(folder: str) -> None:
     files = [f for f in (REPO / folder).rglob("*.py") if "node_modules" not in f.parts]
     assert files
     for file in files:
+        allowed = ALLOWED[folder] | ALSO.get(file.relative_to(REPO).as_posix(), set())
         for node in ast.walk(ast.parse(file.read_text())):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             for name in names:
                 top = name.split(".")[0]
-                assert top not in OURS - ALLOWED[folder], f"{file.relative_to(REPO)} imports {name}"
+                assert top not in OURS - allowed, f"{file.relative_to(REPO)} imports {name}"
