@@ -96,8 +96,8 @@ class ModelS3:
             handler()
         with self.store.lock:
             self.requests.append((operation, key))
-            answer = work()
             self.store.clock += self.store.seconds_a_request
+            answer = work()
         self.after(operation, key)
         return answer
 

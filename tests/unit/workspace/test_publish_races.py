@@ -1,5 +1,6 @@
 """Publishes that are killed at any request, meet faults at any request, or run beside each other in any order."""
 
+import contextlib
 import hashlib
 import re
 import tempfile
@@ -134,10 +135,8 @@ def test_a_publish_killed_at_any_request_breaks_no_page_and_the_next_completes_i
     world = World()
     for tree, number, carried_out in killed:
         hook = {"after" if carried_out else "before": kill_from(number)}
-        try:
+        with contextlib.suppress(Killed):
             world.publish(world.site("s1", **hook), tree)
-        except Killed:
-            pass
         world.check_pages()
     world.publish(world.site("s1"), last)
     world.check_is(last)
@@ -268,10 +267,8 @@ def test_a_publisher_that_died_holds_the_site_no_longer_than_its_lease(
 ) -> None:
     world = World(Store(seconds_a_request=1.0))
     world.publish(world.site("s0"), before)
-    try:
+    with contextlib.suppress(Killed):
         world.publish(world.site("s1", before=kill_from(number)), one)
-    except Killed:
-        pass
     held, began = world.manifest().holder, world.store.clock
     world.publish(world.site("s2"), two, "2" * 40)
     world.check_is(two)
@@ -391,7 +388,7 @@ def test_a_rollback_killed_at_any_request_breaks_no_page_and_can_be_repeated(
     target = Manifest.from_bytes(stored.body)
     for hook in ({"after" if carried_out else "before": kill_from(number)}, {}):
         s3: Any = ModelS3(world.store, **hook)
-        try:
+        with contextlib.suppress(Killed):
             roll_back(
                 s3,
                 bucket="site",
@@ -401,8 +398,6 @@ def test_a_rollback_killed_at_any_request_breaks_no_page_and_can_be_repeated(
                 log=lambda *_, **__: None,
                 progress=lambda _: None,
             )
-        except Killed:
-            pass
         world.check_pages()
     world.check_is(old)
     assert world.manifest().commit == "1" * 40
