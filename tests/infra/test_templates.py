@@ -211,9 +211,7 @@ def _actions(statement: dict[str, Any]) -> set[str]:
 def test_a_run_outlives_a_deployment(templates: dict[str, dict[str, Any]]) -> None:
     template = templates["Sitewright-Site-amelia"]
     [run] = [s for s in _statements(template, "RunRole") if "ecs:RunTask" in _actions(s)]
-    bare, revisions = (json.dumps(resource) for resource in run["Resource"])
-    assert bare.endswith(':task-definition/sitewright-amelia"]]}')
-    assert revisions.endswith(':task-definition/sitewright-amelia:*"]]}')
+    assert json.dumps(run["Resource"]).endswith(':task-definition/sitewright-amelia:*"]]}')
     assert "ecs:cluster" in run["Condition"]["ArnEquals"]
     [passing] = [s for s in _statements(template, "RunRole") if "iam:PassRole" in _actions(s)]
     assert len(passing["Resource"]) == 2
