@@ -15,6 +15,7 @@ from contracts.names import manifest_key
 from workspace.context import StepContext
 from workspace.errors import Fenced, StepStopped, StopReason
 from workspace.publish.content import LocalFile
+from workspace.publish.invalidate import stale
 from workspace.publish.plan import Listed, Plan, entry_of, make_plan, needs_listing
 
 THREADS = 16
@@ -31,6 +32,8 @@ class Outcome:
     deleted: int = 0
     unchanged: int = 0
     error: ErrorInfo | None = None
+    stale: tuple[str, ...] = ()
+    """Keys of which a cache in front of the bucket may hold an old copy."""
 
 
 class PublishError(Exception):
@@ -65,8 +68,8 @@ def publish(ctx: StepContext, files: list[LocalFile], commit: str | None, *, par
     except PublishError as error:
         ctx.log("publish failed", level="error", bucket=error.bucket, key=error.key, code=error.code)
         info = ErrorInfo.of(ErrorCode.PUBLISH_FAILED, str(error))
-        return Outcome(run.id, run.uploaded, run.deleted, run.unchanged, info)
-    return Outcome(run.id, run.uploaded, run.deleted, run.unchanged)
+        return Outcome(run.id, run.uploaded, run.deleted, run.unchanged, info, run.stale)
+    return Outcome(run.id, run.uploaded, run.deleted, run.unchanged, stale=run.stale)
 
 
 def live_keys(ctx: StepContext) -> set[str]:
@@ -87,8 +90,15 @@ class _Publish:
     deleted: int = 0
     unchanged: int = 0
     live: dict[str, ManifestEntry] = field(default_factory=dict)
+    before: frozenset[str] = frozenset()
+    put: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def stale(self) -> tuple[str, ...]:
+        return tuple(stale(self.put, self.gone, self.before))
 
     @property
     def bucket(self) -> str:
@@ -109,6 +119,7 @@ class _Publish:
     def do(self, plan: Plan, *, partial: bool) -> None:
         """Uploads, deletes, books. Raises PublishError, StepStopped, Fenced."""
         self.live = dict(plan.live)
+        self.before = frozenset(plan.live)
         self.unchanged = plan.unchanged
         if partial and not any(plan.phases):
             return
@@ -169,6 +180,7 @@ class _Publish:
         with self.lock:
             self.live[file.key] = entry_of(file, answer["ETag"].strip('"'))
             self.uploaded += 1
+            self.put.append(file.key)
 
     def _delete(self, keys: tuple[str, ...]) -> None:
         for start in range(0, len(keys), _DELETE_BATCH):
@@ -186,6 +198,7 @@ class _Publish:
                 if key not in failed:
                     self.live.pop(key, None)
                     self.deleted += 1
+                    self.gone.append(key)
             if errors:
                 cause = ClientError({"Error": {k: str(errors[0].get(k, "")) for k in ("Code", "Message")}}, "Delete")  # type: ignore[typeddict-item]
                 raise PublishError(self.bucket, errors[0].get("Key", ""), cause)

@@ -4,14 +4,19 @@ Limits and prices: CloudFront developer guide, "Concurrent invalidation request 
 progress) and "Pay for file invalidation" (the first 1,000 paths of a month are free, a wildcard is one path).
 """
 
-from collections.abc import Collection, Iterable
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.errors import ErrorCode, ErrorInfo
-from workspace.context import StepContext
 from workspace.publish.content import is_hashed
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudfront import CloudFrontClient
 
 MAX_PATHS = 30
 """More than that become one wildcard: ten pages. All it costs is that each edge fetches the assets once more."""
@@ -54,24 +59,36 @@ def paths(keys: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def invalidate(ctx: StepContext, deployment_id: str, keys: Iterable[str]) -> ErrorInfo | None:
+def invalidate(
+    distribution_id: str | None,
+    deployment_id: str,
+    keys: Iterable[str],
+    *,
+    client: Callable[[], CloudFrontClient],
+    log: Callable[..., None],
+) -> ErrorInfo | None:
     """One invalidation a deployment; what went wrong, if it did: the site is published all the same.
 
-    The deployment's id is the caller's reference: a request that is sent twice is one invalidation.
+    Args:
+        distribution_id: None for a site without CloudFront: nothing is done.
+        deployment_id: the caller's reference: a request that is sent twice is one invalidation.
+        keys: whose cached copies are old, see `stale`.
+        client: gives the client, which is not made where it is not needed.
+        log: `log("message", key=value)`.
     """
-    distribution, items = ctx.settings.distribution_id, paths(keys)
-    if distribution is None or not items:
+    items = paths(keys)
+    if distribution_id is None or not items:
         return None
     try:
-        ctx.aws.cloudfront.create_invalidation(
-            DistributionId=distribution,
+        client().create_invalidation(
+            DistributionId=distribution_id,
             InvalidationBatch={
                 "CallerReference": deployment_id,
                 "Paths": {"Quantity": len(items), "Items": list(items)},
             },
         )
     except (ClientError, BotoCoreError) as error:
-        ctx.log("invalidation failed", level="error", distribution=distribution, error=str(error)[:500])
-        return ErrorInfo.of(ErrorCode.INVALIDATION_FAILED, f"CloudFront distribution {distribution}: {error}")
-    ctx.log("invalidated", distribution=distribution, paths=len(items))
+        log("invalidation failed", level="error", distribution=distribution_id, error=str(error)[:500])
+        return ErrorInfo.of(ErrorCode.INVALIDATION_FAILED, f"CloudFront distribution {distribution_id}: {error}")
+    log("invalidated", distribution=distribution_id, paths=len(items))
     return None

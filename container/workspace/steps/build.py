@@ -18,6 +18,7 @@ from workspace.modules import Modules, NoManager, remove
 from workspace.publish import partial
 from workspace.publish.content import scan
 from workspace.publish.execute import publish
+from workspace.publish.invalidate import invalidate
 
 DIST = "dist"
 FALLBACK_SUBJECT = "Update the website"
@@ -79,6 +80,13 @@ class _Build:
         ctx.progress(f"Publishing {len(files)} files")
         with self._timed("publish"):
             outcome = publish(ctx, files, commit)
+            not_told = invalidate(
+                ctx.settings.distribution_id,
+                outcome.deployment_id,
+                outcome.stale,
+                client=lambda: ctx.aws.cloudfront,
+                log=ctx.log,
+            )
         return result.model_copy(
             update={
                 "build_success": True,
@@ -87,7 +95,7 @@ class _Build:
                 "uploaded": outcome.uploaded,
                 "deleted": outcome.deleted,
                 "unchanged": outcome.unchanged,
-                "error": outcome.error,
+                "error": outcome.error or not_told,
                 "seconds": self.seconds,
             }
         )

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from workspace.errors import StepStopped, StopReason
 from workspace.steps import build
 from workspace.stop import Stop
 
 from contracts.errors import ErrorCode
-from tests.unit.workspace.core_support import git
+from tests.unit.workspace.core_support import TestClients, git
 from tests.unit.workspace.site_support import BUCKET, Site, make_site, npm_lock, write
 
 BUILD = """
@@ -135,6 +136,47 @@ def test_a_publish_that_fails_leaves_a_build_that_succeeded(made: Site) -> None:
     result = build.run(made.ctx)
     assert result.build_success and not result.deploy_success
     assert result.error is not None and result.error.code is ErrorCode.PUBLISH_FAILED
+
+
+def distribution(cloudfront: Any) -> str:
+    """A distribution in moto."""
+    origin = {"Id": "o", "DomainName": f"{BUCKET}.s3.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}}
+    config = {
+        "CallerReference": "x",
+        "Comment": "",
+        "Enabled": True,
+        "Origins": {"Quantity": 1, "Items": [origin]},
+        "DefaultCacheBehavior": {"TargetOriginId": "o", "ViewerProtocolPolicy": "redirect-to-https"},
+    }
+    made: str = cloudfront.create_distribution(DistributionConfig=config)["Distribution"]["Id"]
+    return made
+
+
+def test_a_publish_tells_cloudfront_once_what_is_old(tmp_path: Path) -> None:
+    with mock_aws():
+        cloudfront = TestClients().cloudfront
+        there = distribution(cloudfront)
+        site = make_site(tmp_path, SITE, distribution_id=there)
+        first = build.run(site.ctx)
+        assert first.error is None and first.deploy_success
+        assert build.run(site.ctx).uploaded == 0
+        [summary] = cloudfront.list_invalidations(DistributionId=there)["InvalidationList"]["Items"]
+        batch = cloudfront.get_invalidation(DistributionId=there, Id=summary["Id"])["Invalidation"]["InvalidationBatch"]
+        assert batch["CallerReference"] == first.deployment_id
+        assert batch["Paths"]["Items"] == ["/", "/env.json", "/index.html"]
+
+
+def test_a_refused_invalidation_is_told_and_the_site_is_live(tmp_path: Path) -> None:
+    with mock_aws():
+        site = make_site(tmp_path, SITE, distribution_id="E123")
+
+        def refuse(**_: Any) -> None:
+            raise EndpointConnectionError(endpoint_url="https://cloudfront.amazonaws.com")
+
+        site.clients.cloudfront.meta.events.register("before-call.cloudfront.CreateInvalidation", refuse)
+        result = build.run(site.ctx)
+        assert result.build_success and result.deploy_success and "index.html" in site.live()
+        assert result.error is not None and result.error.code is ErrorCode.INVALIDATION_FAILED
 
 
 def interrupt_when(site: Site, condition: Callable[[], bool]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workspace.publish.invalidate import EVERYTHING, MAX_PATHS, invalidate, paths, stale
 
-from contracts.errors import ErrorCode
+from contracts.errors import ErrorCode, ErrorInfo
 
 CALLER = "20261124T155200000Z-0123abcd"
 
@@ -53,19 +53,19 @@ def test_a_new_hashed_asset_has_no_old_copy_but_a_healed_and_a_deleted_one_have(
     assert found == ["_astro/drifted.2.css", "_astro/gone.3.css", "index.html", "new/index.html", "old.html"]
 
 
-class _Context:
-    """What `invalidate` uses of a StepContext."""
+class _CloudFront:
+    """A client that answers from a script and refuses every other call."""
 
-    def __init__(self, distribution_id: str | None = "E123") -> None:
-        self.settings = type("Settings", (), {"distribution_id": distribution_id})()
-        client = boto3.client("cloudfront", aws_access_key_id="x", aws_secret_access_key="x")
-        self.stub = Stubber(client)
+    def __init__(self) -> None:
+        self.client = boto3.client("cloudfront", aws_access_key_id="x", aws_secret_access_key="x")
+        self.stub = Stubber(self.client)
         self.stub.activate()
-        self.aws = type("Clients", (), {"cloudfront": client})()
         self.logged: list[str] = []
 
-    def log(self, message: str, **_: Any) -> None:
-        self.logged.append(message)
+    def invalidate(self, keys: list[str], distribution: str | None = "E123") -> ErrorInfo | None:
+        return invalidate(
+            distribution, CALLER, keys, client=lambda: self.client, log=lambda text, **_: self.logged.append(text)
+        )
 
 
 def _expected(items: list[str]) -> dict[str, Any]:
@@ -74,22 +74,24 @@ def _expected(items: list[str]) -> dict[str, Any]:
 
 
 def test_one_request_with_the_deployment_as_its_reference() -> None:
-    ctx = _Context()
-    ctx.stub.add_response("create_invalidation", {}, _expected(["/", "/index.html", "/x.txt"]))
-    assert invalidate(ctx, CALLER, ["x.txt", "index.html"]) is None
-    ctx.stub.assert_no_pending_responses()
+    cloudfront = _CloudFront()
+    cloudfront.stub.add_response("create_invalidation", {}, _expected(["/", "/index.html", "/x.txt"]))
+    assert cloudfront.invalidate(["x.txt", "index.html"]) is None
+    cloudfront.stub.assert_no_pending_responses()
+    assert cloudfront.logged == ["invalidated"]
 
 
 @pytest.mark.parametrize(("distribution", "keys"), [(None, ["x.txt"]), ("E123", [])])
 def test_nothing_is_asked_where_there_is_nothing_to_ask(distribution: str | None, keys: list[str]) -> None:
-    # The stub refuses any call.
-    assert invalidate(_Context(distribution), CALLER, keys) is None
+    cloudfront = _CloudFront()
+    assert cloudfront.invalidate(keys, distribution) is None
+    assert cloudfront.logged == []
 
 
 def test_a_refusal_is_told_and_raises_nothing() -> None:
-    ctx = _Context()
-    ctx.stub.add_client_error("create_invalidation", "TooManyInvalidationsInProgress", "slow down")
-    error = invalidate(ctx, CALLER, ["x.txt"])
+    cloudfront = _CloudFront()
+    cloudfront.stub.add_client_error("create_invalidation", "TooManyInvalidationsInProgress", "slow down")
+    error = cloudfront.invalidate(["x.txt"])
     assert error is not None and error.code is ErrorCode.INVALIDATION_FAILED
     assert "E123" in error.message and "slow down" in error.message
-    assert ctx.logged == ["invalidation failed"]
+    assert cloudfront.logged == ["invalidation failed"]
