@@ -75,7 +75,9 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         commit, pushed = push.commit, push.pushed
     error = outcome.error
     if outcome.status is ResponseStatus.SUCCEEDED:
-        error = (build.error if build else None) or (push.error if push else None) or _unchecked(command)
+        # What a build says that is live (CloudFront was not told) weighs less than a push that needs somebody's hands.
+        unpublished = build.error if build and not build.deploy_success else None
+        error = unpublished or (push.error if push else None) or (build.error if build else None) or _unchecked(command)
     published = build is not None and (build.build_success or build.deploy_success)
     response = Response(
         session_id=command.session_id,

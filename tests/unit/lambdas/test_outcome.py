@@ -105,3 +105,15 @@ def test_a_checked_site_has_no_error_and_a_push_conflict_comes_first() -> None:
     conflict = ErrorInfo.of(ErrorCode.PUSH_CONFLICT, "rescue/c")
     both = build_response(record(build=PUBLISHED, push=PushResult(error=conflict)), done, 5000)
     assert both.error == conflict
+
+
+def test_a_refused_invalidation_is_told_unless_a_conflict_is_to_be_told() -> None:
+    not_told = ErrorInfo.of(ErrorCode.INVALIDATION_FAILED, "AccessDenied")
+    build = PUBLISHED.model_copy(update={"error": not_told})
+    done = of_execution("SUCCEEDED", None, None, None)
+    response = build_response(record(build=build), done, 5000)
+    assert (response.success, response.deploy_success, response.error) == (True, True, not_told)
+    conflict = ErrorInfo.of(ErrorCode.PUSH_CONFLICT, "rescue/c")
+    assert build_response(record(build=build, push=PushResult(error=conflict)), done, 5000).error == conflict
+    failed = build.model_copy(update={"deploy_success": False})
+    assert build_response(record(build=failed, push=PushResult(error=conflict)), done, 5000).error == not_told
