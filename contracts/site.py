@@ -214,8 +214,9 @@ def _fault(error: ValidationError) -> str:
     if first["type"] == "missing":
         message, remedy = "is missing", "Add it to the entry in the context `sites` of cdk.json."
     elif first["type"] == "extra_forbidden":
-        known = [to_camel(name) for name in SiteConfig.model_fields]
-        near = difflib.get_close_matches(field, known, 1)
+        model: type[Contract] = HostedZone if len(first["loc"]) > 1 else SiteConfig
+        known = [to_camel(name) for name in model.model_fields]
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
         message = "there is no such setting" + (f", did you mean {near[0]!r}?" if near else "")
         remedy = f"Remove or correct it in cdk.json; settings are {', '.join(known)}."
     end = "" if message.endswith("?") else "."

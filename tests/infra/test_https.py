@@ -164,7 +164,8 @@ def test_the_workspace_invalidates_its_own_distribution_and_no_other(
         ({"hostedZone": {"name": "webordinary.com"}}, ["hostedZone.id", "missing"]),
         ({"hostedZone": {**ZONE, "name": "example.com"}}, ["edit.a.webordinary.com", "example.com"]),
         ({"hostedZone": {**ZONE, "name": "ordinary.com"}}, ["is not in the zone ordinary.com"]),
-        ({"hostedZone": {**ZONE, "nmae": "x"}}, ["hostedZone.nmae"]),
+        ({"hostedZone": {**ZONE, "nmae": "x"}}, ["hostedZone.nmae", "did you mean 'name'?", "settings are id, name."]),
+        ({"hostedZone": ["Z0123456789"]}, ["hostedZone"]),
     ],
 )
 def test_a_wrong_entry_is_one_line_that_names_the_remedy(entry: dict[str, Any], says: list[str]) -> None:
