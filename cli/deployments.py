@@ -57,7 +57,8 @@ def as_json(past: History) -> Json:
 
 
 def _newest_first(access: Access, site: SiteEntry) -> Iterator[DeploymentRecord]:
-    table, start = access.dynamodb.Table(site.deployments_table), {}
+    table = access.dynamodb.Table(site.deployments_table)
+    start: Json = {}
     while True:
         answer = table.query(
             KeyConditionExpression=Key("clientId").eq(site.client_id),

@@ -32,7 +32,8 @@ def beyond(newest_first: Iterable[DeploymentRecord], written: DeploymentRecord) 
         newest_first: the client's records; read only as far as needed.
         written: the record that was written just now.
     """
-    kept, old = 0, []
+    kept = 0
+    old: list[DeploymentRecord] = []
     for record in newest_first:
         if record.ttl is not None:
             late = written.deployment_id < record.deployment_id
