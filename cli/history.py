@@ -88,8 +88,11 @@ class History:
         found = next((record for record in self.records if record.deployment_id == deployment_id), None)
         if found is None:
             raise CannotRollBack(f"There is no deployment {deployment_id!r} of {self.site.client_id}.", remedy)
-        if self.is_live(found) and live.manifest.complete and not live.manifest.reconcile:
-            raise CannotRollBack(f"{deployment_id} is live already.", "There is nothing to do.")
+        if live.manifest.complete and not live.manifest.reconcile:
+            now = next((record for record in self.records if self.is_live(record)), None)
+            if self.is_live(found) or (now is not None and now.rolled_back_to == deployment_id):
+                through = "" if self.is_live(found) else f", by the rollback {live.id}"
+                raise CannotRollBack(f"{deployment_id} is live already{through}.", "There is nothing to do.")
         if not found.deploy_success:
             raise CannotRollBack(f"{deployment_id} failed: there is nothing whole to go back to.", remedy)
         if not is_complete(found):

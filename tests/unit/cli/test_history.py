@@ -95,6 +95,13 @@ def test_an_id_that_no_rollback_goes_to(to: str, says: str) -> None:
         past("d4", gone("d1"), failed("d2"), record("d3"), record("d4")).chosen(to)
 
 
+def test_what_a_rollback_made_live_is_live_already() -> None:
+    found = past("d3", record("d1"), record("d2"), record("d3", rolled_back_to="d1"))
+    with pytest.raises(CannotRollBack, match="d1 is live already, by the rollback d3"):
+        found.chosen("d1")
+    assert found.chosen("d2").deployment_id == "d2"
+
+
 def test_the_live_one_can_be_chosen_if_the_bucket_is_not_as_it_made_it() -> None:
     assert past("d1", record("d1"), reconcile=True).chosen("d1").deployment_id == "d1"
 
