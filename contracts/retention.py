@@ -34,6 +34,11 @@ VERSIONS_KEPT = DEPLOYMENTS_KEPT * WRITES_PER_DEPLOYMENT
 VERSION_DAYS = 30
 """For that long a version stays in any case: a key may be written more often than the above allows for."""
 
+HASHED_PREFIX = "_astro/"
+"""Keys whose content never changes (Astro's `build.assets`). They stay in the site for as long as a deployment that is kept
+has them, so no rollback needs an older version of one, and VERSION_DAYS alone ends these. With the count alone they
+would never end: a key that is gone gets no newer versions."""
+
 
 def tagging(value: str) -> str:
     """The `Tagging` parameter of an upload."""

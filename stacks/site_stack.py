@@ -60,7 +60,7 @@ class SiteStack(Stack):
                 restrict_public_buckets=False,
             ),
             versioned=True,
-            lifecycle_rules=[_versions_kept()],
+            lifecycle_rules=_lifecycle_rules(),
             removal_policy=RemovalPolicy.RETAIN,
         )
 
@@ -243,12 +243,16 @@ class SiteStack(Stack):
             CfnOutput(self, name, value=value)
 
 
-def _versions_kept() -> s3.LifecycleRule:
-    return s3.LifecycleRule(
-        # A version expires when it is noncurrent for longer than the days *and* that many newer noncurrent ones are there
-        # (S3 User Guide, "Lifecycle configuration elements").
-        noncurrent_versions_to_retain=retention.VERSIONS_KEPT,
-        noncurrent_version_expiration=Duration.days(retention.VERSION_DAYS),
-        expired_object_delete_marker=True,
-        abort_incomplete_multipart_upload_after=Duration.days(retention.MULTIPART_DAYS),
-    )
+def _lifecycle_rules() -> list[s3.LifecycleRule]:
+    days = Duration.days(retention.VERSION_DAYS)
+    return [
+        s3.LifecycleRule(
+            # A version expires when it is noncurrent for longer than the days *and* that many newer noncurrent ones are
+            # there (S3 User Guide, "Lifecycle configuration elements").
+            noncurrent_versions_to_retain=retention.VERSIONS_KEPT,
+            noncurrent_version_expiration=days,
+            expired_object_delete_marker=True,
+            abort_incomplete_multipart_upload_after=Duration.days(retention.MULTIPART_DAYS),
+        ),
+        s3.LifecycleRule(prefix=retention.HASHED_PREFIX, noncurrent_version_expiration=days),
+    ]

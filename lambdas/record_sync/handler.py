@@ -62,7 +62,7 @@ def get_manifest(artifacts: str, key: str) -> Any:
         ) from error
 
 
-def keep(client_id: str, bucket: str, deployment_id: str | None) -> Books:
+def keep(client_id: str, bucket: str, deployment_id: str | None, needed_since: int | None) -> Books:
     """Checks the bucket against the manifest and writes the manifest back, if it is still that deployment's.
 
     A publish books itself with `reconcile` before it touches the bucket, for the case that it dies halfway, and holds the
@@ -76,7 +76,7 @@ def keep(client_id: str, bucket: str, deployment_id: str | None) -> Books:
     for _ in range(ATTEMPTS):
         found = get_manifest(artifacts, key)
         manifest = Manifest.from_bytes(found["Body"].read())
-        books = check(manifest, list_bucket(bucket), now_ms())
+        books = check(manifest, list_bucket(bucket), needed_since)
         if manifest.holder is not None or (deployment_id and manifest.deployment_id != deployment_id):
             logger.warning(
                 "another publish took over",
@@ -149,7 +149,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Checks, records the deployment, notes the result on the command, counts."""
     request = Request.model_validate(event)
     build, now = request.build, now_ms()
-    books = keep(request.client_id, request.site_bucket, build.deployment_id)
+    deployments = table(settings().need("DEPLOYMENTS_TABLE"))
+    earlier = retention.read(deployments, request.client_id)
+    books = keep(request.client_id, request.site_bucket, build.deployment_id, retention.needed_since(earlier))
     deployment_id = build.deployment_id or books.manifest.deployment_id
     record = None
     if build.skipped:
@@ -177,9 +179,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     )
     # Last: should it fail, the check has been noted and the next publish makes up for it.
     if record is not None:
-        table_ = table(settings().need("DEPLOYMENTS_TABLE"))
-        old = retention.beyond(retention.newest(table_, request.client_id), record)
-        retention.retire(table_, client("s3"), settings().need("ARTIFACTS_BUCKET"), old, now)
+        old = retention.beyond(earlier, record)
+        retention.retire(deployments, client("s3"), settings().need("ARTIFACTS_BUCKET"), old, now)
     metrics.add_dimension(name="clientId", value=request.client_id)
     for name, value, unit in (
         ("FilesUploaded", build.uploaded, MetricUnit.Count),

@@ -3,7 +3,7 @@
 Without an end every publish would leave a manifest behind for good.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, Key
@@ -21,28 +21,30 @@ _DELETE_BATCH = 1000
 """DeleteObjects takes that many keys at most (S3 API reference)."""
 
 
-def beyond(newest_first: Iterable[DeploymentRecord], written: DeploymentRecord) -> list[DeploymentRecord]:
+def beyond(records: Sequence[DeploymentRecord], written: DeploymentRecord) -> list[DeploymentRecord]:
     """The records that have to go, oldest first: older than the oldest complete deployment that is kept, and not yet gone.
 
-    Only complete deployments count: nobody can go back to a failed one, so it takes no other's place. As the oldest goes
-    first, all behind the first one that is gone already are gone too, and reading ends there. The exception is a record
-    that was written late, after newer ones: it is looked at by itself when it is written.
+    Only complete deployments count: nobody can go back to a failed one, so it takes no other's place.
 
     Args:
-        newest_first: the client's records; read only as far as needed.
-        written: the record that was written just now.
+        records: what `read` found.
+        written: the record that was written just now; it may have come late, after newer ones.
     """
+    known = {record.deployment_id: record for record in records} | {written.deployment_id: written}
     kept = 0
     old: list[DeploymentRecord] = []
-    for record in newest_first:
-        if record.ttl is not None:
-            late = written.deployment_id < record.deployment_id
-            return [*([written] if late else []), *reversed(old)]
+    for _, record in sorted(known.items(), reverse=True):
         if kept < DEPLOYMENTS_KEPT:
             kept += is_complete(record)
-        else:
+        elif record.ttl is None:
             old.append(record)
     return old[::-1]
+
+
+def needed_since(records: Iterable[DeploymentRecord]) -> int | None:
+    """When the oldest deployment that is kept was recorded (ms); None while none has to go yet."""
+    complete = [record.created_at for record in records if is_complete(record)][:DEPLOYMENTS_KEPT]
+    return complete[-1] if len(complete) == DEPLOYMENTS_KEPT else None
 
 
 def is_complete(record: DeploymentRecord) -> bool:
@@ -50,8 +52,9 @@ def is_complete(record: DeploymentRecord) -> bool:
     return record.deploy_success and record.manifest_key is not None
 
 
-def newest(table: Any, client_id: str) -> Iterator[DeploymentRecord]:
-    """The client's records, newest first, a Query at a time."""
+def read(table: Any, client_id: str) -> list[DeploymentRecord]:
+    """The client's records, newest first, to the first one that is gone: the oldest go first, so all behind are gone too."""
+    found: list[DeploymentRecord] = []
     start: dict[str, Any] = {}
     while True:
         answer = table.query(
@@ -61,9 +64,12 @@ def newest(table: Any, client_id: str) -> Iterator[DeploymentRecord]:
             ConsistentRead=True,
             **start,
         )
-        yield from map(DeploymentRecord.from_item, answer["Items"])
+        for record in map(DeploymentRecord.from_item, answer["Items"]):
+            found.append(record)
+            if record.ttl is not None:
+                return found
         if "LastEvaluatedKey" not in answer:
-            return
+            return found
         start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from workspace.publish.content import HASHED_PREFIX
 
 from contracts import retention
 from contracts.manifest import DEPLOYMENTS_KEPT
@@ -44,18 +45,20 @@ def statements(template: dict[str, Any], role: str) -> list[dict[str, Any]]:
 
 
 def test_the_versions_of_the_kept_deployments_stay_whatever_their_age(templates: dict[str, Any]) -> None:
-    [rule] = rules(templates[SITE])
+    [rule, hashed] = rules(templates[SITE])
     kept = rule["NoncurrentVersionExpiration"]
     assert kept["NewerNoncurrentVersions"] >= DEPLOYMENTS_KEPT * 3  # a write, its repetition, a partial publish
     assert kept["NewerNoncurrentVersions"] <= 100, "S3 takes no more"
     assert kept["NoncurrentDays"] >= 1
-    # A rule that goes by age alone would take them: neither here nor in another rule.
-    assert "NoncurrentVersionExpirationInDays" not in rule
-    assert "ExpirationInDays" not in rule
+    assert "Prefix" not in rule
+    # A rule that goes by age alone would take them: only of keys whose content never changes, which no rollback copies.
+    assert hashed["Prefix"] == retention.HASHED_PREFIX == HASHED_PREFIX
+    assert hashed["NoncurrentVersionExpiration"] == {"NoncurrentDays": kept["NoncurrentDays"]}
+    assert not [name for found in (rule, hashed) for name in found if name in {"ExpirationInDays", "ExpirationDate"}]
 
 
 def test_what_an_upload_or_a_delete_leaves_behind_goes(templates: dict[str, Any]) -> None:
-    [rule] = rules(templates[SITE])
+    [rule, _] = rules(templates[SITE])
     assert rule["ExpiredObjectDeleteMarker"] is True
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
     [abort] = [r for r in rules(templates[PLATFORM]) if "AbortIncompleteMultipartUpload" in r]

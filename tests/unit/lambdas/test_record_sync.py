@@ -102,10 +102,14 @@ def test_drift_makes_the_next_publish_reconcile(world: World) -> None:
     assert world.manifest().reconcile
 
 
-def test_an_asset_over_its_grace_is_marked_due(world: World) -> None:
+def test_an_asset_is_due_when_no_kept_deployment_has_it(world: World) -> None:
     old = world.put("_astro/a.abcdef12.js").model_copy(update={"retired_at": 0})
-    world.book(files={"_astro/a.abcdef12.js": old})
-    assert world.run()["due"] == 1
+    for number in range(DEPLOYMENTS_KEPT):
+        world.book(f"d{number:03d}", files={"_astro/a.abcdef12.js": old})
+        assert world.run(f"d{number:03d}")["due"] == 0, "a rollback to the first may need it"
+    world.book("d999", files={"_astro/a.abcdef12.js": old})
+    answer = world.run("d999")
+    assert (answer["expiring"], answer["due"]) == (1, 1)
     assert world.manifest().files["_astro/a.abcdef12.js"].due
 
 
