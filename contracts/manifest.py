@@ -48,8 +48,8 @@ class Manifest(Contract):
     reconcile: bool = False
     """Set by record_sync when the bucket is not what the manifest says: the next publish lists the bucket, repairs it."""
     holder: str | None = None
-    """Who is publishing at this moment: a session's id, or `rollback`; None when nobody is. Taken and given back by
-    conditional writes, so that one publishes after the other. Ends by itself if the manifest is not written again within
+    """Who is publishing at this moment: a session's id, or `rollback/` and digits; None when nobody is. Taken and given
+    back by conditional writes, so that one publishes after the other. Ends by itself if the manifest is not written again within
     LEASE_SECONDS; a session's own new workspace need not wait, the claim has shut out the old one."""
     files: dict[str, ManifestEntry] = {}
 

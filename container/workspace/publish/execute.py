@@ -1,23 +1,29 @@
-"""Does what a plan says, and books what is live afterwards, whatever happened."""
+"""Does what a plan says, one publisher after the other, and books what is live afterwards, whatever happened."""
 
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from contracts.errors import ErrorCode, ErrorInfo
 from contracts.manifest import Manifest, ManifestEntry
-from contracts.names import manifest_key
 from workspace.context import StepContext
 from workspace.errors import Fenced, StepStopped, StopReason
-from workspace.publish.content import LocalFile
+from workspace.publish import books
+from workspace.publish.books import Lease, RaceLost, Seen
+from workspace.publish.content import LocalFile, SiteFile
+from workspace.publish.faults import AwsError, PublishError, SiteTaken, patiently
 from workspace.publish.plan import Listed, Plan, entry_of, make_plan, needs_listing
+from workspace.publish.site import Site
+from workspace.publish.transfer import Sender
 
 THREADS = 16
+_LOOK_SECONDS = 1.0
 _DELETE_BATCH = 1000
 """DeleteObjects takes that many keys at most."""
 
@@ -33,199 +39,284 @@ class Outcome:
     error: ErrorInfo | None = None
 
 
-class PublishError(Exception):
-    """S3 refused or did not answer, or a file could not be read."""
-
-    def __init__(self, bucket: str, key: str, error: Exception) -> None:
-        code, text = type(error).__name__, str(error)
-        if isinstance(error, ClientError):
-            code = str(error.response.get("Error", {}).get("Code", code))
-            text = str(error.response.get("Error", {}).get("Message", text))
-        super().__init__(f"s3://{bucket}/{key}: {code}: {text}")
-        self.bucket, self.key, self.code = bucket, key, code
-
-
 def deployment_id(now: int, commit: str | None) -> str:
     """An id that sorts by time: UTC to the millisecond, and the commit's first digits."""
     moment = datetime.fromtimestamp(now / 1000, UTC)
     return f"{moment:%Y%m%dT%H%M%S}{now % 1000:03d}Z-{(commit or 'none')[:8]}"
 
 
-def publish(ctx: StepContext, files: list[LocalFile], commit: str | None, *, partial: bool = False) -> Outcome:
-    """Makes the site bucket hold `files`; with `partial`, only adds and replaces.
+def publish(ctx: StepContext, files: Sequence[LocalFile], commit: str | None, *, partial: bool = False) -> Outcome:
+    """Makes the site bucket hold `files`; with `partial`, only adds and replaces, and does not wait for others.
 
     A failure of S3 is in the outcome. Raises StepStopped and Fenced.
     """
-    now = int(time.time() * 1000)
-    run = _Publish(ctx, deployment_id(now, commit), commit, now)
+    work = Publish(Site.of(ctx), files, commit, partial=partial)
     try:
-        manifest = read_manifest(ctx)
-        plan = make_plan(files, manifest, run.listing() if needs_listing(manifest) else None, now)
-        run.do(plan, partial=partial)
+        return work.run()
     except PublishError as error:
         ctx.log("publish failed", level="error", bucket=error.bucket, key=error.key, code=error.code)
-        info = ErrorInfo.of(ErrorCode.PUBLISH_FAILED, str(error))
-        return Outcome(run.id, run.uploaded, run.deleted, run.unchanged, info)
-    return Outcome(run.id, run.uploaded, run.deleted, run.unchanged)
+        return work.outcome(ErrorInfo.of(ErrorCode.PUBLISH_FAILED, str(error)))
+
+
+def read_manifest(ctx: StepContext) -> Manifest | None:
+    """The books of the site; None if there are none, or none that can be read."""
+    try:
+        return books.read(Site.of(ctx)).manifest
+    except PublishError as error:
+        ctx.log("the manifest cannot be read", level="warning", error=str(error))
+        return None
 
 
 def live_keys(ctx: StepContext) -> set[str]:
-    """The keys that are live, by the books, or by the bucket where there are none. Raises PublishError."""
-    manifest = read_manifest(ctx)
+    """The keys that are live, by the books, or by the bucket where there are none. Raises PublishError, StepStopped."""
+    site = Site.of(ctx)
+    manifest = books.read(site).manifest
     if manifest is not None and not manifest.reconcile:
         return set(manifest.files)
-    return set(_Publish(ctx, "", None, 0).listing())
+    return set(list_bucket(site, site.guard.check_stop))
+
+
+def list_bucket(site: Site, check: Callable[[], None]) -> dict[str, Listed]:
+    """Every object of the site. Raises PublishError, and what `check` raises, which is called before each request."""
+    found: dict[str, Listed] = {}
+    token: str | None = None
+    while True:
+        check()
+        more = {} if token is None else {"ContinuationToken": token}
+        try:
+            page = patiently(lambda more=more: site.s3.list_objects_v2(Bucket=site.bucket, **more), check)  # type: ignore[misc]
+        except AwsError as error:
+            raise PublishError.of(site.bucket, "", error) from error
+        for item in page.get("Contents", []):
+            found[item["Key"]] = Listed(item["ETag"].strip('"'), item["Size"])
+        token = page.get("NextContinuationToken")
+        if token is None:
+            return found
 
 
 @dataclass
-class _Publish:
-    ctx: StepContext
-    id: str
+class Publish:
+    """One publish of a site; `run` once."""
+
+    site: Site
+    files: Sequence[SiteFile]
     commit: str | None
-    now: int
+    partial: bool = False
+    examine: Callable[[Plan], None] = lambda _: None
+    """Sees the plan before anything of the site is changed, and may raise."""
+    id: str = ""
+    now: int = 0
     uploaded: int = 0
     deleted: int = 0
     unchanged: int = 0
     live: dict[str, ManifestEntry] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     cancelled: threading.Event = field(default_factory=threading.Event)
+    touched: bool = False
+    """Something of the site was changed, or may have been."""
+    unsure: bool = False
+    """A request failed that may have been carried out all the same."""
 
-    @property
-    def bucket(self) -> str:
-        return self.ctx.settings.site_bucket
+    def run(self) -> Outcome:
+        """Raises PublishError, StepStopped, Fenced, and what `examine` raises."""
+        while True:
+            seen = books.wait_for_turn(self.site, patient=not self.partial)
+            self._begin(seen)
+            plan = None if needs_listing(seen.manifest) else self._plan(seen, None)
+            try:
+                if plan is not None and not self._writes(plan):
+                    return self._record(seen, plan)
+                self.site.guard.verify()
+                # Should the container die halfway, the next publish must not believe these books.
+                lease = Lease(self.site, self._manifest(complete=False, reconcile=True, held=True), seen.etag)
+            except RaceLost:
+                self.site.log("another write of the manifest came first, the publish is planned anew")
+                continue
+            break
+        with self._given_back(seen, lease):
+            # Listed only now: nobody else writes the site any more.
+            self._do(plan or self._plan(seen, list_bucket(self.site, lambda: self._check(lease))), lease)
+        return self.outcome()
 
-    def listing(self) -> dict[str, Listed]:
-        """Every object of the bucket. Raises PublishError."""
-        found = {}
-        try:
-            for page in self.ctx.aws.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
-                self.ctx.fence.check_stop()
-                for item in page.get("Contents", []):
-                    found[item["Key"]] = Listed(item["ETag"].strip('"'), item["Size"])
-        except (ClientError, BotoCoreError) as error:
-            raise PublishError(self.bucket, "", error) from error
-        return found
+    def outcome(self, error: ErrorInfo | None = None) -> Outcome:
+        """What was done so far."""
+        return Outcome(self.id, self.uploaded, self.deleted, self.unchanged, error)
 
-    def do(self, plan: Plan, *, partial: bool) -> None:
-        """Uploads, deletes, books. Raises PublishError, StepStopped, Fenced."""
+    def _begin(self, seen: Seen) -> None:
+        # Ids sort by time, and a deployment comes after the one that it replaces, whatever the two machines' clocks say.
+        self.now = max(int(time.time() * 1000), seen.manifest.created_at + 1 if seen.manifest else 0)
+        self.id = deployment_id(self.now, self.commit)
+        self.live = dict(seen.manifest.files) if seen.manifest else {}
+
+    def _plan(self, seen: Seen, listing: Mapping[str, Listed] | None) -> Plan:
+        plan = make_plan(self.files, seen.manifest, listing, self.now)
         self.live = dict(plan.live)
         self.unchanged = plan.unchanged
-        if partial and not any(plan.phases):
-            return
-        deletes = () if partial else plan.deletes
-        self.ctx.fence.verify()
-        if any(plan.phases) or deletes:
-            # Should the container die halfway, the next publish must not believe the old books.
-            self._book(complete=False, reconcile=True)
-        try:
-            for phase in plan.phases:
-                self._upload(phase)
-            if deletes:
-                self.ctx.fence.verify()
-                self._delete(deletes)
-        except StepStopped as stopped:
-            if stopped.reason is not StopReason.CLAIM_LOST:
-                self._book_after_failure(reconcile=False)
-            raise
-        except PublishError:
-            # A request that failed for us may have been carried out.
-            self._book_after_failure(reconcile=True)
-            raise
-        if not partial:
-            self.live.update(plan.settled)
-        self._book(complete=not partial, reconcile=False)
+        self.examine(plan)
+        return plan
 
-    def _upload(self, phase: tuple[LocalFile, ...]) -> None:
+    def _writes(self, plan: Plan) -> bool:
+        return any(plan.phases) or (plan.writes and not self.partial)
+
+    def _record(self, seen: Seen, plan: Plan) -> Outcome:
+        """Nothing of the site changes: at most the deployment does, in one write of the manifest. Raises RaceLost."""
+        known = seen.manifest
+        if known is None or self.partial:
+            return self.outcome()
+        if known.complete and known.commit == self.commit and not plan.settled and known.holder is None:
+            self.id = known.deployment_id
+            return self.outcome()
+        self.site.guard.verify()
+        self.live.update(plan.settled)
+        manifest = self._manifest(complete=True, reconcile=False)
+        books.write_deployment(self.site, manifest, self.site.guard.check_stop)
+        books.write(self.site, manifest, seen.etag, self.site.guard.check_stop)
+        return self.outcome()
+
+    def _do(self, plan: Plan, lease: Lease) -> None:
+        with Sender(self.site, lambda: self._check(lease)) as sender:
+            for phase in plan.phases:
+                self._send_all(phase, sender, lease)
+        if not self.partial:
+            if plan.deletes:
+                self.site.guard.verify()
+                self._delete(plan.deletes, lease)
+            self.live.update(plan.settled)
+        manifest = self._manifest(complete=not self.partial, reconcile=False)
+        if not self.partial:
+            books.write_deployment(self.site, manifest, lease.check)
+        lease.give_back(manifest)
+
+    def _check(self, lease: Lease) -> None:
+        self.site.guard.check_stop()
+        lease.check()
+
+    def _send_all(self, phase: tuple[SiteFile, ...], sender: Sender, lease: Lease) -> None:
         if not phase:
             return
-        with ThreadPoolExecutor(min(THREADS, len(phase))) as pool:
-            futures = [pool.submit(self._put, file) for file in phase]
-            done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
-            if waiting:
-                self.cancelled.set()
-                done, _ = wait(futures)
-        failures = [error for future in futures if future in done and (error := future.exception())]
-        for error in failures:
-            if isinstance(error, StepStopped):
-                raise error
-        if failures:
-            raise failures[0]
+        waiting = iter(phase)
 
-    def _put(self, file: LocalFile) -> None:
-        if self.cancelled.is_set():
-            return
-        self.ctx.fence.check_stop()
+        def work() -> None:
+            while not self.cancelled.is_set():
+                with self.lock:
+                    file = next(waiting, None)
+                if file is None:
+                    return
+                try:
+                    self._send(file, sender)
+                except BaseException:
+                    self.cancelled.set()
+                    raise
+
+        # A future a file would cost 20,000 files some 40 MB.
+        with ThreadPoolExecutor(min(THREADS, len(phase))) as pool:
+            try:
+                workers = [pool.submit(work) for _ in range(min(THREADS, len(phase)))]
+                while wait(workers, timeout=_LOOK_SECONDS).not_done:
+                    self._renew(lease)
+            except BaseException:
+                self.cancelled.set()
+                raise
+        _raise_worst(workers)
+
+    def _send(self, file: SiteFile, sender: Sender) -> None:
+        self.touched = True
         try:
-            with file.path.open("rb") as body:
-                answer = self.ctx.aws.s3.put_object(
-                    Bucket=self.bucket,
-                    Key=file.key,
-                    Body=body,
-                    ContentType=file.content_type,
-                    CacheControl=file.cache_control,
-                )
-        except (ClientError, BotoCoreError, OSError) as error:
-            raise PublishError(self.bucket, file.key, error) from error
+            sent = sender.send(file)
+        except BaseException:
+            self.unsure = self.unsure or sender.attempted
+            raise
         with self.lock:
-            self.live[file.key] = entry_of(file, answer["ETag"].strip('"'))
+            self.live[file.key] = entry_of(file, sent.etag, sent.version_id)
             self.uploaded += 1
 
-    def _delete(self, keys: tuple[str, ...]) -> None:
-        for start in range(0, len(keys), _DELETE_BATCH):
-            self.ctx.fence.check_stop()
-            batch = keys[start : start + _DELETE_BATCH]
-            try:
-                answer = self.ctx.aws.s3.delete_objects(
-                    Bucket=self.bucket, Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True}
-                )
-            except (ClientError, BotoCoreError) as error:
-                raise PublishError(self.bucket, batch[0], error) from error
-            errors = answer.get("Errors", [])
-            failed = {error.get("Key", "") for error in errors}
-            for key in batch:
-                if key not in failed:
-                    self.live.pop(key, None)
-                    self.deleted += 1
-            if errors:
-                cause = ClientError({"Error": {k: str(errors[0].get(k, "")) for k in ("Code", "Message")}}, "Delete")  # type: ignore[typeddict-item]
-                raise PublishError(self.bucket, errors[0].get("Key", ""), cause)
+    def _renew(self, lease: Lease) -> None:
+        if lease.is_due:
+            with self.lock:
+                manifest = self._manifest(complete=False, reconcile=True, held=True)
+            lease.renew(manifest)
 
-    def _book(self, *, complete: bool, reconcile: bool) -> None:
-        bucket, key = self.ctx.settings.artifacts_bucket, manifest_key(self.ctx.settings.client_id)
-        manifest = Manifest(
-            client_id=self.ctx.settings.client_id,
+    def _delete(self, keys: tuple[str, ...], lease: Lease) -> None:
+        for start in range(0, len(keys), _DELETE_BATCH):
+            self._check(lease)
+            self._renew(lease)
+            left = list(keys[start : start + _DELETE_BATCH])
+            self.touched = True
+            self.unsure = True
+            try:
+                patiently(lambda left=left: self._delete_batch(left), lambda: self._check(lease))  # type: ignore[misc]
+            except AwsError as error:
+                raise PublishError.of(self.site.bucket, left[0], error) from error
+            self.unsure = False
+
+    def _delete_batch(self, left: list[str]) -> None:
+        """Deletes the keys and takes them off the list. Raises ClientError, also for one that S3 could not delete."""
+        answer = self.site.s3.delete_objects(
+            Bucket=self.site.bucket, Delete={"Objects": [{"Key": key} for key in left], "Quiet": True}
+        )
+        failed = {error.get("Key", ""): error for error in answer.get("Errors", [])}
+        for key in [key for key in left if key not in failed]:
+            left.remove(key)
+            self.live.pop(key, None)
+            self.deleted += 1
+        for error in failed.values():
+            text = {k: str(error.get(k, "")) for k in ("Code", "Message")}
+            raise ClientError({"Error": text}, "DeleteObjects")  # type: ignore[typeddict-item]
+
+    def _manifest(self, *, complete: bool, reconcile: bool, held: bool = False) -> Manifest:
+        return Manifest(
+            client_id=self.site.client_id,
             deployment_id=self.id,
             commit=self.commit,
             complete=complete,
             created_at=self.now,
             reconcile=reconcile,
+            holder=self.site.holder if held else None,
             files=dict(sorted(self.live.items())),
         )
-        try:
-            self.ctx.aws.s3.put_object(Bucket=bucket, Key=key, Body=manifest.to_bytes(), ContentType="application/gzip")
-        except (ClientError, BotoCoreError) as error:
-            raise PublishError(bucket, key, error) from error
 
-    def _book_after_failure(self, *, reconcile: bool) -> None:
+    @contextmanager
+    def _given_back(self, seen: Seen, lease: Lease) -> Iterator[None]:
+        """Gives the site back if what is done inside fails."""
+        try:
+            yield
+        except SiteTaken:
+            raise
+        except BaseException as error:
+            if not (isinstance(error, StepStopped) and error.reason is StopReason.CLAIM_LOST):
+                stopped = isinstance(error, (StepStopped, Fenced))
+                self._give_back(seen, lease, reconcile=not stopped or self.unsure)
+            raise
+
+    def _give_back(self, seen: Seen, lease: Lease, *, reconcile: bool) -> None:
+        if seen.manifest is not None and not self.touched:
+            manifest = seen.manifest.model_copy(update={"holder": None})
+        else:
+            manifest = self._manifest(complete=False, reconcile=reconcile)
         try:
             # After an interrupt the generation is the newer command's, the claim is still ours.
-            self.ctx.fence.verify(any_generation=True)
-            self._book(complete=False, reconcile=reconcile)
-        except (PublishError, Fenced, StepStopped, ClientError, BotoCoreError) as error:
-            self.ctx.log("the manifest could not be written", level="error", error=str(error))
+            self.site.guard.verify(any_generation=True)
+            lease.give_back(manifest)
+        except (PublishError, Fenced, StepStopped, *AwsError) as error:
+            self.site.log("the manifest could not be written", level="error", error=str(error))
 
 
-def read_manifest(ctx: StepContext) -> Manifest | None:
-    """The books of the site; None if there are none, or none that can be read."""
-    bucket, key = ctx.settings.artifacts_bucket, manifest_key(ctx.settings.client_id)
-    log: Callable[..., None] = ctx.log
-    try:
-        body = ctx.aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        manifest = Manifest.from_bytes(body)
-    except (ClientError, BotoCoreError, ValueError) as error:
-        log("no manifest that can be read: the bucket is listed", key=key, error=str(error)[:300])
-        return None
-    return manifest if manifest.client_id == ctx.settings.client_id else None
+def _raise_worst(workers: Sequence[Future[None]]) -> None:
+    errors = [error for worker in workers if (error := worker.exception()) is not None]
+    # A stop explains what else failed; so does a site that was taken over.
+    for kind in (StepStopped, SiteTaken, BaseException):
+        for error in errors:
+            if isinstance(error, kind):
+                raise error
 
 
-__all__ = ["Outcome", "PublishError", "deployment_id", "live_keys", "publish", "read_manifest"]
+__all__ = [
+    "Outcome",
+    "Publish",
+    "PublishError",
+    "deployment_id",
+    "list_bucket",
+    "live_keys",
+    "publish",
+    "read_manifest",
+]

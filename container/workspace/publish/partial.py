@@ -17,6 +17,9 @@ _STATE = "dist-state.json"
 _PUBLIC = "public"
 """Astro and Vite copy this folder into dist as it is, before they do anything else."""
 
+_JUDGED_BYTES = 32 * 2**20
+"""A larger file is whole only if `public` has the same: its format would be judged in memory."""
+
 
 @dataclass(frozen=True)
 class DistState:
@@ -73,17 +76,29 @@ def whole(files: list[LocalFile], *, live: Collection[str], public: Path) -> lis
         live: keys that are live already.
         public: the site's folder of static files.
     """
-    contents = {file.key: file.path.read_bytes() for file in files if not _is_scratch(file.key)}
-    files = [file for file in files if file.key in contents]
-    pages = [file for file in files if is_html(file.key) and is_whole_page(contents[file.key])]
-    newest_page = max((file.path.stat().st_mtime_ns for file in pages), default=0)
-    kept = {
-        file.key: file
-        for file in files
-        if not is_html(file.key) and _is_proved(file, contents[file.key], public, newest_page)
-    }
-    kept |= {file.key: file for file in pages}
-    wanted = {key: references(key, contents[key]) for key in kept}
+    kept: dict[str, LocalFile] = {}
+    wanted: dict[str, set[str]] = {}
+    newest_page = 0
+    others = []
+    for file in files:
+        if _is_scratch(file.key):
+            continue
+        if not is_html(file.key):
+            others.append(file)
+        # One content at a time: a site's together may be more than the task's memory.
+        elif file.size <= _JUDGED_BYTES and is_whole_page(content := file.path.read_bytes()):
+            kept[file.key] = file
+            wanted[file.key] = references(file.key, content)
+            newest_page = max(newest_page, file.path.stat().st_mtime_ns)
+    for file in others:
+        if file.size <= _JUDGED_BYTES:
+            content = file.path.read_bytes()
+            proved, needs = _is_proved(file, content, public, newest_page), references(file.key, content)
+        else:
+            proved, needs = _digest(public / file.key) == file.md5, set[str]()
+        if proved:
+            kept[file.key] = file
+            wanted[file.key] = needs
     # Scripts import each other in circles: take away what cannot work until nothing more falls.
     while broken := [key for key in kept if not all(ref in kept or ref in live for ref in wanted[key])]:
         for key in broken:
@@ -107,7 +122,8 @@ def _is_scratch(key: str) -> bool:
 def _digest(path: Path) -> str | None:
     if path.is_symlink() or not path.is_file():
         return None
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _write(tmp: Path, state: DistState) -> None:

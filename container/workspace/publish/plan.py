@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from contracts.manifest import Manifest, ManifestEntry
-from workspace.publish.content import LocalFile, is_hashed, is_html
+from workspace.publish.content import SiteFile, is_hashed, is_html
 
 UNKNOWN = ""
 """The headers of an object that is in the bucket but not in the books."""
@@ -23,7 +23,7 @@ class Listed:
 class Plan:
     """What to do, in order: `phases`, then `deletes`."""
 
-    phases: tuple[tuple[LocalFile, ...], ...]
+    phases: tuple[tuple[SiteFile, ...], ...]
     """Uploads. A phase begins when the one before is done: hashed assets, other files, pages, the root page."""
     deletes: tuple[str, ...]
     settled: Mapping[str, ManifestEntry]
@@ -40,11 +40,11 @@ class Plan:
 
 def needs_listing(manifest: Manifest | None) -> bool:
     """Whether the books cannot be trusted, and the bucket has to be listed."""
-    return manifest is None or manifest.reconcile
+    return manifest is None or manifest.reconcile or manifest.holder is not None
 
 
 def make_plan(
-    files: Iterable[LocalFile], manifest: Manifest | None, listing: Mapping[str, Listed] | None, now: int
+    files: Iterable[SiteFile], manifest: Manifest | None, listing: Mapping[str, Listed] | None, now: int
 ) -> Plan:
     """Compares a build with what is live.
 
@@ -77,10 +77,15 @@ def make_plan(
     )
 
 
-def entry_of(file: LocalFile, etag: str | None) -> ManifestEntry:
-    """The books' entry of an uploaded file."""
+def entry_of(file: SiteFile, etag: str | None, version_id: str | None = None) -> ManifestEntry:
+    """The books' entry of a file that was sent."""
     return ManifestEntry(
-        md5=file.md5, size=file.size, content_type=file.content_type, cache_control=file.cache_control, etag=etag
+        md5=file.md5,
+        size=file.size,
+        content_type=file.content_type,
+        cache_control=file.cache_control,
+        etag=etag,
+        version_id=version_id,
     )
 
 
@@ -106,7 +111,7 @@ def _live(manifest: Manifest | None, listing: Mapping[str, Listed] | None) -> di
     return found
 
 
-def _same(file: LocalFile, entry: ManifestEntry | None) -> bool:
+def _same(file: SiteFile, entry: ManifestEntry | None) -> bool:
     return entry is not None and (file.md5, file.content_type, file.cache_control) == (
         entry.md5,
         entry.content_type,
@@ -114,8 +119,8 @@ def _same(file: LocalFile, entry: ManifestEntry | None) -> bool:
     )
 
 
-def _phases(files: Iterable[LocalFile]) -> tuple[tuple[LocalFile, ...], ...]:
-    phases: tuple[list[LocalFile], ...] = ([], [], [], [])
+def _phases(files: Iterable[SiteFile]) -> tuple[tuple[SiteFile, ...], ...]:
+    phases: tuple[list[SiteFile], ...] = ([], [], [], [])
     for file in sorted(files, key=lambda file: file.key):
         phases[_rank(file.key)].append(file)
     return tuple(tuple(phase) for phase in phases)

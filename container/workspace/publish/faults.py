@@ -1,0 +1,93 @@
+"""What can go wrong between a publish and S3, and how long a fault that passes is sat out."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as ConnectError
+
+PATIENCE_SECONDS = 45.0
+"""A request is repeated for so long, besides botocore's own four repetitions. These come within seconds, and all requests
+of a client share one quota of them (botocore, `retries/quota.py`): a burst of SlowDown for 16 threads uses it up."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
+
+_PASSING = {
+    "InternalError",
+    "OperationAborted",
+    "RequestTimeout",
+    "RequestTimeTooSkewed",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+}
+
+AwsError = (ClientError, BotoCoreError, Boto3Error)
+"""What boto3 raises; Boto3Error comes from its transfer manager."""
+
+T = TypeVar("T")
+
+
+class PublishError(Exception):
+    """S3 refused or did not answer, a file could not be read, or the publish may not be."""
+
+    def __init__(self, bucket: str, key: str, code: str, text: str) -> None:
+        super().__init__(text)
+        self.bucket, self.key, self.code = bucket, key, code
+
+    @classmethod
+    def of(cls, bucket: str, key: str, error: Exception) -> "PublishError":
+        """The error of a request for an object, or of the file that it should have become."""
+        code, text = type(error).__name__, str(error)
+        if isinstance(error, ClientError):
+            code = str(error.response.get("Error", {}).get("Code", code))
+            text = str(error.response.get("Error", {}).get("Message", text))
+        return cls(bucket, key, code, f"s3://{bucket}/{key}: {code}: {text}")
+
+
+class SiteTaken(PublishError):
+    """Another publisher has the site, or took it over from this one."""
+
+
+def code_of(error: BaseException) -> str:
+    """S3's error code, or the status (`304`) where an answer has no body."""
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same request may succeed a little later."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return code_of(error) in _PASSING or status >= 500 or status == 429
+    if isinstance(error, Boto3Error) and error.__context__ is not None:
+        return is_passing(error.__context__)
+    return isinstance(error, (ConnectError, HTTPClientError, IncompleteReadError))
+
+
+def patiently(request: Callable[[], T], check: Callable[[], None]) -> T:
+    """The request's answer. Faults that pass are sat out; `check` is called in between and may raise.
+
+    Raises what the request raises.
+    """
+    until, pause = time.monotonic() + PATIENCE_SECONDS, _FIRST_PAUSE
+    while True:
+        try:
+            return request()
+        except AwsError as error:
+            if not is_passing(error) or time.monotonic() + pause > until:
+                raise
+        # Spread: what was slowed down together must not come back together.
+        _sleep(pause * random.uniform(0.5, 1.0), check)  # noqa: S311 - no secret
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _sleep(seconds: float, check: Callable[[], None]) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        check()
+        time.sleep(min(left, 0.25))
+    check()

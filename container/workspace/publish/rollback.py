@@ -1,0 +1,160 @@
+"""Makes an older deployment live again, by copies within the bucket: nothing is built, nothing is sent.
+
+A rollback is a deployment of its own, so that it can be rolled back too, and the next publish plans on it as on any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from contracts.manifest import Manifest
+from contracts.names import deployment_key
+from workspace.publish.content import StoredFile
+from workspace.publish.execute import THREADS, Outcome, Publish
+from workspace.publish.faults import AwsError, PublishError, code_of, patiently
+from workspace.publish.plan import Plan
+from workspace.publish.site import Guard, Open, Site
+from workspace.publish.transfer import COPY_BYTES
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+FEW = 50
+"""Up to so many versions are asked for one by one; for more, the listing of all versions takes fewer requests."""
+
+_NAMED = 5
+_GONE = {"404", "NoSuchVersion", "NoSuchKey", "405", "MethodNotAllowed"}
+"""HeadObject's answer has no body, so its code is the status: 404, and 405 for a delete marker."""
+
+
+class RollbackRefused(PublishError):
+    """The deployment cannot be made live again. Nothing of the site was changed."""
+
+
+def read_deployment(s3: S3Client, artifacts: str, client_id: str, deployment_id: str) -> Manifest:
+    """A deployment's own manifest. Raises RollbackRefused (it has none any more, or none that can be read), PublishError."""
+    key = deployment_key(client_id, deployment_id)
+    try:
+        body = patiently(lambda: s3.get_object(Bucket=artifacts, Key=key)["Body"].read(), lambda: None)
+        return Manifest.from_bytes(body)
+    except AwsError as error:
+        if code_of(error) not in _GONE:
+            raise PublishError.of(artifacts, key, error) from error
+        raise _refused(artifacts, key, f"The deployment {deployment_id} has no manifest (any more).") from error
+    except ValueError as error:
+        raise _refused(artifacts, key, f"The manifest of {deployment_id} cannot be read: {error}") from error
+
+
+def roll_back(
+    s3: S3Client,
+    *,
+    bucket: str,
+    artifacts: str,
+    client_id: str,
+    target: Manifest,
+    log: Callable[..., None],
+    progress: Callable[[str], None],
+    guard: Guard | None = None,
+) -> Outcome:
+    """Makes the site hold the files of `target` again. Waits for a publish that is under way.
+
+    Args:
+        s3: needs s3:GetObject, s3:GetObjectVersion, s3:PutObject, s3:DeleteObject on the site, s3:ListBucket and
+            s3:ListBucketVersions on its bucket, s3:GetObject and s3:PutObject on the manifests.
+        bucket: holds the site.
+        artifacts: holds the manifests.
+        client_id: whose site.
+        target: the deployment's own manifest.
+        log: as `StepContext.log`.
+        progress: a line for a human.
+        guard: what may stop it; None: only a signal.
+
+    Raises RollbackRefused before anything of the site is changed; PublishError, after which the next publish or rollback
+    compares the whole bucket.
+    """
+    # No session's id has a slash, and two rollbacks are two holders.
+    holder = f"rollback/{token_hex(4)}"
+    site = Site(s3, bucket, artifacts, client_id, holder, guard or Open(), log, progress)
+    key = deployment_key(client_id, target.deployment_id)
+    if target.client_id != client_id:
+        raise _refused(artifacts, key, f"The deployment {target.deployment_id} is one of {target.client_id}.")
+    if not target.complete:
+        raise _refused(artifacts, key, f"The deployment {target.deployment_id} is not a whole site.")
+    return Publish(site, files_of(target), target.commit, examine=lambda plan: _examine(site, plan)).run()
+
+
+def files_of(target: Manifest) -> list[StoredFile]:
+    """What a deployment consists of; without the assets of older ones that it left in grace."""
+    return [
+        StoredFile(key, entry.version_id, entry.md5, entry.size, entry.content_type, entry.cache_control)
+        for key, entry in sorted(target.files.items())
+        if entry.retired_at is None
+    ]
+
+
+def _examine(site: Site, plan: Plan) -> None:
+    """Refuses what would fail halfway. Raises RollbackRefused, PublishError, StepStopped."""
+    copies = [file for phase in plan.phases for file in phase if isinstance(file, StoredFile)]
+    if unknown := [file.key for file in copies if file.version_id is None]:
+        raise _refused(site.bucket, unknown[0], f"Their older versions are not known: {_names(unknown)}.")
+    if large := [file.key for file in copies if file.size > COPY_BYTES]:
+        raise _refused(site.bucket, large[0], f"S3 copies no object above 5 GB within a bucket: {_names(large)}.")
+    if gone := _gone(site, copies):
+        raise _refused(site.bucket, gone[0], f"Their older versions are not stored any more: {_names(gone)}.")
+
+
+def _gone(site: Site, copies: Sequence[StoredFile]) -> list[str]:
+    if len(copies) > FEW:
+        there = _versions(site)
+        return [file.key for file in copies if (file.key, file.version_id) not in there]
+    if not copies:
+        return []
+    with ThreadPoolExecutor(min(THREADS, len(copies))) as pool:
+        found = list(pool.map(lambda file: _is_there(site, file), copies))
+    return [file.key for file, there in zip(copies, found, strict=True) if not there]
+
+
+def _is_there(site: Site, file: StoredFile) -> bool:
+    def head() -> Any:
+        return site.s3.head_object(Bucket=site.bucket, Key=file.key, VersionId=file.version_id or "")
+
+    try:
+        patiently(head, site.guard.check_stop)
+    except AwsError as error:
+        # 400: an id that is none of this bucket's.
+        if isinstance(error, ClientError) and code_of(error) in _GONE | {"400", "NoSuchVersion"}:
+            return False
+        raise PublishError.of(site.bucket, file.key, error) from error
+    return True
+
+
+def _versions(site: Site) -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    more: dict[str, str] = {}
+    while True:
+        site.guard.check_stop()
+        try:
+            page: Any = patiently(
+                lambda more=more: site.s3.list_object_versions(Bucket=site.bucket, **more),  # type: ignore[misc]
+                site.guard.check_stop,
+            )
+        except AwsError as error:
+            raise PublishError.of(site.bucket, "", error) from error
+        found |= {(item["Key"], item["VersionId"]) for item in page.get("Versions", [])}
+        if not page.get("IsTruncated"):
+            return found
+        more = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+
+
+def _names(keys: Sequence[str]) -> str:
+    rest = len(keys) - _NAMED
+    return ", ".join(keys[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _refused(bucket: str, key: str, text: str) -> RollbackRefused:
+    return RollbackRefused(bucket, key, "RollbackRefused", text)

@@ -1,0 +1,70 @@
+"""What a publish works with: a site's two buckets, in whose name it publishes, and what may stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from contracts.names import manifest_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from workspace.context import StepContext
+
+
+class Guard(Protocol):
+    """What a publish asks before it writes. `context.Fence` is one."""
+
+    def verify(self, *, any_generation: bool = False) -> object:
+        """Whether the publisher still may write. Raises Fenced."""
+
+    def check_stop(self) -> None:
+        """Raises StepStopped if the publish has to end. Cheap."""
+
+
+class Open:
+    """The guard of who answers to no session: a rollback."""
+
+    def verify(self, *, any_generation: bool = False) -> None:
+        """Nothing shuts it out but the manifest's holder."""
+
+    def check_stop(self) -> None:
+        """Nothing stops it but a signal."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One client's site, as one publisher sees it."""
+
+    s3: S3Client
+    bucket: str
+    """Holds the site itself."""
+    artifacts: str
+    """Holds the manifests."""
+    client_id: str
+    holder: str
+    """In whose name the site is taken. Who has the same may take it over at once."""
+    guard: Guard
+    log: Callable[..., None] = field(repr=False)
+    progress: Callable[[str], None] = field(repr=False)
+
+    @property
+    def manifest_key(self) -> str:
+        """Where the live manifest is, in the bucket `artifacts`."""
+        return manifest_key(self.client_id)
+
+    @classmethod
+    def of(cls, ctx: StepContext) -> Site:
+        """The site of a step, taken in the name of its session."""
+        return cls(
+            s3=ctx.aws.s3,
+            bucket=ctx.settings.site_bucket,
+            artifacts=ctx.settings.artifacts_bucket,
+            client_id=ctx.settings.client_id,
+            holder=ctx.session.session_id,
+            guard=ctx.fence,
+            log=ctx.log,
+            progress=ctx.progress,
+        )
