@@ -25,6 +25,11 @@ class Live:
         """The deployment that made the bucket what it is."""
         return self.manifest.deployment_id
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the bucket is, as far as is known, what the deployment made it."""
+        return self.manifest.complete and not self.manifest.reconcile
+
     def remarks(self) -> list[str]:
         """What is not as it should be, for a person."""
         said = []
@@ -69,32 +74,36 @@ class History:
         return is_complete(record) and not self.is_live(record)
 
     def previous(self) -> DeploymentRecord:
-        """The last complete deployment before the live one. Raises CannotRollBack."""
-        live = self._live()
+        """The last complete deployment before the live one; the last of all if the books of the site are lost.
+
+        Raises CannotRollBack.
+        """
         for record in self.records:
-            if record.deployment_id < live.id and is_complete(record):
+            if is_complete(record) and (self.live is None or record.deployment_id < self.live.id):
                 return record
+        if self.live is None:
+            raise CannotRollBack(
+                f"Nothing of {self.site.client_id} is published.", "Send a message: its run publishes the site."
+            )
         raise CannotRollBack(
-            f"There is nothing to go back to: no complete deployment before the live one ({live.id}).",
-            f"`sitewright deployments --client {self.site.client_id}` lists what there is.",
+            f"There is nothing to go back to: no complete deployment before the live one ({self.live.id}).",
+            self.where_to_look,
         )
 
     def chosen(self, deployment_id: str) -> DeploymentRecord:
         """The deployment of this id, if a rollback can go there. Raises CannotRollBack."""
-        live, remedy = (
-            self._live(),
-            f"`sitewright deployments --client {self.site.client_id}` lists the ones there are.",
-        )
         found = next((record for record in self.records if record.deployment_id == deployment_id), None)
         if found is None:
-            raise CannotRollBack(f"There is no deployment {deployment_id!r} of {self.site.client_id}.", remedy)
-        if live.manifest.complete and not live.manifest.reconcile:
+            raise CannotRollBack(
+                f"There is no deployment {deployment_id!r} of {self.site.client_id}.", self.where_to_look
+            )
+        if self.live is not None and self.live.is_whole:
             now = next((record for record in self.records if self.is_live(record)), None)
             if self.is_live(found) or (now is not None and now.rolled_back_to == deployment_id):
-                through = "" if self.is_live(found) else f", by the rollback {live.id}"
+                through = "" if self.is_live(found) else f", by the rollback {self.live.id}"
                 raise CannotRollBack(f"{deployment_id} is live already{through}.", "There is nothing to do.")
         if not found.deploy_success:
-            raise CannotRollBack(f"{deployment_id} failed: there is nothing whole to go back to.", remedy)
+            raise CannotRollBack(f"{deployment_id} failed: there is nothing whole to go back to.", self.where_to_look)
         if not is_complete(found):
             raise CannotRollBack(
                 f"{deployment_id} is beyond the retention: the newest {DEPLOYMENTS_KEPT} deployments can be restored.",
@@ -102,12 +111,10 @@ class History:
             )
         return found
 
-    def _live(self) -> Live:
-        if self.live is None:
-            raise CannotRollBack(
-                f"Nothing of {self.site.client_id} is published.", "Send a message: its run publishes the site."
-            )
-        return self.live
+    @property
+    def where_to_look(self) -> str:
+        """The remedy of most mistakes."""
+        return f"`sitewright deployments --client {self.site.client_id}` lists what there is."
 
 
 def is_complete(record: DeploymentRecord) -> bool:

@@ -168,7 +168,7 @@ def rollback(
 ) -> None:
     """Makes an earlier deployment live again; the exit code is 0 only if that is done."""
     with _access(aws, region) as access:
-        done = undo.roll_back(access, client, to)
+        done = undo.roll_back(access, client, to, _say)
     if as_json:
         print(json.dumps(done.as_json(), ensure_ascii=False))
     else:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from moto import mock_aws
 from workspace.errors import StepStopped, StopReason
-from workspace.publish import execute
 from workspace.publish.content import IMMUTABLE, scan
 from workspace.publish.execute import Outcome, publish
 
@@ -105,7 +104,9 @@ def test_a_stop_between_files_is_booked_and_the_rest_follows(site: Site) -> None
     write(site.folder / "dist", {"index.html": "<html>2</html>", "new.txt": "n"})
 
     sent: list[str] = []
-    site.clients.s3.meta.events.register("before-parameter-build.s3.PutObject", lambda params, **_: sent.append(params["Key"]))
+    site.clients.s3.meta.events.register(
+        "before-parameter-build.s3.PutObject", lambda params, **_: sent.append(params["Key"])
+    )
 
     def stop_at_the_page() -> None:
         if "new.txt" in sent:
