@@ -1,7 +1,7 @@
 """Where a site's deployments are: found through the site's registration, on the local stack and on AWS alike."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ class Access:
     ssm: "SSMClient"
     where: str
     """For a person."""
+    cloudfront: Callable[[], Any] | None = None
+    """Makes the client; the local stack has no such sites."""
 
     @classmethod
     def local(cls, info: dict[str, Any]) -> "Access":
@@ -59,6 +61,7 @@ class Access:
                 session.resource("dynamodb", config=config),
                 session.client("ssm", config=config),
                 region,
+                lambda: session.client("cloudfront", config=config),
             )
 
     def site(self, client_id: str) -> SiteEntry:

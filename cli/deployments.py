@@ -112,6 +112,11 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
         raise NotDone(
             f"The rollback broke off: {error}.", "Repeat it; the next publish or rollback completes the site."
         ) from error
+    if past.live is not None and done.deployment_id == past.live.id:
+        raise CannotRollBack(
+            f"The live site is what {target.deployment_id} was already: nothing had to be changed.",
+            f"Choose an older one with --to. {past.where_to_look}",
+        )
     record = _record(site, target, rollback.files_of(manifest), done)
     try:
         access.dynamodb.Table(site.deployments_table).put_item(Item=record.to_item())
@@ -120,7 +125,29 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
             f"The site is as {target.deployment_id} left it, but that could not be recorded: {error}.",
             f"It is live as {record.deployment_id}; `sitewright deployments` will not list it.",
         ) from error
+    _invalidate(access, record, site)
     return RolledBack(site, record, time.monotonic() - began)
+
+
+def _invalidate(access: Access, record: DeploymentRecord, site: SiteEntry) -> None:
+    """Has CloudFront forget its copies: one wildcard counts as one path (CloudFront developer guide, "Pay for file
+    invalidation"). Raises NotDone.
+    """
+    if site.distribution_id is None or access.cloudfront is None:
+        return
+    try:
+        access.cloudfront().create_invalidation(
+            DistributionId=site.distribution_id,
+            InvalidationBatch={
+                "CallerReference": record.deployment_id,
+                "Paths": {"Quantity": 1, "Items": ["/*"]},
+            },
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise NotDone(
+            f"{record.rolled_back_to} is restored, but CloudFront may still serve newer copies: {error}.",
+            f"Invalidate /* of the distribution {site.distribution_id}.",
+        ) from error
 
 
 def _record(site: SiteEntry, target: DeploymentRecord, files: Sequence[StoredFile], done: Outcome) -> DeploymentRecord:

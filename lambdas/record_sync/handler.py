@@ -101,8 +101,11 @@ def keep(client_id: str, bucket: str, deployment_id: str | None, needed_since: i
     raise ManifestChangedError(f"the manifest of {client_id} changed {ATTEMPTS} times under the check")
 
 
-def write_record(request: Request, deployment_id: str, books: Books, now: int) -> DeploymentRecord:
-    """Puts the deployment's record; a repetition puts the same again."""
+def write_record(request: Request, deployment_id: str, books: Books, now: int) -> DeploymentRecord | None:
+    """Puts the deployment's record; a repetition puts the same again. None if the record is another command's.
+
+    A publish that found nothing to change is the deployment that is live already, which may be a rollback's.
+    """
     build = request.build
     record = DeploymentRecord(
         client_id=request.client_id,
@@ -123,12 +126,21 @@ def write_record(request: Request, deployment_id: str, books: Books, now: int) -
         due=books.due,
         manifest_key=deployment_key(request.client_id, deployment_id) if build.deploy_success else None,
     )
-    table(settings().need("DEPLOYMENTS_TABLE")).put_item(Item=record.to_item())
+    try:
+        table(settings().need("DEPLOYMENTS_TABLE")).put_item(
+            Item=record.to_item(),
+            ConditionExpression="attribute_not_exists(deploymentId) OR (sessionId = :session AND commandId = :command)",
+            ExpressionAttributeValues={":session": request.session_id, ":command": request.command_id},
+        )
+    except ClientError as error:
+        if error_code(error) != "ConditionalCheckFailedException":
+            raise
+        return None
     return record
 
 
 def note_drift(client_id: str, deployment_id: str, books: Books) -> None:
-    """A skipped build is no deployment: what its check found belongs to the one that is live, if that has a record."""
+    """Who made no deployment has no record: what the check found belongs to the one that is live, if that has one."""
     if not books.drift:
         return
     try:
@@ -153,11 +165,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     earlier = retention.read(deployments, request.client_id)
     books = keep(request.client_id, request.site_bucket, build.deployment_id, retention.needed_since(earlier))
     deployment_id = build.deployment_id or books.manifest.deployment_id
-    record = None
-    if build.skipped:
+    record = None if build.skipped else write_record(request, deployment_id, books, now)
+    if record is None:
         note_drift(request.client_id, deployment_id, books)
-    else:
-        record = write_record(request, deployment_id, books, now)
     result = SyncResult(
         deployment_id=deployment_id,
         files=books.files,

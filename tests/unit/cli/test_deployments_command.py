@@ -318,3 +318,47 @@ def test_a_manifest_that_is_gone_is_said(account: Account) -> None:
     assert "20260101T000000000Z-one" in refusal("rollback").message
     assert account.live() == two
     assert account.pages() == TWO
+
+
+def test_the_same_site_again_is_no_deployment(account: Account) -> None:
+    account.publish("20260101T000000000Z-one", ONE)
+    two = account.publish("20260101T000000001Z-two", ONE, commit="commit-20260101T000000000Z-one")
+    error = refusal("rollback")
+    assert "what 20260101T000000000Z-one was already" in error.message
+    assert account.live() == two
+    assert set(account.records()) == {"20260101T000000000Z-one", "20260101T000000001Z-two"}
+    assert account.records()["20260101T000000001Z-two"].rolled_back_to is None
+
+
+def test_lost_books_are_made_up_for(account: Account) -> None:
+    account.publish("20260101T000000000Z-one", ONE)
+    account.publish("20260101T000000001Z-two", TWO)
+    account.s3.delete_object(Bucket=ARTIFACTS, Key=manifest_key("amelia"))
+    assert run("rollback", "--to", "20260101T000000000Z-one").exit_code == 0
+    assert account.pages() == ONE
+
+
+def test_cloudfront_is_told(account: Account) -> None:
+    cloudfront = boto3.client("cloudfront", REGION)
+    origin = {"Id": "o", "DomainName": "x.example.com", "CustomOriginConfig": {"HTTPPort": 80, "HTTPSPort": 443}}
+    origin["CustomOriginConfig"]["OriginProtocolPolicy"] = "http-only"  # type: ignore[index]
+    config: Any = {
+        "CallerReference": "x",
+        "Origins": {"Quantity": 1, "Items": [origin]},
+        "DefaultCacheBehavior": {"TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all"},
+        "Comment": "",
+        "Enabled": True,
+    }
+    made = cloudfront.create_distribution(DistributionConfig=config)["Distribution"]["Id"]
+    entry = ENTRY.model_copy(update={"distribution_id": made})
+    name = f"{SITE_PARAMETER_PREFIX}amelia"
+    boto3.client("ssm", REGION).put_parameter(Name=name, Value=entry.to_json(), Type="String", Overwrite=True)
+    account.publish("20260101T000000000Z-one", ONE)
+    account.publish("20260101T000000001Z-two", TWO)
+    assert run("rollback").exit_code == 0
+    [invalidation] = cloudfront.list_invalidations(DistributionId=made)["InvalidationList"]["Items"]
+    found = cloudfront.get_invalidation(DistributionId=made, Id=invalidation["Id"])["Invalidation"]
+    assert found["InvalidationBatch"]["Paths"]["Items"] == ["/*"]
+    cloudfront.delete_distribution(Id=made, IfMatch=cloudfront.get_distribution(Id=made)["ETag"])
+    error = refusal("rollback")
+    assert "CloudFront may still serve" in error.message

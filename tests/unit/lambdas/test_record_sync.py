@@ -184,6 +184,32 @@ def test_a_skipped_build_is_no_deployment_but_its_check_counts(world: World) -> 
     assert (record.commit, record.drift, record.drift_count) == ("abc", ["index.html"], 1)
 
 
+def test_a_publish_that_changed_nothing_leaves_the_record_of_whose_deployment_is_live(world: World) -> None:
+    rollback = DeploymentRecord(
+        client_id="amelia",
+        deployment_id="d1",
+        session_id="rollback",
+        command_id="rollback-to-d0",
+        commit="abc",
+        created_at=NOW,
+        deploy_success=True,
+        files=1,
+        bytes=1,
+        uploaded=7,
+        deleted=0,
+        unchanged=0,
+        rolled_back_to="d0",
+        manifest_key=deployment_key("amelia", "d1"),
+    )
+    world.deployments.put_item(Item=rollback.to_item())
+    world.book("d1", files={"index.html": world.put("index.html")})
+    assert world.run("d1")["driftCount"] == 0
+    assert world.record("d1") == rollback
+    world.put("strange.html")
+    world.run("d1")
+    assert world.record("d1") == rollback.model_copy(update={"drift": ["strange.html"], "drift_count": 1})
+
+
 def test_drift_of_a_live_deployment_without_a_record_makes_none(world: World) -> None:
     world.book("d0", files={})
     world.put("strange.html")
