@@ -14,10 +14,10 @@ def deployments(site: Site) -> Json:
 
 
 def test_two_publishes_a_rollback_and_the_next_message(site: Site) -> None:
-    first, answer = site.run('Add a heading "First of two" to the homepage')
+    first, answer = site.run('Add a new heading saying "First of two" to the homepage')
     assert answer["deploySuccess"], answer
     before = site.keys()
-    second, answer = site.run('Add a heading "Second of two" to the homepage', session=first.session_id)
+    second, answer = site.run('Add a new heading saying "Second of two" to the homepage', session=first.session_id)
     assert answer["deploySuccess"], answer
     head = site.git("rev-parse", f"thread-{first.thread}")
     assert "Second of two" in site.page()
@@ -49,7 +49,7 @@ def test_two_publishes_a_rollback_and_the_next_message(site: Site) -> None:
     again = sitewright("rollback", "--client", site.client_id, "--to", done["deploymentId"], check=False)
     assert (again.returncode, again.stderr.count("live already")) == (2, 1)
 
-    third, answer = site.run('Add a heading "Third on top" to the homepage', session=first.session_id)
+    third, answer = site.run('Add a new heading saying "Third on top" to the homepage', session=first.session_id)
     assert answer["deploySuccess"], answer
     page = site.page()
     assert all(text in page for text in ("First of two", "Second of two", "Third on top"))
