@@ -21,6 +21,7 @@ from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.names import modules_key
+from contracts.retention import CACHE, tagging
 from workspace import process
 from workspace.context import ChildResult, StepContext
 
@@ -202,7 +203,8 @@ class Modules:
         try:
             self._pack(archive)
             self.ctx.fence.verify()
-            self.ctx.aws.s3.upload_file(str(archive), self.ctx.settings.artifacts_bucket, key)
+            tags = {"Tagging": tagging(CACHE)}
+            self.ctx.aws.s3.upload_file(str(archive), self.ctx.settings.artifacts_bucket, key, ExtraArgs=tags)
         except (ArchiveError, Boto3Error, ClientError, BotoCoreError, OSError) as error:
             self.ctx.log("node_modules could not be archived", level="warning", key=key, error=str(error))
         finally:

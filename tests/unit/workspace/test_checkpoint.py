@@ -12,6 +12,7 @@ from workspace import archive
 from workspace.context import StepContext
 
 from contracts.errors import ErrorCode
+from contracts.retention import CHECKPOINT, TAG
 from contracts.steps import AgentResult, BuildResult, StepName
 from tests.unit.workspace.core_support import accept, git, read_command, read_session
 from tests.unit.workspace.runner_support import CONVERSATION, World, commit_step, edit, new_world
@@ -102,6 +103,8 @@ def test_only_the_newest_checkpoint_is_kept_and_nothing_new_is_not_uploaded(worl
     world.step(StepName.AGENT)
     first = read_session(world.clients).checkpoint
     assert world.checkpoints() == [first]
+    tags = world.clients.s3.get_object_tagging(Bucket="artifacts", Key=str(first))["TagSet"]
+    assert tags == [{"Key": TAG, "Value": CHECKPOINT}], "the lifecycle rule goes by it"
     world.step(StepName.BUILD)
     assert read_session(world.clients).checkpoint == first, "nothing changed, nothing to upload"
     world.use(build=commit_step())

@@ -13,6 +13,7 @@ from workspace.errors import StepStopped, StopReason
 from workspace.modules import MANAGERS, Modules, NoManager
 from workspace.steps.build import _Build, read_package
 
+from contracts.retention import CACHE, TAG
 from tests.unit.workspace.site_support import Site, make_site, npm_lock, write
 
 SITE = {
@@ -54,7 +55,9 @@ def edit_package(site: Site, **values: Any) -> None:
 def test_a_fresh_workspace_unpacks_what_another_installed(site: Site) -> None:
     assert provide(site) and not provide(site)
     marked = site.folder / "node_modules" / "installed-once.txt"
-    assert len(archives(site)) == 1
+    [archive] = archives(site)
+    tags = site.clients.s3.get_object_tagging(Bucket="artifacts", Key=archive)["TagSet"]
+    assert tags == [{"Key": TAG, "Value": CACHE}], "the lifecycle rule goes by it"
     write(site.folder / "node_modules", {"installed-once.txt": "not in the archive"})
     shutil.rmtree(site.folder / "node_modules")
     assert not provide(site) and not marked.exists()
