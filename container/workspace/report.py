@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,6 +24,8 @@ MAX_LIST_BYTES = 48 * 1024
 MAX_SUMMARY = 16_000
 """Characters of a summary that are kept."""
 
+_Agent = TypeVar("_Agent", bound=AgentResult)
+
 StepResult = AgentResult | BuildResult | PushResult
 
 
@@ -40,7 +43,7 @@ def for_console(result: StepResult) -> StepResult:
     return _shorter(result, RESULT_FILES_LISTED) if isinstance(result, AgentResult) else result
 
 
-def _shorter(result: AgentResult, files: int) -> AgentResult:
+def _shorter(result: _Agent, files: int) -> _Agent:
     kept = _first(result.files_changed, files)
     return result.model_copy(update={"files_changed": kept, "summary": result.summary[:MAX_SUMMARY]})
 

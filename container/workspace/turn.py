@@ -35,10 +35,14 @@ from workspace.stop import Stop
 
 _RECORDED = {
     StepName.AGENT: "agent",
+    StepName.REPAIR: "repair",
     StepName.BUILD: "build",
     StepName.PUSH: "push",
     StepName.SALVAGE: "push",
 }
+
+AGENTS = {StepName.AGENT, StepName.REPAIR}
+"""The steps in which Claude Code is at work: their edits are checkpointed meanwhile."""
 
 _LAST = {StepName.PUSH, StepName.SALVAGE}
 """The steps after which a run has nothing left to save."""
@@ -129,7 +133,7 @@ class Turn:
         run = cast("Callable[[StepContext], StepResult]", step_module(step).run)
         if step in _LAST and self.desk is not None:
             self.desk.push.join()
-        if step is StepName.AGENT and self.desk is not None:
+        if step in AGENTS and self.desk is not None:
             with self.desk.checkpointer.periodically(self.fence, every=self.checkpoint_seconds):
                 return run(ctx)
         return run(ctx)
