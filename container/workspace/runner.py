@@ -120,6 +120,8 @@ class Runner:
             stop = self.signals.follow(Stop())
             over = end.settled and StopReason.INTERRUPT not in turn.stop.reasons
             pulse.follow(turn.store, stop, self.log, idle=True, eager=0.0 if over else EAGER_FOR_SECONDS)
+            if over and turn.desk is not None:
+                turn.desk.cache.start(ClaimFence(turn.store, stop, saving=True))
             try:
                 mail = Waiting(turn, end, inbox, stop, self.settings.idle_seconds).next()
             except (Fenced, StepStopped) as error:
@@ -128,6 +130,9 @@ class Runner:
             except (ClientError, BotoCoreError) as error:
                 self.log("the session cannot be reached", level="error", error=str(error))
                 return EXIT_UNREPORTED
+            finally:
+                if turn.desk is not None:
+                    turn.desk.cache.cancel()
             if mail is None:
                 return EXIT_DONE
             taken, session = mail

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.errors import ErrorCode, ErrorInfo, SfnError
 from contracts.records import SessionRecord
-from contracts.steps import StepName
+from contracts.steps import BuildResult, StepName
 from workspace.ahead import Ahead
 from workspace.aws import Clients
 from workspace.children import ProcessChildren
@@ -136,7 +136,11 @@ class Turn:
         if step in AGENTS and self.desk is not None:
             with self.desk.checkpointer.periodically(self.fence, every=self.checkpoint_seconds):
                 return run(ctx)
-        return run(ctx)
+        result = run(ctx)
+        if not self.stays and self.desk is not None and isinstance(result, BuildResult) and result.build_success:
+            # A workspace that stays does this while it has nothing to do.
+            self.desk.cache.save(self.fence)
+        return result
 
     def finish(self, result: StepResult) -> End:
         """Saves and reports a step that was done. Raises what `ended` takes."""

@@ -80,6 +80,16 @@ def keep(client_id: str, bucket: str, deployment_id: str | None) -> Books:
     raise ManifestChangedError(f"the manifest of {client_id} changed {ATTEMPTS} times under the check")
 
 
+def _record(record: DeploymentRecord, *, if_absent: bool) -> None:
+    """A build that was skipped found its commit live: that deployment's record, if it got one, is another command's."""
+    deployments = table(settings().need("DEPLOYMENTS_TABLE"))
+    condition = {"ConditionExpression": "attribute_not_exists(deploymentId)"} if if_absent else {}
+    try:
+        deployments.put_item(Item=record.to_item(), **condition)
+    except deployments.meta.client.exceptions.ConditionalCheckFailedException:
+        logger.info("the deployment is recorded already", extra={"deploymentId": record.deployment_id})
+
+
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Checks, records the deployment, notes the result on the command, counts."""
@@ -107,7 +117,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         manifest_key=manifest_key(request.client_id),
         ttl=now // 1000 + RECORD_TTL_DAYS * 86_400,
     )
-    table(settings().need("DEPLOYMENTS_TABLE")).put_item(Item=record.to_item())
+    _record(record, if_absent=build.skipped)
     result = SyncResult(
         deployment_id=deployment_id,
         files=books.files,
