@@ -129,7 +129,7 @@ def test_a_broken_checkpoint_falls_back_to_the_clone(world: World, damage: str) 
     accept(world.clients, "cmd-2", 2)
     world.use(agent=edit({"again.html": "2"}))
     assert world.step(StepName.AGENT, "cmd-2", 2) == 0
-    assert world.events("the checkpoint cannot be restored, cloning instead")
+    assert world.events("the checkpoint is damaged, cloning instead")
     assert git(world.root / "site", "rev-parse", "HEAD") == pushed, "what was pushed must be there"
     assert world.remote("rev-parse", "thread-t1") == pushed
 
