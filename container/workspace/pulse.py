@@ -17,8 +17,9 @@ from workspace.session import CLAIM_SECONDS, SessionStore
 from workspace.stop import Stop
 
 REFRESH_SECONDS = 0.5
-EAGER_SECONDS = 0.1
-"""Between two steps of a run the next offer comes within a moment: each is worth some 0.2 s less of waiting."""
+EAGER_SECONDS = (0.02, 0.1)
+"""Between two steps of a run the next offer comes within a moment (here 30 ms, on AWS with a Lambda in between some
+hundred): the first look comes soon, each of the following half as much later again, up to the second value."""
 
 HEARTBEAT_SECONDS = 5.0
 """A sixth of what an offered step may be silent (OFFER_HEARTBEAT_SECONDS of the state machine)."""
@@ -100,7 +101,7 @@ class Pulse(_Ticker):
         """
         self._store, self._stop, self._log, self._idle = store, stop, log, idle
         self._eager_until = self._clock() + eager
-        self._seconds = EAGER_SECONDS if eager else self._every
+        self._seconds = EAGER_SECONDS[0] if eager else self._every
         self._wake.set()
         # After the assignment: a loss in between is noted either on the new one or here.
         if store.lost.is_set():
@@ -118,8 +119,8 @@ class Pulse(_Ticker):
     def _refresh(self) -> bool:
         # The claim's life counts from before the call: the answer may be slow.
         asked = self._clock()
-        if asked > self._eager_until:
-            self._seconds = self._every
+        eager = asked < self._eager_until
+        self._seconds = min(self._seconds * 1.5, EAGER_SECONDS[1]) if eager else self._every
         # One step's: the main thread may go on to the next one meanwhile.
         store, stop, idle = self._store, self._stop, self._idle
         try:
