@@ -138,7 +138,8 @@ class Turn:
                 return run(ctx)
         result = run(ctx)
         if not self.stays and self.desk is not None and isinstance(result, BuildResult) and result.build_success:
-            # A workspace that stays does this while it has nothing to do.
+            # A workspace that stays does this while it has nothing to do. The result outlives an interrupt of it.
+            self.result = result
             self.desk.cache.save(self.fence)
         return result
 
