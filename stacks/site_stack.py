@@ -244,6 +244,7 @@ class SiteStack(Stack):
             site_bucket=self.bucket.bucket_name,
             sessions_table=platform.storage.sessions.table_name,
             idle_seconds=site.idle_seconds,
+            repair_attempts=site.build_repair_attempts,
             agent_seconds=site.agent_timeout_seconds,
             build_seconds=site.build_timeout_seconds,
             push_seconds=site.push_timeout_seconds,

@@ -69,7 +69,7 @@ def test_the_state_machine_is_valid(tmp_path: Path, idle_seconds: int) -> None:
 def test_every_task_is_caught_bounded_and_retried(idle_seconds: int) -> None:
     states = machine(idle_seconds)["States"]
     tasks = {name: state for name, state in states.items() if state["Type"] == "Task"}
-    steps = {"Agent", "Build", "Push", "Salvage"}
+    steps = {"Agent", "Build", "Repair", "Push", "Salvage"}
     fresh = {f"{step}InNewWorkspace" for step in steps} if idle_seconds else set()
     assert set(tasks) == {"WriteCommitMessage", "RecordSync"} | steps | fresh
     for name, state in tasks.items():
