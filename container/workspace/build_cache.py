@@ -17,8 +17,8 @@ from typing import Any
 import zstandard
 from botocore.exceptions import BotoCoreError, ClientError
 
+from contracts import retention
 from contracts.names import modules_key
-from contracts.retention import CACHE, tagging
 from workspace import tarball
 from workspace.aws import Clients
 from workspace.context import Fence
@@ -181,11 +181,15 @@ class _Archive:
             body = s3.get_object(Bucket=self.bucket, Key=self.key, Range=first, IfMatch=head["ETag"])["Body"].read()
             check()
             s3.put_object(
-                Bucket=self.bucket, Key=self.key, Body=body + cache, Metadata=metadata, Tagging=tagging(CACHE)
+                Bucket=self.bucket,
+                Key=self.key,
+                Body=body + cache,
+                Metadata=metadata,
+                Tagging=retention.tagging(retention.CACHE),
             )
             return
         upload = s3.create_multipart_upload(
-            Bucket=self.bucket, Key=self.key, Metadata=metadata, Tagging=tagging(CACHE)
+            Bucket=self.bucket, Key=self.key, Metadata=metadata, Tagging=retention.tagging(retention.CACHE)
         )["UploadId"]
         try:
             copied = s3.upload_part_copy(
