@@ -218,12 +218,8 @@ def test_no_role_of_ours_has_more_than_the_actions_it_uses(templates: dict[str, 
     assert not {a for s in _statements(site, "RunRole") for a in _actions(s)} & {"ecs:StopTask", "events:PutRule"}
     task = _statements(site, "TaskRole")
     on_site = {a for s in task for a in _actions(s) if re.search(r'"Site[0-9A-F]{8}"', json.dumps(s["Resource"]))}
-<<<<<<< HEAD
-    assert on_site == {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListBucket"}
-=======
     writes = {"s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}
     assert on_site == writes | {"s3:GetObject", "s3:ListBucket"}
->>>>>>> 50cad4bc57e31246cb0475011268e7a6691496da
     for template in templates.values():
         for resource in template["Resources"].values():
             if resource["Type"] == "AWS::IAM::Policy":
