@@ -1,21 +1,27 @@
-"""`sitewright`: the local stack from the command line."""
+"""`sitewright`: the local stack from the command line, and the deployments of any."""
 
 import contextlib
 import json
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from datetime import datetime
 from itertools import pairwise
 from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
+from cli import deployments as undo
+from cli.access import Access, refusals
+from cli.history import History
+from contracts.records import DeploymentRecord
 from contracts.site import DEFAULT_CLIENT
 from local.client import FINAL, INSTANT, Client
-from local.errors import Interrupted, LocalError
+from local.errors import BadSetting, Interrupted, LocalError
 from local.stack import down as stop_stack
 from local.stack import home_of, load
 from local.stack import up as start_stack
@@ -103,6 +109,81 @@ def runs(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = F
     for run in found:
         table.add_row(run["client"], run["run"], run["status"], run["started"][:19], str(run["seconds"] or ""))
     out.print(table)
+
+
+ClientOption = Annotated[str, typer.Option("--client", help="clientId")]
+AwsOption = Annotated[bool, typer.Option("--aws", help="a stack deployed to AWS, with your own credentials")]
+RegionOption = Annotated[
+    str | None, typer.Option("--region", help="AWS region; your profile's if left out", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+@app.command()
+def deployments(
+    client: ClientOption = DEFAULT_CLIENT,
+    aws: AwsOption = False,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Lists a site's deployments, newest first, and what is live."""
+    with _access(aws, region) as access:
+        past = undo.history(access, client)
+    if as_json:
+        print(json.dumps(undo.as_json(past), ensure_ascii=False))
+        return
+    # Ids are there to be copied: never cut, whatever the width.
+    first, session = Column("id", no_wrap=True), Column("session", overflow="fold")
+    table = Table(first, "when", "commit", session, "files", "uploaded", "deleted", "drift", "")
+    for record in past.records:
+        table.add_row(
+            record.deployment_id,
+            f"{datetime.fromtimestamp(record.created_at / 1000):%Y-%m-%d %H:%M:%S}",
+            (record.commit or "")[:10],
+            record.session_id if record.rolled_back_to is None else f"rollback to {record.rolled_back_to}",
+            *(str(number) for number in (record.files, record.uploaded, record.deleted, record.drift_count)),
+            _standing(past, record),
+        )
+    out.print(table if past.records else "No deployments yet.")
+    for remark in past.remarks():
+        err.print(remark, highlight=False, soft_wrap=True)
+    out.print(past.site.site_url, highlight=False)
+
+
+def _standing(past: History, record: DeploymentRecord) -> str:
+    if past.is_live(record):
+        return "live"
+    return "can be restored" if past.is_target(record) else "failed" if not record.deploy_success else "gone"
+
+
+@app.command()
+def rollback(
+    client: ClientOption = DEFAULT_CLIENT,
+    to: Annotated[
+        str | None, typer.Option(help="deployment id; the last complete one before the live one if left out")
+    ] = None,
+    aws: AwsOption = False,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Makes an earlier deployment live again; the exit code is 0 only if that is done."""
+    with _access(aws, region) as access:
+        done = undo.roll_back(access, client, to, _say)
+    if as_json:
+        print(json.dumps(done.as_json(), ensure_ascii=False))
+    else:
+        print(f"{done}\n{done.site.site_url}")
+
+
+@contextlib.contextmanager
+def _access(aws: bool, region: str | None) -> Iterator[Access]:
+    if not aws:
+        if region is not None:
+            raise BadSetting("--region is for --aws.", "Add --aws, or leave --region out for the local stack.")
+        yield Access.local(load(home_of()))
+        return
+    with refusals():
+        yield Access.aws(region)
 
 
 @app.command()

@@ -7,7 +7,8 @@ from typing import Self
 from contracts.base import Contract
 
 ASSET_GRACE_MS = 24 * 60 * 60 * 1000
-"""How long a hashed asset stays after the last page that used it is gone: open pages still load it."""
+"""How long a hashed asset stays at least after the last page that used it is gone: open pages still load it. It stays longer
+while a deployment that is kept has it."""
 
 
 LEASE_SECONDS = 60
@@ -32,7 +33,7 @@ class ManifestEntry(Contract):
     retired_at: int | None = None
     """For an asset that the newest build does not have: since when (ms)."""
     due: bool = False
-    """Set by record_sync once the grace is over: the next publish deletes it."""
+    """Set by record_sync once neither an open page nor a rollback can need it: the next publish deletes it."""
 
 
 class Manifest(Contract):

@@ -12,7 +12,14 @@ from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_lambda_event_sources as event_sources
 from constructs import Construct
 
-from contracts.names import EVENT_SOURCE, NOT_STARTED, SITE_PARAMETER_PREFIX, manifest_key, state_machine_name
+from contracts.names import (
+    EVENT_SOURCE,
+    NOT_STARTED,
+    SITE_PARAMETER_PREFIX,
+    deployment_key,
+    manifest_key,
+    state_machine_name,
+)
 from contracts.records import OPEN_INDEX
 from stacks.constructs.alarms import Alarms
 from stacks.constructs.function import Function
@@ -66,7 +73,8 @@ class PlatformStack(Stack):
             event_sources.SqsEventSource(messaging.input, batch_size=10, report_batch_item_failures=True)
         )
         self._allow(function, ["sqs:SendMessage"], [messaging.dead_letters.queue_arn])
-        # TransactWriteItems is authorized by the actions of its parts (DynamoDB developer guide, "Transactions").
+        # TransactWriteItems is authorized by the actions of its parts (DynamoDB developer guide, "Using IAM with
+        # DynamoDB transactions").
         self._allow(function, [GET, UPDATE], [storage.sessions.table_arn])
         self._allow(function, [GET, PUT, UPDATE, "dynamodb:Query"], [storage.commands.table_arn])
         self._allow(function, ["states:StartExecution"], [self._site_arn])
@@ -100,10 +108,19 @@ class PlatformStack(Stack):
                 "DEPLOYMENTS_TABLE": storage.deployments.table_name,
             },
         ).function
-        manifests = storage.artifacts.arn_for_objects(manifest_key("*"))
-        self._allow(function, ["s3:GetObject", "s3:PutObject"], [manifests])
+        artifacts = storage.artifacts
+        self._allow(function, ["s3:GetObject", "s3:PutObject"], [artifacts.arn_for_objects(manifest_key("*"))])
+        self._allow(function, ["s3:DeleteObject"], [artifacts.arn_for_objects(deployment_key("*", "*"))])
+        function.add_to_role_policy(
+            iam.PolicyStatement(
+                # Without ListBucket a missing manifest answers 403 instead of 404 (S3 API reference, GetObject).
+                actions=["s3:ListBucket"],
+                resources=[artifacts.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": [manifest_key("*")]}},
+            )
+        )
         self._allow(function, [UPDATE], [storage.commands.table_arn])
-        self._allow(function, [PUT], [storage.deployments.table_arn])
+        self._allow(function, [PUT, UPDATE, "dynamodb:Query"], [storage.deployments.table_arn])
         self._allow(function, ["s3:ListBucket"], [f"arn:{self.partition}:s3:::edit.*"])
         return function
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.names import session_prefix
+from contracts.retention import CHECKPOINT, tagging
 from contracts.steps import StepRequest
 from workspace import archive
 from workspace.archive import Meta
@@ -120,7 +121,8 @@ class Checkpointer:
             archive.write(packed, bundle=bundle, home=self.paths.home, meta=meta)
             size = packed.stat().st_size
             with packed.open("rb") as body:
-                self.clients.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+                tags = tagging(CHECKPOINT)
+                self.clients.s3.put_object(Bucket=self.bucket, Key=key, Body=body, Tagging=tags)
         finally:
             bundle.unlink(missing_ok=True)
             packed.unlink(missing_ok=True)

@@ -18,8 +18,17 @@ class Books:
     bytes: int
 
 
-def check(manifest: Manifest, bucket: dict[str, tuple[str, int]], now: int) -> Books:
-    """`bucket` maps a key to (ETag without quotes, size in bytes); `now` in ms."""
+def check(manifest: Manifest, bucket: dict[str, tuple[str, int]], needed_since: int | None) -> Books:
+    """Compares the books with the bucket.
+
+    An asset is due when no open page and no rollback can need it: it retired before the oldest deployment that is kept, and
+    ASSET_GRACE_MS before that one's record, which is written after the publish, at most a run's length.
+
+    Args:
+        manifest: the books.
+        bucket: key → (ETag without quotes, size in bytes).
+        needed_since: when the record of the oldest deployment that is kept was written (ms); None while all are kept.
+    """
     drift = [key for key in bucket if key not in manifest.files]
     files = {}
     expiring = due = 0
@@ -29,7 +38,7 @@ def check(manifest: Manifest, bucket: dict[str, tuple[str, int]], now: int) -> B
             drift.append(key)
         if entry.retired_at is not None:
             expiring += 1
-            is_due = now - entry.retired_at >= ASSET_GRACE_MS
+            is_due = needed_since is not None and needed_since - entry.retired_at >= ASSET_GRACE_MS
             due += is_due
             files[key] = entry.model_copy(update={"due": is_due})
         else:

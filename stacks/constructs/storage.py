@@ -5,6 +5,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from contracts import retention
 from contracts.records import OPEN_INDEX
 
 STRING = dynamodb.AttributeType.STRING
@@ -32,7 +33,10 @@ class Storage(Construct):
             enforce_ssl=True,
             removal_policy=RemovalPolicy.RETAIN,
             lifecycle_rules=[
-                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1)),
+                # A rule that goes by tags cannot abort uploads: these have none yet.
+                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(retention.MULTIPART_DAYS)),
+                _expiry(retention.CHECKPOINT, retention.CHECKPOINT_DAYS),
+                _expiry(retention.CACHE, retention.CACHE_DAYS),
             ],
         )
 
@@ -49,3 +53,7 @@ class Storage(Construct):
             ),
             removal_policy=RemovalPolicy.RETAIN,
         )
+
+
+def _expiry(value: str, days: int) -> s3.LifecycleRule:
+    return s3.LifecycleRule(tag_filters={retention.TAG: value}, expiration=Duration.days(days))

@@ -1,14 +1,15 @@
 """record_sync against moto's S3 and DynamoDB."""
 
+import time
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from contracts.manifest import Manifest, ManifestEntry
-from contracts.names import manifest_key
-from contracts.records import CommandRecord
+from contracts.manifest import DEPLOYMENTS_KEPT, Manifest, ManifestEntry
+from contracts.names import deployment_key, manifest_key
+from contracts.records import RECORD_TTL_DAYS, CommandRecord, DeploymentRecord
 from contracts.steps import BuildResult
 from lambdas.record_sync import handler as entry
 from tests.unit.lambdas.aws_support import NOW, REGION, item, make_table
@@ -35,13 +36,29 @@ class World:
         )
         self.s3.put_object(Bucket=ARTIFACTS, Key=KEY, Body=manifest.to_bytes())
 
+    def publish(self, deployment: str) -> None:
+        """A publish that leaves its manifest as a deployment's and as the live one."""
+        self.book(deployment)
+        self.s3.copy_object(
+            Bucket=ARTIFACTS, Key=deployment_key("amelia", deployment), CopySource={"Bucket": ARTIFACTS, "Key": KEY}
+        )
+
+    def record(self, deployment: str) -> DeploymentRecord:
+        return DeploymentRecord.from_item(item(self.deployments, clientId="amelia", deploymentId=deployment))
+
+    def stored(self) -> set[str]:
+        """Ids of the deployments whose manifests are stored."""
+        folder = deployment_key("amelia", "x").rpartition("/")[0] + "/"
+        found = self.s3.list_objects_v2(Bucket=ARTIFACTS, Prefix=folder).get("Contents", [])
+        return {entry["Key"].removeprefix(folder).removesuffix(".json.gz") for entry in found}
+
     def manifest(self) -> Manifest:
         return Manifest.from_bytes(self.s3.get_object(Bucket=ARTIFACTS, Key=KEY)["Body"].read())
 
-    def run(self, deployment: str = "d1", command: str = "c") -> dict[str, Any]:
+    def run(self, deployment: str | None = "d1", command: str = "c", **changes: Any) -> dict[str, Any]:
         build = BuildResult(
             commit="abc", build_success=True, deploy_success=True, deployment_id=deployment, uploaded=2, unchanged=1
-        )
+        ).model_copy(update=changes)
         event = {
             "sessionId": "s",
             "commandId": command,
@@ -70,8 +87,28 @@ def test_a_whole_publish_is_recorded_on_deployment_and_command(world: World) -> 
     assert (answer["files"], answer["driftCount"]) == (1, 0)
     record = item(world.deployments, clientId="amelia", deploymentId="d1")
     assert (record["commit"], record["uploaded"], record["files"]) == ("abc", 2, 1)
+    assert record["manifestKey"] == deployment_key("amelia", "d1")
+    assert "ttl" not in record
     assert item(world.commands, sessionId="s", commandId="c")["sync"]["deploymentId"] == "d1"
     assert world.run() == answer
+
+
+def test_a_skipped_build_is_checked_and_leaves_the_record_of_its_deployment(world: World) -> None:
+    world.book(files={"index.html": world.put("index.html")})
+    world.run()
+    world.commands.put_item(Item=CommandRecord(session_id="s", command_id="c2", accepted_at=NOW).to_item())
+    world.put("strange.html")
+    answer = world.run(command="c2", skipped=True, uploaded=0, unchanged=0)
+    assert answer["drift"] == ["strange.html"] and world.manifest().reconcile
+    record = item(world.deployments, clientId="amelia", deploymentId="d1")
+    assert (record["commandId"], record["uploaded"]) == ("c", 2)
+    assert item(world.commands, sessionId="s", commandId="c2")["sync"]["deploymentId"] == "d1"
+
+
+def test_a_publish_that_died_before_its_books_is_recorded_by_the_step_that_found_it_live(world: World) -> None:
+    world.book(files={"index.html": world.put("index.html")})
+    world.run(skipped=True, uploaded=0, unchanged=0)
+    assert item(world.deployments, clientId="amelia", deploymentId="d1")["commit"] == "abc"
 
 
 def test_drift_makes_the_next_publish_reconcile(world: World) -> None:
@@ -83,10 +120,14 @@ def test_drift_makes_the_next_publish_reconcile(world: World) -> None:
     assert world.manifest().reconcile
 
 
-def test_an_asset_over_its_grace_is_marked_due(world: World) -> None:
+def test_an_asset_is_due_when_no_kept_deployment_has_it(world: World) -> None:
     old = world.put("_astro/a.abcdef12.js").model_copy(update={"retired_at": 0})
-    world.book(files={"_astro/a.abcdef12.js": old})
-    assert world.run()["due"] == 1
+    for number in range(DEPLOYMENTS_KEPT):
+        world.book(f"d{number:03d}", files={"_astro/a.abcdef12.js": old})
+        assert world.run(f"d{number:03d}")["due"] == 0, "a rollback to the first may need it"
+    world.book("d999", files={"_astro/a.abcdef12.js": old})
+    answer = world.run("d999")
+    assert (answer["expiring"], answer["due"]) == (1, 1)
     assert world.manifest().files["_astro/a.abcdef12.js"].due
 
 
@@ -124,10 +165,164 @@ def test_a_publish_that_begins_during_the_check_keeps_its_mark(world: World, aws
     assert world.manifest().reconcile
 
 
-def test_books_that_cannot_be_read_fail_the_check(world: World) -> None:
-    with pytest.raises(ClientError):
+@pytest.mark.parametrize("code", ["NoSuchKey", "AccessDenied"])
+def test_a_missing_manifest_is_named(world: World, aws: pytest.MonkeyPatch, code: str) -> None:
+    if code == "AccessDenied":  # how S3 answers whoever may not list the bucket
+        denied = ClientError({"Error": {"Code": code, "Message": "no"}}, "GetObject")
+
+        class Denied:
+            def get_object(self, **_: str) -> None:
+                raise denied
+
+        aws.setattr(entry, "client", lambda _: Denied())
+    with pytest.raises(entry.NoManifestError, match=f"{ARTIFACTS}/{KEY} is not there.*next publish"):
         world.run()
     assert "sync" not in item(world.commands, sessionId="s", commandId="c")
+
+
+def test_a_manifest_that_somebody_holds_is_left_alone(world: World) -> None:
+    # The holder may have taken it before it gave it an id of its own.
+    world.book("d1", files={"gone.html": world.put("x").model_copy(update={"size": 9})}, holder="other-session")
+    before = world.s3.head_object(Bucket=ARTIFACTS, Key=KEY)["ETag"]
+    assert world.run("d1")["driftCount"] == 0
+    assert world.s3.head_object(Bucket=ARTIFACTS, Key=KEY)["ETag"] == before
+    assert world.record("d1").drift_count == 0
+
+
+def test_a_skipped_build_is_no_deployment_but_its_check_counts(world: World) -> None:
+    world.book("d1", files={"index.html": world.put("index.html")})
+    world.run("d1")
+    world.put("index.html", "defaced")
+    for deployment in (None, "d1"):
+        answer = world.run(deployment, skipped=True, commit="later")
+        assert (answer["deploymentId"], answer["drift"]) == ("d1", ["index.html"])
+    assert world.manifest().reconcile
+    assert world.deployments.scan()["Count"] == 1
+    record = world.record("d1")
+    assert (record.commit, record.drift, record.drift_count) == ("abc", ["index.html"], 1)
+
+
+def test_a_publish_that_changed_nothing_leaves_the_record_of_whose_deployment_is_live(world: World) -> None:
+    rollback = DeploymentRecord(
+        client_id="amelia",
+        deployment_id="d1",
+        session_id="rollback",
+        command_id="rollback-to-d0",
+        commit="abc",
+        created_at=NOW,
+        deploy_success=True,
+        files=1,
+        bytes=1,
+        uploaded=7,
+        deleted=0,
+        unchanged=0,
+        rolled_back_to="d0",
+        manifest_key=deployment_key("amelia", "d1"),
+    )
+    world.deployments.put_item(Item=rollback.to_item())
+    world.book("d1", files={"index.html": world.put("index.html")})
+    assert world.run("d1")["driftCount"] == 0
+    assert world.record("d1") == rollback
+    world.put("strange.html")
+    world.run("d1")
+    assert world.record("d1") == rollback.model_copy(update={"drift": ["strange.html"], "drift_count": 1})
+
+
+def test_drift_of_a_live_deployment_without_a_record_makes_none(world: World) -> None:
+    world.book("d0", files={})
+    world.put("strange.html")
+    assert world.run(None, skipped=True)["driftCount"] == 1
+    assert world.deployments.scan()["Count"] == 0
+
+
+def test_a_check_after_the_drift_was_healed_clears_the_mark(world: World) -> None:
+    world.book("d1", files={"index.html": world.put("index.html").model_copy(update={"size": 99})})
+    world.run("d1")
+    assert world.manifest().reconcile
+    world.book("d2", files={"index.html": world.put("index.html")})
+    assert world.run("d2")["driftCount"] == 0
+    assert not world.manifest().reconcile
+    assert (world.record("d1").drift_count, world.record("d2").drift_count) == (1, 0)
+
+
+IDS = [f"d{number:03d}" for number in range(1, 40)]
+
+
+def test_only_the_newest_deployments_are_kept(world: World) -> None:
+    before = time.time()
+    for deployment in IDS[: DEPLOYMENTS_KEPT + 3]:
+        world.publish(deployment)
+        world.run(deployment)
+    kept = set(IDS[3 : DEPLOYMENTS_KEPT + 3])
+    assert world.stored() == kept
+    for deployment in IDS[: DEPLOYMENTS_KEPT + 3]:
+        record = world.record(deployment)
+        assert (record.ttl is None) == (record.manifest_key is not None) == (deployment in kept), deployment
+        if record.ttl is not None:
+            assert before <= record.ttl - RECORD_TTL_DAYS * 86_400 <= time.time()
+    assert world.manifest().deployment_id == IDS[DEPLOYMENTS_KEPT + 2]
+
+
+def test_failed_ones_take_nobodys_place_and_end_with_their_neighbours(world: World) -> None:
+    failed = IDS[1:16]  # more than a page holds beside the kept ones
+    for deployment in IDS[: DEPLOYMENTS_KEPT + 15]:
+        if deployment in failed:
+            world.book(deployment)
+            world.run(deployment, deploy_success=False)
+        else:
+            world.publish(deployment)
+            world.run(deployment)
+    # 20 complete ones are there, the oldest is the very first.
+    assert world.stored() == set(IDS[: DEPLOYMENTS_KEPT + 15]) - set(failed)
+    assert world.record(failed[0]).manifest_key is None
+    world.publish(IDS[DEPLOYMENTS_KEPT + 15])
+    world.run(IDS[DEPLOYMENTS_KEPT + 15])
+    assert IDS[0] not in world.stored()
+    world.publish(IDS[DEPLOYMENTS_KEPT + 16])
+    world.run(IDS[DEPLOYMENTS_KEPT + 16])
+    assert [d for d in IDS[: DEPLOYMENTS_KEPT + 17] if world.record(d).ttl is not None] == IDS[:17]
+    assert len(world.stored()) == DEPLOYMENTS_KEPT
+
+
+def test_a_record_that_comes_late_is_judged_by_its_own_age(world: World) -> None:
+    late = IDS[1]
+    world.publish(late)
+    others = [deployment for deployment in IDS[: DEPLOYMENTS_KEPT + 5] if deployment != late]
+    for deployment in others:
+        world.publish(deployment)
+        world.run(deployment)
+    assert late in world.stored()
+    world.run(late)
+    assert late not in world.stored()
+    assert world.record(late).ttl is not None
+    again = IDS[10]  # a repetition of a check of one that is kept
+    world.run(again)
+    assert world.record(again).ttl is None
+    assert len(world.stored()) == DEPLOYMENTS_KEPT
+
+
+def test_a_crash_while_old_ones_end_is_made_up_for(world: World, aws: pytest.MonkeyPatch) -> None:
+    for deployment in IDS[:DEPLOYMENTS_KEPT]:
+        world.publish(deployment)
+        world.run(deployment)
+
+    def crash(*_: Any) -> None:
+        raise RuntimeError("died")
+
+    with aws.context() as broken:
+        broken.setattr(entry.retention, "retire", crash)
+        for deployment in IDS[DEPLOYMENTS_KEPT : DEPLOYMENTS_KEPT + 2]:
+            world.publish(deployment)
+            with pytest.raises(RuntimeError):
+                world.run(deployment)
+    assert len(world.stored()) == DEPLOYMENTS_KEPT + 2
+    assert item(world.commands, sessionId="s", commandId="c")["sync"]["deploymentId"] == IDS[DEPLOYMENTS_KEPT + 1]
+    world.run(IDS[DEPLOYMENTS_KEPT + 1])
+    assert world.stored() == set(IDS[2 : DEPLOYMENTS_KEPT + 2])
+
+
+def test_books_that_cannot_be_read_fail_the_check(world: World) -> None:
     world.s3.put_object(Bucket=ARTIFACTS, Key=KEY, Body=b"{")
     with pytest.raises(ValueError, match="unpacked"):
         world.run()
+    assert "sync" not in item(world.commands, sessionId="s", commandId="c")

@@ -1,0 +1,89 @@
+"""Where a site's deployments are: found through the site's registration, on the local stack and on AWS alike."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contracts.names import SITE_PARAMETER_PREFIX
+from contracts.records import SiteEntry
+from contracts.site import DEFAULT_REGION
+from local.aws import Aws
+from local.errors import LocalError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBServiceResource
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_ssm import SSMClient
+
+
+class NoSuchSite(LocalError):
+    """Nobody registered this client."""
+
+
+class AwsRefused(LocalError):
+    """AWS did not answer, or refused: credentials, region, rights."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """The clients that the commands need, of one account and region."""
+
+    s3: "S3Client"
+    dynamodb: "DynamoDBServiceResource"
+    ssm: "SSMClient"
+    where: str
+    """For a person."""
+    cloudfront: Callable[[], Any] | None = None
+    """Makes the client; the local stack has no such sites."""
+
+    @classmethod
+    def local(cls, info: dict[str, Any]) -> "Access":
+        """The local stack, as `stack.json` describes it."""
+        aws = Aws(info["endpoint_url"], info["region"])
+        return cls(aws.s3, aws.dynamodb, aws.ssm, "the local stack")
+
+    @classmethod
+    def aws(cls, region: str | None) -> "Access":
+        """A deployed stack, with the user's own credentials (environment, profile, single sign-on)."""
+        with refusals():
+            session = boto3.Session()
+            region = region or session.region_name or DEFAULT_REGION
+            config = Config(
+                region_name=region, max_pool_connections=32, retries={"mode": "standard", "total_max_attempts": 5}
+            )
+            return cls(
+                session.client("s3", config=config),
+                session.resource("dynamodb", config=config),
+                session.client("ssm", config=config),
+                region,
+                lambda: session.client("cloudfront", config=config),
+            )
+
+    def site(self, client_id: str) -> SiteEntry:
+        """The site's registration. Raises NoSuchSite."""
+        try:
+            found = self.ssm.get_parameter(Name=f"{SITE_PARAMETER_PREFIX}{client_id}")
+        except self.ssm.exceptions.ParameterNotFound as error:
+            raise NoSuchSite(
+                f"There is no site {client_id!r} on {self.where}.",
+                "Correct --client, or say where it is: without --aws the local stack, with --aws the --region.",
+            ) from error
+        return SiteEntry.model_validate_json(found["Parameter"]["Value"])
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Makes of AWS's errors one line with a remedy."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        said = " ".join(str(error).split())
+        raise AwsRefused(
+            f"AWS did not do it: {said.rstrip('.')}.",
+            "Check your credentials (`aws sts get-caller-identity`), their rights, and --region.",
+        ) from error

@@ -1,0 +1,230 @@
+"""What `sitewright deployments` and `sitewright rollback` do."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from boto3.dynamodb.conditions import Key
+from botocore.exceptions import BotoCoreError, ClientError
+from workspace.publish import books, rollback
+from workspace.publish.content import StoredFile
+from workspace.publish.execute import Outcome
+from workspace.publish.faults import PublishError
+from workspace.publish.site import Open, Site
+
+from cli.access import Access
+from cli.history import CannotRollBack, History, Live, worth_listing
+from contracts.manifest import DEPLOYMENTS_KEPT, LEASE_SECONDS
+from contracts.names import deployment_key
+from contracts.records import DeploymentRecord, SiteEntry
+from local.errors import LocalError
+
+Json = dict[str, Any]
+
+SESSION = "rollback"
+"""Stands for the session in a rollback's record."""
+
+PAGE = DEPLOYMENTS_KEPT + 10
+"""Records of one Query."""
+
+
+class NotDone(LocalError):
+    """A request to AWS failed, or what was done could not be booked."""
+
+
+def history(access: Access, client_id: str, *, with_id: str | None = None) -> History:
+    """What was deployed, down to the oldest a rollback can go to, and the record of `with_id` however old it is.
+
+    Raises NoSuchSite, botocore's exceptions.
+    """
+    site = access.site(client_id)
+    records = worth_listing(_newest_first(access, site))
+    if with_id is not None and all(record.deployment_id != with_id for record in records):
+        key = {"clientId": client_id, "deploymentId": with_id}
+        found = access.dynamodb.Table(site.deployments_table).get_item(Key=key, ConsistentRead=True).get("Item")
+        records += [DeploymentRecord.from_item(dict(found))] if found else []
+    return History(site, _live(_view(access, site)), records)
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """A rollback that is done."""
+
+    site: SiteEntry
+    record: DeploymentRecord
+    seconds: float
+
+    def as_json(self) -> Json:
+        """What `rollback --json` prints."""
+        record = self.record
+        return {
+            "clientId": record.client_id,
+            "deploymentId": record.deployment_id,
+            "rolledBackTo": record.rolled_back_to,
+            "commit": record.commit,
+            "copied": record.uploaded,
+            "deleted": record.deleted,
+            "unchanged": record.unchanged,
+            "seconds": round(self.seconds, 3),
+            "siteUrl": self.site.site_url,
+        }
+
+    def __str__(self) -> str:
+        record = self.record
+        return (
+            f"{record.client_id} is as {record.rolled_back_to} left it, by the deployment {record.deployment_id}: "
+            f"{record.uploaded} files copied, {record.deleted} deleted, {record.unchanged} as they were, "
+            f"{self.seconds:.1f} s"
+        )
+
+
+def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str], None]) -> RolledBack:
+    """Makes the deployment `to`, or the last complete one before the live one, live again, and records it.
+
+    Raises NoSuchSite, CannotRollBack, NotDone, botocore's exceptions.
+    """
+    began = time.monotonic()
+    past = history(access, client_id, with_id=to)
+    site = past.site
+    if past.live is not None and past.live.publishing:
+        raise CannotRollBack(
+            f"Another publish is under way ({past.live.manifest.holder}).",
+            "Try again when it is over, in a minute at most if it died; `sitewright deployments` tells.",
+        )
+    target = past.chosen(to) if to is not None else past.previous()
+    try:
+        manifest = rollback.read_deployment(access.s3, site.artifacts_bucket, client_id, target.deployment_id)
+        done = rollback.roll_back(
+            access.s3,
+            bucket=site.bucket,
+            artifacts=site.artifacts_bucket,
+            client_id=client_id,
+            target=manifest,
+            log=_quiet,
+            progress=say,
+        )
+    except rollback.RollbackRefused as error:
+        raise CannotRollBack(
+            f"{target.deployment_id} cannot be restored. {error}", f"Nothing was changed. {past.where_to_look}"
+        ) from error
+    except PublishError as error:
+        raise NotDone(
+            f"The rollback broke off: {error}.", "Repeat it; the next publish or rollback completes the site."
+        ) from error
+    if past.live is not None and done.deployment_id == past.live.id:
+        raise CannotRollBack(
+            f"The live site is what {target.deployment_id} was already: nothing had to be changed.",
+            f"Choose an older one with --to. {past.where_to_look}",
+        )
+    record = _record(site, target, rollback.files_of(manifest), done)
+    try:
+        access.dynamodb.Table(site.deployments_table).put_item(Item=record.to_item())
+    except (BotoCoreError, ClientError) as error:
+        raise NotDone(
+            f"The site is as {target.deployment_id} left it, but that could not be recorded: {error}.",
+            f"It is live as {record.deployment_id}; `sitewright deployments` will not list it.",
+        ) from error
+    _invalidate(access, record, site)
+    return RolledBack(site, record, time.monotonic() - began)
+
+
+def _invalidate(access: Access, record: DeploymentRecord, site: SiteEntry) -> None:
+    """Has CloudFront forget its copies: one wildcard counts as one path (CloudFront developer guide, "Pay for file
+    invalidation"). Raises NotDone.
+    """
+    if site.distribution_id is None or access.cloudfront is None:
+        return
+    try:
+        access.cloudfront().create_invalidation(
+            DistributionId=site.distribution_id,
+            InvalidationBatch={
+                "CallerReference": record.deployment_id,
+                "Paths": {"Quantity": 1, "Items": ["/*"]},
+            },
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise NotDone(
+            f"{record.rolled_back_to} is restored, but CloudFront may still serve newer copies: {error}.",
+            f"Invalidate /* of the distribution {site.distribution_id}.",
+        ) from error
+
+
+def _record(site: SiteEntry, target: DeploymentRecord, files: Sequence[StoredFile], done: Outcome) -> DeploymentRecord:
+    return DeploymentRecord(
+        client_id=site.client_id,
+        deployment_id=done.deployment_id,
+        session_id=SESSION,
+        command_id=f"rollback-to-{target.deployment_id}",
+        commit=target.commit,
+        created_at=time.time_ns() // 1_000_000,
+        deploy_success=True,
+        files=len(files),
+        bytes=sum(file.size for file in files),
+        uploaded=done.uploaded,
+        deleted=done.deleted,
+        unchanged=done.unchanged,
+        rolled_back_to=target.deployment_id,
+        manifest_key=deployment_key(site.client_id, done.deployment_id),
+    )
+
+
+def as_json(past: History) -> Json:
+    """What `deployments --json` prints."""
+    live = past.live
+    return {
+        "clientId": past.site.client_id,
+        "siteUrl": past.site.site_url,
+        "live": live
+        and {
+            "deploymentId": live.id,
+            "commit": live.manifest.commit,
+            "complete": live.manifest.complete,
+            "reconcile": live.manifest.reconcile,
+            "publishing": live.manifest.holder if live.publishing else None,
+        },
+        "deployments": [
+            {
+                **record.model_dump(mode="json", by_alias=True, exclude={"client_id", "manifest_key", "ttl"}),
+                "live": past.is_live(record),
+                "rollbackTarget": past.is_target(record),
+            }
+            for record in past.records
+        ],
+    }
+
+
+def _newest_first(access: Access, site: SiteEntry) -> Iterator[DeploymentRecord]:
+    table = access.dynamodb.Table(site.deployments_table)
+    start: Json = {}
+    while True:
+        answer = table.query(
+            KeyConditionExpression=Key("clientId").eq(site.client_id),
+            ScanIndexForward=False,
+            Limit=PAGE,
+            ConsistentRead=True,
+            **start,
+        )
+        yield from (DeploymentRecord.from_item(dict(item)) for item in answer["Items"])
+        if "LastEvaluatedKey" not in answer:
+            return
+        start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+
+def _live(view: Site) -> Live | None:
+    try:
+        seen = books.read(view)
+    except PublishError as error:
+        raise NotDone(f"The site's manifest cannot be read: {error}.", "Try again; check your rights.") from error
+    if seen.manifest is None:
+        return None
+    return Live(seen.manifest, publishing=seen.manifest.holder is not None and seen.age < LEASE_SECONDS)
+
+
+def _view(access: Access, site: SiteEntry) -> Site:
+    """The site for reading its books."""
+    return Site(access.s3, site.bucket, site.artifacts_bucket, site.client_id, SESSION, Open(), _quiet, _quiet)
+
+
+def _quiet(*_: object, **__: object) -> None:
+    """What the publish tells its log is told by the outcome here."""

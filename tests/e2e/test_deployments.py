@@ -1,0 +1,95 @@
+"""Undo, from outside: what was published, back to an earlier deployment, and a bucket that somebody changed by hand."""
+
+import json
+
+import pytest
+
+from tests.e2e.driver import Json, Site, until
+from tests.home import sitewright
+
+
+def deployments(site: Site) -> Json:
+    listed: Json = json.loads(sitewright("deployments", "--client", site.client_id, "--json").stdout)
+    return listed
+
+
+def test_two_publishes_a_rollback_and_the_next_message(site: Site) -> None:
+    first, answer = site.run('Add a new heading saying "First of two" to the homepage')
+    assert answer["deploySuccess"], answer
+    before = site.keys()
+    second, answer = site.run('Add a new heading saying "Second of two" to the homepage', session=first.session_id)
+    assert answer["deploySuccess"], answer
+    head = site.git("rev-parse", f"thread-{first.thread}")
+    assert "Second of two" in site.page()
+
+    listed = deployments(site)
+    newer, older = listed["deployments"][:2]
+    assert [newer["commandId"], older["commandId"]] == [second.command_id, first.command_id]
+    assert newer["live"] and not newer["rollbackTarget"]
+    assert older["rollbackTarget"] and not older["live"]
+    assert (
+        listed["live"] | {"deploymentId": newer["deploymentId"], "complete": True, "publishing": None} == listed["live"]
+    )
+    shown = sitewright("deployments", "--client", site.client_id).stdout
+    assert newer["deploymentId"] in shown and older["deploymentId"] in shown
+
+    done = json.loads(sitewright("rollback", "--client", site.client_id, "--json").stdout)
+    assert done["rolledBackTo"] == older["deploymentId"]
+    assert done["siteUrl"] == site.url
+    assert "First of two" in site.page() and "Second of two" not in site.page()
+    # Hashed assets of the newer build stay for open pages; everything else is as it was, byte for byte.
+    now = site.keys()
+    assert {key: now.get(key) for key in before} == before
+    assert all(key.startswith("_astro/") for key in set(now) - set(before))
+    listed = deployments(site)
+    assert listed["live"]["deploymentId"] == done["deploymentId"] == listed["deployments"][0]["deploymentId"]
+    assert listed["deployments"][0]["rolledBackTo"] == older["deploymentId"]
+    assert site.git("rev-parse", f"thread-{first.thread}") == head, "a rollback touches the bucket only"
+
+    again = sitewright("rollback", "--client", site.client_id, "--to", done["deploymentId"], check=False)
+    assert (again.returncode, again.stderr.count("live already")) == (2, 1)
+
+    third, answer = site.run('Add a new heading saying "Third on top" to the homepage', session=first.session_id)
+    assert answer["deploySuccess"], answer
+    page = site.page()
+    assert all(text in page for text in ("First of two", "Second of two", "Third on top"))
+    assert head in site.git("rev-list", f"thread-{third.thread}").splitlines()
+
+
+def test_a_bucket_changed_by_hand_is_seen_and_healed(site: Site) -> None:
+    sent, answer = site.run('Add a paragraph "Before the vandal" to the homepage')
+    assert answer["deploySuccess"], answer
+    s3 = site.stack.client("s3")
+    s3.put_object(Bucket=site.bucket, Key="index.html", Body=b"<h1>Defaced</h1></html>", ContentType="text/html")
+    s3.put_object(Bucket=site.bucket, Key="strange.txt", Body=b"x")
+    s3.delete_object(Bucket=site.bucket, Key="robots.txt")
+
+    # The next publish goes by the books where it has not been told otherwise; its check tells the one after.
+    sent, answer = site.run('Add a paragraph "The check sees it" to the about page', session=sent.session_id)
+    assert answer["deploySuccess"], answer
+    newest = until("the record of the check", lambda: deployments(site)["deployments"][0], seconds=10)
+    assert newest["commandId"] == sent.command_id
+    assert {"strange.txt", "robots.txt"} <= set(newest["drift"])
+    assert newest["driftCount"] == len(newest["drift"])
+    assert "by other hands" in sitewright("deployments", "--client", site.client_id).stderr
+
+    sent, answer = site.run('Add a paragraph "And heals it" to the about page', session=sent.session_id)
+    assert answer["deploySuccess"], answer
+    newest = deployments(site)["deployments"][0]
+    assert (newest["commandId"], newest["driftCount"]) == (sent.command_id, 0)
+    assert "Before the vandal" in site.page() and "Defaced" not in site.page()
+    assert site.status("/robots.txt") == 200
+    assert "strange.txt" not in site.keys()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("rollback", "--client", "nobody"), "There is no site 'nobody' on the local stack."),
+        (("deployments", "--client", "nobody"), "There is no site 'nobody' on the local stack."),
+    ],
+)
+def test_a_client_that_is_not_there(site: Site, arguments: tuple[str, ...], says: str) -> None:
+    done = sitewright(*arguments, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr

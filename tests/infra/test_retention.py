@@ -1,0 +1,103 @@
+"""What the buckets' lifecycle rules take away, and what they must not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from workspace.publish.content import HASHED_PREFIX
+
+from contracts import retention
+from contracts.manifest import DEPLOYMENTS_KEPT
+from contracts.records import RECORD_TTL_DAYS
+from contracts.site import SiteConfig
+from stacks.platform_stack import PlatformStack
+from stacks.site_stack import SiteStack
+
+PLATFORM, SITE = "Sitewright-Platform", "Sitewright-Site-amelia"
+
+
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    app = cdk.App(outdir=str(tmp_path_factory.mktemp("cdk")), context={"workspaceImage": "example/workspace:1"})
+    env = cdk.Environment(region="us-west-2")
+    platform = PlatformStack(app, PLATFORM, env=env)
+    site = SiteConfig(client_id="amelia", repository="https://github.com/example/amelia.git")
+    SiteStack(app, SITE, platform=platform, site=site, env=env)
+    return {s.stack_name: json.loads(Path(s.template_full_path).read_text()) for s in app.synth().stacks}
+
+
+def rules(template: dict[str, Any]) -> list[dict[str, Any]]:
+    [bucket] = [r for r in template["Resources"].values() if r["Type"] == "AWS::S3::Bucket"]
+    found: list[dict[str, Any]] = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert all(rule["Status"] == "Enabled" for rule in found)
+    return found
+
+
+def statements(template: dict[str, Any], role: str) -> list[dict[str, Any]]:
+    return [
+        statement
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::IAM::Policy" and role in json.dumps(resource["Properties"]["Roles"])
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+    ]
+
+
+def test_the_versions_of_the_kept_deployments_stay_whatever_their_age(templates: dict[str, Any]) -> None:
+    [rule, hashed] = rules(templates[SITE])
+    kept = rule["NoncurrentVersionExpiration"]
+    assert kept["NewerNoncurrentVersions"] >= DEPLOYMENTS_KEPT * 3  # a write, its repetition, a partial publish
+    assert kept["NewerNoncurrentVersions"] <= 100, "S3 takes no more"
+    assert kept["NoncurrentDays"] >= 1
+    assert "Prefix" not in rule
+    # A rule that goes by age alone would take them: only of keys whose content never changes, which no rollback copies.
+    assert hashed["Prefix"] == retention.HASHED_PREFIX == HASHED_PREFIX
+    assert hashed["NoncurrentVersionExpiration"] == {"NoncurrentDays": kept["NoncurrentDays"]}
+    assert not [name for found in (rule, hashed) for name in found if name in {"ExpirationInDays", "ExpirationDate"}]
+
+
+def test_what_an_upload_or_a_delete_leaves_behind_goes(templates: dict[str, Any]) -> None:
+    [rule, _] = rules(templates[SITE])
+    assert rule["ExpiredObjectDeleteMarker"] is True
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    [abort] = [r for r in rules(templates[PLATFORM]) if "AbortIncompleteMultipartUpload" in r]
+    assert abort["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert "TagFilters" not in abort, "S3 refuses that together with a tag"
+
+
+def test_of_the_artifacts_only_what_is_tagged_expires(templates: dict[str, Any]) -> None:
+    expiring = [rule for rule in rules(templates[PLATFORM]) if "ExpirationInDays" in rule]
+    assert {rule["TagFilters"][0]["Value"]: rule["ExpirationInDays"] for rule in expiring} == {
+        retention.CHECKPOINT: retention.CHECKPOINT_DAYS,
+        retention.CACHE: retention.CACHE_DAYS,
+    }
+    assert all(len(rule["TagFilters"]) == 1 and rule["TagFilters"][0]["Key"] == retention.TAG for rule in expiring)
+
+
+def test_a_checkpoint_outlives_the_session_that_points_to_it() -> None:
+    # DynamoDB deletes within a few days after the time to live (developer guide, "Time to Live").
+    assert retention.CHECKPOINT_DAYS > 2 * RECORD_TTL_DAYS + 7
+
+
+def test_the_workspace_may_tag_what_it_stores(templates: dict[str, Any]) -> None:
+    tagging = [s for s in statements(templates[SITE], "TaskRole") if "s3:PutObjectTagging" in s["Action"]]
+    assert len(tagging) == 1
+    assert json.dumps(tagging[0]["Resource"]).endswith('/amelia/*"]]}')
+
+
+def test_record_sync_deletes_manifests_of_deployments_only(templates: dict[str, Any]) -> None:
+    found = {}
+    for statement in statements(templates[PLATFORM], "RecordSync"):
+        for action in [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]:
+            found.setdefault(action, []).append(statement)
+    [delete] = found["s3:DeleteObject"]
+    assert json.dumps(delete["Resource"]).endswith('/*/site/deployments/*.json.gz"]]}')
+    assert json.dumps(found["s3:PutObject"][0]["Resource"]).endswith('/*/site/manifest.json.gz"]]}')
+    [listing] = [s for s in found["s3:ListBucket"] if "Condition" in s]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["*/site/manifest.json.gz"]}}
+    assert {action for action in found if action.startswith("dynamodb:")} == {
+        "dynamodb:PutItem",
+        "dynamodb:UpdateItem",
+        "dynamodb:Query",
+    }

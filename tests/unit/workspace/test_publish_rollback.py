@@ -1,0 +1,146 @@
+"""Older deployments made live again, on S3 (moto) with versions."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto import mock_aws
+from workspace.publish import rollback, transfer
+from workspace.publish.content import IMMUTABLE, scan
+from workspace.publish.execute import Outcome, publish
+from workspace.publish.rollback import RollbackRefused, read_deployment, roll_back
+
+from contracts.manifest import Manifest
+from contracts.names import deployment_key, manifest_key
+from tests.unit.workspace.site_support import BUCKET, Site, make_site, write
+
+ONE = {"index.html": "<html>1</html>", "a b+c%.html": "<html>ä</html>", "_astro/x.1.css": "1{}", "gone.txt": "x"}
+TWO = {"index.html": "<html>2</html>", "_astro/x.2.css": "2{}", "new.txt": "n"}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with mock_aws():
+        made = make_site(tmp_path, {"readme.md": "x"})
+        made.clients.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        yield made
+
+
+def put(site: Site, tree: dict[str, str], commit: str) -> Outcome:
+    for file in scan(site.folder / "dist"):
+        file.path.unlink()
+    write(site.folder / "dist", tree)
+    outcome = publish(site.ctx, scan(site.folder / "dist"), commit)
+    assert outcome.error is None
+    return outcome
+
+
+def back(site: Site, target: Manifest) -> Outcome:
+    return roll_back(
+        site.clients.s3,
+        bucket=BUCKET,
+        artifacts="artifacts",
+        client_id="amelia",
+        target=target,
+        log=lambda *_, **__: None,
+        progress=lambda _: None,
+    )
+
+
+def deployment(site: Site, outcome: Outcome) -> Manifest:
+    return read_deployment(site.clients.s3, "artifacts", "amelia", outcome.deployment_id)
+
+
+def count_requests(site: Site) -> list[str]:
+    seen: list[str] = []
+    site.clients.s3.meta.events.register("before-call.s3", lambda model, **_: seen.append(model.name))
+    return seen
+
+
+@pytest.mark.parametrize("few", [0, 50])
+def test_an_older_deployment_is_live_again_and_is_a_deployment(
+    site: Site, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollback, "FEW", few)
+    (site.folder / "dist").mkdir()
+    first, second = put(site, ONE, "1" * 40), put(site, TWO, "2" * 40)
+    outcome = back(site, deployment(site, first))
+    assert site.live() == set(ONE) | {"_astro/x.2.css"}
+    assert {key: site.read(key) for key in ONE} == ONE
+    head = site.clients.s3.head_object(Bucket=BUCKET, Key="_astro/x.1.css")
+    assert head["ContentType"] == "text/css; charset=utf-8" and head["CacheControl"] == IMMUTABLE
+    manifest = site.manifest()
+    assert manifest.commit == "1" * 40 and manifest.complete and manifest.holder is None
+    assert outcome.deployment_id > second.deployment_id > first.deployment_id
+    assert (outcome.uploaded, outcome.deleted) == (3, 1)  # the first stylesheet was in grace still
+    # The books are right: publishing the same again sends nothing, and forth again works too.
+    assert put(site, ONE, "3" * 40).uploaded == 0
+    back(site, deployment(site, second))
+    assert {key: site.read(key) for key in TWO} == TWO
+
+
+def test_what_cannot_be_copied_is_refused_before_anything_is_changed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site.folder / "dist").mkdir()
+    target = deployment(site, put(site, ONE, "1" * 40))
+    put(site, TWO, "2" * 40)
+    before = site.manifest()
+
+    def changed(**values: Any) -> Manifest:
+        entry = target.files["gone.txt"].model_copy(update=values)
+        return target.model_copy(update={"files": target.files | {"gone.txt": entry}})
+
+    for broken, text in (
+        (changed(version_id=None), "not known: gone.txt"),
+        (changed(version_id="00000000-0000-0000-0000-000000000000"), "not stored any more: gone.txt"),
+        (changed(size=transfer.COPY_BYTES + 1), "5 GB"),
+        (target.model_copy(update={"complete": False}), "not a whole site"),
+        (target.model_copy(update={"client_id": "bruno"}), "bruno"),
+    ):
+        with pytest.raises(RollbackRefused, match=text):
+            back(site, broken)
+    # Also where the bucket has to be listed first, for which the site is taken.
+    drifted = before.model_copy(update={"reconcile": True})
+    site.clients.s3.put_object(Bucket="artifacts", Key=manifest_key("amelia"), Body=drifted.to_bytes())
+    with pytest.raises(RollbackRefused):
+        back(site, changed(version_id=None))
+    assert site.manifest() == drifted
+    assert site.live() == set(TWO) | {"_astro/x.1.css"}
+
+
+def test_a_deployment_beyond_the_retention_is_named(site: Site) -> None:
+    with pytest.raises(RollbackRefused, match="has no manifest"):
+        read_deployment(site.clients.s3, "artifacts", "amelia", "20200101T000000000Z-x")
+
+
+def test_requests_of_a_small_publish(site: Site) -> None:
+    (site.folder / "dist").mkdir()
+    first = put(site, ONE, "1" * 40)
+    stored = site.clients.s3.get_object(Bucket="artifacts", Key=deployment_key("amelia", first.deployment_id))
+    assert stored["Body"].read() == site.manifest().to_bytes()
+    assert all(entry.version_id for entry in site.manifest().files.values())
+    seen = count_requests(site)
+    put(site, ONE | {"index.html": "<html>3</html>"}, "2" * 40)
+    assert seen == ["GetObject", "PutObject", "PutObject", "PutObject", "PutObject"]
+    seen.clear()
+    other = publish(site.ctx, scan(site.folder / "dist"), "3" * 40)
+    assert seen == ["GetObject", "PutObject", "PutObject"]
+    assert site.manifest().commit == "3" * 40 and site.manifest().deployment_id == other.deployment_id
+    seen.clear()
+    again = publish(site.ctx, scan(site.folder / "dist"), "3" * 40)
+    assert seen == ["GetObject"] and again.deployment_id == other.deployment_id
+
+
+def test_a_large_file_goes_in_parts_and_can_be_rolled_back_to(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    (site.folder / "dist").mkdir()
+    large = "x" * (transfer.MULTIPART_BYTES + 5)
+    first = put(site, {"index.html": "1", "film.mp4": large}, "1" * 40)
+    entry = site.manifest().files["film.mp4"]
+    assert entry.etag is not None and "-" in entry.etag and entry.etag != entry.md5 and entry.version_id
+    assert site.clients.s3.head_object(Bucket=BUCKET, Key="film.mp4")["ContentType"] == "video/mp4"
+    assert publish(site.ctx, scan(site.folder / "dist"), "2" * 40).uploaded == 0
+    put(site, {"index.html": "2"}, "3" * 40)
+    back(site, deployment(site, first))
+    assert site.clients.s3.head_object(Bucket=BUCKET, Key="film.mp4")["ContentLength"] == len(large)
