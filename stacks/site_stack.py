@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
@@ -11,11 +11,11 @@ from aws_cdk import aws_ssm as ssm
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from contracts import retention
 from contracts.names import SITE_PARAMETER_PREFIX, state_machine_name
 from contracts.records import SiteEntry
 from contracts.site import SiteConfig
 from contracts.steps import WorkspaceEnv
+from stacks.constructs.versions import lifecycle_rules
 from stacks.constructs.workflow import WorkflowParts, definition
 from stacks.constructs.workspace_task import WorkspaceTask
 from stacks.platform_stack import PlatformStack
@@ -60,7 +60,7 @@ class SiteStack(Stack):
                 restrict_public_buckets=False,
             ),
             versioned=True,
-            lifecycle_rules=_lifecycle_rules(),
+            lifecycle_rules=lifecycle_rules(),
             removal_policy=RemovalPolicy.RETAIN,
         )
 
@@ -244,18 +244,3 @@ class SiteStack(Stack):
             "LogGroup": self.workspace.log_group.log_group_name,
         }.items():
             CfnOutput(self, name, value=value)
-
-
-def _lifecycle_rules() -> list[s3.LifecycleRule]:
-    days = Duration.days(retention.VERSION_DAYS)
-    return [
-        s3.LifecycleRule(
-            # A version expires when it is noncurrent for longer than the days *and* that many newer noncurrent ones are
-            # there (S3 User Guide, "Lifecycle configuration elements").
-            noncurrent_versions_to_retain=retention.VERSIONS_KEPT,
-            noncurrent_version_expiration=days,
-            expired_object_delete_marker=True,
-            abort_incomplete_multipart_upload_after=Duration.days(retention.MULTIPART_DAYS),
-        ),
-        s3.LifecycleRule(prefix=retention.HASHED_PREFIX, noncurrent_version_expiration=days),
-    ]
