@@ -7,7 +7,7 @@ import aws_cdk as cdk
 
 from contracts.site import DEFAULT_REGION, SiteConfig, SiteConfigError, parse_sites
 from stacks.platform_stack import PlatformStack
-from stacks.site_stack import SiteStack
+from stacks.sites import add_site
 
 
 def sites_of(app: cdk.App) -> list[SiteConfig]:
@@ -33,7 +33,7 @@ def main() -> None:
     env = cdk.Environment(region=region)
     platform = PlatformStack(app, "Sitewright-Platform", alarm_email=app.node.try_get_context("alarmEmail"), env=env)
     for site in sites:
-        SiteStack(app, f"Sitewright-Site-{site.client_id}", platform=platform, site=site, env=env)
+        add_site(app, platform, site, region)
     app.synth()
 
 

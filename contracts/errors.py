@@ -19,6 +19,7 @@ class ErrorCode(StrEnum):
     MODEL_REJECTED = "model_rejected"
     BUILD_FAILED = "build_failed"
     PUBLISH_FAILED = "publish_failed"
+    INVALIDATION_FAILED = "invalidation_failed"
     SYNC_CHECK_FAILED = "sync_check_failed"
     GIT_AUTH_FAILED = "git_auth_failed"
     GIT_UNAVAILABLE = "git_unavailable"
@@ -46,6 +47,10 @@ REMEDIES: dict[ErrorCode, str] = {
     ErrorCode.MODEL_REJECTED: "Check the model key in the site's secret and the `model` setting of the site.",
     ErrorCode.BUILD_FAILED: "The site stays as it was. Send a command that describes the error, or revert the commit.",
     ErrorCode.PUBLISH_FAILED: "The next command publishes again. Check that the workspace role may write the site bucket.",
+    ErrorCode.INVALIDATION_FAILED: (
+        "The site is published; CloudFront may still serve older copies of files that are cached for long: "
+        "invalidate /* of the distribution by hand, or let the next publish do it."
+    ),
     ErrorCode.SYNC_CHECK_FAILED: "The site is published, its bookkeeping is not: see the record_sync log; the next run repeats it.",
     ErrorCode.GIT_AUTH_FAILED: "Put a token with write access to the repository into the site's git token secret.",
     ErrorCode.GIT_UNAVAILABLE: "The git host did not answer. The edits are kept in the checkpoint and go out with the next command.",

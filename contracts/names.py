@@ -78,6 +78,6 @@ def modules_key(client_id: str, lockfile_sha256: str) -> str:
     return f"{client_id}/cache/node_modules-{lockfile_sha256}.tar.zst"
 
 
-def website_url(bucket: str) -> str:
-    """Where the site is live: S3 website endpoints speak HTTP only."""
-    return f"http://{bucket}"
+def website_url(host: str, *, https: bool = False) -> str:
+    """Where the site is live: S3 website endpoints speak HTTP only, https means CloudFront."""
+    return f"{'https' if https else 'http'}://{host}"

@@ -3,7 +3,16 @@
 from contracts.base import Contract
 from contracts.errors import ErrorInfo
 from contracts.messages import Response
-from contracts.steps import AgentResult, BuildResult, Interruption, PushResult, StepRequest, SyncResult
+from contracts.steps import (
+    AgentResult,
+    BuildResult,
+    Interruption,
+    LostCheckpoint,
+    PushResult,
+    RepairResult,
+    StepRequest,
+    SyncResult,
+)
 
 OPEN = "open"
 """Value of `open` while a command is unanswered; the attribute is removed with the answer (sparse index)."""
@@ -74,9 +83,14 @@ class CommandRecord(Contract):
     agent: AgentResult | None = None
     commit_message: str | None = None
     build: BuildResult | None = None
+    """The newest build's; after a repair the second's."""
+    repair: RepairResult | None = None
+    """There if a build of this command was given back to the agent."""
     sync: SyncResult | None = None
     push: PushResult | None = None
     interruption: Interruption | None = None
+    lost_checkpoint: LostCheckpoint | None = None
+    """Written by the workspace that could not read it, before it went on from the git host."""
     answered_at: int | None = None
     response: Response | None = None
     """Fixed before it is sent: every repetition sends the same. Sent for sure once there is `answered_at`."""

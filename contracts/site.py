@@ -17,6 +17,11 @@ DEFAULT_DOMAIN = "webordinary.com"
 DEFAULT_CLIENT = "amelia"
 DEFAULT_REGION = "us-west-2"
 
+CERTIFICATE_REGION = "us-east-1"
+"""CloudFront takes certificates of this region only (ACM user guide, "Supported Regions")."""
+
+_CERTIFICATE = re.compile(r"arn:[a-z-]+:acm:(?P<region>[a-z0-9-]+):\d{12}:certificate/[A-Za-z0-9-]+")
+_ZONE_ID = re.compile(r"(?:/hostedzone/)?(?P<id>Z[A-Z0-9]{1,31})")
 _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 
 FARGATE_MEMORY: dict[int, Sequence[int]] = {
@@ -28,7 +33,7 @@ FARGATE_MEMORY: dict[int, Sequence[int]] = {
     8192: range(16384, 61440 + 1, 4096),
     16384: range(32768, 122880 + 1, 8192),
 }
-"""MiB by CPU units (Amazon ECS developer guide, "Fargate task definition parameters", Task CPU and memory)."""
+"""MiB by CPU units (ECS developer guide, "Troubleshoot Amazon ECS task definition invalid CPU or memory errors")."""
 
 
 def _listed(sizes: Sequence[int]) -> str:
@@ -41,6 +46,34 @@ class SiteConfigError(ValueError):
     """A wrong entry in `sites`. The text is one line that names the entry, the fault and the remedy."""
 
 
+class HostedZone(Contract):
+    """A public Route 53 zone. Both parts are given by the operator: looking one up needs credentials at synth."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+
+    id: str
+    name: str | None = None
+    """The zone's domain; None: the site's `domain`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _id_alone(cls, value: Any) -> Any:
+        return {"id": value} if isinstance(value, str) else value
+
+    @field_validator("id")
+    @classmethod
+    def _id(cls, value: str) -> str:
+        match = _ZONE_ID.fullmatch(value)
+        if match is None:
+            raise ValueError("must be the id that Route 53 shows, like Z0123456789ABCDEFGHIJ")
+        return match["id"]
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str | None) -> str | None:
+        return value.rstrip(".").lower() if value else None
+
+
 class SiteConfig(Contract):
     """One entry of `sites`. Unknown names are refused: a misspelt setting must not be ignored in silence."""
 
@@ -51,7 +84,13 @@ class SiteConfig(Contract):
     """https URL of the git repository, without credentials (http is accepted for loopback only)."""
     domain: str = DEFAULT_DOMAIN
     site_url: str | None = None
-    """Where clients reach the site; default http://edit.{clientId}.{domain}."""
+    """Where clients reach the site; default http://edit.{clientId}.{domain}, with `https` https://…"""
+    https: bool = False
+    """CloudFront in front of a private bucket instead of S3's own website."""
+    certificate_arn: str | None = None
+    """For `https`: a certificate of the site's host; default is one made with the help of `hosted_zone`."""
+    hosted_zone: HostedZone | None = None
+    """Where the site's host gets its DNS records. Text is the zone's id, its name then the site's `domain`."""
     model: str | None = None
     """Claude model; default is Claude Code's own."""
     model_base_url: str | None = None
@@ -98,15 +137,54 @@ class SiteConfig(Contract):
             raise ValueError("must not hold credentials: the token belongs into the site's secret")
         return value
 
+    @field_validator("certificate_arn")
+    @classmethod
+    def _certificate(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        match = _CERTIFICATE.fullmatch(value)
+        if match is None:
+            raise ValueError("must be the ARN of an ACM certificate")
+        if match["region"] != CERTIFICATE_REGION:
+            raise ValueError(
+                f"is in {match['region']}, CloudFront takes certificates of {CERTIFICATE_REGION} only; "
+                "request it there, or leave it out and set hostedZone"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _https(self) -> Self:
+        if self.https and self.certificate_arn is None and self.hosted_zone is None:
+            raise ValueError(
+                'https: needs a certificate; set hostedZone ({"id": "Z…", "name": "…"}) to have one made, '
+                f"or certificateArn, one of {CERTIFICATE_REGION}"
+            )
+        if self.certificate_arn is not None and not self.https:
+            raise ValueError("certificateArn: S3's website speaks http only; set https to true, or leave it out")
+        zone = self.zone_name
+        if zone is not None and not self.host.endswith(f".{zone}"):
+            raise ValueError(f"hostedZone: {self.host} is not in the zone {zone}; name the zone that holds it")
+        return self
+
+    @property
+    def host(self) -> str:
+        """The site's host name. Its bucket is named alike: S3's website behind a CNAME demands it."""
+        return self.bucket
+
+    @property
+    def zone_name(self) -> str | None:
+        """The domain of the hosted zone, if there is one."""
+        return (self.hosted_zone.name or self.domain) if self.hosted_zone else None
+
     @property
     def bucket(self) -> str:
-        """Name of the site's bucket."""
+        """Name of the site's bucket, the same with `https` and without: what is in it stays when that changes."""
         return site_bucket(self.client_id, self.domain)
 
     @property
     def url(self) -> str:
         """Where the site is live."""
-        return self.site_url or website_url(self.bucket)
+        return self.site_url or website_url(self.host, https=self.https)
 
     @classmethod
     def parse(cls, entry: Any, position: int) -> Self:
@@ -136,8 +214,9 @@ def _fault(error: ValidationError) -> str:
     if first["type"] == "missing":
         message, remedy = "is missing", "Add it to the entry in the context `sites` of cdk.json."
     elif first["type"] == "extra_forbidden":
-        known = [to_camel(name) for name in SiteConfig.model_fields]
-        near = difflib.get_close_matches(field, known, 1)
+        model: type[Contract] = HostedZone if len(first["loc"]) > 1 else SiteConfig
+        known = [to_camel(name) for name in model.model_fields]
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
         message = "there is no such setting" + (f", did you mean {near[0]!r}?" if near else "")
         remedy = f"Remove or correct it in cdk.json; settings are {', '.join(known)}."
     end = "" if message.endswith("?") else "."

@@ -76,6 +76,8 @@ class WorkspaceEnv(StrEnum):
     BUILD_TIMEOUT_SECONDS = "SITEWRIGHT_BUILD_TIMEOUT_SECONDS"
     PUSH_TIMEOUT_SECONDS = "SITEWRIGHT_PUSH_TIMEOUT_SECONDS"
     IDLE_SECONDS = "SITEWRIGHT_IDLE_SECONDS"
+    DISTRIBUTION_ID = "SITEWRIGHT_DISTRIBUTION_ID"
+    """CloudFront's, for a site with `https`."""
 
 
 class AgentResult(Contract):
@@ -88,6 +90,18 @@ class AgentResult(Contract):
     cost_usd: float | None = None
     turns: int | None = None
     seconds: float = 0.0
+
+
+class RepairResult(AgentResult):
+    """What Claude Code did about a build that its edit broke. A repair that fails is an answer, not a failed step.
+
+    Files, cost, turns and seconds are those of all attempts of the command together, the summary is the newest's.
+    """
+
+    changed: bool = False
+    """The newest attempt changed something: another build is worth its time, however the attempt ended."""
+    error: ErrorInfo | None = None
+    """Why the newest attempt came to no end, or was not begun."""
 
 
 class BuildResult(Contract):
@@ -105,6 +119,10 @@ class BuildResult(Contract):
     deleted: int = 0
     unchanged: int = 0
     error: ErrorInfo | None = None
+    broken_by_edit: bool = False
+    """The build failed, and as far as can be told because of the command's own edit: the agent may repair it."""
+    notes: list[str] = []
+    """What the site's operator should know though nothing failed: sentences for the response's summary."""
     seconds: dict[str, float] = Field(default_factory=dict)
     """Seconds by part: restore, commit, install, build, publish."""
 
@@ -134,6 +152,13 @@ class PushResult(Contract):
     error: ErrorInfo | None = None
     """Set for a conflict: the commits are safe on the rescue branch, and somebody has to merge it."""
     seconds: float = 0.0
+
+
+class LostCheckpoint(Contract):
+    """The session's checkpoint was damaged: edits in it that were not pushed are lost, and so is the conversation."""
+
+    key: str
+    reason: str
 
 
 class Interruption(Contract):

@@ -73,7 +73,8 @@ class PlatformStack(Stack):
             event_sources.SqsEventSource(messaging.input, batch_size=10, report_batch_item_failures=True)
         )
         self._allow(function, ["sqs:SendMessage"], [messaging.dead_letters.queue_arn])
-        # TransactWriteItems is authorized by the actions of its parts (DynamoDB developer guide, "Transactions").
+        # TransactWriteItems is authorized by the actions of its parts (DynamoDB developer guide, "Using IAM with
+        # DynamoDB transactions").
         self._allow(function, [GET, UPDATE], [storage.sessions.table_arn])
         self._allow(function, [GET, PUT, UPDATE, "dynamodb:Query"], [storage.commands.table_arn])
         self._allow(function, ["states:StartExecution"], [self._site_arn])

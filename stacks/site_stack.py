@@ -3,6 +3,8 @@
 from typing import Any
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
@@ -15,6 +17,9 @@ from contracts.names import SITE_PARAMETER_PREFIX, state_machine_name
 from contracts.records import SiteEntry
 from contracts.site import SiteConfig
 from contracts.steps import WorkspaceEnv
+from stacks.certificate_stack import hosted_zone
+from stacks.constructs.distribution import SiteDistribution
+from stacks.constructs.site_records import SiteRecords
 from stacks.constructs.versions import lifecycle_rules
 from stacks.constructs.workflow import WorkflowParts, definition
 from stacks.constructs.workspace_task import WorkspaceTask
@@ -22,15 +27,24 @@ from stacks.platform_stack import PlatformStack
 
 
 class SiteStack(Stack):
-    """Everything that belongs to one site only."""
+    """Everything that belongs to one site only, but for a certificate that is made for it."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, platform: PlatformStack, site: SiteConfig, **kwargs: Any
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        platform: PlatformStack,
+        site: SiteConfig,
+        certificate: acm.ICertificate | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
         self._platform = platform
         self._site = site
-        self.bucket = self._bucket()
+        self.bucket = self._private_bucket() if site.https else self._website_bucket()
+        self.distribution = self._distribution(certificate) if site.https else None
+        self._records()
         self.git_token = self._secret("git-token", "Token with write access to the site's git repository")
         self.model_key = self._secret("model-key", "API key of the model")
         self.workspace = WorkspaceTask(
@@ -45,7 +59,18 @@ class SiteStack(Stack):
         self.state_machine = self._state_machine()
         self._register()
 
-    def _bucket(self) -> s3.Bucket:
+    def _private_bucket(self) -> s3.Bucket:
+        return s3.Bucket(
+            self,
+            "Site",
+            bucket_name=self._site.bucket,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            versioned=True,
+            removal_policy=RemovalPolicy.RETAIN,
+        )
+
+    def _website_bucket(self) -> s3.Bucket:
         return s3.Bucket(
             self,
             "Site",
@@ -63,6 +88,27 @@ class SiteStack(Stack):
             lifecycle_rules=lifecycle_rules(),
             removal_policy=RemovalPolicy.RETAIN,
         )
+
+    def _distribution(self, made: acm.ICertificate | None) -> cloudfront.Distribution:
+        arn, certificate = self._site.certificate_arn, made
+        if arn is not None:
+            certificate = acm.Certificate.from_certificate_arn(self, "Certificate", arn)
+        if certificate is None:
+            raise ValueError(f"{self._site.client_id}: https without a certificate")
+        cdn = SiteDistribution(self, "Cdn", bucket=self.bucket, host=self._site.host, certificate=certificate)
+        return cdn.distribution
+
+    def _records(self) -> None:
+        site = self._site
+        if site.hosted_zone and site.zone_name:
+            SiteRecords(
+                self,
+                "Records",
+                zone=hosted_zone(self, site.hosted_zone, site.zone_name),
+                host=site.host,
+                bucket=self.bucket,
+                distribution=self.distribution,
+            )
 
     def _secret(self, name: str, description: str) -> secretsmanager.Secret:
         return secretsmanager.Secret(
@@ -93,6 +139,7 @@ class SiteStack(Stack):
             WorkspaceEnv.BUILD_TIMEOUT_SECONDS: str(site.build_timeout_seconds),
             WorkspaceEnv.PUSH_TIMEOUT_SECONDS: str(site.push_timeout_seconds),
             WorkspaceEnv.IDLE_SECONDS: str(site.idle_seconds),
+            WorkspaceEnv.DISTRIBUTION_ID: self.distribution.distribution_id if self.distribution else None,
         }
         return {name.value: value for name, value in values.items() if value is not None}
 
@@ -108,6 +155,8 @@ class SiteStack(Stack):
             )
         )
         role.add_to_principal_policy(iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.bucket.bucket_arn]))
+        if self.distribution:
+            self.distribution.grant_create_invalidation(role)
         # Written out: a grant of the platform's bucket to this stack's role is cut to the client's own prefix.
         artifacts = storage.artifacts
         role.add_to_principal_policy(
@@ -152,9 +201,9 @@ class SiteStack(Stack):
         family = f"arn:{self.partition}:ecs:{self.region}:{self.account}:task-definition/{task.family}"
         role.add_to_policy(
             iam.PolicyStatement(
-                # RunTask is authorized for the revision that the family resolves to, whichever that is then.
+                # ECS resolves the family to its newest revision before it authorizes (ECS API reference, RunTask).
                 actions=["ecs:RunTask"],
-                resources=[family, f"{family}:*"],
+                resources=[f"{family}:*"],
                 conditions={"ArnEquals": {"ecs:cluster": platform.cluster.cluster_arn}},
             )
         )
@@ -195,6 +244,7 @@ class SiteStack(Stack):
             site_bucket=self.bucket.bucket_name,
             sessions_table=platform.storage.sessions.table_name,
             idle_seconds=site.idle_seconds,
+            repair_attempts=site.build_repair_attempts,
             agent_seconds=site.agent_timeout_seconds,
             build_seconds=site.build_timeout_seconds,
             push_seconds=site.push_timeout_seconds,
@@ -227,6 +277,7 @@ class SiteStack(Stack):
             bucket=self.bucket.bucket_name,
             artifacts_bucket=self._platform.storage.artifacts.bucket_name,
             deployments_table=self._platform.storage.deployments.table_name,
+            distribution_id=self.distribution.distribution_id if self.distribution else None,
         )
         ssm.StringParameter(
             self,
@@ -244,3 +295,7 @@ class SiteStack(Stack):
             "LogGroup": self.workspace.log_group.log_group_name,
         }.items():
             CfnOutput(self, name, value=value)
+        if self.distribution:
+            # What a CNAME points to where there is no `hostedZone`.
+            CfnOutput(self, "DistributionDomain", value=self.distribution.distribution_domain_name)
+            CfnOutput(self, "DistributionId", value=self.distribution.distribution_id)

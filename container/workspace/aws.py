@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -52,6 +53,12 @@ class Clients:
     def stepfunctions(self) -> SFNClient:
         """Heartbeats and the report."""
         client: SFNClient = self._client("stepfunctions", _REPORT)
+        return client
+
+    @property
+    def cloudfront(self) -> CloudFrontClient:
+        """For the invalidation after a publish."""
+        client: CloudFrontClient = self._client("cloudfront", _REPORT)
         return client
 
     @property

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 from contracts.names import branch_name
 from contracts.records import SessionRecord
-from contracts.steps import StepRequest
+from contracts.steps import LostCheckpoint, StepRequest
+from workspace.archive import CheckpointError
 from workspace.aws import Clients
+from workspace.build_cache import BuildCache
 from workspace.checkpoint import Checkpointer
 from workspace.environment import git_environment
 from workspace.errors import GitError
@@ -31,6 +33,7 @@ class Desk:
     checkout: Checkout
     checkpointer: Checkpointer
     push: BackgroundPush
+    cache: BuildCache
     log: Log = field(repr=False)
 
     @classmethod
@@ -65,7 +68,8 @@ class Desk:
             log=log,
             current=None,
         )
-        return cls(settings, clients, checkout, checkpointer, BackgroundPush(checkout, log), log)
+        cache = BuildCache(settings, clients, log)
+        return cls(settings, clients, checkout, checkpointer, BackgroundPush(checkout, log), cache, log)
 
     def turn_to(self, request: StepRequest, store: SessionStore, log: Log) -> None:
         """Makes the desk another step's."""
@@ -91,7 +95,14 @@ class Desk:
         restorer = Restorer(
             self.clients, self.settings.artifacts_bucket, self.settings.paths, self.checkout, stop, self.log
         )
-        meta = restorer.restore(key) if key is not None else None
+        meta = None
+        if key is not None:
+            try:
+                meta = restorer.restore(key)
+            except CheckpointError as error:
+                self.log("the checkpoint is damaged, cloning instead", level="error", key=key, reason=str(error))
+                # Before anything else: whatever becomes of the step, the client has to hear of it.
+                self.checkpointer.store.record("lostCheckpoint", LostCheckpoint(key=key, reason=str(error)[:500]))
         if meta is None:
             restorer.clone()
             return

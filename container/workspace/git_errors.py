@@ -37,6 +37,39 @@ _UNAVAILABLE = re.compile(
 )
 
 
+class Verdict(StrEnum):
+    """Why a bundle could not be read."""
+
+    DAMAGED = "damaged"
+    """It is not what was written: a retry would fail alike."""
+    MACHINE = "machine"
+    """The machine's fault: no space, no memory."""
+    OPEN = "open"
+    """The words do not tell."""
+
+
+_DAMAGED = re.compile(
+    r"does not look like a v\d .*bundle|bad (?:bundle|object|pack)|unrecognized header|corrupt|inflate"
+    r"|index-pack (?:died|failed)"
+    r"|pack (?:signature|has)|early eof|premature end|sha1 mismatch|hash mismatch|not a valid (?:object|'?\w*'? object)"
+    r"|(?:lacks|missing).*(?:prerequisite|necessary) (?:commits|objects)|did not send all necessary objects"
+    r"|invalid (?:sha1|object id)",
+    re.IGNORECASE,
+)
+_MACHINE = re.compile(
+    r"no space left|cannot allocate memory|out of memory|disk quota exceeded|too many open files|resource temporarily unavailable"
+    r"|read-only file system|input/output error|cannot fork|cannot create thread",
+    re.IGNORECASE,
+)
+
+
+def of_bundle(output: str) -> Verdict:
+    """What git's output says about a bundle that it did not take."""
+    if _MACHINE.search(output):
+        return Verdict.MACHINE
+    return Verdict.DAMAGED if _DAMAGED.search(output) else Verdict.OPEN
+
+
 def classify(output: str) -> Refusal:
     """The refusal in git's output (stdout of --porcelain and stderr together)."""
     if _REJECTED.search(output):

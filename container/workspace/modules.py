@@ -8,10 +8,8 @@ import hashlib
 import json
 import platform
 import shutil
-import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -22,12 +20,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.names import modules_key
 from contracts.retention import CACHE, tagging
-from workspace import process
+from workspace import tarball
 from workspace.context import ChildResult, StepContext
+from workspace.tarball import ArchiveError
 
 FOLDER = "node_modules"
-_MARK = ".sitewright-modules"
+MARK = ".sitewright-modules"
 """In node_modules: the key these were installed for."""
+
+PACKAGES_BYTES = "packages-bytes"
+"""Metadata of an archive: how much of its beginning are the packages, as they were installed. See `build_cache`."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,6 @@ _UNSYNCED = ("npm", "install", "--include=dev", "--no-audit", "--no-fund", "--no
 _INPUTS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "overrides", "resolutions")
 _SCRIPTS = ("preinstall", "install", "postinstall", "prepare")
 
-_CHUNK = 1 << 20
-_LEVEL = 3
-"""157 MB of node_modules become 39 MB in half a second on two cores; higher levels cost more than they save."""
-
 Run = Callable[..., ChildResult]
 
 _NODES: dict[str, str] = {}
@@ -71,10 +69,6 @@ _NODES: dict[str, str] = {}
 
 class NoManager(Exception):
     """The lock file is of a package manager that the image does not have."""
-
-
-class ArchiveError(Exception):
-    """The archive cannot be used. The text says why."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +80,8 @@ class Modules:
     """Runs a program in the checkout: `run(argv, on_line=...)`."""
     package: Mapping[str, Any]
     """The parsed package.json."""
+    note: Callable[[str], None]
+    """Takes a sentence for the site's operator."""
 
     def provide(self) -> ChildResult | None:
         """Makes node_modules what the lock file says; the result of the package manager if it had to run.
@@ -113,10 +109,10 @@ class Modules:
             )
         self.ctx.progress("Installing packages")
         with contextlib.suppress(FileNotFoundError):
-            (self._folder / _MARK).unlink()
+            (self._folder / MARK).unlink()
         done = self._run_manager(manager)
         if done.returncode == 0 and key is not None and self._folder.is_dir():
-            (self._folder / _MARK).write_text(key)
+            (self._folder / MARK).write_text(key)
             self._save(key)
         return done
 
@@ -127,6 +123,7 @@ class Modules:
             return done
         # Somebody edited package.json by hand. That is no reason for a client to wait for a programmer.
         self.ctx.log("package.json and its lock file are not in sync, installing what both allow", level="warning")
+        self.note(f"{manager.lockfile} does not fit package.json: run `npm install` and commit it.")
         return self.run(_UNSYNCED)
 
     @property
@@ -161,7 +158,7 @@ class Modules:
 
     def _installed_for(self) -> str | None:
         try:
-            return (self._folder / _MARK).read_text()
+            return (self._folder / MARK).read_text()
         except OSError:
             return None
 
@@ -177,8 +174,8 @@ class Modules:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
         try:
-            self._unpack(cast(IO[bytes], body), staging)
-            if (staging / FOLDER / _MARK).read_text() != key:
+            tarball.unpack(cast(IO[bytes], body), staging, env=self._env, check=self.ctx.fence.check_stop)
+            if (staging / FOLDER / MARK).read_text() != key:
                 raise ArchiveError("it is of another lock file")
             remove(self._folder)
             (staging / FOLDER).rename(self._folder)
@@ -189,58 +186,21 @@ class Modules:
             shutil.rmtree(staging, ignore_errors=True)
         return True
 
-    def _unpack(self, packed: IO[bytes], into: Path) -> None:
-        reader = zstandard.ZstdDecompressor().stream_reader(packed)
-        with self._tar(("--extract", "--no-same-owner", "--directory", str(into)), stdin=subprocess.PIPE) as tar:
-            pipe = cast(IO[bytes], tar.stdin)
-            while chunk := reader.read(_CHUNK):
-                self.ctx.fence.check_stop()
-                pipe.write(chunk)
-            pipe.close()
-
     def _save(self, key: str) -> None:
         archive = self.ctx.paths.tmp / "node_modules.tar.zst"
         try:
-            self._pack(archive)
+            tarball.pack(archive, self.ctx.paths.site, (FOLDER,), env=self._env, check=self.ctx.fence.check_stop)
             self.ctx.fence.verify()
-            tags = {"Tagging": tagging(CACHE)}
-            self.ctx.aws.s3.upload_file(str(archive), self.ctx.settings.artifacts_bucket, key, ExtraArgs=tags)
+            more = {"Metadata": {PACKAGES_BYTES: str(archive.stat().st_size)}, "Tagging": tagging(CACHE)}
+            self.ctx.aws.s3.upload_file(str(archive), self.ctx.settings.artifacts_bucket, key, ExtraArgs=more)
         except (ArchiveError, Boto3Error, ClientError, BotoCoreError, OSError) as error:
             self.ctx.log("node_modules could not be archived", level="warning", key=key, error=str(error))
         finally:
             archive.unlink(missing_ok=True)
 
-    def _pack(self, archive: Path) -> None:
-        options = ("--create", "--directory", str(self.ctx.paths.site), FOLDER)
-        compressor = zstandard.ZstdCompressor(level=_LEVEL, threads=-1)
-        with (
-            archive.open("wb") as file,
-            compressor.stream_writer(file, closefd=False) as packed,
-            self._tar(options, stdout=subprocess.PIPE) as tar,
-        ):
-            pipe = cast(IO[bytes], tar.stdout)
-            while chunk := pipe.read(_CHUNK):
-                self.ctx.fence.check_stop()
-                packed.write(chunk)
-
-    @contextlib.contextmanager
-    def _tar(self, options: Sequence[str], **pipes: int) -> Iterator["subprocess.Popen[bytes]"]:
-        """The tar program: with 10,000 small files Python's tarfile takes four times as long. Raises ArchiveError."""
-        env = dict(self.ctx.settings.inherited)
-        tar = process.start(("tar", *options), env=env, stderr=subprocess.DEVNULL, **pipes)
-        try:
-            yield tar
-            returncode = tar.wait()
-        finally:
-            for pipe in (tar.stdin, tar.stdout):
-                with contextlib.suppress(OSError):
-                    if pipe is not None:
-                        pipe.close()
-            process.signal_group(tar.pid, signal.SIGKILL)
-            tar.wait()
-            process.forget(tar)
-        if returncode != 0:
-            raise ArchiveError(f"tar exited with {returncode}")
+    @property
+    def _env(self) -> Mapping[str, str]:
+        return self.ctx.settings.inherited
 
 
 def remove(path: Path) -> None:

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.base import Contract
 from contracts.errors import ErrorInfo, SfnError
 from contracts.messages import MAX_FILES_LISTED
-from contracts.steps import RESULT_FILES_LISTED, AgentResult, BuildResult, Interruption, PushResult
+from contracts.steps import RESULT_FILES_LISTED, AgentResult, BuildResult, Interruption, PushResult, RepairResult
 from workspace.aws import Clients
 from workspace.pulse import TOKEN_GONE
 from workspace.session import is_transient
@@ -23,11 +24,15 @@ MAX_LIST_BYTES = 48 * 1024
 MAX_SUMMARY = 16_000
 """Characters of a summary that are kept."""
 
+_Agent = TypeVar("_Agent", bound=AgentResult)
+
 StepResult = AgentResult | BuildResult | PushResult
 
 
 def for_record(result: Contract) -> Contract:
     """A result as the command's item keeps it."""
+    if isinstance(result, RepairResult):
+        return _shorter(result, RESULT_FILES_LISTED, MAX_LIST_BYTES // 4)
     if isinstance(result, AgentResult):
         return _shorter(result, MAX_FILES_LISTED)
     if isinstance(result, Interruption):
@@ -40,17 +45,17 @@ def for_console(result: StepResult) -> StepResult:
     return _shorter(result, RESULT_FILES_LISTED) if isinstance(result, AgentResult) else result
 
 
-def _shorter(result: AgentResult, files: int) -> AgentResult:
-    kept = _first(result.files_changed, files)
+def _shorter(result: _Agent, files: int, limit: int = MAX_LIST_BYTES) -> _Agent:
+    kept = _first(result.files_changed, files, limit)
     return result.model_copy(update={"files_changed": kept, "summary": result.summary[:MAX_SUMMARY]})
 
 
-def _first(paths: list[str], count: int) -> list[str]:
+def _first(paths: list[str], count: int, limit: int = MAX_LIST_BYTES) -> list[str]:
     kept: list[str] = []
     size = 0
     for path in paths[:count]:
         size += len(path.encode("utf-8", "replace")) + 1
-        if size > MAX_LIST_BYTES:
+        if size > limit:
             break
         kept.append(path)
     return kept

@@ -16,6 +16,7 @@ from workspace.context import Paths
 from workspace.errors import Fenced, GitError, StepFailed, WorkspaceError
 from workspace.fence import ClaimFence
 from workspace.git import Checkout
+from workspace.git_errors import Verdict, of_bundle
 from workspace.githost import reach
 from workspace.stop import Stop
 
@@ -24,6 +25,9 @@ CLONE_SECONDS = 600.0
 
 BACKGROUND_SECONDS = 60.0
 """How long a WIP commit's push may take beside the next command's work."""
+
+RETRY_PAUSES = (0.2, 1.0)
+"""Before a checkpoint that git did not take is tried again (seconds)."""
 
 DOWN_SECONDS = 60.0
 """How long a git host that does not answer is tried again before the first clone."""
@@ -40,23 +44,20 @@ class Restorer:
     stop: Stop
     log: Callable[..., None] = field(repr=False)
 
-    def restore(self, key: str) -> Meta | None:
-        """Restores a checkpoint with its uncommitted edits; None, with the reason in the log, if it cannot be read.
+    def restore(self, key: str) -> Meta:
+        """Restores a checkpoint with its uncommitted edits.
 
-        Raises botocore's exceptions for a bucket that does not answer: then nothing is wrong with the checkpoint, and
-        going on without it would leave the edits in it behind.
+        Raises CheckpointError for one that is damaged. Where nothing is wrong with the checkpoint, going on without it
+        would leave the edits in it behind: raises botocore's exceptions for a bucket that does not answer, StepFailed
+        for a machine on which git cannot work, StepStopped.
         """
         unpacked = self.paths.tmp / "restore"
         shutil.rmtree(unpacked, ignore_errors=True)
         unpacked.mkdir(parents=True)
         try:
             meta = self._unpack(key, unpacked)
-            self._build_repository(unpacked / archive.BUNDLE, meta)
+            self._build_repository_patiently(unpacked / archive.BUNDLE, meta)
             self._put_transcripts(unpacked / archive.TRANSCRIPTS)
-        except (CheckpointError, GitError) as error:
-            self.log("the checkpoint cannot be restored, cloning instead", level="error", key=key, reason=str(error))
-            self._clear()
-            return None
         finally:
             shutil.rmtree(unpacked, ignore_errors=True)
         return meta
@@ -92,6 +93,29 @@ class Restorer:
                 file.write(chunk)
         with packed.open("rb") as file:
             return archive.read(file, into)
+
+    def _build_repository_patiently(self, bundle: Path, meta: Meta) -> None:
+        """Raises CheckpointError if git does not take the bundle: at once, or after some repetition where the words
+        leave it open; StepFailed for what is no fault of the bundle.
+        """
+        for pause in (*RETRY_PAUSES, None):
+            try:
+                self._build_repository(bundle, meta)
+            except (GitError, TimeoutError) as error:
+                verdict = Verdict.MACHINE if isinstance(error, TimeoutError) else of_bundle(error.stderr)
+                if verdict is not Verdict.DAMAGED and pause is not None:
+                    self.log("restoring the checkpoint failed, trying again", level="warning", error=str(error))
+                    self.stop.sleep(pause)
+                    continue
+                self._clear()
+                if verdict is Verdict.MACHINE:
+                    message = (
+                        f"The session's saved state could not be unpacked, it is kept for the next command: {error}"
+                    )
+                    raise StepFailed(ErrorCode.INTERNAL, message) from error
+                raise CheckpointError(f"its bundle cannot be read: {error}") from error
+            else:
+                return
 
     def _build_repository(self, bundle: Path, meta: Meta) -> None:
         site, git = self.paths.site, self.checkout.run

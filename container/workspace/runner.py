@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.errors import ErrorCode, ErrorInfo, SfnError
 from contracts.records import SessionRecord
-from contracts.steps import Interruption, StepName, StepRequest
+from contracts.steps import BuildResult, Interruption, StepRequest
 from workspace.ahead import Ahead
 from workspace.aws import Clients
 from workspace.checkpoint import PERIOD_SECONDS
@@ -26,7 +26,7 @@ from workspace.save import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, Saver
 from workspace.session import SessionStore
 from workspace.settings import Settings
 from workspace.stop import Signals, Stop
-from workspace.turn import Turn, report_failure
+from workspace.turn import AGENTS, Turn, report_failure
 from workspace.waiting import Attempt, Claiming, Waiting
 
 BUSY_SECONDS = 120.0
@@ -72,7 +72,7 @@ class Runner:
         beat = Heartbeat(self.clients, self.request.task_token, self.stop, self.log, every=self.timing.heartbeat)
         # A container that comes late, when nobody waits for it any more, must not claim: its run may be over.
         beat.beat()
-        if self.request.step is StepName.AGENT:
+        if self.request.step in AGENTS:
             self._start_ahead()
         with beat:
             try:
@@ -115,11 +115,13 @@ class Runner:
             beat.stop(wait=False)
             if not end.stays:
                 return end.code
-            if end.settled:
+            if end.settled or _is_given_back(turn):
                 self._start_ahead()
             stop = self.signals.follow(Stop())
             over = end.settled and StopReason.INTERRUPT not in turn.stop.reasons
             pulse.follow(turn.store, stop, self.log, idle=True, eager=0.0 if over else EAGER_FOR_SECONDS)
+            if over and turn.desk is not None:
+                turn.desk.cache.start(ClaimFence(turn.store, stop, saving=True))
             try:
                 mail = Waiting(turn, end, inbox, stop, self.settings.idle_seconds).next()
             except (Fenced, StepStopped) as error:
@@ -128,6 +130,9 @@ class Runner:
             except (ClientError, BotoCoreError) as error:
                 self.log("the session cannot be reached", level="error", error=str(error))
                 return EXIT_UNREPORTED
+            finally:
+                if turn.desk is not None:
+                    turn.desk.cache.cancel()
             if mail is None:
                 return EXIT_DONE
             taken, session = mail
@@ -197,6 +202,11 @@ class Runner:
             info = ErrorInfo.of(ErrorCode.WORKSPACE_CRASHED, "The workspace was asked to stop before it began.")
             reported = reporter.failure(SfnError.STOPPED, info)
         return _exit(reported)
+
+
+def _is_given_back(turn: Turn) -> bool:
+    # Whether an attempt is left is the state machine's to know; if none is, the next command finds the driver started.
+    return isinstance(turn.result, BuildResult) and turn.result.broken_by_edit
 
 
 def _exit(reported: bool) -> int:

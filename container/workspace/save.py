@@ -159,7 +159,9 @@ class Saver:
         self.checkpoint(fence)
         published = self._publish(ctx) if publish else 0
         pushed = checkout.tracking() == head or (not self.stays and self._push(ctx, head))
-        files = set(ctx.command.agent.files_changed if ctx.command.agent else [])
+        files: set[str] = set()
+        for known in (ctx.command.agent, ctx.command.repair):
+            files |= set(known.files_changed if known else [])
         files |= set(checkout.commits_touch(self.base, head) if self.base else [])
         return Interruption(
             step=self._step,

@@ -214,7 +214,7 @@ class SessionStore:
         return Release.RELEASED
 
     def record(self, attribute: str, value: Contract, *, if_absent: bool = False) -> None:
-        """Writes one part of the command's item (`agent`, `build`, `push`, `interruption`).
+        """Writes one part of the command's item (`agent`, `build`, `push`, `interruption`, ...).
 
         Raises botocore's exceptions; also for a part that is there already, with `if_absent`.
         """

@@ -41,6 +41,8 @@ class Settings(BaseModel):
     agent_timeout_seconds: int = Field(default=1800, gt=0)
     build_timeout_seconds: int = Field(default=900, gt=0)
     push_timeout_seconds: int = Field(default=300, gt=0)
+    distribution_id: str | None = None
+    """CloudFront's, for a site with https."""
     idle_seconds: float = Field(default=0, ge=0)
     """How long the workspace waits for the session's next step; 0: it ends after each."""
 

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.errors import ErrorCode, ErrorInfo, SfnError
 from contracts.records import SessionRecord
-from contracts.steps import StepName
+from contracts.steps import BuildResult, StepName
 from workspace.ahead import Ahead
 from workspace.aws import Clients
 from workspace.children import ProcessChildren
@@ -35,10 +35,14 @@ from workspace.stop import Stop
 
 _RECORDED = {
     StepName.AGENT: "agent",
+    StepName.REPAIR: "repair",
     StepName.BUILD: "build",
     StepName.PUSH: "push",
     StepName.SALVAGE: "push",
 }
+
+AGENTS = {StepName.AGENT, StepName.REPAIR}
+"""The steps in which Claude Code is at work: their edits are checkpointed meanwhile."""
 
 _LAST = {StepName.PUSH, StepName.SALVAGE}
 """The steps after which a run has nothing left to save."""
@@ -129,10 +133,15 @@ class Turn:
         run = cast("Callable[[StepContext], StepResult]", step_module(step).run)
         if step in _LAST and self.desk is not None:
             self.desk.push.join()
-        if step is StepName.AGENT and self.desk is not None:
+        if step in AGENTS and self.desk is not None:
             with self.desk.checkpointer.periodically(self.fence, every=self.checkpoint_seconds):
                 return run(ctx)
-        return run(ctx)
+        result = run(ctx)
+        if not self.stays and self.desk is not None and isinstance(result, BuildResult) and result.build_success:
+            # A workspace that stays does this while it has nothing to do. The result outlives an interrupt of it.
+            self.result = result
+            self.desk.cache.save(self.fence)
+        return result
 
     def finish(self, result: StepResult) -> End:
         """Saves and reports a step that was done. Raises what `ended` takes."""

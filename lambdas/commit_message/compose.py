@@ -54,10 +54,16 @@ def compose(
     session_id: str,
     command_id: str,
     accepted_at: int,
+    repairs: int = 0,
 ) -> str:
-    """The whole message. `accepted_at` in milliseconds since the epoch; the date is UTC's."""
+    """The whole message. `accepted_at` in milliseconds since the epoch; the date is UTC's.
+
+    With `repairs` it is the commit of that repair of the build which the command's own commit broke.
+    """
     day = datetime.fromtimestamp(accepted_at / 1000, UTC).strftime("%Y-%m-%d")
     prefix = f"[{day}] "
+    if repairs:
+        prefix += "Repair the build: " if repairs == 1 else f"Repair the build ({repairs}): "
     subject = prefix + cut(one_line(instruction), COLUMNS - len(prefix))
     parts = [subject]
     # "#" is fine: git takes the message verbatim from a file. A summary that looks like a trailer is only text,

@@ -23,6 +23,8 @@ class Request(Contract):
     files_changed: list[str] = []
     files_changed_count: int = 0
     summary: str = ""
+    repairs: int = 0
+    """How often the build was given back to the agent so far."""
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
@@ -42,6 +44,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
         session_id=request.session_id,
         command_id=request.command_id,
         accepted_at=command.accepted_at,
+        repairs=request.repairs,
     )
     patient(
         lambda: commands.update_item(

@@ -8,10 +8,17 @@ from pydantic import ValidationError
 from contracts.errors import ErrorCode, ErrorInfo, SfnError
 from contracts.messages import MAX_FILES_LISTED, Response, ResponseStatus
 from contracts.records import CommandRecord
+from contracts.steps import RepairResult
 
 MAX_BODY_BYTES = 200_000
 MAX_ITEM_BYTES = 380_000
 """The response is kept on the command's item, which holds 400 KB with all else. A record as JSON is no smaller than its item."""
+
+UNCHANGED = "Nothing had to be built: the site is live as it is."
+CHECKPOINT_LOST = (
+    "(The saved state of this conversation was damaged: what had not been pushed is lost, and the work went on from what "
+    "the git host has.)"
+)
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,11 @@ def _cause(error: str | None, cause: str | None) -> ErrorInfo:
 def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Response:
     """The one answer to a command, from its record and how it ended; `now` in ms."""
     agent, build, push, saved = command.agent, command.build, command.push, command.interruption
-    files = saved.files_changed if saved and saved.files_changed else agent.files_changed if agent else []
-    count = max(len(files), agent.files_changed_count if agent else 0)
+    work = [part for part in (agent, command.repair) if part]
+    changed = sorted({path for part in work for path in part.files_changed})
+    files = saved.files_changed if saved and saved.files_changed else changed
+    count = max(len(files), *(part.files_changed_count for part in work), 0)
+    costs = [part.cost_usd for part in work if part.cost_usd is not None]
     commit, pushed = None, False
     if build and build.commit:
         commit = build.commit
@@ -75,7 +85,9 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         commit, pushed = push.commit, push.pushed
     error = outcome.error
     if outcome.status is ResponseStatus.SUCCEEDED:
-        error = (build.error if build else None) or (push.error if push else None) or _unchecked(command)
+        # What a build says that is live (CloudFront was not told) weighs less than a push that needs somebody's hands.
+        unpublished = build.error if build and not build.deploy_success else None
+        error = unpublished or (push.error if push else None) or (build.error if build else None) or _unchecked(command)
     published = build is not None and (build.build_success or build.deploy_success)
     response = Response(
         session_id=command.session_id,
@@ -83,7 +95,7 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         timestamp=now,
         success=outcome.status is ResponseStatus.SUCCEEDED,
         status=outcome.status,
-        summary=_summary(command, outcome, error),
+        summary="\n\n".join(part for part in (_summary(command, outcome, error), *_notes(command, outcome)) if part),
         files_changed=files[:MAX_FILES_LISTED],
         files_changed_count=count,
         site_url=command.site_url,
@@ -92,7 +104,7 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         build_success=build.build_success if build else None,
         deploy_success=build.deploy_success if build and published else None,
         error=error,
-        cost_usd=agent.cost_usd if agent else None,
+        cost_usd=round(sum(costs), 6) if costs else None,
         duration_ms=max(0, now - command.accepted_at) if outcome.status is not ResponseStatus.REJECTED else None,
         superseded_by=command.superseded_by if outcome.status is ResponseStatus.INTERRUPTED else None,
     )
@@ -129,11 +141,7 @@ def _summary(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) 
     said = command.agent.summary if command.agent else ""
     match outcome.status:
         case ResponseStatus.SUCCEEDED:
-            if command.build and not command.build.build_success:
-                return f"{said}\n\nThe site could not be built and stays as it was.".strip()
-            if command.build and not command.build.deploy_success:
-                return f"{said}\n\nThe site could not be published.".strip()
-            return said
+            return "\n\n".join(part for part in (said, *_published(command)) if part)
         case ResponseStatus.INTERRUPTED if command.superseded_by:
             return f"Interrupted by {command.superseded_by}; what was done so far is kept."
         case ResponseStatus.INTERRUPTED:
@@ -144,3 +152,34 @@ def _summary(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) 
             return "It took too long and was ended; what was done so far is kept."
         case _:
             return f"It failed: {error.message}" if error else "It failed."
+
+
+def _published(command: CommandRecord) -> list[str]:
+    """What became of the site, as far as it is not simply live."""
+    build, said = command.build, _repaired(command.repair, built=bool(command.build and command.build.build_success))
+    if build is None:
+        return said
+    if not build.build_success:
+        return [*said, "The site could not be built and stays as it was."]
+    if not build.deploy_success:
+        return [*said, "The site could not be published."]
+    return [*said, UNCHANGED] if build.skipped else said
+
+
+def _repaired(repair: RepairResult | None, *, built: bool) -> list[str]:
+    if repair is None:
+        return []
+    if built:
+        return [f"The build failed at first and was repaired. {repair.summary}".strip()]
+    if repair.error:
+        return [f"The build failed, and so did its repair: {repair.error.message}"]
+    did = "did not help" if repair.changed else "found nothing to change"
+    return [f"The build failed, and its repair {did}. {repair.summary}".strip()]
+
+
+def _notes(command: CommandRecord, outcome: Outcome) -> list[str]:
+    """What is told whatever the outcome: a loss, and what the site's operator should see to."""
+    if outcome.status is ResponseStatus.REJECTED:
+        return []
+    notes = [CHECKPOINT_LOST] if command.lost_checkpoint else []
+    return notes + [f"Note: {note}" for note in (command.build.notes if command.build else [])]

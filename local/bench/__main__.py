@@ -1,4 +1,5 @@
-"""`make bench`: what the service adds, what a workspace that stays saves, how soon an interrupt comes through.
+"""`make bench`: what the service adds, what a workspace that stays saves, how soon an interrupt comes through, and
+the publish beside other tools.
 
 Wants a calm machine.
 """
@@ -12,12 +13,15 @@ import time
 from typing import Any
 
 from local.bench import added, interrupts, starts
+from local.bench.publishing import measure, page
 from local.errors import LocalError
 from local.home import write_private
 from local.stack import home_of
 
 Json = dict[str, Any]
-SECTIONS = ("added", "starts", "interrupts")
+SECTIONS = ("added", "starts", "interrupts", "publishing")
+SIZES = {2001: 3, 20001: 1}
+"""Files of the published site, and rounds if `--rounds` does not say."""
 
 
 def main() -> int:
@@ -26,9 +30,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="local.bench", description=__doc__)
     parser.add_argument("--only", choices=SECTIONS, action="append", help="these sections; all if left out")
     parser.add_argument("--count", type=int, default=7, help="added: commands each way and measurement")
-    parser.add_argument("--rounds", type=int, default=3, help="starts: sessions of each site")
+    parser.add_argument(
+        "--rounds", type=int, help="starts: sessions of each site (3); publishing: repetitions (3, 1 for large sites)"
+    )
     parser.add_argument("--start-delay", type=float, default=5.0, help="starts: seconds, standing for Fargate's start")
     parser.add_argument("--interrupts", type=int, default=30, help="interrupts: how many")
+    parser.add_argument("--files", type=int, action="append", help="publishing: sizes of the site; 2001 and 20001")
     options = parser.parse_args()
     home, wanted = home_of(), options.only or SECTIONS
     result: Json = {
@@ -41,11 +48,15 @@ def main() -> int:
             result["added"] = added.run(home, options.count)
             added.show(result["added"])
         if "starts" in wanted:
-            result["starts"] = starts.run(home, options.rounds, options.start_delay)
+            result["starts"] = starts.run(home, options.rounds or 3, options.start_delay)
             starts.show(result["starts"])
         if "interrupts" in wanted:
             result["interrupts"] = interrupts.run(home, options.interrupts)
             interrupts.show(result["interrupts"])
+        if "publishing" in wanted:
+            sizes = {files: options.rounds or SIZES.get(files, 1) for files in options.files or SIZES}
+            result["publishing"] = measure.run(home, sizes)
+            page.show(result["publishing"])
     except LocalError as error:
         print(f"{error.message} {error.remedy}", file=sys.stderr)
         return 1

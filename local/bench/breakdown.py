@@ -9,7 +9,7 @@ Json = dict[str, Any]
 Step = tuple[str, float, float]
 """State, entered, left (seconds since the epoch)."""
 
-WORK = {"Agent": "agent", "Build": "build", "Push": "push"}
+WORK = {"Agent": "agent", "Build": "build", "Repair": "repair", "Push": "push"}
 
 
 def parts(
@@ -26,10 +26,14 @@ def parts(
     """
     found: Json = {"queue, intake, run start": began - sent}
     for name, entered, left in steps:
+        new: Json = {}
         if name in WORK:
-            found |= _workspace_step(name, entered, left, [line for line in log if line.get("step") == WORK[name]])
+            # A build that was repaired is there twice.
+            own = [line for line in log if line.get("step") == WORK[name] and entered <= _seconds(line["time"]) <= left]
+            new = _workspace_step(name, entered, left, own)
         elif name in {"WriteCommitMessage", "RecordSync"}:
-            found[name] = left - entered
+            new = {name: left - entered}
+        found |= {part: found.get(part, 0.0) + seconds for part, seconds in new.items()}
     found["run end, answer"] = answered - ended
     found["state changes"] = (answered - sent) - sum(found.values())
     return found

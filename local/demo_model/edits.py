@@ -134,9 +134,18 @@ def unlink(layout: str, address: str) -> str:
     return re.sub(rf'^\s*\["{re.escape(address)}", .*\],\n', "", layout, flags=re.MULTILINE)
 
 
-def broken(page: str) -> str:
-    """The page with an expression that never ends: the build fails on it."""
-    return insert(page, "<p>{ this is not closed </p>")
+_MISTAKE = "<p>{ this is not closed </p>"
+_STUBBORN = "<p>{ nor is this, and nobody knows why </p>"
+
+
+def broken(page: str, *, stubborn: bool = False) -> str:
+    """The page with an expression that never ends: the build fails on it. A stubborn one `repaired` does not find."""
+    return insert(page, _STUBBORN if stubborn else _MISTAKE)
+
+
+def repaired(page: str) -> str:
+    """The page without such a mistake."""
+    return "".join(line for line in page.splitlines(keepends=True) if line.strip() != _MISTAKE)
 
 
 def new_page(title: str) -> str:

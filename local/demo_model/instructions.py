@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "heading", "paragraph", "title", "replace", "colour", "page", "post", "delete", "break", "notes", "command", "none"
+    "heading",
+    "paragraph",
+    "title",
+    "replace",
+    "colour",
+    "page",
+    "post",
+    "delete",
+    "break",
+    "repair",
+    "notes",
+    "command",
+    "none",
 ]
 
 
@@ -69,7 +81,15 @@ _RULES: list[tuple[str, Callable[[re.Match[str]], Request]]] = [
         r"write (?P<n>\d{1,6}) notes(?: slowly)?(?:,? one)?(?:,? every (?P<s>\d+(?:\.\d+)?) seconds?)?",
         lambda m: Request("notes", count=min(int(m["n"]), 200), seconds=float(m["s"] or 0)),
     ),
-    (rf"introduce a syntax error (?:on|in) {PAGE}", lambda m: Request("break", _at(m))),
+    (
+        rf"introduce a (?P<stubborn>stubborn )?syntax error (?:on|in) {PAGE}",
+        lambda m: Request("break", _at(m), text="stubborn" if m["stubborn"] else ""),
+    ),
+    # What a build's log says follows: the page it names is the one to look at.
+    (
+        r"the build of the website fails after your edit(?:[\s\S]*?src/pages/(?P<page>[a-z0-9-]+)(?:/index)?\.astro)?",
+        lambda m: Request("repair", _at(m)),
+    ),
     (
         r"add an? (?:new )?heading"
         rf"(?:(?P<between>[^\"“„«.]*?){_CALLED}(?:(?P<quoted>{QUOTED})|"

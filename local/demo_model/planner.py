@@ -230,7 +230,9 @@ def apply(request: Request, text: str, number: int = 0) -> str:
         case "colour":
             return edits.recolour(text, edits.colour(request.text) or "inherit")
         case "break":
-            return edits.broken(text)
+            return edits.broken(text, stubborn=request.text == "stubborn")
+        case "repair":
+            return edits.repaired(text)
         case _:
             return text
 
@@ -241,6 +243,7 @@ def _nothing(request: Request) -> str:
         "title": f"The {page} has that title already, or none that I can change",
         "replace": f"I did not find “{_short(request.old)}” on the {page}",
         "colour": f"The accent colour is {request.text} already, or the stylesheet has none",
+        "repair": f"I found no mistake of mine on the {page}",
     }.get(request.kind, "There is nothing to change")
     return f"{why}; I changed nothing."
 
@@ -254,4 +257,5 @@ def _summary(request: Request) -> str:
         "replace": f"I replaced the text on the {page}.",
         "colour": f"The accent colour is {edits.colour(request.text)} now.",
         "break": f"I put a mistake into the {page}.",
+        "repair": f"I took the mistake out of the {page}.",
     }.get(request.kind, "Done.")

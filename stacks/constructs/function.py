@@ -14,7 +14,7 @@ JUNK = ["**/__pycache__", "**/*.pyc", "**/.*"]
 """What appears beside code without being code, in the patterns of .dockerignore."""
 
 POWERTOOLS_ACCOUNT = "017000801446"
-"""AWS' account that publishes the layer (Powertools documentation, "Install")."""
+"""AWS' account that publishes the layer (Powertools for AWS Lambda (Python), "Installation")."""
 POWERTOOLS_LAYER = "AWSLambdaPowertoolsPythonV3-python313-arm64:27"
 
 

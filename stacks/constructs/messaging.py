@@ -21,7 +21,8 @@ class Messaging(Construct):
             fifo=True,
             enforce_ssl=True,
             retention_period=Duration.days(4),
-            # AWS: at least six times the function's timeout, or a message returns while it is still being handled.
+            # At least six times the function's timeout, so that Lambda can retry a batch that was throttled (Lambda
+            # developer guide, "Creating and configuring an Amazon SQS event source mapping").
             visibility_timeout=Duration.seconds(INTAKE_TIMEOUT.to_seconds() * 6),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=5),
         )

@@ -30,8 +30,13 @@ A dead container costs none of this: its heartbeat stops.
 
 INPUT = "$states.context.Execution.Input"
 
-NOTHING_YET = {"commitMessage": "{% null %}", "sync": "{% null %}"}
-"""Variables that not every path assigns, and Done reads. An expression: CDK drops a plain null from an object."""
+NOTHING_YET = {"commitMessage": "{% null %}", "sync": "{% null %}", "repair": "{% null %}", "repairs": 0}
+"""Variables that not every path assigns before they are read. An expression: CDK drops a plain null from an object."""
+
+RESULT = "{% $states.result %}"
+
+DONE = ("agent", "commitMessage", "build", "repair", "sync", "push")
+"""What an operator reads as the output of a run."""
 
 ECS_TRANSIENT = [
     # RunTask answers 200 with failures[] when capacity is short; the integration turns that into AmazonECS.Unknown.
@@ -77,6 +82,8 @@ class WorkflowParts:
     site_bucket: str
     sessions_table: str
     idle_seconds: int
+    repair_attempts: int
+    """How often a build that the edit broke is given back to the agent; 0 leaves the states out."""
     agent_seconds: int
     build_seconds: int
     push_seconds: int
@@ -99,6 +106,7 @@ def definition(parts: WorkflowParts) -> Json:
                 assign="agent",
                 then="HasChanges",
                 on_failure="Salvage",
+                assigned={**NOTHING_YET, "edit": RESULT},
             ),
             "HasChanges": {
                 "Type": "Choice",
@@ -112,9 +120,10 @@ def definition(parts: WorkflowParts) -> Json:
                     "sessionId": f"{{% {INPUT}.sessionId %}}",
                     "commandId": f"{{% {INPUT}.commandId %}}",
                     "clientId": f"{{% {INPUT}.clientId %}}",
-                    "filesChanged": "{% $agent.filesChanged %}",
-                    "filesChangedCount": "{% $agent.filesChangedCount %}",
-                    "summary": "{% $agent.summary %}",
+                    "filesChanged": "{% $edit.filesChanged %}",
+                    "filesChangedCount": "{% $edit.filesChangedCount %}",
+                    "summary": "{% $edit.summary %}",
+                    "repairs": "{% $repairs %}",
                 },
                 assign="commitMessage",
                 then="Build",
@@ -131,9 +140,13 @@ def definition(parts: WorkflowParts) -> Json:
             ),
             "IsPublished": {
                 "Type": "Choice",
-                "Choices": [{"Condition": "{% $build.deploySuccess %}", "Next": "RecordSync"}],
+                "Choices": [
+                    {"Condition": "{% $build.deploySuccess %}", "Next": "RecordSync"},
+                    *([_repairable(parts)] if parts.repair_attempts else []),
+                ],
                 "Default": "Push",
             },
+            **(_repair(parts) if parts.repair_attempts else {}),
             "RecordSync": _function(
                 parts,
                 parts.record_sync_arn,
@@ -159,7 +172,7 @@ def definition(parts: WorkflowParts) -> Json:
             # No Succeed state: not every interpreter (MiniStack's) honours its Output.
             "Done": {
                 "Type": "Pass",
-                "Output": {name: f"{{% ${name} %}}" for name in ("agent", "commitMessage", "build", "sync", "push")},
+                "Output": {name: f"{{% ${name} %}}" for name in DONE},
                 "End": True,
             },
             # Push what there is; the first error stays the run's.
@@ -179,6 +192,34 @@ def definition(parts: WorkflowParts) -> Json:
                 "Error": SfnError.INTERRUPTED,
                 "Cause": "A newer command of the session took over; the work is saved.",
             },
+        },
+    }
+
+
+def _repairable(parts: WorkflowParts) -> Json:
+    # What an older image answers has no brokenByEdit: `undefined and ...` is false.
+    condition = f"$build.brokenByEdit and $agent.filesChangedCount > 0 and $repairs < {parts.repair_attempts}"
+    return {"Condition": f"{{% {condition} %}}", "Next": "Repair"}
+
+
+def _repair(parts: WorkflowParts) -> Json:
+    """A repair that comes to no end leaves the run as it was: a failed build, whose commit is pushed."""
+    return {
+        **_step(
+            parts,
+            "Repair",
+            StepName.REPAIR,
+            parts.agent_seconds,
+            assign="repair",
+            then="HasRepaired",
+            on_failure="Push",
+            keep_error=True,
+            assigned={"edit": RESULT, "repairs": "{% $repairs + 1 %}"},
+        ),
+        "HasRepaired": {
+            "Type": "Choice",
+            "Choices": [{"Condition": "{% $repair.changed %}", "Next": "WriteCommitMessage"}],
+            "Default": "Push",
         },
     }
 
@@ -206,15 +247,15 @@ def _step(
     then: str,
     on_failure: str,
     keep_error: bool = False,
+    assigned: Json | None = None,
 ) -> Json:
     """One step: the state `name`, and where workspaces stay, `{name}InNewWorkspace` for when there is none to offer it to.
 
-    `keep_error`: a failure here leaves the variable `failure` as it is.
+    `keep_error`: a failure here leaves the variable `failure` as it is. `assigned`: further variables.
     """
     failed = {"ErrorEquals": ["States.ALL"], "Next": on_failure} if keep_error else _catch("States.ALL", on_failure)
     interrupted = {"ErrorEquals": [SfnError.INTERRUPTED], "Next": "Interrupted"}
-    assigned = {**(NOTHING_YET if step is StepName.AGENT else {}), assign: "{% $states.result %}"}
-    common = {"TimeoutSeconds": seconds + MARGIN_SECONDS, "Assign": assigned, "Next": then}
+    common = {"TimeoutSeconds": seconds + MARGIN_SECONDS, "Assign": {**(assigned or {}), assign: RESULT}, "Next": then}
     run = {**_run_task(parts, step), **common, "Catch": [interrupted, failed]}
     if parts.idle_seconds == 0:
         return {name: run}

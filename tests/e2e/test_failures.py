@@ -7,12 +7,36 @@ import pytest
 from tests.e2e.driver import Site, Stack, until
 
 
-def test_a_build_that_breaks_leaves_the_site_as_it_was(site: Site) -> None:
+def test_a_build_that_breaks_is_repaired(site: Site, stack: Stack) -> None:
+    first, answer = site.run('Add a new heading saying "Before the repair" to the homepage')
+    assert answer["success"], answer
+
+    sent, answer = site.run("Introduce a syntax error on the homepage", session=first.session_id, thread=first.thread)
+
+    assert (answer["status"], answer["error"]) == ("succeeded", None), answer
+    assert answer["buildSuccess"] is True
+    assert answer["deploySuccess"] is True
+    assert "failed at first and was repaired" in answer["summary"]
+    tasks = [state for state in site.states(sent) if state in {"Agent", "Build", "Repair", "RecordSync", "Push"}]
+    assert tasks == ["Agent", "Build", "Repair", "Build", "RecordSync", "Push"]
+    record = site.command(sent)
+    assert record["repair"]["changed"] is True
+    assert answer["costUsd"] == pytest.approx(float(record["agent"]["costUsd"]) + float(record["repair"]["costUsd"]))
+    repair, broken = site.subjects(f"thread-{sent.thread}")[:2]
+    assert "Repair the build: Introduce a syntax error" in repair
+    assert "] Introduce a syntax error" in broken
+    assert "this is not closed" not in site.page()
+    assert "Before the repair" in site.page()
+
+
+def test_a_build_that_breaks_for_good_leaves_the_site_as_it_was(site: Site) -> None:
     first, answer = site.run('Add a new heading saying "Last good one" to the homepage')
     assert answer["success"], answer
     keys = site.keys()
 
-    sent, answer = site.run("Introduce a syntax error on the homepage", session=first.session_id, thread=first.thread)
+    sent, answer = site.run(
+        "Introduce a stubborn syntax error on the homepage", session=first.session_id, thread=first.thread
+    )
 
     assert answer["status"] == "succeeded", answer
     assert answer["buildSuccess"] is False
@@ -24,6 +48,28 @@ def test_a_build_that_breaks_leaves_the_site_as_it_was(site: Site) -> None:
     assert "Last good one" in site.page()
     assert site.git("rev-parse", f"thread-{sent.thread}") == answer["commit"]
     assert "RecordSync" not in site.states(sent)
+    assert site.states(sent).count("Repair") == 1
+    assert "its repair found nothing to change" in answer["summary"]
+    # The session's next command is not charged for what was broken before it.
+    later, answer = site.run(
+        'Add a new heading saying "Still broken" to the homepage', session=sent.session_id, thread=sent.thread
+    )
+    assert answer["buildSuccess"] is False
+    assert "Repair" not in site.states(later)
+
+
+def test_a_commit_that_is_live_is_not_built_again(site: Site) -> None:
+    first, answer = site.run('Add a new heading saying "Live already" to the homepage')
+    assert answer["success"], answer
+    live = site.command(first)["build"]["deploymentId"]
+
+    sent, answer = site.run("What is new?", session=first.session_id, thread=first.thread)
+
+    assert (answer["buildSuccess"], answer["deploySuccess"], answer["error"]) == (True, True, None), answer
+    build = site.command(sent)["build"]
+    assert (build["skipped"], build["deploymentId"]) == (True, live)
+    assert "build" not in build["seconds"]
+    assert "Live already" in site.page()
 
 
 def test_a_bucket_that_refuses_writes(site: Site, stack: Stack) -> None:

@@ -15,6 +15,7 @@ PARTS = WorkflowParts(
     site_bucket="edit.amelia.example.com",
     sessions_table="Sessions",
     idle_seconds=0,
+    repair_attempts=1,
     agent_seconds=1800,
     build_seconds=900,
     push_seconds=300,

@@ -1,6 +1,7 @@
 """The paths of a run, walked through the very definition that is deployed."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from tests.infra.parts import PARTS, WARM
 INPUT = {"sessionId": "s", "commandId": "c", "clientId": "amelia", "chatThreadId": "t", "generation": 3}
 AGENT = {"filesChanged": ["a.astro"], "filesChangedCount": 1, "summary": "done"}
 BUILD = {"commit": "abc", "buildSuccess": True, "deploySuccess": True}
+BROKEN = {"commit": "abc", "buildSuccess": False, "deploySuccess": False, "brokenByEdit": True}
+REPAIR = {"filesChanged": ["b.astro"], "filesChangedCount": 1, "summary": "repaired", "changed": True}
 SYNC = {"deploymentId": "d", "files": 2}
 PUSH = {"commit": "abc", "pushed": True}
 
@@ -26,6 +29,7 @@ GOOD: dict[str, list[Outcome]] = {
     "Agent": [AGENT],
     "WriteCommitMessage": ["[2026-01-01] Edit"],
     "Build": [BUILD],
+    "Repair": [REPAIR],
     "RecordSync": [SYNC],
     "Push": [PUSH],
     "Salvage": [PUSH],
@@ -46,7 +50,8 @@ def test_all_is_well() -> None:
     assert result.status == "SUCCEEDED"
     assert [call.state for call in result.calls] == ["Agent", "WriteCommitMessage", "Build", "RecordSync", "Push"]
     message = "[2026-01-01] Edit"
-    assert result.output == {"agent": AGENT, "commitMessage": message, "build": BUILD, "sync": SYNC, "push": PUSH}
+    done = {"agent": AGENT, "commitMessage": message, "build": BUILD, "repair": None, "sync": SYNC, "push": PUSH}
+    assert result.output == done
 
 
 def test_a_step_gets_its_ids_and_its_token() -> None:
@@ -89,9 +94,11 @@ def test_a_failed_push_is_not_salvaged() -> None:
     assert "Salvage" not in result.path
 
 
-@pytest.mark.parametrize("state", ["Agent", "Build", "Push", "Salvage"])
+@pytest.mark.parametrize("state", ["Agent", "Build", "Repair", "Push", "Salvage"])
 def test_an_interrupted_run_is_not_salvaged(state: str) -> None:
     script: dict[str, list[Any]] = {state: [StatesError(SfnError.INTERRUPTED)]}
+    if state == "Repair":
+        script["Build"] = [BROKEN]
     if state == "Salvage":
         script["Agent"] = [StatesError("Step.Failed")]
     result = run(**script)
@@ -143,11 +150,73 @@ def test_an_unassigned_variable_is_noticed() -> None:
     assert (result.status, result.error) == ("FAILED", "States.QueryEvaluationError")
 
 
+def test_a_build_that_the_edit_broke_is_repaired_committed_and_built_again() -> None:
+    result = run(Build=[BROKEN, BUILD])
+    assert result.status == "SUCCEEDED"
+    assert [call.state for call in result.calls] == [
+        *("Agent", "WriteCommitMessage", "Build"),
+        *("Repair", "WriteCommitMessage", "Build", "RecordSync", "Push"),
+    ]
+    assert (result.output["build"], result.output["repair"]) == (BUILD, REPAIR)
+    first, second = (call.arguments["Payload"] for call in result.calls if call.state == "WriteCommitMessage")
+    assert (first["repairs"], first["filesChanged"], first["summary"]) == (0, ["a.astro"], "done")
+    assert (second["repairs"], second["filesChanged"], second["summary"]) == (1, ["b.astro"], "repaired")
+    assert environment(result, 3)[StepEnv.STEP] == "repair"
+
+
+@pytest.mark.parametrize("attempts", [0, 1, 2, 3])
+def test_a_build_is_given_back_so_often_and_then_pushed_as_it_is(attempts: int) -> None:
+    machine = definition(replace(PARTS, repair_attempts=attempts))
+    result = interpret(machine, INPUT, {**GOOD, "Build": [BROKEN]})
+    assert (result.status, result.output["build"]) == ("SUCCEEDED", BROKEN)
+    assert (result.attempts("Repair"), result.attempts("Build")) == (attempts, attempts + 1)
+    assert result.calls[-1].state == "Push"
+
+
+def test_without_attempts_there_is_nothing_of_a_repair() -> None:
+    for parts in (PARTS, WARM):
+        assert not [name for name in definition(replace(parts, repair_attempts=0))["States"] if "Repair" in name]
+
+
+@pytest.mark.parametrize(
+    "build", [{**BROKEN, "brokenByEdit": False}, {k: v for k, v in BROKEN.items() if k != "brokenByEdit"}]
+)
+def test_a_build_that_fails_for_another_reason_is_pushed(build: dict[str, Any]) -> None:
+    result = run(Build=[build])
+    assert (result.status, result.attempts("Repair"), result.attempts("Push")) == ("SUCCEEDED", 0, 1)
+
+
+def test_where_the_agent_changed_nothing_there_is_nothing_to_repair() -> None:
+    result = run(Agent=[{**AGENT, "filesChanged": [], "filesChangedCount": 0}], Build=[BROKEN])
+    assert (result.status, result.attempts("Repair")) == ("SUCCEEDED", 0)
+
+
+def test_a_repair_that_changes_nothing_is_not_built() -> None:
+    result = run(Build=[BROKEN], Repair=[{**REPAIR, "changed": False}])
+    assert (result.status, result.attempts("Build"), result.attempts("Push")) == ("SUCCEEDED", 1, 1)
+
+
+@pytest.mark.parametrize("error", ["Step.Failed", SfnError.CRASHED, SfnError.CANNOT_START, "States.Timeout"])
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_repair_that_fails_does_not_lose_the_run(error: str, stays: bool) -> None:
+    script = {"Build": [BROKEN], "Repair": [StatesError(error)], "RepairInNewWorkspace": [StatesError(error)]}
+    result = warm(**script) if stays else run(**script)
+    assert (result.status, result.output["build"], result.output["repair"]) == ("SUCCEEDED", BROKEN, None)
+    assert result.path[-2:] == ["Push", "Done"] and "Salvage" not in result.path
+
+
+def test_a_repair_is_offered_to_the_workspace_that_lives() -> None:
+    result = warm(Build=[BROKEN, BUILD])
+    assert (result.status, result.attempts("Repair"), result.attempts("RepairInNewWorkspace")) == ("SUCCEEDED", 1, 0)
+    result = warm(Build=[BROKEN, BUILD], Repair=[REFUSED])
+    assert (result.status, result.attempts("RepairInNewWorkspace")) == ("SUCCEEDED", 1)
+
+
 REFUSED = StatesError("DynamoDb.ConditionalCheckFailedException", "The conditional request failed")
 
 
 def warm(**script: list[Outcome]) -> Run:
-    fresh = {f"{step}InNewWorkspace": GOOD[step] for step in ("Agent", "Build", "Push", "Salvage")}
+    fresh = {f"{step}InNewWorkspace": GOOD[step] for step in ("Agent", "Build", "Repair", "Push", "Salvage")}
     return interpret(definition(WARM), INPUT, {**GOOD, **fresh, **script})
 
 
@@ -155,7 +224,7 @@ def test_a_workspace_that_lives_does_every_step() -> None:
     result = warm()
     assert result.status == "SUCCEEDED"
     assert [call.state for call in result.calls] == ["Agent", "WriteCommitMessage", "Build", "RecordSync", "Push"]
-    assert set(result.output) == {"agent", "commitMessage", "build", "sync", "push"}
+    assert set(result.output) == {"agent", "commitMessage", "build", "repair", "sync", "push"}
 
 
 def test_an_offer_is_a_write_to_the_mailbox_of_a_live_workspace_of_this_generation() -> None:

@@ -18,6 +18,7 @@ from workspace.publish import books
 from workspace.publish.books import Lease, RaceLost, Seen
 from workspace.publish.content import LocalFile, SiteFile
 from workspace.publish.faults import AwsError, PublishError, SiteTaken, patiently
+from workspace.publish.invalidate import stale
 from workspace.publish.plan import Listed, Plan, entry_of, make_plan, needs_listing
 from workspace.publish.site import Site
 from workspace.publish.transfer import Sender
@@ -37,6 +38,8 @@ class Outcome:
     deleted: int = 0
     unchanged: int = 0
     error: ErrorInfo | None = None
+    stale: tuple[str, ...] = ()
+    """Keys of which a cache in front of the bucket may hold an old copy."""
 
 
 def deployment_id(now: int, commit: str | None) -> str:
@@ -110,6 +113,10 @@ class Publish:
     deleted: int = 0
     unchanged: int = 0
     live: dict[str, ManifestEntry] = field(default_factory=dict)
+    before: frozenset[str] = frozenset()
+    """What was live before this publish; with what was sent and what is gone it tells which cached copies are old."""
+    sent: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     cancelled: threading.Event = field(default_factory=threading.Event)
     touched: bool = False
@@ -140,7 +147,8 @@ class Publish:
 
     def outcome(self, error: ErrorInfo | None = None) -> Outcome:
         """What was done so far."""
-        return Outcome(self.id, self.uploaded, self.deleted, self.unchanged, error)
+        old = tuple(stale(self.sent, self.gone, self.before))
+        return Outcome(self.id, self.uploaded, self.deleted, self.unchanged, error, old)
 
     def _begin(self, seen: Seen) -> None:
         # Ids sort by time, and a deployment comes after the one that it replaces, whatever the two machines' clocks say.
@@ -151,6 +159,7 @@ class Publish:
     def _plan(self, seen: Seen, listing: Mapping[str, Listed] | None) -> Plan:
         plan = make_plan(self.files, seen.manifest, listing, self.now)
         self.live = dict(plan.live)
+        self.before = frozenset(self.live)
         self.unchanged = plan.unchanged
         self.examine(plan)
         return plan
@@ -229,6 +238,7 @@ class Publish:
         with self.lock:
             self.live[file.key] = entry_of(file, sent.etag, sent.version_id)
             self.uploaded += 1
+            self.sent.append(file.key)
 
     def _renew(self, lease: Lease) -> None:
         if lease.is_due:
@@ -259,6 +269,7 @@ class Publish:
             left.remove(key)
             self.live.pop(key, None)
             self.deleted += 1
+            self.gone.append(key)
         for error in failed.values():
             text = {k: str(error.get(k, "")) for k in ("Code", "Message")}
             raise ClientError({"Error": text}, "DeleteObjects")  # type: ignore[typeddict-item]

@@ -52,18 +52,16 @@ def run(ctx: StepContext) -> AgentResult:
     began = time.monotonic()
     ctx.fence.verify()
     base = ctx.checkout.head()
-    work = _Agent(ctx, began)
-    event = work.final()
-    failed = failure(event)
-    if failed is not None:
-        raise failed
+    settings = ctx.settings
+    work = Agent(ctx, ctx.command.instruction or "", settings.max_budget_usd, settings.agent_timeout_seconds)
+    event = work.done()
     changed = ctx.checkout.changed_files(base)
     if not changed and not event.text:
         raise StepFailed(ErrorCode.AGENT_FAILED, "The model answered with nothing: no words, and no file was changed.")
     return AgentResult(
         files_changed=changed,
         files_changed_count=len(changed),
-        summary=(event.text[:SUMMARY_CHARACTERS] + (BEGUN_ANEW if work.anew else "")).strip(),
+        summary=work.summary(event),
         conversation_id=event.conversation_id,
         cost_usd=event.cost_usd,
         turns=event.turns,
@@ -112,13 +110,33 @@ def cannot_resume(event: Event) -> bool:
 
 
 @dataclass
-class _Agent:
+class Agent:
+    """Claude Code at one task, in the session's conversation."""
+
     ctx: StepContext
-    began: float
+    prompt: str
+    budget_usd: float
+    seconds: float
+    """For all of it, also where a conversation has to be begun anew."""
+    began: float = field(default_factory=time.monotonic)
     key: str = field(default="", repr=False)
     event: Event | None = None
     anew: bool = False
     """An earlier conversation of the session could not be resumed."""
+    cost_usd: float | None = None
+    """As far as it is known, also after a failure."""
+
+    def done(self) -> Event:
+        """The final event of a success. Raises StepFailed, StepStopped."""
+        event = self.final()
+        failed = failure(event)
+        if failed is not None:
+            raise failed
+        return event
+
+    def summary(self, event: Event) -> str:
+        """What the client is told of it."""
+        return (event.text[:SUMMARY_CHARACTERS] + (BEGUN_ANEW if self.anew else "")).strip()
 
     def final(self) -> Event:
         """The driver's final event, of a fresh conversation if the old one cannot be resumed."""
@@ -151,12 +169,12 @@ class _Agent:
         self.event = None
         spent = cost_so_far(ctx.paths.home, ctx.paths.site, resume)
         request = Request(
-            prompt=ctx.command.instruction or "",
+            prompt=self.prompt,
             instructions=instructions(ctx.paths.site, anew=lost is not None, recalled=self._recalled(lost)),
             model=settings.model,
             resume=resume,
             max_turns=settings.max_turns,
-            max_budget_usd=settings.max_budget_usd,
+            max_budget_usd=self.budget_usd,
             cwd=str(ctx.paths.site),
             environment=self._environment(),
         )
@@ -166,14 +184,14 @@ class _Agent:
                 program.argv,
                 cwd=program.cwd,
                 env=program.env,
-                timeout=max(settings.agent_timeout_seconds - (time.monotonic() - self.began), 1.0),
+                timeout=max(self.seconds - (time.monotonic() - self.began), 1.0),
                 stdin=request.to_json(),
                 on_line=self._on_line,
                 log_lines=False,
             )
         except TimeoutError as error:
             self._log_cut_off(spent)
-            message = f"The agent did not end within {settings.agent_timeout_seconds} s."
+            message = f"The agent did not end within {self.seconds:.0f} s."
             raise StepFailed(ErrorCode.AGENT_TIMED_OUT, message) from error
         except StepStopped:
             self._log_cut_off(spent)
@@ -181,7 +199,9 @@ class _Agent:
         if self.event is None:
             text = f"Claude Code exited with {done.returncode} and no result: {done.tail.strip()[-1500:]}"
             return Event(sitewright_agent="error", text=self._clean(text))
-        return _own_cost(self.event, spent)
+        event = _own_cost(self.event, spent)
+        self.cost_usd = event.cost_usd
+        return event
 
     def _recalled(self, lost: str | None) -> str:
         if lost is None:
@@ -213,6 +233,7 @@ class _Agent:
 
     def _log_cut_off(self, spent: float) -> None:
         event = _own_cost(self.event, spent) if self.event else Event(sitewright_agent="error")
+        self.cost_usd = event.cost_usd
         self.ctx.log(
             "Claude Code was stopped",
             conversation=event.conversation_id,

@@ -9,15 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from contracts.errors import ErrorCode, ErrorInfo
 from contracts.steps import BuildResult
+from workspace.blame import Part, is_edits
 from workspace.context import ChildResult, StepContext
 from workspace.environment import build_environment
-from workspace.errors import StepStopped
+from workspace.errors import StepFailed, StepStopped
 from workspace.modules import Modules, NoManager, remove
 from workspace.publish import partial
 from workspace.publish.content import scan
-from workspace.publish.execute import publish
+from workspace.publish.execute import publish, read_manifest
+from workspace.publish.invalidate import invalidate
+from workspace.session import SessionStore
 
 DIST = "dist"
 FALLBACK_SUBJECT = "Update the website"
@@ -33,6 +38,12 @@ _SOURCE = re.compile(r"(?<![\w/.-])(?:src|public|content|pages|components|layout
 
 class BuildFailed(Exception):
     """The site cannot be built; the text says why."""
+
+    def __init__(self, message: str, part: Part = Part.BUILD, *, returncode: int = 0, log: str = "") -> None:
+        super().__init__(message)
+        self.part = part
+        self.returncode = returncode
+        self.log = log
 
 
 def run(ctx: StepContext) -> BuildResult:
@@ -55,6 +66,7 @@ def publish_partial(ctx: StepContext) -> int:
 class _Build:
     ctx: StepContext
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     deadline: float = 0.0
 
     def run(self) -> BuildResult:
@@ -66,6 +78,10 @@ class _Build:
             made = ctx.checkout.commit_all(ctx.command.commit_message or FALLBACK_SUBJECT)
             commit = made or ctx.checkout.head()
         result = BuildResult(commit=commit, committed=made is not None)
+        if made is None and (live := self._live(commit)) is not None:
+            ctx.progress("This commit is live already")
+            done = {"build_success": True, "deploy_success": True, "skipped": True, "deployment_id": live}
+            return result.model_copy(update={**done, "seconds": self.seconds})
         try:
             self._build(commit)
             files = scan(ctx.paths.site / DIST)
@@ -74,11 +90,19 @@ class _Build:
         except (BuildFailed, OSError) as error:
             ctx.log("build failed", level="error", error=str(error))
             info = ErrorInfo.of(ErrorCode.BUILD_FAILED, str(error))
-            return result.model_copy(update={"error": info, "seconds": self.seconds})
+            failed = {"error": info, "broken_by_edit": self._is_edits(error, info.message)}
+            return result.model_copy(update={**failed, "notes": self.notes, "seconds": self.seconds})
         partial.mark_complete(ctx.paths.tmp, commit)
         ctx.progress(f"Publishing {len(files)} files")
         with self._timed("publish"):
             outcome = publish(ctx, files, commit)
+            not_told = invalidate(
+                ctx.settings.distribution_id,
+                outcome.deployment_id,
+                outcome.stale,
+                client=lambda: ctx.aws.cloudfront,
+                log=ctx.log,
+            )
         return result.model_copy(
             update={
                 "build_success": True,
@@ -87,25 +111,62 @@ class _Build:
                 "uploaded": outcome.uploaded,
                 "deleted": outcome.deleted,
                 "unchanged": outcome.unchanged,
-                "error": outcome.error,
+                "error": outcome.error or not_told,
+                "notes": self.notes,
                 "seconds": self.seconds,
             }
         )
+
+    def _live(self, commit: str) -> str | None:
+        """The live deployment, if it is this very commit, whole, and nobody is about to change it."""
+        manifest = read_manifest(self.ctx)
+        if manifest is None or manifest.commit != commit:
+            return None
+        settled = manifest.complete and not manifest.reconcile and manifest.holder is None
+        return manifest.deployment_id if settled else None
+
+    def _is_edits(self, error: Exception, message: str) -> bool:
+        if not isinstance(error, BuildFailed):
+            return False
+        command = self.ctx.command
+        edited = {path for part in (command.agent, command.repair) if part for path in part.files_changed}
+        return is_edits(
+            error.part,
+            returncode=error.returncode,
+            log=error.log,
+            edited=edited,
+            message=message,
+            before=self._failed_before(),
+        )
+
+    def _failed_before(self) -> str | None:
+        older = self.ctx.command.supersedes
+        if older is None:
+            return None
+        ctx, tables = self.ctx, (self.ctx.settings.sessions_table, self.ctx.settings.commands_table)
+        request = ctx.request.model_copy(update={"command_id": older})
+        try:
+            build = SessionStore(ctx.aws, *tables, request, workspace_id="").read_command().build
+        except (StepFailed, ClientError, BotoCoreError) as unknown:
+            ctx.log("how the command before ended is not known", commandBefore=older, error=str(unknown))
+            return None
+        return build.error.message if build is not None and not build.build_success and build.error else None
 
     def _build(self, commit: str) -> None:
         site = self.ctx.paths.site
         package = read_package(site)
         with self._timed("install"):
             try:
-                self._succeed("installing packages", Modules(self.ctx, self._run, package).provide)
+                modules = Modules(self.ctx, self._run, package, self.notes.append)
+                self._succeed("installing packages", modules.provide, Part.INSTALL)
             except NoManager as error:
-                raise BuildFailed(str(error)) from error
+                raise BuildFailed(str(error), Part.PACKAGE) from error
         # A page that is gone from the source must not survive in dist.
         remove(site / DIST)
         self.ctx.progress("Building the site")
         with self._timed("build"):
             try:
-                self._succeed("npm run build", lambda: self._run(("npm", "run", "build")))
+                self._succeed("npm run build", lambda: self._run(("npm", "run", "build")), Part.BUILD)
             except StepStopped:
                 partial.mark_stopped(self.ctx.paths.tmp, commit)
                 raise
@@ -122,14 +183,16 @@ class _Build:
             on_line=on_line,
         )
 
-    def _succeed(self, what: str, work: Callable[[], ChildResult | None]) -> None:
+    def _succeed(self, what: str, work: Callable[[], ChildResult | None], part: Part) -> None:
         try:
             done = work()
         except TimeoutError as error:
             seconds = self.ctx.settings.build_timeout_seconds
-            raise BuildFailed(f"{what} did not end within {seconds} s (`buildTimeoutSeconds` of the site).") from error
+            message = f"{what} did not end within {seconds} s (`buildTimeoutSeconds` of the site)."
+            raise BuildFailed(message, Part.TIME) from error
         if done is not None and done.returncode != 0:
-            raise BuildFailed(f"{what} exited with {done.returncode}.\n{excerpt(done.tail, self.ctx.paths.site)}")
+            message = f"{what} exited with {done.returncode}.\n{excerpt(done.tail, self.ctx.paths.site)}"
+            raise BuildFailed(message, part, returncode=done.returncode, log=done.tail)
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
@@ -159,10 +222,10 @@ def read_package(site: Path) -> dict[str, Any]:
     try:
         package = json.loads((site / "package.json").read_bytes())
     except FileNotFoundError as error:
-        raise BuildFailed("The repository has no package.json in its root folder.") from error
+        raise BuildFailed("The repository has no package.json in its root folder.", Part.PACKAGE) from error
     except ValueError as error:
-        raise BuildFailed(f"package.json is no JSON: {error}") from error
+        raise BuildFailed(f"package.json is no JSON: {error}", Part.PACKAGE) from error
     scripts = package.get("scripts") if isinstance(package, dict) else None
     if not isinstance(scripts, dict) or not isinstance(scripts.get("build"), str):
-        raise BuildFailed("package.json has no script `build`.")
+        raise BuildFailed("package.json has no script `build`.", Part.PACKAGE)
     return dict(package)

@@ -40,6 +40,14 @@ def test_a_long_one_is_cut_at_a_word() -> None:
     assert width(subject) <= COLUMNS
 
 
+def test_a_repair_has_a_subject_of_its_own() -> None:
+    known = {"summary": "", "files": [], "files_count": 0, "session_id": "s", "command_id": "c", "accepted_at": AT}
+    first = compose(instruction="Add a heading", repairs=1, **known)  # type: ignore[arg-type]
+    assert first.splitlines()[0] == "[2025-10-09] Repair the build: Add a heading"
+    later = compose(instruction="Add a heading " * 9, repairs=2, **known).splitlines()[0]  # type: ignore[arg-type]
+    assert later.startswith("[2025-10-09] Repair the build (2): Add a heading") and width(later) <= COLUMNS
+
+
 def test_git_finds_the_trailers() -> None:
     message = make('-n "quoted" $(id) 🥐\nsecond line', summary="Key: value\n\nSession-Id: forged")
     done = subprocess.run(

@@ -5,7 +5,16 @@ import pytest
 from contracts.errors import ErrorCode, ErrorInfo
 from contracts.messages import ResponseStatus
 from contracts.records import CommandRecord
-from contracts.steps import AgentResult, BuildResult, Interruption, PushResult, StepName, SyncResult
+from contracts.steps import (
+    AgentResult,
+    BuildResult,
+    Interruption,
+    LostCheckpoint,
+    PushResult,
+    RepairResult,
+    StepName,
+    SyncResult,
+)
 from lambdas.respond.outcome import MAX_BODY_BYTES, build_response, fitted, of_execution
 
 INFO = ErrorInfo.of(ErrorCode.GIT_AUTH_FAILED, "no")
@@ -105,3 +114,78 @@ def test_a_checked_site_has_no_error_and_a_push_conflict_comes_first() -> None:
     conflict = ErrorInfo.of(ErrorCode.PUSH_CONFLICT, "rescue/c")
     both = build_response(record(build=PUBLISHED, push=PushResult(error=conflict)), done, 5000)
     assert both.error == conflict
+
+
+def test_a_refused_invalidation_is_told_unless_a_conflict_is_to_be_told() -> None:
+    not_told = ErrorInfo.of(ErrorCode.INVALIDATION_FAILED, "AccessDenied")
+    build = PUBLISHED.model_copy(update={"error": not_told})
+    done = of_execution("SUCCEEDED", None, None, None)
+    response = build_response(record(build=build), done, 5000)
+    assert (response.success, response.deploy_success, response.error) == (True, True, not_told)
+    conflict = ErrorInfo.of(ErrorCode.PUSH_CONFLICT, "rescue/c")
+    assert build_response(record(build=build, push=PushResult(error=conflict)), done, 5000).error == conflict
+    failed = build.model_copy(update={"deploy_success": False})
+    assert build_response(record(build=failed, push=PushResult(error=conflict)), done, 5000).error == not_told
+
+
+DONE = of_execution("SUCCEEDED", None, None, None)
+AGENT = AgentResult(summary="Did it.", files_changed=["b", "c"], files_changed_count=2, cost_usd=0.25)
+REPAIR = RepairResult(
+    summary="Closed a brace.", files_changed=["a", "b"], files_changed_count=2, cost_usd=0.125, changed=True
+)
+FAILED = BuildResult(commit="abc", error=ErrorInfo.of(ErrorCode.BUILD_FAILED, "line 3"))
+SYNC = SyncResult(deployment_id="d", files=1, bytes=1)
+
+
+def test_a_repaired_build_is_told_and_summed_up() -> None:
+    answer = build_response(record(agent=AGENT, repair=REPAIR, build=PUBLISHED, sync=SYNC), DONE, 5000)
+    assert answer.summary == "Did it.\n\nThe build failed at first and was repaired. Closed a brace."
+    assert (answer.files_changed, answer.files_changed_count, answer.cost_usd) == (["a", "b", "c"], 3, 0.375)
+    assert (answer.build_success, answer.error) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("repair", "says"),
+    [
+        (REPAIR, "its repair did not help. Closed a brace."),
+        (RepairResult(summary="It is the registry."), "its repair found nothing to change. It is the registry."),
+        (
+            RepairResult(error=ErrorInfo.of(ErrorCode.BUDGET_EXCEEDED, "Nothing is left.")),
+            "so did its repair: Nothing is left.",
+        ),
+    ],
+)
+def test_a_repair_that_failed_too_is_told(repair: RepairResult, says: str) -> None:
+    answer = build_response(record(agent=AGENT, repair=repair, build=FAILED), DONE, 5000)
+    assert says in answer.summary and answer.summary.endswith("stays as it was.")
+    assert answer.error == FAILED.error
+
+
+def test_a_build_that_was_skipped_leaves_words_and_a_live_site() -> None:
+    skipped = PUBLISHED.model_copy(update={"skipped": True})
+    answer = build_response(record(agent=AgentResult(summary="All is well."), build=skipped, sync=SYNC), DONE, 5000)
+    assert answer.summary == "All is well.\n\nNothing had to be built: the site is live as it is."
+    assert (answer.build_success, answer.deploy_success, answer.error) == (True, True, None)
+
+
+def test_notes_come_last_and_an_operator_sees_to_them() -> None:
+    build = PUBLISHED.model_copy(update={"notes": ["package-lock.json does not fit package.json."]})
+    answer = build_response(record(agent=AGENT, build=build, sync=SYNC), DONE, 5000)
+    assert answer.summary == "Did it.\n\nNote: package-lock.json does not fit package.json."
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"])
+def test_a_lost_checkpoint_is_told_whatever_came_of_the_command(status: str) -> None:
+    command = record(agent=AGENT, lost_checkpoint=LostCheckpoint(key="k", reason="zstd"))
+    answer = build_response(command, of_execution(status, None, None, None), 5000)
+    assert "what had not been pushed is lost" in answer.summary
+
+
+def test_a_large_record_with_a_repair_fits_into_one_item() -> None:
+    files = ["x" * 90 + str(n) for n in range(500)]
+    command = record(
+        instruction="i" * 256 * 1024,
+        agent=AgentResult(summary="s" * 2_000, files_changed=files),
+        repair=RepairResult(summary="s" * 2_000, files_changed=files[:100]),
+    )
+    assert len(command.model_copy(update={"response": build_response(command, DONE, 1)}).to_json().encode()) < 400_000

@@ -93,6 +93,24 @@ def test_a_whole_publish_is_recorded_on_deployment_and_command(world: World) -> 
     assert world.run() == answer
 
 
+def test_a_skipped_build_is_checked_and_leaves_the_record_of_its_deployment(world: World) -> None:
+    world.book(files={"index.html": world.put("index.html")})
+    world.run()
+    world.commands.put_item(Item=CommandRecord(session_id="s", command_id="c2", accepted_at=NOW).to_item())
+    world.put("strange.html")
+    answer = world.run(command="c2", skipped=True, uploaded=0, unchanged=0)
+    assert answer["drift"] == ["strange.html"] and world.manifest().reconcile
+    record = item(world.deployments, clientId="amelia", deploymentId="d1")
+    assert (record["commandId"], record["uploaded"]) == ("c", 2)
+    assert item(world.commands, sessionId="s", commandId="c2")["sync"]["deploymentId"] == "d1"
+
+
+def test_a_publish_that_died_before_its_books_is_recorded_by_the_step_that_found_it_live(world: World) -> None:
+    world.book(files={"index.html": world.put("index.html")})
+    world.run(skipped=True, uploaded=0, unchanged=0)
+    assert item(world.deployments, clientId="amelia", deploymentId="d1")["commit"] == "abc"
+
+
 def test_drift_makes_the_next_publish_reconcile(world: World) -> None:
     files = {"index.html": world.put("index.html"), "gone.html": world.put("gone.html")}
     world.book(files=files)

@@ -38,6 +38,16 @@ def test_the_parts_add_up_to_the_whole() -> None:
     assert found["run end, answer"] == pytest.approx(0.4)
 
 
+def test_a_build_that_was_repaired_counts_twice() -> None:
+    later = [
+        {**line, "time": line["time"].replace("00:00:0", "00:00:3").replace("00:00:10", "00:00:40")} for line in LOG[2:]
+    ]
+    steps = [*STEPS, ("Repair", 10.5, 34.5), ("Build", 34.5, 40.5)]
+    found = parts(sent=0.2, answered=41.0, began=0.9, ended=40.6, steps=steps, log=[*LOG, *later])
+    assert (found["Build: install"], found["Build: build"], found["Repair: all"]) == (2.0, 5.0, 24.0)
+    assert sum(found.values()) == pytest.approx(40.8)
+
+
 def test_a_step_without_a_log_is_one_part() -> None:
     found = parts(sent=0.0, answered=11.0, began=0.9, ended=10.6, steps=STEPS, log=[])
     assert found["Agent: all"] == pytest.approx(3.1)

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from local.demo_model.edits import without_line_numbers
 from local.demo_model.planner import ABILITIES, Call, Say, newest_turn, next_action, working_folder
 
 Json = dict[str, Any]
@@ -83,6 +84,28 @@ def test_a_heading_is_read_then_written() -> None:
     assert isinstance(actions[1], Call)
     assert "<h2>&lt;b&gt;&#123;x&#125;</h2>" in actions[1].arguments["content"]
     assert said(actions) == "I added a heading to the homepage."
+
+
+TOLD = "The build of the website fails after your edit. Correct it.\n\n---\n[ERROR] src/pages/menu.astro:4:8 oh\n---"
+
+
+def test_a_mistake_is_taken_out_when_the_build_tells_of_it() -> None:
+    made = play("Introduce a syntax error on the menu page", (PAGE, False), ("ok", False))
+    assert isinstance(made[1], Call)
+    shown = "\n".join(f"{n}→{line}" for n, line in enumerate(made[1].arguments["content"].splitlines(), 1))
+    actions = play(TOLD, (shown, False), ("ok", False))
+    assert called(actions) == [("Read", "/site/src/pages/menu.astro"), ("Write", "/site/src/pages/menu.astro")]
+    assert isinstance(actions[1], Call)
+    assert actions[1].arguments["content"] == without_line_numbers(PAGE)
+    assert said(actions) == "I took the mistake out of the menu page."
+
+
+def test_a_stubborn_mistake_stays() -> None:
+    made = play("Introduce a stubborn syntax error on the menu page", (PAGE, False), ("ok", False))
+    assert isinstance(made[1], Call)
+    shown = "\n".join(f"{n}→{line}" for n, line in enumerate(made[1].arguments["content"].splitlines(), 1))
+    actions = play(TOLD, (shown, False))
+    assert "changed nothing" in said(actions) and len(called(actions)) == 1
 
 
 def test_a_heading_that_is_there_is_said_to_be_there() -> None:

@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
+from workspace.children import ProcessChildren
 from workspace.errors import StepStopped, StopReason
+from workspace.session import SessionStore
 from workspace.steps import build
 from workspace.stop import Stop
 
 from contracts.errors import ErrorCode
-from tests.unit.workspace.core_support import git
+from contracts.names import manifest_key
+from contracts.steps import AgentResult
+from tests.unit.workspace.core_support import TestClients, accept, git, make_tables
 from tests.unit.workspace.site_support import BUCKET, Site, make_site, npm_lock, write
 
 BUILD = """
@@ -70,9 +75,11 @@ def test_node_modules_come_from_the_archive_of_the_same_lock_file(made: Site) ->
     build.run(made.ctx)
     assert len(npm_commands(made)) == 1
     shutil.rmtree(made.folder / "node_modules")
+    write(made.folder, {"note.txt": "x"})
     again = build.run(made.ctx)
-    assert again.build_success and not again.committed and again.unchanged == 2
+    assert again.build_success and again.unchanged == 2
     assert len(npm_commands(made)) == 1 and (made.folder / "node_modules" / "tiny").is_symlink()
+    write(made.folder, {"note.txt": "y"})
     build.run(made.ctx)
     assert len(npm_commands(made)) == 1
     listing = made.clients.s3.list_objects_v2(Bucket="artifacts", Prefix="amelia/cache/")["Contents"]
@@ -80,6 +87,7 @@ def test_node_modules_come_from_the_archive_of_the_same_lock_file(made: Site) ->
     # A broken archive is no reason to fail.
     made.clients.s3.put_object(Bucket="artifacts", Key=listing[0]["Key"], Body=b"rubbish")
     shutil.rmtree(made.folder / "node_modules")
+    write(made.folder, {"note.txt": "z"})
     assert build.run(made.ctx).build_success and len(npm_commands(made)) == 2
 
 
@@ -135,6 +143,47 @@ def test_a_publish_that_fails_leaves_a_build_that_succeeded(made: Site) -> None:
     result = build.run(made.ctx)
     assert result.build_success and not result.deploy_success
     assert result.error is not None and result.error.code is ErrorCode.PUBLISH_FAILED
+
+
+def distribution(cloudfront: Any) -> str:
+    """A distribution in moto."""
+    origin = {"Id": "o", "DomainName": f"{BUCKET}.s3.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}}
+    config = {
+        "CallerReference": "x",
+        "Comment": "",
+        "Enabled": True,
+        "Origins": {"Quantity": 1, "Items": [origin]},
+        "DefaultCacheBehavior": {"TargetOriginId": "o", "ViewerProtocolPolicy": "redirect-to-https"},
+    }
+    made: str = cloudfront.create_distribution(DistributionConfig=config)["Distribution"]["Id"]
+    return made
+
+
+def test_a_publish_tells_cloudfront_once_what_is_old(tmp_path: Path) -> None:
+    with mock_aws():
+        cloudfront = TestClients().cloudfront
+        there = distribution(cloudfront)
+        site = make_site(tmp_path, SITE, distribution_id=there)
+        first = build.run(site.ctx)
+        assert first.error is None and first.deploy_success
+        assert build.run(site.ctx).uploaded == 0
+        [summary] = cloudfront.list_invalidations(DistributionId=there)["InvalidationList"]["Items"]
+        batch = cloudfront.get_invalidation(DistributionId=there, Id=summary["Id"])["Invalidation"]["InvalidationBatch"]
+        assert batch["CallerReference"] == first.deployment_id
+        assert batch["Paths"]["Items"] == ["/", "/env.json", "/index.html"]
+
+
+def test_a_refused_invalidation_is_told_and_the_site_is_live(tmp_path: Path) -> None:
+    with mock_aws():
+        site = make_site(tmp_path, SITE, distribution_id="E123")
+
+        def refuse(**_: Any) -> None:
+            raise EndpointConnectionError(endpoint_url="https://cloudfront.amazonaws.com")
+
+        site.clients.cloudfront.meta.events.register("before-call.cloudfront.CreateInvalidation", refuse)
+        result = build.run(site.ctx)
+        assert result.build_success and result.deploy_success and "index.html" in site.live()
+        assert result.error is not None and result.error.code is ErrorCode.INVALIDATION_FAILED
 
 
 def interrupt_when(site: Site, condition: Callable[[], bool]) -> None:
@@ -196,3 +245,102 @@ def test_without_a_message_the_commit_still_has_a_subject(made: Site) -> None:
     write(made.folder, {"new.txt": "x"})
     assert build.run(replace(made.ctx, command=command)).committed
     assert git(made.folder, "log", "-1", "--format=%s") == build.FALLBACK_SUBJECT
+
+
+def broken(site: Site, files: dict[str, Any], **command: Any) -> bool:
+    write(site.folder, files)
+    changes = {"agent": AgentResult(files_changed=sorted(files), files_changed_count=len(files)), **command}
+    result = build.run(replace(site.ctx, command=site.ctx.command.model_copy(update=changes)))
+    assert result.error is not None and result.error.code is ErrorCode.BUILD_FAILED
+    return result.broken_by_edit
+
+
+@pytest.mark.parametrize(
+    ("files", "given_back"),
+    [
+        ({"build.js": "process.exit(1)"}, True),
+        ({"build.js": ""}, True),
+        ({"package.json": "{"}, True),
+        ({"build.js": "console.log('getaddrinfo ENOTFOUND api.example.com'); process.exit(1)"}, False),
+        ({"build.js": "process.kill(process.pid, 'SIGKILL')"}, False),
+    ],
+)
+def test_a_build_is_given_back_only_if_the_edit_broke_it(made: Site, files: dict[str, Any], given_back: bool) -> None:
+    assert broken(made, files) is given_back
+
+
+def test_a_site_that_cannot_be_built_at_all_is_not_given_back(tmp_path: Path) -> None:
+    with mock_aws():
+        assert not broken(make_site(tmp_path / "bare", {"x.txt": "x"}), {"y.txt": "y"})
+    with mock_aws():
+        endless = make_site(tmp_path / "slow", SITE, build_timeout_seconds=4)
+        assert not broken(endless, {"build.js": "setTimeout(() => {}, 60000)"})
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_what_the_command_before_left_broken_is_not_given_back(made: Site, same: bool) -> None:
+    make_tables(made.clients.dynamodb)
+    accept(made.clients, "cmd-0", 1)
+    write(made.folder, {"build.js": "console.error('at', Date.now(), 'src/a.astro is broken'); process.exit(1)"})
+    first = build.run(made.ctx)
+    assert first.broken_by_edit
+    request = made.ctx.request.model_copy(update={"command_id": "cmd-0"})
+    SessionStore(made.clients, "sessions", "commands", request, "me").record("build", first)
+    files = {"page.txt": "x"} if same else {"build.js": "console.error('src/b.astro is broken'); process.exit(1)"}
+    assert broken(made, files, supersedes="cmd-0") is not same
+
+
+def live(site: Site, **changes: Any) -> None:
+    body = site.manifest().model_copy(update=changes).to_bytes()
+    site.clients.s3.put_object(Bucket="artifacts", Key=manifest_key("amelia"), Body=body)
+
+
+def test_a_commit_that_is_live_is_not_built_again(made: Site) -> None:
+    first = build.run(made.ctx)
+    again = build.run(made.ctx)
+    assert (again.skipped, again.build_success, again.deploy_success, again.committed) == (True, True, True, False)
+    assert (again.commit, again.deployment_id, again.error) == (first.commit, first.deployment_id, None)
+    assert set(again.seconds) == {"commit"}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"reconcile": True}, {"complete": False}, {"holder": "s2"}, {"commit": "0" * 40}, {"commit": None}]
+)
+def test_what_is_not_wholly_this_commit_is_built(made: Site, changes: dict[str, Any]) -> None:
+    build.run(made.ctx)
+    live(made, **changes)
+    result = build.run(made.ctx)
+    assert not result.skipped and result.seconds.get("build")
+
+
+def test_an_edit_is_built_although_its_parent_is_live(made: Site) -> None:
+    build.run(made.ctx)
+    write(made.folder, {"build.js": BUILD + "fs.writeFileSync('dist/new.html', '<html></html>')"})
+    result = build.run(made.ctx)
+    assert not result.skipped and "new.html" in made.live()
+
+
+def test_a_lock_file_that_does_not_fit_is_noted(made: Site) -> None:
+    npm_lock(made.folder)
+    write(made.folder, {"small/package.json": '{"name":"small","version":"1.0.0"}'})
+    changed = json.loads(SITE["package.json"])
+    changed["devDependencies"]["small"] = "file:./small"
+    write(made.folder, {"package.json": json.dumps(changed)})
+    result = build.run(made.ctx)
+    assert result.build_success
+    assert result.notes == ["package-lock.json does not fit package.json: run `npm install` and commit it."]
+
+
+def test_the_log_is_streamed_line_by_line(made: Site) -> None:
+    came: list[float] = []
+    log = made.ctx.log
+
+    def watch(message: str, **values: Any) -> None:
+        if values.get("line") in {"first", "second"}:
+            came.append(time.monotonic())
+        log(message, **values)
+
+    script = "console.log('first'); setTimeout(() => console.log('second'), 700);"
+    write(made.folder, {"build.js": BUILD + script})
+    build.run(replace(made.ctx, log=watch, children=ProcessChildren(made.stop, watch)))
+    assert len(came) == 2 and came[1] - came[0] > 0.5

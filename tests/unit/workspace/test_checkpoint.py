@@ -10,6 +10,9 @@ import zstandard
 from botocore.exceptions import ClientError
 from workspace import archive
 from workspace.context import StepContext
+from workspace.errors import GitError
+from workspace.git import Checkout
+from workspace.git_errors import Verdict, of_bundle
 
 from contracts.errors import ErrorCode
 from contracts.retention import CHECKPOINT, TAG
@@ -132,9 +135,64 @@ def test_a_broken_checkpoint_falls_back_to_the_clone(world: World, damage: str) 
     accept(world.clients, "cmd-2", 2)
     world.use(agent=edit({"again.html": "2"}))
     assert world.step(StepName.AGENT, "cmd-2", 2) == 0
-    assert world.events("the checkpoint cannot be restored, cloning instead")
+    assert world.events("the checkpoint is damaged, cloning instead")
     assert git(world.root / "site", "rev-parse", "HEAD") == pushed, "what was pushed must be there"
     assert world.remote("rev-parse", "thread-t1") == pushed
+    lost = read_command(world.clients, "cmd-2").lost_checkpoint
+    assert lost is not None and (lost.key, bool(lost.reason)) == (key, True), "the client has to hear of it"
+
+
+GIT = Checkout.run
+
+
+@pytest.mark.parametrize("words", ["fatal: unable to write new index file", "fatal: No space left on device"])
+def test_a_git_that_stumbles_is_asked_again(world: World, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    world.use(agent=edit({"index.html": "uncommitted"}), build=commit_step())
+    world.step(StepName.AGENT)
+    failures = [words, words]
+
+    def stumble(self: Checkout, *argv: str, stdin: bytes | None = None) -> str:
+        if argv[0] == "fetch" and failures:
+            raise GitError("fetch", 128, failures.pop())
+        return GIT(self, *argv, stdin=stdin)
+
+    monkeypatch.setattr(Checkout, "run", stumble)
+    assert world.step(StepName.BUILD) == 0
+    assert git(world.root / "site", "show", "HEAD:index.html") == "uncommitted"
+    assert not failures and read_command(world.clients, "cmd-1").lost_checkpoint is None
+
+
+def test_a_machine_without_space_does_not_cost_the_edits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.use(agent=edit({"index.html": "uncommitted"}), build=commit_step())
+    world.step(StepName.AGENT)
+    key = read_session(world.clients).checkpoint
+
+    def full(self: Checkout, *argv: str, stdin: bytes | None = None) -> str:
+        if argv[0] == "fetch":
+            raise GitError("fetch", 128, "error: file write error: No space left on device\nfatal: index-pack failed")
+        return GIT(self, *argv, stdin=stdin)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkout, "run", full)
+        assert world.step(StepName.BUILD) == 0
+    assert world.report[1]["error"] == "Step.Failed"
+    assert read_session(world.clients).checkpoint == key
+    assert read_command(world.clients, "cmd-1").lost_checkpoint is None
+    assert world.step(StepName.BUILD) == 0
+    assert git(world.root / "site", "show", "HEAD:index.html") == "uncommitted"
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"),
+    [
+        ("fatal: early EOF\nfatal: index-pack failed", Verdict.DAMAGED),
+        ("error: inflate: data stream error (incorrect data check)", Verdict.DAMAGED),
+        ("error: file write error: No space left on device\nfatal: index-pack failed", Verdict.MACHINE),
+        ("fatal: Unable to create '/workspace/site/.git/index.lock': File exists.", Verdict.OPEN),
+    ],
+)
+def test_what_gits_words_say_about_a_bundle(words: str, verdict: Verdict) -> None:
+    assert of_bundle(words) is verdict
 
 
 def repacked(content: bytes, *, bundle: bytes | None) -> bytes:

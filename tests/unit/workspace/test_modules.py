@@ -25,8 +25,12 @@ SITE = {
 }
 
 
+NOTES: list[str] = []
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
+    NOTES.clear()
     with mock_aws():
         made = make_site(tmp_path, SITE)
         npm_lock(made.folder)
@@ -37,7 +41,7 @@ def provide(site: Site) -> bool:
     """Whether the package manager had to run."""
     step = _Build(site.ctx)
     step.deadline = float("inf")
-    done = Modules(site.ctx, step._run, read_package(site.folder)).provide()
+    done = Modules(site.ctx, step._run, read_package(site.folder), NOTES.append).provide()
     assert done is None or done.returncode == 0
     return done is not None
 
@@ -60,7 +64,7 @@ def test_a_fresh_workspace_unpacks_what_another_installed(site: Site) -> None:
     assert tags == [{"Key": TAG, "Value": CACHE}], "the lifecycle rule goes by it"
     write(site.folder / "node_modules", {"installed-once.txt": "not in the archive"})
     shutil.rmtree(site.folder / "node_modules")
-    assert not provide(site) and not marked.exists()
+    assert not provide(site) and not marked.exists() and NOTES == []
     assert (site.folder / "node_modules" / "tiny").is_symlink()
     assert (site.folder / "node_modules" / ".bin" / "tiny").exists()
     assert not list(site.ctx.paths.tmp.glob("modules*")) and not list(site.ctx.paths.tmp.glob("*.zst"))
@@ -135,7 +139,7 @@ def test_a_stop_ends_the_unpacking_and_leaves_nothing_behind(site: Site) -> None
     step = _Build(site.ctx)
     step.deadline = float("inf")
     with pytest.raises(StepStopped):
-        Modules(site.ctx, step._run, read_package(site.folder)).provide()
+        Modules(site.ctx, step._run, read_package(site.folder), NOTES.append).provide()
     assert not (site.folder / "node_modules").exists() and not list(site.ctx.paths.tmp.glob("modules*"))
     left = subprocess.run(["pgrep", "-f", f"tar .*{site.ctx.paths.tmp}"], capture_output=True, check=False)
     assert left.returncode == 1
@@ -169,4 +173,5 @@ def test_a_lock_file_that_lags_behind_is_made_up_for_and_left_as_it_is(site: Sit
     assert provide(site)
     assert (site.folder / "node_modules" / "small").exists() and (site.folder / "node_modules" / "tiny").exists()
     assert any("not in sync" in line for line in site.logs)
+    assert NOTES == ["package-lock.json does not fit package.json: run `npm install` and commit it."]
     assert before == {name: (site.folder / name).read_text() for name in before}

@@ -42,6 +42,7 @@ def refuse(site: Site, operation: str, when: str) -> None:
 def test_a_site_goes_live_with_headers_and_books(site: Site) -> None:
     outcome = put(site)
     assert outcome.error is None and (outcome.uploaded, outcome.deleted, outcome.unchanged) == (4, 0, 0)
+    assert outcome.stale == ("a.html", "index.html", "robots.txt")
     assert site.live() == set(PAGES)
     head = site.clients.s3.head_object(Bucket=BUCKET, Key="_astro/x.1.css")
     assert head["ContentType"] == "text/css; charset=utf-8" and head["CacheControl"] == IMMUTABLE
@@ -59,6 +60,7 @@ def test_the_next_build_sends_changes_and_deletes_last(site: Site) -> None:
     site.fence.verified.clear()
     outcome = put(site)
     assert (outcome.uploaded, outcome.deleted, outcome.unchanged) == (1, 1, 1)
+    assert outcome.stale == ("a.html", "index.html")
     assert site.live() == {"index.html", "robots.txt", "_astro/x.1.css"}
     assert site.manifest().files["_astro/x.1.css"].retired_at is not None
     assert len(site.fence.verified) == 2
@@ -88,6 +90,7 @@ def test_a_failed_upload_is_named_keeps_later_phases_back_and_books_what_is_live
     assert outcome.error is not None and outcome.error.code is ErrorCode.PUBLISH_FAILED
     assert f"s3://{BUCKET}/a.html: NoSuchBucket" in outcome.error.message
     assert "index.html" not in site.live()
+    assert outcome.stale == ("robots.txt",)
     manifest = site.manifest()
     assert set(manifest.files) == site.live() == {"_astro/x.1.css", "robots.txt"}
     assert not manifest.complete and manifest.reconcile

@@ -15,7 +15,7 @@ from workspace.report import MAX_LIST_BYTES, for_console, for_record
 from workspace.session import SessionStore
 from workspace.stop import Stop
 
-from contracts.steps import AgentResult, BuildResult, StepName
+from contracts.steps import AgentResult, BuildResult, RepairResult, StepName
 from tests.unit.workspace.core_support import accept, git, read_command, read_session, request
 from tests.unit.workspace.runner_support import (
     World,
@@ -88,6 +88,35 @@ def test_an_interrupted_agent_leaves_a_pushed_wip_commit(world: World) -> None:
     world.use(agent=successor)
     assert world.step(StepName.AGENT, "cmd-2", 2) == 0
     assert seen == [commit, False, True]
+
+
+def test_an_interrupted_repair_leaves_a_pushed_wip_commit_with_both_edits(world: World) -> None:
+    world.use(agent=edit({"index.html": "broken"}), build=commit_step(), repair=slow_edit({"new.html": "half"}))
+    world.step(StepName.AGENT)
+    world.step(StepName.BUILD)
+    interrupt(world, StepName.REPAIR)
+    assert world.remote("log", "-1", "--format=%B", "thread-t1") == WIP
+    saved = read_command(world.clients, "cmd-1").interruption
+    assert saved is not None and (saved.pushed, saved.step, saved.published) == (True, StepName.REPAIR, 0)
+    assert saved.files_changed == ["index.html", "new.html"]
+
+
+def test_a_repair_is_checkpointed_meanwhile_and_recorded_on_its_own(world: World) -> None:
+    seen: list[str | None] = []
+
+    def repair(ctx: StepContext) -> RepairResult:
+        before = read_session(world.clients).checkpoint
+        (ctx.paths.site / "index.html").write_text("repaired")
+        wait_for(lambda: read_session(world.clients).checkpoint != before)
+        seen.append(before)
+        return RepairResult(changed=True, summary="Repaired")
+
+    world.use(agent=edit({"index.html": "1"}, "Edited"), build=commit_step(), repair=repair)
+    for step in (StepName.AGENT, StepName.BUILD, StepName.REPAIR):
+        assert world.step(step) == 0
+    command = read_command(world.clients, "cmd-1")
+    assert command.agent and command.repair and seen
+    assert (command.agent.summary, command.repair.summary) == ("Edited", "Repaired")
 
 
 def test_an_interrupted_build_publishes_what_it_completed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,8 @@ from workspace.session import SessionStore
 from workspace.stop import Stop
 
 from contracts.errors import ErrorCode
-from contracts.steps import AgentResult, StepName, StepRequest
+from contracts.names import modules_key
+from contracts.steps import AgentResult, BuildResult, PushResult, StepName, StepRequest
 from tests.unit.workspace.core_support import TOKEN, accept, read_command, read_session
 from tests.unit.workspace.core_support import request as core_request
 from tests.unit.workspace.runner_support import World, commit_step, edit, in_background, new_world, slow_edit, wait_for
@@ -283,6 +284,37 @@ def test_a_claim_whose_answer_was_lost_is_given_back(world: World, monkeypatch: 
     monkeypatch.setattr(SessionStore, "claim", lost)
     assert world.step(StepName.AGENT, idle_seconds=2) == 0
     assert world.claim_is_free()
+
+
+def test_the_build_cache_is_saved_when_nothing_is_left_to_do(world: World) -> None:
+    saved: list[str] = []
+
+    def cached(ctx: StepContext) -> BuildResult:
+        key = modules_key("amelia", "0" * 64)
+        for name, text in {".sitewright-modules": key, ".astro/a.webp": "a"}.items():
+            path = ctx.paths.site / "node_modules" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        info = ctx.paths.site / ".git" / "info"
+        info.mkdir(exist_ok=True)
+        (info / "exclude").write_text("node_modules\n")
+        world.clients.s3.put_object(Bucket="artifacts", Key=key, Body=b"packages")
+        return BuildResult(commit=ctx.checkout.head(), build_success=True)
+
+    def push(ctx: StepContext) -> PushResult:
+        saved.extend(event["key"] for event in world.events("build cache saved"))
+        return PushResult(commit=ctx.checkout.head(), pushed=True)
+
+    world.use(agent=edit({"index.html": "1"}), build=cached, push=push)
+    warm = Warm(world)
+    warm.first()
+    for step in (StepName.BUILD, StepName.PUSH):
+        assert warm.answer(warm.offer(step).task_token)[0] == "success"
+    wait_for(lambda: bool(world.events("build cache saved")))
+    assert saved == [], "not while the command's answer is waited for"
+    warm.end()
+    body = world.clients.s3.get_object(Bucket="artifacts", Key=modules_key("amelia", "0" * 64))["Body"].read()
+    assert body.startswith(b"packages") and len(body) > len(b"packages")
 
 
 def test_a_failed_step_is_salvaged_in_the_same_workspace(world: World) -> None:

@@ -1,0 +1,64 @@
+"""What happens to a built site between two publishes."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+_DELETED = 100
+_CSS = "_astro/*.css"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Its name, and what the build changed."""
+
+    name: str
+    change: Callable[[Path], None]
+
+
+def rewritten(dist: Path) -> None:
+    """Every file has a new time: a build writes all of them again."""
+    now = time.time()
+    for path in dist.rglob("*"):
+        if path.is_file():
+            os.utime(path, (now, now))
+
+
+def _nothing(_: Path) -> None:
+    pass
+
+
+def _one_page(dist: Path) -> None:
+    page = _pages(dist)[0]
+    page.write_text(page.read_text().replace("</h1>", ", edited</h1>", 1))
+
+
+def _stylesheet(dist: Path) -> None:
+    old = next(dist.glob(_CSS))
+    new = old.with_name(f"{old.name.split('.')[0]}.Ch4nged_.css")
+    new.write_text(old.read_text().replace("}", "}\n", 1) + "/* changed */")
+    old.unlink()
+    for page in dist.rglob("*.html"):
+        page.write_text(page.read_text().replace(old.name, new.name))
+
+
+def _fewer_pages(dist: Path) -> None:
+    for page in _pages(dist)[-_DELETED:]:
+        page.unlink()
+        page.parent.rmdir()
+
+
+def _pages(dist: Path) -> list[Path]:
+    return sorted(dist.glob("journal/post-*/index.html"), key=lambda path: int(path.parent.name.rpartition("-")[2]))
+
+
+SCENARIOS = (
+    Scenario("first upload", _nothing),
+    Scenario("rebuild, no change", _nothing),
+    Scenario("one page changed", _one_page),
+    Scenario("one stylesheet changed", _stylesheet),
+    Scenario("a hundred pages deleted", _fewer_pages),
+)
+"""In this order: each begins with what the one before left."""

@@ -1,0 +1,30 @@
+"""The certificate of a site with `https`, where CloudFront looks for it: in us-east-1, wherever the site's stack is."""
+
+from typing import Any
+
+from aws_cdk import Stack
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_route53 as route53
+from constructs import Construct
+
+from contracts.site import HostedZone
+
+
+def hosted_zone(scope: Construct, zone: HostedZone, name: str) -> route53.IHostedZone:
+    """The operator's zone. Nothing is looked up."""
+    return route53.HostedZone.from_hosted_zone_attributes(scope, "Zone", hosted_zone_id=zone.id, zone_name=name)
+
+
+class CertificateStack(Stack):
+    """A certificate that ACM validates, and renews, by a record in the site's zone."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, host: str, zone: HostedZone, zone_name: str, **kwargs: Any
+    ) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        self.certificate = acm.Certificate(
+            self,
+            "Certificate",
+            domain_name=host,
+            validation=acm.CertificateValidation.from_dns(hosted_zone(self, zone, zone_name)),
+        )

@@ -1,0 +1,64 @@
+"""A site over https: CloudFront before a bucket that nobody else may read."""
+
+from pathlib import Path
+
+from aws_cdk import Duration
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudfront_origins as origins
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+INDEX_DOCUMENTS = Path(__file__).parents[1] / "edge" / "index_documents.js"
+
+
+class SiteDistribution(Construct):
+    """CloudFront, the right to read the bucket for this distribution alone, index documents and the 404 page."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, bucket: s3.Bucket, host: str, certificate: acm.ICertificate
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.distribution = cloudfront.Distribution(
+            self,
+            "Distribution",
+            comment=host,
+            domain_names=[host],
+            certificate=certificate,
+            minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
+            http_version=cloudfront.HttpVersion.HTTP2_AND_3,
+            default_root_object="index.html",
+            default_behavior=cloudfront.BehaviorOptions(
+                origin=origins.S3BucketOrigin.with_origin_access_control(bucket),
+                viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+                compress=True,
+                # Obeys Cache-Control but for its least time of 1 s (CloudFront developer guide, "Use managed cache
+                # policies"). A policy of our own would count against the account's 20 and gain that second.
+                cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
+                response_headers_policy=cloudfront.ResponseHeadersPolicy.SECURITY_HEADERS,
+                function_associations=[
+                    cloudfront.FunctionAssociation(
+                        event_type=cloudfront.FunctionEventType.VIEWER_REQUEST, function=self._index_documents()
+                    )
+                ],
+            ),
+            # S3 says 403 of a key that is not there to whom may not list the bucket (S3 API reference, GetObject).
+            error_responses=[
+                cloudfront.ErrorResponse(
+                    http_status=status,
+                    response_http_status=404,
+                    response_page_path="/404.html",
+                    # CloudFront keeps an error for 10 s else: a page is asked for before it is published, too.
+                    ttl=Duration.seconds(0),
+                )
+                for status in (403, 404)
+            ],
+        )
+
+    def _index_documents(self) -> cloudfront.Function:
+        return cloudfront.Function(
+            self,
+            "IndexDocuments",
+            code=cloudfront.FunctionCode.from_file(file_path=str(INDEX_DOCUMENTS)),
+            runtime=cloudfront.FunctionRuntime.JS_2_0,
+        )
