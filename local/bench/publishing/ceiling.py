@@ -18,7 +18,11 @@ _HEADERS = {
 
 
 def puts_per_second(port: int, bucket: str) -> float:
-    """With 16 connections and bodies of 8 KiB."""
+    """With 16 connections and bodies of 8 KiB; the best of three turns, for it is a ceiling."""
+    return max(_turn(port, bucket) for _ in range(3))
+
+
+def _turn(port: int, bucket: str) -> float:
     began = time.monotonic()
     with ThreadPoolExecutor(_THREADS) as pool:
         for _ in pool.map(lambda number: _work(port, bucket, number), range(_THREADS)):

@@ -25,6 +25,7 @@ from local.home import REPOSITORY_ROOT, Home
 Json = dict[str, Any]
 OURS, AWS, S5CMD = "sitewright", "aws s3 sync", "s5cmd sync"
 TOOLS = (OURS, AWS, S5CMD)
+_OURS = "local.bench.publishing.ours"
 _TIMED = Path(__file__).with_name("timed.py")
 _ARTIFACTS, _RAW = "bench-artifacts", "bench-raw"
 _TICK = 1.1
@@ -58,7 +59,7 @@ def run(home: Home, sizes: Mapping[int, int]) -> Json:
 
 def _prepare(s3: Endpoint) -> float:
     """New buckets; gives the endpoint's PUTs a second."""
-    client = Aws(s3.url, REGION).s3
+    client: Any = Aws(s3.url, REGION).s3  # typed with a list of regions
     for bucket in (_ARTIFACTS, _RAW, *map(_bucket, TOOLS)):
         client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -94,7 +95,7 @@ def _bucket(tool: str) -> str:
 def _argv(tool: str, programs: Tools, url: str, dist: Path) -> list[str]:
     target = _bucket(tool)
     if tool == OURS:
-        return [sys.executable, "-m", "local.bench.publishing.ours", str(dist), target, _ARTIFACTS, "bench"]
+        return [sys.executable, "-m", _OURS, str(dist), target, _ARTIFACTS, "bench"]
     if tool == AWS:
         options = ["--endpoint-url", url, "s3", "sync", "--only-show-errors", "--delete"]
         return [str(programs.aws), *options, str(dist), f"s3://{target}"]
@@ -123,7 +124,7 @@ def _measured(argv: list[str], env: Mapping[str, str]) -> Json:
     if done.returncode:
         raise LocalError(f"`{' '.join(argv)}` ended with {done.returncode}: {done.stderr[-500:]}", "Run it by hand.")
     row: Json = json.loads(done.stdout)
-    return row
+    return {**row, **json.loads(done.stderr.splitlines()[-1])} if _OURS in argv else row
 
 
 def _check(client: Any, dist: Path) -> None:
@@ -142,6 +143,6 @@ def summary(rows: list[Json]) -> Json:
     return {
         "requests": rows[-1]["requests"],
         "bytes": rows[-1]["bytes"],
-        **{name: round(median(row[name] for row in rows), 3) for name in ("seconds", "cpu")},
+        **{name: round(median(row[name] for row in rows), 3) for name in ("seconds", "cpu", "warm") if name in rows[0]},
         "rss": max(row["rss"] for row in rows),
     }

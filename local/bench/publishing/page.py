@@ -74,5 +74,10 @@ def remarks(size: Json) -> Iterator[str]:
     yield f"PUTs a second in the first upload: {said}; a bare client with 16 connections {ceiling:.0f}."
     if max(rates.values()) > _SATURATED * ceiling:
         yield "The endpoint is the bottleneck of the first upload: there the ratio says little about the tools."
+    page = scenarios[_ONE_PAGE][OURS]
+    yield (
+        f"One page changed: {page['warm']:.2f} s of sitewright's {page['seconds']:.2f} s are the publish, the rest starts "
+        "Python and botocore, which the workspace has loaded."
+    )
     for text, met in aims(scenarios):
         yield f"{'met' if met else 'MISSED'}: {text}"
