@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_iam as iam
@@ -13,7 +13,6 @@ from aws_cdk import aws_ssm as ssm
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from contracts import retention
 from contracts.names import SITE_PARAMETER_PREFIX, state_machine_name
 from contracts.records import SiteEntry
 from contracts.site import SiteConfig
@@ -21,6 +20,7 @@ from contracts.steps import WorkspaceEnv
 from stacks.certificate_stack import hosted_zone
 from stacks.constructs.distribution import SiteDistribution
 from stacks.constructs.site_records import SiteRecords
+from stacks.constructs.versions import lifecycle_rules
 from stacks.constructs.workflow import WorkflowParts, definition
 from stacks.constructs.workspace_task import WorkspaceTask
 from stacks.platform_stack import PlatformStack
@@ -85,7 +85,7 @@ class SiteStack(Stack):
                 restrict_public_buckets=False,
             ),
             versioned=True,
-            lifecycle_rules=_lifecycle_rules(),
+            lifecycle_rules=lifecycle_rules(),
             removal_policy=RemovalPolicy.RETAIN,
         )
 
@@ -299,18 +299,3 @@ class SiteStack(Stack):
             # What a CNAME points to where there is no `hostedZone`.
             CfnOutput(self, "DistributionDomain", value=self.distribution.distribution_domain_name)
             CfnOutput(self, "DistributionId", value=self.distribution.distribution_id)
-
-
-def _lifecycle_rules() -> list[s3.LifecycleRule]:
-    days = Duration.days(retention.VERSION_DAYS)
-    return [
-        s3.LifecycleRule(
-            # A version expires when it is noncurrent for longer than the days *and* that many newer noncurrent ones are
-            # there (S3 User Guide, "Lifecycle configuration elements").
-            noncurrent_versions_to_retain=retention.VERSIONS_KEPT,
-            noncurrent_version_expiration=days,
-            expired_object_delete_marker=True,
-            abort_incomplete_multipart_upload_after=Duration.days(retention.MULTIPART_DAYS),
-        ),
-        s3.LifecycleRule(prefix=retention.HASHED_PREFIX, noncurrent_version_expiration=days),
-    ]

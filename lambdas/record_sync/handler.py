@@ -165,7 +165,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     earlier = retention.read(deployments, request.client_id)
     books = keep(request.client_id, request.site_bucket, build.deployment_id, retention.needed_since(earlier))
     deployment_id = build.deployment_id or books.manifest.deployment_id
-    record = None if build.skipped else write_record(request, deployment_id, books, now)
+    # Also of a build that was skipped: the publish it found live may have died before its own check.
+    record = write_record(request, deployment_id, books, now)
     if record is None:
         note_drift(request.client_id, deployment_id, books)
     result = SyncResult(

@@ -7,8 +7,10 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
+import cli.main
 from cli.main import app
 from contracts.manifest import DEPLOYMENTS_KEPT, Manifest, ManifestEntry
 from contracts.names import SITE_PARAMETER_PREFIX, deployment_key, manifest_key
@@ -113,7 +115,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         monkeypatch.setenv(name, "test")
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(cli.main, "out", Console(width=200))
     with mock_aws():
         yield Account()
 

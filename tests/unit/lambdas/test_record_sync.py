@@ -24,7 +24,8 @@ class World:
             self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         self.commands = make_table("commands", "sessionId", "commandId")
         self.deployments = make_table("deployments", "clientId", "deploymentId")
-        self.commands.put_item(Item=CommandRecord(session_id="s", command_id="c", accepted_at=NOW).to_item())
+        for command in ("c", "c2"):
+            self.commands.put_item(Item=CommandRecord(session_id="s", command_id=command, accepted_at=NOW).to_item())
 
     def put(self, key: str, body: str = "x") -> ManifestEntry:
         etag = self.s3.put_object(Bucket=SITE, Key=key, Body=body.encode())["ETag"].strip('"')
@@ -96,7 +97,6 @@ def test_a_whole_publish_is_recorded_on_deployment_and_command(world: World) -> 
 def test_a_skipped_build_is_checked_and_leaves_the_record_of_its_deployment(world: World) -> None:
     world.book(files={"index.html": world.put("index.html")})
     world.run()
-    world.commands.put_item(Item=CommandRecord(session_id="s", command_id="c2", accepted_at=NOW).to_item())
     world.put("strange.html")
     answer = world.run(command="c2", skipped=True, uploaded=0, unchanged=0)
     assert answer["drift"] == ["strange.html"] and world.manifest().reconcile
@@ -194,7 +194,7 @@ def test_a_skipped_build_is_no_deployment_but_its_check_counts(world: World) -> 
     world.run("d1")
     world.put("index.html", "defaced")
     for deployment in (None, "d1"):
-        answer = world.run(deployment, skipped=True, commit="later")
+        answer = world.run(deployment, "c2", skipped=True, commit="later")
         assert (answer["deploymentId"], answer["drift"]) == ("d1", ["index.html"])
     assert world.manifest().reconcile
     assert world.deployments.scan()["Count"] == 1
@@ -228,11 +228,11 @@ def test_a_publish_that_changed_nothing_leaves_the_record_of_whose_deployment_is
     assert world.record("d1") == rollback.model_copy(update={"drift": ["strange.html"], "drift_count": 1})
 
 
-def test_drift_of_a_live_deployment_without_a_record_makes_none(world: World) -> None:
+def test_a_live_deployment_without_a_record_gets_one_from_the_build_that_found_it(world: World) -> None:
     world.book("d0", files={})
     world.put("strange.html")
-    assert world.run(None, skipped=True)["driftCount"] == 1
-    assert world.deployments.scan()["Count"] == 0
+    assert world.run("d0", skipped=True)["driftCount"] == 1
+    assert (world.record("d0").drift, world.record("d0").commit) == (["strange.html"], "abc")
 
 
 def test_a_check_after_the_drift_was_healed_clears_the_mark(world: World) -> None:
