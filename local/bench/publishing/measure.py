@@ -139,7 +139,7 @@ def _check(client: Any, dist: Path) -> None:
 
 
 def summary(rows: list[Json]) -> Json:
-    """Medians of one tool in one scenario; requests and bytes of the last round (they are the same in each)."""
+    """Medians of one tool in one scenario; requests and bytes of the last round, the highest memory."""
     return {
         "requests": rows[-1]["requests"],
         "bytes": rows[-1]["bytes"],
