@@ -259,7 +259,7 @@ def test_only_the_newest_deployments_are_kept(world: World) -> None:
         record = world.record(deployment)
         assert (record.ttl is None) == (record.manifest_key is not None) == (deployment in kept), deployment
         if record.ttl is not None:
-            assert before <= record.ttl - RECORD_TTL_DAYS * 86_400 <= time.time()
+            assert int(before) <= record.ttl - RECORD_TTL_DAYS * 86_400 <= time.time()
     assert world.manifest().deployment_id == IDS[DEPLOYMENTS_KEPT + 2]
 
 
