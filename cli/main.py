@@ -6,14 +6,13 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import pairwise
 from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from cli import deployments as undo
 from cli.access import Access, refusals
@@ -132,28 +131,29 @@ def deployments(
     if as_json:
         print(json.dumps(undo.as_json(past), ensure_ascii=False))
         return
-    # Ids are there to be copied: never cut, whatever the width.
-    first, session = Column("id", no_wrap=True), Column("session", overflow="fold")
-    table = Table(first, "when", "commit", session, "files", "uploaded", "deleted", "drift", "")
+    # Ids are there to be copied, so no table that cuts them. They begin with the time (UTC) and end with the commit.
+    if past.records:
+        _row("id", "by", "files", "changed", "drift", "")
+    else:
+        _line("No deployments yet.")
     for record in past.records:
-        table.add_row(
-            record.deployment_id,
-            f"{datetime.fromtimestamp(record.created_at / 1000):%Y-%m-%d %H:%M:%S}",
-            (record.commit or "")[:10],
-            record.session_id if record.rolled_back_to is None else f"rollback to {record.rolled_back_to}",
-            *(str(number) for number in (record.files, record.uploaded, record.deleted, record.drift_count)),
-            _standing(past, record),
-        )
-    out.print(table if past.records else "No deployments yet.")
+        by = record.session_id if record.rolled_back_to is None else "rollback"
+        changed = f"+{record.uploaded} -{record.deleted}"
+        _row(record.deployment_id, by, str(record.files), changed, str(record.drift_count), _standing(past, record))
     for remark in past.remarks():
         err.print(remark, highlight=False, soft_wrap=True)
     out.print(past.site.site_url, highlight=False)
 
 
+def _row(*cells: str) -> None:
+    deployment, by, files, changed, drift, standing = cells
+    _line(f"{deployment:<28} {_cut(by, 16):<16} {files:>6} {changed:>9} {drift:>5}  {standing}".rstrip())
+
+
 def _standing(past: History, record: DeploymentRecord) -> str:
     if past.is_live(record):
         return "live"
-    return "can be restored" if past.is_target(record) else "failed" if not record.deploy_success else "gone"
+    return "restorable" if past.is_target(record) else "failed" if not record.deploy_success else "gone"
 
 
 @app.command()

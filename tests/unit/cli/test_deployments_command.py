@@ -155,8 +155,13 @@ def test_the_deployments_are_listed_newest_first(account: Account) -> None:
         "reconcile": False,
         "publishing": None,
     }
-    shown = [line for line in run("deployments").stdout.splitlines() if "│" in line]
-    assert [line.split("│")[-2].strip() for line in shown] == ["live", "failed", "can be restored", "gone"]
+    shown = [line.split() for line in run("deployments").stdout.splitlines() if line.startswith("d")]
+    assert [(words[0], words[-1]) for words in shown] == [
+        ("d3", "live"),
+        ("d2", "failed"),
+        ("d1", "restorable"),
+        ("d0", "gone"),
+    ]
 
 
 def test_a_publish_under_way_is_told(account: Account) -> None:
