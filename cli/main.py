@@ -152,7 +152,7 @@ def _row(*cells: str) -> None:
 
 def _standing(past: History, record: DeploymentRecord) -> str:
     if past.is_live(record):
-        return "live"
+        return "live" if record.rolled_back_to is None else f"live, rollback to {record.rolled_back_to}"
     return "restorable" if past.is_target(record) else "failed" if not record.deploy_success else "gone"
 
 

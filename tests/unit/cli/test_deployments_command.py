@@ -245,7 +245,7 @@ def test_a_rollback_is_a_deployment_of_the_older_files(account: Account) -> None
     assert headers["CacheControl"] == "public, max-age=0, must-revalidate"
     listed = json.loads(run("deployments", "--json").stdout)["deployments"]
     assert [entry["live"] for entry in listed] == [True, False, False]
-    assert "rollback to 20260101T000000000Z-one" in run("deployments").stdout
+    assert "live, rollback to 20260101T000000000Z-one" in run("deployments").stdout
 
 
 def test_rolling_back_twice_brings_back_what_the_first_took_away(account: Account) -> None:
