@@ -40,6 +40,8 @@ class Manifest(Contract):
     """All objects of a site by key, and the deployment that made it so."""
 
     client_id: str
+    bucket: str
+    """Whose objects these are: a site whose `domain` changed has another bucket, and that one is empty."""
     deployment_id: str
     commit: str | None = None
     complete: bool = True

@@ -67,6 +67,7 @@ class SiteStack(Stack):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
             versioned=True,
+            lifecycle_rules=lifecycle_rules(),
             removal_policy=RemovalPolicy.RETAIN,
         )
 

@@ -159,7 +159,7 @@ class Modules:
     def _installed_for(self) -> str | None:
         try:
             return (self._folder / MARK).read_text()
-        except OSError:
+        except (OSError, ValueError):
             return None
 
     def _restore(self, key: str) -> bool:
@@ -179,7 +179,7 @@ class Modules:
                 raise ArchiveError("it is of another lock file")
             remove(self._folder)
             (staging / FOLDER).rename(self._folder)
-        except (ArchiveError, zstandard.ZstdError, BotoCoreError, OSError) as error:
+        except (ArchiveError, zstandard.ZstdError, BotoCoreError, OSError, ValueError) as error:
             self.ctx.log("the archive of node_modules cannot be used", level="warning", key=key, error=str(error))
             return False
         finally:

@@ -67,7 +67,9 @@ def look(site: Site, known: Seen) -> Seen:
     except ClientError as error:
         if code_of(error) in {"304", "NotModified"}:
             return replace(known, age=_age(error.response, known.modified))
-        if code_of(error) in {"NoSuchKey", "404"}:
+        # 403 if the right to list, limited to the client's prefix, does not count for a GetObject. Should there be a manifest
+        # after all, the conditional write is refused.
+        if code_of(error) in {"NoSuchKey", "404", "AccessDenied", "403"}:
             return Seen()
         raise PublishError.of(site.artifacts, site.manifest_key, error) from error
     except AwsError as error:
@@ -77,6 +79,8 @@ def look(site: Site, known: Seen) -> Seen:
         manifest = Manifest.from_bytes(body)
         if manifest.client_id != site.client_id:
             raise ValueError(f"it is the manifest of {manifest.client_id}")
+        if manifest.bucket != site.bucket:
+            raise ValueError(f"it is the manifest of the bucket {manifest.bucket}")
     except ValueError as error:
         site.log("no manifest that can be read: the bucket is listed", key=site.manifest_key, error=str(error)[:300])
         return Seen(etag=answer["ETag"], modified=modified)

@@ -16,7 +16,7 @@ from workspace.context import StepContext
 from workspace.errors import Fenced, StepStopped, StopReason
 from workspace.publish import books
 from workspace.publish.books import Lease, RaceLost, Seen
-from workspace.publish.content import LocalFile, SiteFile
+from workspace.publish.content import LocalFile, SiteFile, is_html
 from workspace.publish.faults import AwsError, PublishError, SiteTaken, patiently
 from workspace.publish.invalidate import stale
 from workspace.publish.plan import Listed, Plan, entry_of, make_plan, needs_listing
@@ -121,6 +121,8 @@ class Publish:
     cancelled: threading.Event = field(default_factory=threading.Event)
     touched: bool = False
     """Something of the site was changed, or may have been."""
+    planned: bool = False
+    """What is live is known."""
     unsure: bool = False
     """A request failed that may have been carried out all the same."""
 
@@ -155,10 +157,12 @@ class Publish:
         self.now = max(int(time.time() * 1000), seen.manifest.created_at + 1 if seen.manifest else 0)
         self.id = deployment_id(self.now, self.commit)
         self.live = dict(seen.manifest.files) if seen.manifest else {}
+        self.planned = False
 
     def _plan(self, seen: Seen, listing: Mapping[str, Listed] | None) -> Plan:
         plan = make_plan(self.files, seen.manifest, listing, self.now)
         self.live = dict(plan.live)
+        self.planned = True
         self.before = frozenset(self.live)
         self.unchanged = plan.unchanged
         self.examine(plan)
@@ -189,7 +193,9 @@ class Publish:
         if not self.partial:
             if plan.deletes:
                 self.site.guard.verify()
-                self._delete(plan.deletes, lease)
+                # DeleteObjects is not atomic: no page may outlive what it loads.
+                for wanted in (True, False):
+                    self._delete(tuple(key for key in plan.deletes if is_html(key) is wanted), lease)
             self.live.update(plan.settled)
         manifest = self._manifest(complete=not self.partial, reconcile=False)
         if not self.partial:
@@ -277,6 +283,7 @@ class Publish:
     def _manifest(self, *, complete: bool, reconcile: bool, held: bool = False) -> Manifest:
         return Manifest(
             client_id=self.site.client_id,
+            bucket=self.site.bucket,
             deployment_id=self.id,
             commit=self.commit,
             complete=complete,
@@ -296,7 +303,7 @@ class Publish:
         except BaseException as error:
             if not (isinstance(error, StepStopped) and error.reason is StopReason.CLAIM_LOST):
                 stopped = isinstance(error, (StepStopped, Fenced))
-                self._give_back(seen, lease, reconcile=not stopped or self.unsure)
+                self._give_back(seen, lease, reconcile=not stopped or self.unsure or not self.planned)
             raise
 
     def _give_back(self, seen: Seen, lease: Lease, *, reconcile: bool) -> None:

@@ -44,6 +44,11 @@ def mark_stopped(tmp: Path, commit: str) -> None:
     _write(tmp, DistState(False, commit))
 
 
+def mark_published(tmp: Path) -> None:
+    """All of dist is live: there is nothing to add, and by the time of an interrupt another session's site may be live."""
+    (tmp / _STATE).unlink(missing_ok=True)
+
+
 def publish_dist(ctx: StepContext, dist: Path) -> int:
     """Adds and replaces what can be, deletes nothing; how many files went out.
 

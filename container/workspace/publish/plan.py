@@ -70,7 +70,7 @@ def make_plan(
             settled[key] = entry.model_copy(update={"retired_at": now})
     return Plan(
         phases=_phases(uploads),
-        deletes=tuple(sorted(deletes)),
+        deletes=tuple(sorted(deletes, key=lambda key: (not is_html(key), key))),
         settled=settled,
         live=live,
         unchanged=len(local) - len(uploads),
@@ -96,7 +96,7 @@ def _live(manifest: Manifest | None, listing: Mapping[str, Listed] | None) -> di
     found = {}
     for key, listed in listing.items():
         entry = known.get(key)
-        if entry is None or listed.etag not in {entry.etag, entry.md5}:
+        if entry is None or listed.etag != (entry.etag or entry.md5):
             # A listing tells no headers, so what the books do not know is sent again.
             entry = ManifestEntry(
                 md5=listed.etag,

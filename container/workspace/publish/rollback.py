@@ -83,6 +83,11 @@ def roll_back(
     key = deployment_key(client_id, target.deployment_id)
     if target.client_id != client_id:
         raise _refused(artifacts, key, f"The deployment {target.deployment_id} is one of {target.client_id}.")
+    if target.bucket != bucket:
+        text = (
+            f"The deployment {target.deployment_id} was one of the bucket {target.bucket}, the site's is {bucket} now."
+        )
+        raise _refused(artifacts, key, text)
     if not target.complete:
         raise _refused(artifacts, key, f"The deployment {target.deployment_id} is not a whole site.")
     return Publish(site, files_of(target), target.commit, examine=lambda plan: _examine(site, plan)).run()

@@ -96,6 +96,8 @@ class _Build:
         ctx.progress(f"Publishing {len(files)} files")
         with self._timed("publish"):
             outcome = publish(ctx, files, commit)
+            if outcome.error is None:
+                partial.mark_published(ctx.paths.tmp)
             not_told = invalidate(
                 ctx.settings.distribution_id,
                 outcome.deployment_id,

@@ -71,7 +71,9 @@ class Account:
                 version_id=put["VersionId"],
             )
         self.files = files
-        manifest = Manifest(client_id="amelia", deployment_id=name, commit=f"commit-{name}", created_at=1, files=files)
+        manifest = Manifest(
+            client_id="amelia", bucket=BUCKET, deployment_id=name, commit=f"commit-{name}", created_at=1, files=files
+        )
         manifest = manifest.model_copy(update=changes)
         self.book(manifest, deployment_key("amelia", name))
         self.book(manifest)

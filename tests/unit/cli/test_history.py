@@ -44,7 +44,15 @@ def gone(name: str) -> DeploymentRecord:
 
 def past(live: str | None, *records: DeploymentRecord, publishing: bool = False, **manifest: Any) -> History:
     """`records` oldest first, as they came."""
-    book = Manifest.model_validate({"client_id": "amelia", "deployment_id": live or "", "created_at": 0, **manifest})
+    book = Manifest.model_validate(
+        {
+            "client_id": "amelia",
+            "bucket": "edit.amelia.example.com",
+            "deployment_id": live or "",
+            "created_at": 0,
+            **manifest,
+        }
+    )
     return History(SITE, Live(book, publishing) if live else None, records[::-1])
 
 

@@ -14,7 +14,7 @@ def entry(**changes: Any) -> ManifestEntry:
 def test_drift_is_what_is_missing_changed_or_nobodys() -> None:
     files = {"same": entry(), "gone": entry(), "changed": entry()}
     books = check(
-        Manifest(client_id="c", deployment_id="d", created_at=0, files=files),
+        Manifest(client_id="c", bucket="site", deployment_id="d", created_at=0, files=files),
         {"same": ("a", 1), "changed": ("b", 1), "new": ("z", 9)},
         None,
     )
@@ -24,7 +24,7 @@ def test_drift_is_what_is_missing_changed_or_nobodys() -> None:
 
 def test_a_retired_asset_is_due_when_no_kept_deployment_needs_it() -> None:
     files = {"old": entry(retired_at=0), "young": entry(retired_at=1), "used": entry()}
-    manifest = Manifest(client_id="c", deployment_id="d", created_at=0, files=files)
+    manifest = Manifest(client_id="c", bucket="site", deployment_id="d", created_at=0, files=files)
     bucket = dict.fromkeys(files, ("a", 1))
     books = check(manifest, bucket, ASSET_GRACE_MS)
     assert (books.expiring, books.due, books.drift) == (2, 1, [])

@@ -33,7 +33,7 @@ class World:
 
     def book(self, deployment: str = "d1", **changes: Any) -> None:
         manifest = Manifest.model_validate(
-            {"client_id": "amelia", "deployment_id": deployment, "created_at": NOW, **changes}
+            {"client_id": "amelia", "bucket": SITE, "deployment_id": deployment, "created_at": NOW, **changes}
         )
         self.s3.put_object(Bucket=ARTIFACTS, Key=KEY, Body=manifest.to_bytes())
 

@@ -344,3 +344,12 @@ def test_the_log_is_streamed_line_by_line(made: Site) -> None:
     write(made.folder, {"build.js": BUILD + script})
     build.run(replace(made.ctx, log=watch, children=ProcessChildren(made.stop, watch)))
     assert len(came) == 2 and came[1] - came[0] > 0.5
+
+
+def test_an_interrupt_after_the_publish_does_not_bring_it_back_over_another_sessions_site(made: Site) -> None:
+    assert build.run(made.ctx).deploy_success
+    made.clients.s3.put_object(Bucket=BUCKET, Key="index.html", Body=b"another session's")
+    changed = made.manifest().model_copy(update={"deployment_id": "another", "files": {}})
+    made.clients.s3.put_object(Bucket="artifacts", Key=manifest_key("amelia"), Body=changed.to_bytes())
+    assert build.publish_partial(made.ctx) == 0
+    assert made.read("index.html") == "another session's"

@@ -74,7 +74,9 @@ def test_drift_is_healed_and_nothing_outside_the_plan_is_touched(
         )
         for k, text in booked.items()
     }
-    manifest = Manifest(client_id="amelia", deployment_id="d", created_at=1, reconcile=True, files=entries)
+    manifest = Manifest(
+        client_id="amelia", bucket="site", deployment_id="d", created_at=1, reconcile=True, files=entries
+    )
     files = [file(k, text) for k, text in new.items()]
     plan = make_plan(files, manifest, listing, 5)
     sent = {f.key for phase in plan.phases for f in phase}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 from workspace.errors import StepStopped, StopReason
+from workspace.publish import execute
 from workspace.publish.content import IMMUTABLE, scan
 from workspace.publish.execute import Outcome, publish
 
@@ -160,3 +161,54 @@ def test_uploads_of_a_phase_run_side_by_side_and_phases_do_not(site: Site) -> No
     first_page = next(i for i, key in enumerate(sent) if key.endswith(".html"))
     assert all(not key.startswith("_astro/") for key in sent[first_page:])
     assert sent[-1] == "index.html" and order[-1] == manifest_key("amelia")
+
+
+def test_a_site_that_moved_to_another_bucket_is_sent_whole(site: Site) -> None:
+    put(site)
+    other = site.manifest().model_copy(update={"bucket": "edit.amelia.old.com"})
+    site.clients.s3.put_object(Bucket="artifacts", Key=manifest_key("amelia"), Body=other.to_bytes())
+    for key in site.live():
+        site.clients.s3.delete_object(Bucket=BUCKET, Key=key)
+    write(site.folder / "dist", {**PAGES, "a.html": "<html>new</html>"})
+    outcome = put(site)
+    assert outcome.error is None
+    assert site.live() == set(PAGES)
+    assert site.manifest().bucket == BUCKET
+
+
+def test_pages_are_deleted_before_what_they_load(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(
+        site.folder / "dist", {"old/page.html": "<html></html>", "css/site.css": "a{}", "zebra.html": "<html></html>"}
+    )
+    put(site)
+    for name in ("old/page.html", "css/site.css", "zebra.html"):
+        (site.folder / "dist" / name).unlink()
+    batches: list[list[str]] = []
+    real = site.clients.s3.delete_objects
+
+    def spy(**values: Any) -> Any:
+        batches.append([item["Key"] for item in values["Delete"]["Objects"]])
+        return real(**values)
+
+    monkeypatch.setattr(site.clients.s3, "delete_objects", spy)
+    put(site)
+    assert batches == [["old/page.html", "zebra.html"], ["css/site.css"]]
+
+
+def test_a_stop_while_the_bucket_is_listed_leaves_books_that_nobody_believes(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(site)
+    site.clients.s3.delete_object(Bucket="artifacts", Key=manifest_key("amelia"))
+
+    def stopped(*_: Any) -> Any:
+        raise StepStopped(StopReason.INTERRUPT)
+
+    monkeypatch.setattr(execute, "list_bucket", stopped)
+    with pytest.raises(StepStopped):
+        put(site)
+    monkeypatch.undo()
+    assert site.manifest().reconcile
+    (site.folder / "dist" / "a.html").unlink()
+    put(site)
+    assert "a.html" not in site.live()

@@ -21,7 +21,7 @@ def file(key: str, text: str = "x") -> LocalFile:
 
 def books(*files: LocalFile, reconcile: bool = False, also: dict[str, ManifestEntry] | None = None) -> Manifest:
     live = {f.key: entry_of(f, f.md5) for f in files} | (also or {})
-    return Manifest(client_id="amelia", deployment_id="d", created_at=1, reconcile=reconcile, files=live)
+    return Manifest(client_id="amelia", bucket="site", deployment_id="d", created_at=1, reconcile=reconcile, files=live)
 
 
 def keys(phases: tuple[tuple[LocalFile, ...], ...]) -> list[list[str]]:
