@@ -83,10 +83,10 @@ class Client:
         item = table.get_item(Key=key, ConsistentRead=True).get("Item")
         return CommandRecord.from_item(dict(item)) if item else None
 
-    def response(self, sent: Sent, seconds: float) -> Json:
+    def response(self, sent: Sent, seconds: float, *, every: float = 0.15) -> Json:
         """The response that was sent, from the command's record: the response queue is left to its consumer.
 
-        Raises TimeoutError.
+        Looks `every` seconds, for `seconds` at most. Raises TimeoutError.
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -94,7 +94,7 @@ class Client:
             if record and record.response and record.answered_at:
                 answer: Json = json.loads(record.response.to_json())
                 return answer
-            time.sleep(0.15)
+            time.sleep(every)
         raise TimeoutError(f"no response to {sent.command_id} within {seconds:.0f} s")
 
     def execution_arn(self, sent: Sent) -> str:

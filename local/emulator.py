@@ -3,6 +3,7 @@
 AWS fails a state whose worker is silent for HeartbeatSeconds, gives every attempt of a state a token of its own, and
 ends the tokens of a run that is stopped. MiniStack does none of it: without the first, the end of a workspace that
 nobody reports is waited for until the step's timeout; without the others, a late word about an attempt ends the next.
+It also sleeps before each run's first state, which a client's message would wait for.
 """
 
 import os
@@ -11,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextvars import copy_context
+from types import SimpleNamespace
 from typing import Any
 
 from ministack.services import stepfunctions  # type: ignore[import-untyped]
@@ -21,6 +23,8 @@ Json = dict[str, Any]
 
 STOPPED = "Sitewright.RunStopped"
 _POLL_SECONDS = 0.25
+_START_PAUSE = 0.15
+"""What MiniStack sleeps before the first state of a run."""
 
 
 class Watch:
@@ -96,6 +100,11 @@ def install(at_most: float | None) -> None:
         finally:
             owners.pop(token, None)
 
+    def sleep(seconds: float) -> None:
+        if seconds != _START_PAUSE:
+            time.sleep(seconds)
+
+    stepfunctions.time = SimpleNamespace(**{**vars(time), "sleep": sleep})
     stepfunctions._apply_jsonata_arguments = arguments
     stepfunctions._invoke_with_callback = callback
 

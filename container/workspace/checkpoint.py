@@ -74,6 +74,10 @@ class Checkpointer:
             self.log("checkpoint written", key=key, bytes=size, dirty=meta.dirty, head=meta.head)
             return True
 
+    def beside(self, fence: ClaimFence) -> None:
+        """Begins to write a checkpoint beside the step's work; the `write` at its end waits for it, or makes up for it."""
+        threading.Thread(target=self._try, args=(fence,), name="checkpoint", daemon=True).start()
+
     @contextlib.contextmanager
     def periodically(self, fence: ClaimFence, *, every: float = PERIOD_SECONDS) -> Iterator[None]:
         """Writes a checkpoint every `every` seconds meanwhile; one that fails is logged, the next tries again."""
@@ -81,10 +85,7 @@ class Checkpointer:
 
         def loop() -> None:
             while not ended.wait(every):
-                try:
-                    self.write(fence)
-                except (WorkspaceError, ClientError, BotoCoreError, OSError) as error:
-                    self.log("checkpoint failed, the next one tries again", level="warning", error=str(error))
+                self._try(fence)
 
         thread = threading.Thread(target=loop, name="checkpoints", daemon=True)
         thread.start()
@@ -93,6 +94,12 @@ class Checkpointer:
         finally:
             ended.set()
             thread.join()
+
+    def _try(self, fence: ClaimFence) -> None:
+        try:
+            self.write(fence)
+        except (WorkspaceError, ClientError, BotoCoreError, OSError) as error:
+            self.log("checkpoint failed, the next one tries again", level="warning", error=str(error))
 
     def _meta(self, settled: bool) -> Meta:
         snapshot, head = self.checkout.tree_snapshot(), self.checkout.head()

@@ -99,3 +99,5 @@ class StepContext:
     """`log("message", key=value)`: one JSON line on stdout with sessionId, commandId and step."""
     progress: Callable[[str], None] = field(repr=False)
     """A line for a human about what is being done now."""
+    save_beside: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Begins a checkpoint of what is there now, beside what the step does next."""

@@ -92,19 +92,20 @@ def kill_strays(spared: frozenset[int]) -> int:
         with _lock:
             table = _process_table()
             strays = _strays(table, os.getpid(), _own | spared)
-            for pid in strays:
+            alive = [pid for pid in strays if table[pid].state != "Z"]
+            for pid in alive:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
-                if table[pid].state != "Z":
-                    killed += 1
+            killed += len(alive)
             for pid in strays:
                 if table[pid].parent == os.getpid():
                     with contextlib.suppress(ChildProcessError):
                         os.waitpid(pid, os.WNOHANG)
         if not strays:
             return killed
-        # A killed parent's children become ours only now: look again.
-        time.sleep(0.01)
+        # A killed parent's children become ours only now: look again. What had ended by itself leaves none.
+        if alive:
+            time.sleep(0.01)
     return killed
 
 

@@ -21,6 +21,11 @@ EAGER_SECONDS = (0.02, 0.1)
 """Between two steps of a run the next offer comes within a moment (here 30 ms, on AWS with a Lambda in between some
 hundred): the first look comes soon, each of the following half as much later again, up to the second value."""
 
+LOOK_SECONDS = 0.1
+"""Between two refreshes of a workspace that waits, it is looked so often whether there is a reason for one: the client's
+message would lie there for a quarter of a second else. A look costs a tenth of a refresh (half a read request unit
+for one or more write units, DynamoDB Developer Guide, "DynamoDB read and write operations")."""
+
 HEARTBEAT_SECONDS = 5.0
 """A sixth of what an offered step may be silent (OFFER_HEARTBEAT_SECONDS of the state machine)."""
 
@@ -91,6 +96,9 @@ class Pulse(_Ticker):
         self._every = every
         self._seen = seen
         self._idle = False
+        self._due = self._alive
+        self._known: tuple[int, str | None] | None = None
+        """Generation and offered token, as last read: what differs is a reason to refresh at once."""
 
     def follow(
         self, store: SessionStore, stop: Stop, log: Callable[..., None], *, idle: bool = False, eager: float = 0.0
@@ -101,26 +109,42 @@ class Pulse(_Ticker):
         """
         self._store, self._stop, self._log, self._idle = store, stop, log, idle
         self._eager_until = self._clock() + eager
-        self._seconds = EAGER_SECONDS[0] if eager else self._every
+        self._due = self._clock()
+        self._seconds = EAGER_SECONDS[0] if eager else self._pause
         self._wake.set()
         # After the assignment: a loss in between is noted either on the new one or here.
         if store.lost.is_set():
             stop.add(StopReason.CLAIM_LOST)
 
     def beat(self) -> bool:
-        """One refresh. False once the claim is lost."""
+        """One refresh, or one look whether one is needed. False once the claim is lost."""
         try:
-            return self._refresh()
+            return self._looked_in_vain() or self._refresh()
         except Exception as error:
             # A pulse that dies unnoticed leaves a workspace that waits for ever for what nobody offers it any more.
             self._lost(f"unexpected error: {error!r}")
             return False
 
+    @property
+    def _pause(self) -> float:
+        return min(LOOK_SECONDS, self._every) if self._idle else self._every
+
+    def _looked_in_vain(self) -> bool:
+        if not self._idle or self._clock() >= self._due:
+            return False
+        try:
+            session = self._store.peek()
+        except (ClientError, BotoCoreError):
+            return True  # what is wrong is the refresh's to find out
+        return session is not None and _news(session) == self._known
+
     def _refresh(self) -> bool:
         # The claim's life counts from before the call: the answer may be slow.
         asked = self._clock()
         eager = asked < self._eager_until
-        self._seconds = min(self._seconds * 1.5, EAGER_SECONDS[1]) if eager else self._every
+        self._seconds = min(self._seconds * 1.5, EAGER_SECONDS[1]) if eager else self._pause
+        # Half a look early: the look that comes nearest to `every` is the refresh.
+        self._due = asked if eager else asked + self._every - self._seconds / 2
         # One step's: the main thread may go on to the next one meanwhile.
         store, stop, idle = self._store, self._stop, self._idle
         try:
@@ -135,6 +159,7 @@ class Pulse(_Ticker):
                 return False
             return True
         self._alive = asked
+        self._known = _news(session)
         self._seen(session)
         if idle:
             return True
@@ -150,6 +175,10 @@ class Pulse(_Ticker):
         self._store.lost.set()
         self._stop.add(StopReason.CLAIM_LOST)
         self._log("claim lost", level="error", reason=why)
+
+
+def _news(session: SessionRecord) -> tuple[int, str | None]:
+    return session.generation, session.mailbox.task_token if session.mailbox else None
 
 
 class Heartbeat(_Ticker):

@@ -118,6 +118,7 @@ class Turn:
             aws=self.clients,
             log=self.log,
             progress=self.log.progress,
+            save_beside=lambda: desk.checkpointer.beside(self.fence),
         )
         if not warm or not desk.usable:
             desk.restore(self.session.checkpoint, request, self.fence, self.stop)

@@ -77,6 +77,9 @@ class _Build:
         with self._timed("commit"):
             made = ctx.checkout.commit_all(ctx.command.commit_message or FALLBACK_SUBJECT)
             commit = made or ctx.checkout.head()
+        if made is not None:
+            # npm takes seconds, and the commit's upload would only begin after it.
+            ctx.save_beside()
         result = BuildResult(commit=commit, committed=made is not None)
         if made is None and (live := self._live(commit)) is not None:
             ctx.progress("This commit is live already")
