@@ -1,8 +1,13 @@
 """What the emulator is given of AWS's callback pattern: heartbeats, and the end of a stopped run's tokens."""
 
 import threading
+import time
 from typing import Any
 
+import pytest
+from ministack.services import stepfunctions  # type: ignore[import-untyped]
+
+from local import emulator
 from local.emulator import STOPPED, Watch
 
 
@@ -56,3 +61,18 @@ def test_an_answer_is_left_alone() -> None:
     clock.now = 100
     assert not watch.look()
     assert info["error"] is None
+
+
+def test_the_pause_before_a_run_is_left_out_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("time", "_apply_jsonata_arguments", "_invoke_with_callback"):
+        monkeypatch.setattr(stepfunctions, name, getattr(stepfunctions, name))
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    emulator.install(None)
+    # The emulator's own code, up to its first look for the state machine.
+    monkeypatch.setattr(stepfunctions, "_executions", {"run": {"stateMachineArn": "gone", "status": "RUNNING"}})
+    monkeypatch.setattr(stepfunctions, "_fail_execution", lambda *_: None)
+    stepfunctions._run_execution("run")
+    assert slept == []
+    stepfunctions.time.sleep(0.5)
+    assert slept == [0.5]

@@ -168,12 +168,19 @@ class Dynamo:
     tables: dict[str, dict[tuple[str, ...], Item]] = field(default_factory=lambda: {name: {} for name in KEYS})
     interfere: Callable[[Callable[[], Any]], Any] = lambda call: call()
     wrote: Callable[[str, Item, Item], None] = lambda *_: None
+    before: dict[tuple[str, tuple[str, ...]], Item] = field(default_factory=dict)
+    """What was there before the last write, until an eventually consistent read has seen it."""
 
     def key(self, table: str, item: Item) -> tuple[str, ...]:
         return tuple(item[name] for name in KEYS[table])
 
     def get(self, table: str, key: Item) -> Item | None:
         return copy.deepcopy(self.tables[table].get(self.key(table, key)))
+
+    def get_late(self, table: str, key: Item) -> Item | None:
+        """An eventually consistent read: the first one after a write does not see it."""
+        old = self.before.pop((table, self.key(table, key)), None)
+        return copy.deepcopy(old) if old is not None else self.get(table, key)
 
     def put(self, table: str, item: Item, condition: str | None, names: Any, values: Any) -> None:
         old = self.tables[table].get(self.key(table, item), {})
@@ -193,6 +200,8 @@ class Dynamo:
 
     def _write(self, table: str, old: Item, new: Item) -> None:
         self.wrote(table, old, new)
+        if old:
+            self.before[table, self.key(table, new)] = copy.deepcopy(old)
         self.tables[table][self.key(table, new)] = copy.deepcopy(new)
 
     def transact(self, items: list[dict[str, Any]]) -> None:
@@ -243,7 +252,8 @@ class Client:
 
     def get_item(self, **request: Any) -> dict[str, Any]:
         def call() -> dict[str, Any]:
-            item = self.dynamo.get(request["TableName"], _plain(request["Key"]))
+            read = self.dynamo.get if request.get("ConsistentRead") else self.dynamo.get_late
+            item = read(request["TableName"], _plain(request["Key"]))
             return {"Item": _typed(item)} if item is not None else {}
 
         answer: dict[str, Any] = self.dynamo.interfere(call)

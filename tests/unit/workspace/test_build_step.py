@@ -70,6 +70,21 @@ def test_a_dirty_checkout_is_committed_built_and_live(made: Site) -> None:
     assert made.manifest().commit == result.commit
 
 
+def test_the_commit_is_saved_while_npm_works(made: Site) -> None:
+    npm_lock(made.folder)
+    saved: list[tuple[str, bool]] = []
+    ctx = replace(
+        made.ctx,
+        save_beside=lambda: saved.append(
+            (git(made.folder, "log", "-1", "--format=%s"), (made.folder / "dist").exists())
+        ),
+    )
+    assert build.run(ctx).committed
+    assert saved == [("Add a page", False)]
+    assert not build.run(ctx).committed
+    assert len(saved) == 1, "nothing new to save"
+
+
 def test_node_modules_come_from_the_archive_of_the_same_lock_file(made: Site) -> None:
     npm_lock(made.folder)
     build.run(made.ctx)

@@ -2,6 +2,8 @@
 
 import io
 import tarfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +116,53 @@ def test_only_the_newest_checkpoint_is_kept_and_nothing_new_is_not_uploaded(worl
     world.step(StepName.BUILD)
     second = read_session(world.clients).checkpoint
     assert second != first and world.checkpoints() == [second]
+
+
+def test_a_commit_is_saved_beside_the_work_that_follows_and_not_again_at_its_end(world: World) -> None:
+    before: list[str | None] = []
+    during: list[str | None] = []
+
+    def build(ctx: StepContext) -> BuildResult:
+        before.append(read_session(world.clients).checkpoint)
+        ctx.checkout.commit_all("Edit")
+        ctx.save_beside()
+        deadline = time.monotonic() + 20
+        while read_session(world.clients).checkpoint == before[0] and time.monotonic() < deadline:
+            time.sleep(0.02)
+        during.append(read_session(world.clients).checkpoint)
+        return BuildResult()
+
+    world.use(agent=edit({"index.html": "1"}), build=build)
+    world.step(StepName.AGENT)
+    assert world.step(StepName.BUILD) == 0
+    assert during != before
+    assert read_session(world.clients).checkpoint == during[0] and world.checkpoints() == during
+
+
+def test_a_save_beside_the_work_that_fails_is_made_up_for_at_its_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tries = world.clients.s3.put_object, threading.Semaphore(0)
+
+    def put(**request: object) -> object:
+        if threading.current_thread() is not threading.main_thread():
+            tries.release()
+            raise ClientError({"Error": {"Code": "SlowDown", "Message": "later"}}, "PutObject")
+        return real(**request)
+
+    def build(ctx: StepContext) -> BuildResult:
+        ctx.checkout.commit_all("Edit")
+        ctx.save_beside()
+        assert tries.acquire(timeout=20)
+        return BuildResult()
+
+    world.use(agent=edit({"index.html": "1"}), build=build)
+    world.step(StepName.AGENT)
+    agents = read_session(world.clients).checkpoint
+    monkeypatch.setattr(world.clients.s3, "put_object", put)
+    assert world.step(StepName.BUILD) == 0
+    assert world.events("checkpoint failed, the next one tries again")
+    assert world.checkpoints() == [read_session(world.clients).checkpoint] != [agents]
 
 
 @pytest.mark.parametrize("damage", ["garbage", "truncated", "gone", "no bundle", "broken bundle"])

@@ -8,10 +8,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 from workspace.errors import Fenced, StepFailed, StopReason
 from workspace.fence import ClaimFence
-from workspace.pulse import Heartbeat, Pulse
+from workspace.pulse import LOOK_SECONDS, REFRESH_SECONDS, Heartbeat, Pulse
 from workspace.session import CLAIM_SECONDS, Release, SessionStore
 from workspace.stop import Stop
 
+from contracts.records import SessionRecord
 from contracts.steps import PushResult, StepName
 from tests.unit.workspace.core_support import TestClients, accept, make_tables, read_command, read_session, request
 
@@ -169,6 +170,76 @@ def test_pulse_gives_up_when_the_claims_life_is_over(clients: TestClients, monke
     clock.now += 2
     assert not pulse.beat()
     assert stop.reason is StopReason.CLAIM_LOST
+
+
+def counted(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    calls: list[str] = []
+    for name in ("update_item", "get_item"):
+        real = getattr(clients.dynamodb, name)
+        monkeypatch.setattr(
+            clients.dynamodb, name, lambda real=real, name=name, **values: (calls.append(name), real(**values))[1]
+        )
+    return calls
+
+
+def waiting(clients: TestClients, clock: Clock, seen: list[SessionRecord]) -> Pulse:
+    """The pulse of a workspace between two commands, just refreshed."""
+    mine = store(clients)
+    mine.claim()
+    pulse = Pulse(mine, Stop(), quiet, clock=clock, seen=seen.append)
+    pulse.follow(mine, Stop(), quiet, idle=True)
+    assert pulse.beat()
+    return pulse
+
+
+def test_a_pulse_that_waits_only_looks_between_two_refreshes(
+    clients: TestClients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, seen = Clock(), []
+    pulse = waiting(clients, clock, seen)
+    calls = counted(clients, monkeypatch)
+    for _ in range(4):
+        clock.now += LOOK_SECONDS
+        assert pulse.beat()
+    assert calls == ["get_item"] * 4 and len(seen) == 1
+    clock.now += LOOK_SECONDS
+    assert pulse.beat()
+    assert calls[4:] == ["update_item"] and len(seen) == 2
+
+
+def test_what_a_look_finds_is_read_for_sure_at_once(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, seen = Clock(), []
+    pulse = waiting(clients, clock, seen)
+    accept(clients, "cmd-2", 2)
+    calls = counted(clients, monkeypatch)
+    clock.now += LOOK_SECONDS
+    assert pulse.beat()
+    assert calls == ["get_item", "update_item"]
+    assert seen[-1].generation == 2
+
+
+def test_a_look_that_fails_leaves_the_claim_alone(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, seen = Clock(), []
+    pulse = waiting(clients, clock, seen)
+
+    def refuse(**_: Any) -> Any:
+        raise EndpointConnectionError(endpoint_url="http://x")
+
+    monkeypatch.setattr(clients.dynamodb, "get_item", refuse)
+    clock.now += LOOK_SECONDS
+    assert pulse.beat() and len(seen) == 1
+    clock.now += REFRESH_SECONDS
+    assert pulse.beat() and len(seen) == 2
+
+
+def test_a_pulse_at_work_never_merely_looks(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, seen = Clock(), []
+    pulse = waiting(clients, clock, seen)
+    pulse.follow(store(clients), Stop(), quiet)
+    calls = counted(clients, monkeypatch)
+    clock.now += LOOK_SECONDS
+    assert pulse.beat()
+    assert calls == ["update_item"]
 
 
 def test_heartbeat_notes_a_token_that_is_gone(clients: TestClients) -> None:
