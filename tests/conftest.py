@@ -4,10 +4,16 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.home import HOME, sitewright
+
+# As `make` does it: the virtual environment's Node, also for who calls pytest by its path. What runs synth on a Node that
+# is out of support gets a banner of jsii's.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 def _down() -> None:
