@@ -57,3 +57,8 @@ def test_what_was_broken_in_the_same_way_before_is_not_given_back() -> None:
     again = SYNTAX.replace("12:30:01", "12:35:59").replace("31:4", "33:4").replace("1.2 s", "0.9 s")
     assert not blamed(before=again)
     assert blamed(before=SYNTAX.replace("index", "menu"))
+
+
+@pytest.mark.parametrize("took", ["980ms", "12 ms", "1 min", "3.41s"])
+def test_a_failure_is_the_same_however_long_it_took(took: str) -> None:
+    assert not blamed(before=SYNTAX.replace("1.2 s", took))
