@@ -29,9 +29,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy app.py contracts stacks lambdas container/workspace local cli
 
-# Every test but the chaos run; the end-to-end ones share one deployed local stack. Some twelve minutes on two cores.
+# Every test. The end-to-end ones share one deployed local stack, but for a short chaos run, which has its own; they wait
+# more than they work, so there is a worker more than cores (two).
 test: lint
-	$(BIN)/pytest -n 2 -q -m "not chaos" tests
+	$(BIN)/pytest -n 3 -q tests
 
 # From send to response against the same work by hand (N commands each way), container starts with and without a workspace
 # that stays, how soon an interrupt comes through, and the publish beside `aws s3 sync` and `s5cmd sync` (which it installs
@@ -44,9 +45,9 @@ bench: setup
 cost: setup
 	$(BIN)/python -m local.cost
 
-# The end-to-end tests alone, the short chaos run with them.
+# The end-to-end tests alone.
 test-e2e: setup
-	$(BIN)/pytest -n 2 -v tests/e2e
+	$(BIN)/pytest -n 3 -v tests/e2e
 
 # Commands under random kills of workspaces, agents and the data plane, and lost or repeated events, on a stack of its
 # own; fails unless every command has exactly one answer and nothing written is lost. Some ten minutes.
