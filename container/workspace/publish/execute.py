@@ -24,7 +24,8 @@ from workspace.publish.site import Site
 from workspace.publish.transfer import Sender
 
 THREADS = 16
-_LOOK_SECONDS = 1.0
+LOOK_SECONDS = 1.0
+"""How often is seen to the hold of the site while threads work."""
 _DELETE_BATCH = 1000
 """DeleteObjects takes that many keys at most."""
 
@@ -105,8 +106,9 @@ class Publish:
     files: Sequence[SiteFile]
     commit: str | None
     partial: bool = False
-    examine: Callable[[Plan], None] = lambda _: None
-    """Sees the plan before anything of the site is changed, and may raise."""
+    examine: Callable[[Plan, Callable[[], None]], None] = lambda *_: None
+    """Sees the plan before anything of the site is changed, and may raise. What takes it long calls its second argument every
+    few seconds, in one thread, which keeps the site held and raises if the publish has to end."""
     id: str = ""
     now: int = 0
     uploaded: int = 0
@@ -131,7 +133,7 @@ class Publish:
         while True:
             seen = books.wait_for_turn(self.site, patient=not self.partial)
             self._begin(seen)
-            plan = None if needs_listing(seen.manifest) else self._plan(seen, None)
+            plan = None if needs_listing(seen.manifest) else self._plan(seen, None, self.site.guard.check_stop)
             try:
                 if plan is not None and not self._writes(plan):
                     return self._record(seen, plan)
@@ -144,7 +146,7 @@ class Publish:
             break
         with self._given_back(seen, lease):
             # Listed only now: nobody else writes the site any more.
-            self._do(plan or self._plan(seen, list_bucket(self.site, lambda: self._check(lease))), lease)
+            self._do(plan or self._plan_from_listing(seen, lease), lease)
         return self.outcome()
 
     def outcome(self, error: ErrorInfo | None = None) -> Outcome:
@@ -159,13 +161,21 @@ class Publish:
         self.live = dict(seen.manifest.files) if seen.manifest else {}
         self.planned = False
 
-    def _plan(self, seen: Seen, listing: Mapping[str, Listed] | None) -> Plan:
+    def _plan_from_listing(self, seen: Seen, lease: Lease) -> Plan:
+        def alive() -> None:
+            # A large bucket is listed for longer than a lease.
+            self._check(lease)
+            self._renew(lease)
+
+        return self._plan(seen, list_bucket(self.site, alive), alive)
+
+    def _plan(self, seen: Seen, listing: Mapping[str, Listed] | None, alive: Callable[[], None]) -> Plan:
         plan = make_plan(self.files, seen.manifest, listing, self.now)
         self.live = dict(plan.live)
         self.planned = True
         self.before = frozenset(self.live)
         self.unchanged = plan.unchanged
-        self.examine(plan)
+        self.examine(plan, alive)
         return plan
 
     def _writes(self, plan: Plan) -> bool:
@@ -227,7 +237,7 @@ class Publish:
         with ThreadPoolExecutor(min(THREADS, len(phase))) as pool:
             try:
                 workers = [pool.submit(work) for _ in range(min(THREADS, len(phase)))]
-                while wait(workers, timeout=_LOOK_SECONDS).not_done:
+                while wait(workers, timeout=LOOK_SECONDS).not_done:
                     self._renew(lease)
             except BaseException:
                 self.cancelled.set()

@@ -6,7 +6,7 @@ A rollback is a deployment of its own, so that it can be rolled back too, and th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from contracts.manifest import Manifest
 from contracts.names import deployment_key
 from workspace.publish.content import StoredFile
-from workspace.publish.execute import THREADS, Outcome, Publish
+from workspace.publish.execute import LOOK_SECONDS, THREADS, Outcome, Publish
 from workspace.publish.faults import AwsError, PublishError, code_of, patiently
 from workspace.publish.plan import Plan
 from workspace.publish.site import Guard, Open, Site
@@ -90,7 +90,7 @@ def roll_back(
         raise _refused(artifacts, key, text)
     if not target.complete:
         raise _refused(artifacts, key, f"The deployment {target.deployment_id} is not a whole site.")
-    return Publish(site, files_of(target), target.commit, examine=lambda plan: _examine(site, plan)).run()
+    return Publish(site, files_of(target), target.commit, examine=lambda plan, alive: _examine(site, plan, alive)).run()
 
 
 def files_of(target: Manifest) -> list[StoredFile]:
@@ -102,26 +102,28 @@ def files_of(target: Manifest) -> list[StoredFile]:
     ]
 
 
-def _examine(site: Site, plan: Plan) -> None:
-    """Refuses what would fail halfway. Raises RollbackRefused, PublishError, StepStopped."""
+def _examine(site: Site, plan: Plan, alive: Callable[[], None]) -> None:
+    """Refuses what would fail halfway; `alive` is called all the time. Raises RollbackRefused, PublishError, StepStopped."""
     copies = [file for phase in plan.phases for file in phase if isinstance(file, StoredFile)]
     if unknown := [file.key for file in copies if file.version_id is None]:
         raise _refused(site.bucket, unknown[0], f"Their older versions are not known: {_names(unknown)}.")
     if large := [file.key for file in copies if file.size > COPY_BYTES]:
         raise _refused(site.bucket, large[0], f"S3 copies no object above 5 GB within a bucket: {_names(large)}.")
-    if gone := _gone(site, copies):
+    if gone := _gone(site, copies, alive):
         raise _refused(site.bucket, gone[0], f"Their older versions are not stored any more: {_names(gone)}.")
 
 
-def _gone(site: Site, copies: Sequence[StoredFile]) -> list[str]:
+def _gone(site: Site, copies: Sequence[StoredFile], alive: Callable[[], None]) -> list[str]:
     if len(copies) > FEW:
-        there = _versions(site)
+        there = _versions(site, alive)
         return [file.key for file in copies if (file.key, file.version_id) not in there]
     if not copies:
         return []
     with ThreadPoolExecutor(min(THREADS, len(copies))) as pool:
-        found = list(pool.map(lambda file: _is_there(site, file), copies))
-    return [file.key for file, there in zip(copies, found, strict=True) if not there]
+        asked = [pool.submit(_is_there, site, file) for file in copies]
+        while wait(asked, timeout=LOOK_SECONDS).not_done:
+            alive()
+    return [file.key for file, answer in zip(copies, asked, strict=True) if not answer.result()]
 
 
 def _is_there(site: Site, file: StoredFile) -> bool:
@@ -138,15 +140,15 @@ def _is_there(site: Site, file: StoredFile) -> bool:
     return True
 
 
-def _versions(site: Site) -> set[tuple[str, str]]:
+def _versions(site: Site, alive: Callable[[], None]) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     more: dict[str, str] = {}
     while True:
-        site.guard.check_stop()
+        alive()
         try:
             page: Any = patiently(
                 lambda more=more: site.s3.list_object_versions(Bucket=site.bucket, **more),  # type: ignore[misc]
-                site.guard.check_stop,
+                alive,
             )
         except AwsError as error:
             raise PublishError.of(site.bucket, "", error) from error

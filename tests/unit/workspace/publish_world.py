@@ -15,6 +15,7 @@ from workspace.publish import books, execute, faults
 from workspace.publish.content import LocalFile, cache_control, content_type, is_hashed
 from workspace.publish.execute import Publish
 from workspace.publish.faults import PublishError
+from workspace.publish.rollback import roll_back
 from workspace.publish.site import Open, Site
 
 from contracts.manifest import Manifest
@@ -66,6 +67,26 @@ class World:
 
     def publish(self, site: Site, tree: Tree, commit: str = "c" * 40) -> execute.Outcome:
         return Publish(site, self.files(tree), commit).run()
+
+    def roll_back(self, deployment_id: str, **hooks: Any) -> execute.Outcome:
+        stored = self.store.newest("artifacts", deployment_key("amelia", deployment_id))
+        assert stored is not None and stored.body is not None
+        s3: Any = ModelS3(self.store, **hooks)
+        return roll_back(
+            s3,
+            bucket="site",
+            artifacts="artifacts",
+            client_id="amelia",
+            target=Manifest.from_bytes(stored.body),
+            log=lambda *_, **__: None,
+            progress=lambda _: None,
+        )
+
+    def drift(self, key: str, body: bytes | None = None) -> None:
+        """Somebody deletes an object by hand, or writes it, and the check of the last publish finds it."""
+        self.store.add("site", key, body)
+        manifest = self.manifest().model_copy(update={"reconcile": True})
+        self.store.add("artifacts", manifest_key("amelia"), manifest.to_bytes())
 
     def manifest(self) -> Manifest:
         stored = self.store.newest("artifacts", manifest_key("amelia"))

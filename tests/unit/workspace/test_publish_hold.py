@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from workspace.publish import books, execute
+from workspace.publish import books, execute, rollback
 from workspace.publish.faults import SiteTaken
 
 from contracts.manifest import LEASE_SECONDS
@@ -61,7 +61,7 @@ def test_a_site_that_was_taken_over_is_noticed_by_the_next_write_of_the_manifest
 
 def test_a_long_publish_renews_and_is_not_taken_over(one_clock: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world = one_clock
-    monkeypatch.setattr(execute, "_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(execute, "LOOK_SECONDS", 0.001)
     tree = {f"{n}.txt": str(n) for n in range(12)} | {"index.html": "1"}
     seen: list[int] = []
 
@@ -111,3 +111,46 @@ def test_the_check_of_another_deployment_that_comes_between_makes_it_plan_anew()
     done: list[str] = []
     world.publish(world.site("s1", before=check), {"index.html": "2"})
     world.check_is({"index.html": "2"})
+
+
+def test_listing_a_large_bucket_keeps_the_site_held(one_clock: World) -> None:
+    world = one_clock
+    tree = {f"{n}.txt": str(n) for n in range(12)} | {"index.html": "1"}
+    world.publish(world.site("s1"), tree)
+    world.drift("5.txt")
+    # Six pages, the hold would end during the fourth.
+    world.store.page, world.store.seconds_a_request = 2, LEASE_SECONDS / 6
+    world.publish(world.site("s2"), tree | {"index.html": "2"})
+    world.check_is(tree | {"index.html": "2"})
+
+
+@pytest.mark.parametrize("few", [0, 50])
+def test_a_rollback_after_drift_keeps_the_site_held_while_it_looks_for_the_versions(
+    one_clock: World, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    world = one_clock
+    monkeypatch.setattr(rollback, "FEW", few)
+    monkeypatch.setattr(rollback, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(rollback, "THREADS", 1)
+    first = {f"{n}.txt": "1" for n in range(12)} | {"index.html": "1"}
+    target = world.publish(world.site("s1"), first, "1" * 40)
+    world.publish(world.site("s1"), dict.fromkeys(first, "2"), "2" * 40)
+    world.drift("5.txt")
+    world.store.page = 4
+    answers: list[float] = []
+    versions = world.store.objects["artifacts", manifest_key("amelia")]
+
+    def slow(operation: str, key: str) -> None:
+        if operation in {"versions", "head"}:
+            answers.append(world.store.clock)
+            written = len(versions)
+            world.store.clock += LEASE_SECONDS / 4 + 1
+            # Those one by one are asked for in another thread: real time for the renewal, which this very step makes due.
+            for _ in range(4000 if operation == "head" else 0):
+                if len(versions) > written:
+                    break
+                threading.Event().wait(0.001)
+
+    world.roll_back(target.deployment_id, after=slow)
+    assert answers[-1] - answers[0] > LEASE_SECONDS
+    world.check_is(first)

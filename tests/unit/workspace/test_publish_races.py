@@ -1,18 +1,15 @@
 """Publishes that are killed at any request, meet faults at any request, or run beside each other in any order."""
 
 import contextlib
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from workspace.publish import execute, faults
 from workspace.publish.faults import PublishError
-from workspace.publish.rollback import roll_back
 
-from contracts.manifest import LEASE_SECONDS, Manifest
-from contracts.names import deployment_key
-from tests.unit.workspace.model_s3 import ModelS3, Store, refused
+from contracts.manifest import LEASE_SECONDS
+from tests.unit.workspace.model_s3 import Store, refused
 from tests.unit.workspace.publish_world import (
     TREES,
     Killed,
@@ -124,21 +121,9 @@ def test_a_rollback_killed_at_any_request_breaks_no_page_and_can_be_repeated(
     world = World(Store(seconds_a_request=5.0))
     first = world.publish(world.site("s1"), old, "1" * 40)
     world.publish(world.site("s1"), new, "2" * 40)
-    stored = world.store.newest("artifacts", deployment_key("amelia", first.deployment_id))
-    assert stored is not None and stored.body is not None
-    target = Manifest.from_bytes(stored.body)
     for hook in ({"after" if carried_out else "before": kill_from(number)}, {}):
-        s3: Any = ModelS3(world.store, **hook)
         with contextlib.suppress(Killed):
-            roll_back(
-                s3,
-                bucket="site",
-                artifacts="artifacts",
-                client_id="amelia",
-                target=target,
-                log=lambda *_, **__: None,
-                progress=lambda _: None,
-            )
+            world.roll_back(first.deployment_id, **hook)
         world.check_pages()
     world.check_is(old)
     assert world.manifest().commit == "1" * 40
