@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from contracts.errors import ErrorCode, ErrorInfo
 from contracts.manifest import Manifest, ManifestEntry
 from workspace.context import StepContext
 from workspace.errors import Fenced, StepStopped, StopReason
-from workspace.publish import books
+from workspace.publish import books, crew, listing
 from workspace.publish.books import Lease, RaceLost, Seen
 from workspace.publish.content import LocalFile, SiteFile, is_html
 from workspace.publish.faults import AwsError, PublishError, SiteTaken, patiently
@@ -23,9 +22,6 @@ from workspace.publish.plan import Listed, Plan, entry_of, make_plan, needs_list
 from workspace.publish.site import Site
 from workspace.publish.transfer import Sender
 
-THREADS = 16
-LOOK_SECONDS = 1.0
-"""How often is seen to the hold of the site while threads work."""
 _DELETE_BATCH = 1000
 """DeleteObjects takes that many keys at most."""
 
@@ -77,25 +73,7 @@ def live_keys(ctx: StepContext) -> set[str]:
     manifest = books.read(site).manifest
     if manifest is not None and not manifest.reconcile:
         return set(manifest.files)
-    return set(list_bucket(site, site.guard.check_stop))
-
-
-def list_bucket(site: Site, check: Callable[[], None]) -> dict[str, Listed]:
-    """Every object of the site. Raises PublishError, and what `check` raises, which is called before each request."""
-    found: dict[str, Listed] = {}
-    token: str | None = None
-    while True:
-        check()
-        more = {} if token is None else {"ContinuationToken": token}
-        try:
-            page = patiently(lambda more=more: site.s3.list_objects_v2(Bucket=site.bucket, **more), check)  # type: ignore[misc]
-        except AwsError as error:
-            raise PublishError.of(site.bucket, "", error) from error
-        for item in page.get("Contents", []):
-            found[item["Key"]] = Listed(item["ETag"].strip('"'), item["Size"])
-        token = page.get("NextContinuationToken")
-        if token is None:
-            return found
+    return set(listing.objects(site, site.guard.check_stop))
 
 
 @dataclass
@@ -120,7 +98,6 @@ class Publish:
     sent: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    cancelled: threading.Event = field(default_factory=threading.Event)
     touched: bool = False
     """Something of the site was changed, or may have been."""
     planned: bool = False
@@ -167,10 +144,10 @@ class Publish:
             self._check(lease)
             self._renew(lease)
 
-        return self._plan(seen, list_bucket(self.site, alive), alive)
+        return self._plan(seen, listing.objects(self.site, alive), alive)
 
-    def _plan(self, seen: Seen, listing: Mapping[str, Listed] | None, alive: Callable[[], None]) -> Plan:
-        plan = make_plan(self.files, seen.manifest, listing, self.now)
+    def _plan(self, seen: Seen, found: Mapping[str, Listed] | None, alive: Callable[[], None]) -> Plan:
+        plan = make_plan(self.files, seen.manifest, found, self.now)
         self.live = dict(plan.live)
         self.planned = True
         self.before = frozenset(self.live)
@@ -199,7 +176,7 @@ class Publish:
     def _do(self, plan: Plan, lease: Lease) -> None:
         with Sender(self.site, lambda: self._check(lease)) as sender:
             for phase in plan.phases:
-                self._send_all(phase, sender, lease)
+                crew.for_each(phase, lambda file: self._send(file, sender), lambda: self._renew(lease))
         if not self.partial:
             if plan.deletes:
                 self.site.guard.verify()
@@ -215,34 +192,6 @@ class Publish:
     def _check(self, lease: Lease) -> None:
         self.site.guard.check_stop()
         lease.check()
-
-    def _send_all(self, phase: tuple[SiteFile, ...], sender: Sender, lease: Lease) -> None:
-        if not phase:
-            return
-        waiting = iter(phase)
-
-        def work() -> None:
-            while not self.cancelled.is_set():
-                with self.lock:
-                    file = next(waiting, None)
-                if file is None:
-                    return
-                try:
-                    self._send(file, sender)
-                except BaseException:
-                    self.cancelled.set()
-                    raise
-
-        # A future a file would cost 20,000 files some 40 MB.
-        with ThreadPoolExecutor(min(THREADS, len(phase))) as pool:
-            try:
-                workers = [pool.submit(work) for _ in range(min(THREADS, len(phase)))]
-                while wait(workers, timeout=LOOK_SECONDS).not_done:
-                    self._renew(lease)
-            except BaseException:
-                self.cancelled.set()
-                raise
-        _raise_worst(workers)
 
     def _send(self, file: SiteFile, sender: Sender) -> None:
         self.touched = True
@@ -329,21 +278,11 @@ class Publish:
             self.site.log("the manifest could not be written", level="error", error=str(error))
 
 
-def _raise_worst(workers: Sequence[Future[None]]) -> None:
-    errors = [error for worker in workers if (error := worker.exception()) is not None]
-    # A stop explains what else failed; so does a site that was taken over.
-    for kind in (StepStopped, SiteTaken, BaseException):
-        for error in errors:
-            if isinstance(error, kind):
-                raise error
-
-
 __all__ = [
     "Outcome",
     "Publish",
     "PublishError",
     "deployment_id",
-    "list_bucket",
     "live_keys",
     "publish",
     "read_manifest",

@@ -6,7 +6,6 @@ A rollback is a deployment of its own, so that it can be rolled back too, and th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,9 @@ from botocore.exceptions import ClientError
 
 from contracts.manifest import Manifest
 from contracts.names import deployment_key
+from workspace.publish import crew, listing
 from workspace.publish.content import StoredFile
-from workspace.publish.execute import LOOK_SECONDS, THREADS, Outcome, Publish
+from workspace.publish.execute import Outcome, Publish
 from workspace.publish.faults import AwsError, PublishError, code_of, patiently
 from workspace.publish.plan import Plan
 from workspace.publish.site import Guard, Open, Site
@@ -115,15 +115,16 @@ def _examine(site: Site, plan: Plan, alive: Callable[[], None]) -> None:
 
 def _gone(site: Site, copies: Sequence[StoredFile], alive: Callable[[], None]) -> list[str]:
     if len(copies) > FEW:
-        there = _versions(site, alive)
+        there = listing.versions(site, alive)
         return [file.key for file in copies if (file.key, file.version_id) not in there]
-    if not copies:
-        return []
-    with ThreadPoolExecutor(min(THREADS, len(copies))) as pool:
-        asked = [pool.submit(_is_there, site, file) for file in copies]
-        while wait(asked, timeout=LOOK_SECONDS).not_done:
-            alive()
-    return [file.key for file, answer in zip(copies, asked, strict=True) if not answer.result()]
+    gone: list[StoredFile] = []
+
+    def look(file: StoredFile) -> None:
+        if not _is_there(site, file):
+            gone.append(file)
+
+    crew.for_each(copies, look, alive)
+    return sorted(file.key for file in gone)
 
 
 def _is_there(site: Site, file: StoredFile) -> bool:
@@ -138,24 +139,6 @@ def _is_there(site: Site, file: StoredFile) -> bool:
             return False
         raise PublishError.of(site.bucket, file.key, error) from error
     return True
-
-
-def _versions(site: Site, alive: Callable[[], None]) -> set[tuple[str, str]]:
-    found: set[tuple[str, str]] = set()
-    more: dict[str, str] = {}
-    while True:
-        alive()
-        try:
-            page: Any = patiently(
-                lambda more=more: site.s3.list_object_versions(Bucket=site.bucket, **more),  # type: ignore[misc]
-                alive,
-            )
-        except AwsError as error:
-            raise PublishError.of(site.bucket, "", error) from error
-        found |= {(item["Key"], item["VersionId"]) for item in page.get("Versions", [])}
-        if not page.get("IsTruncated"):
-            return found
-        more = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
 
 
 def _names(keys: Sequence[str]) -> str:

@@ -171,7 +171,8 @@ class ModelS3:
                 ]
             }
             more = start + self.store.page
-            return answer | ({"NextContinuationToken": str(more)} if more < len(live) else {})
+            following = {"IsTruncated": True, "NextContinuationToken": str(more)} if more < len(live) else {}
+            return answer | following
 
         return self._request("list", "", work)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-from workspace.publish import books, execute, faults
+from workspace.publish import books, crew, execute, faults
 from workspace.publish.content import LocalFile, cache_control, content_type, is_hashed
 from workspace.publish.execute import Publish
 from workspace.publish.faults import PublishError
@@ -44,7 +44,7 @@ TREES = st.builds(
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """For the modules that import it."""
     # One sender, so that a request's number means the same each time.
-    monkeypatch.setattr(execute, "THREADS", 1)
+    monkeypatch.setattr(crew, "THREADS", 1)
     monkeypatch.setattr(books.time, "sleep", lambda _: None)
     monkeypatch.setattr(faults, "_sleep", lambda _seconds, check: check())
 

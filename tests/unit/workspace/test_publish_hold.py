@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from workspace.publish import books, execute, rollback
+from workspace.publish import books, crew, rollback
 from workspace.publish.faults import SiteTaken
 
 from contracts.manifest import LEASE_SECONDS
@@ -61,7 +61,7 @@ def test_a_site_that_was_taken_over_is_noticed_by_the_next_write_of_the_manifest
 
 def test_a_long_publish_renews_and_is_not_taken_over(one_clock: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world = one_clock
-    monkeypatch.setattr(execute, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(crew, "LOOK_SECONDS", 0.001)
     tree = {f"{n}.txt": str(n) for n in range(12)} | {"index.html": "1"}
     seen: list[int] = []
 
@@ -130,8 +130,7 @@ def test_a_rollback_after_drift_keeps_the_site_held_while_it_looks_for_the_versi
 ) -> None:
     world = one_clock
     monkeypatch.setattr(rollback, "FEW", few)
-    monkeypatch.setattr(rollback, "LOOK_SECONDS", 0.001)
-    monkeypatch.setattr(rollback, "THREADS", 1)
+    monkeypatch.setattr(crew, "LOOK_SECONDS", 0.001)
     first = {f"{n}.txt": "1" for n in range(12)} | {"index.html": "1"}
     target = world.publish(world.site("s1"), first, "1" * 40)
     world.publish(world.site("s1"), dict.fromkeys(first, "2"), "2" * 40)
