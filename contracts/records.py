@@ -114,6 +114,9 @@ class DeploymentRecord(Contract):
     unchanged: int
     drift: list[str] = []
     drift_count: int = 0
+    lost: list[str] = []
+    """Assets of older pages that the publish could not bring back, the first ones: no rollback can go to deployments with them."""
+    lost_count: int = 0
     expiring: int = 0
     due: int = 0
     rolled_back_to: str | None = None

@@ -16,11 +16,11 @@ from workspace.errors import Fenced, StepStopped, StopReason
 from workspace.publish import books, crew, listing
 from workspace.publish.books import Lease, RaceLost, Seen
 from workspace.publish.content import LocalFile, SiteFile, is_html
-from workspace.publish.faults import AwsError, PublishError, SiteTaken, patiently
+from workspace.publish.faults import AwsError, PublishError, SiteTaken, is_passing, patiently
 from workspace.publish.invalidate import stale
-from workspace.publish.plan import Listed, Plan, entry_of, make_plan, needs_listing
+from workspace.publish.plan import Heal, Listed, Plan, entry_of, make_plan, needs_listing
 from workspace.publish.site import Site
-from workspace.publish.transfer import Sender
+from workspace.publish.transfer import Sender, Sent
 
 _DELETE_BATCH = 1000
 """DeleteObjects takes that many keys at most."""
@@ -37,6 +37,8 @@ class Outcome:
     error: ErrorInfo | None = None
     stale: tuple[str, ...] = ()
     """Keys of which a cache in front of the bucket may hold an old copy."""
+    lost: tuple[str, ...] = ()
+    """Assets of older pages that somebody deleted or overwrote and that are not stored any more, sorted."""
 
 
 def deployment_id(now: int, commit: str | None) -> str:
@@ -56,24 +58,6 @@ def publish(ctx: StepContext, files: Sequence[LocalFile], commit: str | None, *,
     except PublishError as error:
         ctx.log("publish failed", level="error", bucket=error.bucket, key=error.key, code=error.code)
         return work.outcome(ErrorInfo.of(ErrorCode.PUBLISH_FAILED, str(error)))
-
-
-def read_manifest(ctx: StepContext) -> Manifest | None:
-    """The books of the site; None if there are none, or none that can be read."""
-    try:
-        return books.read(Site.of(ctx)).manifest
-    except PublishError as error:
-        ctx.log("the manifest cannot be read", level="warning", error=str(error))
-        return None
-
-
-def live_keys(ctx: StepContext) -> set[str]:
-    """The keys that are live, by the books, or by the bucket where there are none. Raises PublishError, StepStopped."""
-    site = Site.of(ctx)
-    manifest = books.read(site).manifest
-    if manifest is not None and not manifest.reconcile:
-        return set(manifest.files)
-    return set(listing.objects(site, site.guard.check_stop))
 
 
 @dataclass
@@ -97,6 +81,9 @@ class Publish:
     """What was live before this publish; with what was sent and what is gone it tells which cached copies are old."""
     sent: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    unhealed: int = 0
+    """Assets that are in the books and not in the bucket."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     touched: bool = False
     """Something of the site was changed, or may have been."""
@@ -129,7 +116,7 @@ class Publish:
     def outcome(self, error: ErrorInfo | None = None) -> Outcome:
         """What was done so far."""
         old = tuple(stale(self.sent, self.gone, self.before))
-        return Outcome(self.id, self.uploaded, self.deleted, self.unchanged, error, old)
+        return Outcome(self.id, self.uploaded, self.deleted, self.unchanged, error, old, tuple(sorted(self.lost)))
 
     def _begin(self, seen: Seen) -> None:
         # Ids sort by time, and a deployment comes after the one that it replaces, whatever the two machines' clocks say.
@@ -137,6 +124,7 @@ class Publish:
         self.id = deployment_id(self.now, self.commit)
         self.live = dict(seen.manifest.files) if seen.manifest else {}
         self.planned = False
+        self.unhealed = 0
 
     def _plan_from_listing(self, seen: Seen, lease: Lease) -> Plan:
         def alive() -> None:
@@ -152,6 +140,7 @@ class Publish:
         self.planned = True
         self.before = frozenset(self.live)
         self.unchanged = plan.unchanged
+        self.unhealed = len(plan.heals)
         self.examine(plan, alive)
         return plan
 
@@ -177,6 +166,8 @@ class Publish:
         with Sender(self.site, lambda: self._check(lease)) as sender:
             for phase in plan.phases:
                 crew.for_each(phase, lambda file: self._send(file, sender), lambda: self._renew(lease))
+            if not self.partial:
+                crew.for_each(plan.heals, lambda heal: self._heal(heal, sender), lambda: self._renew(lease))
         if not self.partial:
             if plan.deletes:
                 self.site.guard.verify()
@@ -184,7 +175,7 @@ class Publish:
                 for wanted in (True, False):
                     self._delete(tuple(key for key in plan.deletes if is_html(key) is wanted), lease)
             self.live.update(plan.settled)
-        manifest = self._manifest(complete=not self.partial, reconcile=False)
+        manifest = self._manifest(complete=not self.partial, reconcile=self.unhealed > 0)
         if not self.partial:
             books.write_deployment(self.site, manifest, lease.check)
         lease.give_back(manifest)
@@ -194,16 +185,42 @@ class Publish:
         lease.check()
 
     def _send(self, file: SiteFile, sender: Sender) -> None:
-        self.touched = True
-        try:
-            sent = sender.send(file)
-        except BaseException:
-            self.unsure = self.unsure or sender.attempted
-            raise
+        sent = self._sent(file, sender)
         with self.lock:
             self.live[file.key] = entry_of(file, sent.etag, sent.version_id)
             self.uploaded += 1
             self.sent.append(file.key)
+
+    def _heal(self, heal: Heal, sender: Sender) -> None:
+        key = heal.file.key
+        try:
+            sent = self._sent(heal.file, sender)
+        except PublishError as error:
+            if not isinstance(error.__cause__, ClientError) or is_passing(error.__cause__):
+                raise
+            # Its version expired, or was deleted too. No page needs it that is published now: no reason to fail.
+            self.site.log("an asset of older pages is lost", level="warning", key=key, error=str(error))
+            with self.lock:
+                self.unhealed -= 1
+                self.lost.append(key)
+                if heal.there is not None:
+                    self.live[key] = heal.there
+                else:
+                    del self.live[key]
+            return
+        with self.lock:
+            self.unhealed -= 1
+            self.sent.append(key)
+            entry = entry_of(heal.file, sent.etag, sent.version_id)
+            self.live[key] = entry.model_copy(update={"retired_at": heal.retired_at})
+
+    def _sent(self, file: SiteFile, sender: Sender) -> Sent:
+        self.touched = True
+        try:
+            return sender.send(file)
+        except BaseException:
+            self.unsure = self.unsure or sender.attempted
+            raise
 
     def _renew(self, lease: Lease) -> None:
         if lease.is_due:
@@ -262,7 +279,8 @@ class Publish:
         except BaseException as error:
             if not (isinstance(error, StepStopped) and error.reason is StopReason.CLAIM_LOST):
                 stopped = isinstance(error, (StepStopped, Fenced))
-                self._give_back(seen, lease, reconcile=not stopped or self.unsure or not self.planned)
+                doubtful = self.unsure or self.unhealed > 0 or not self.planned
+                self._give_back(seen, lease, reconcile=not stopped or doubtful)
             raise
 
     def _give_back(self, seen: Seen, lease: Lease, *, reconcile: bool) -> None:
@@ -276,14 +294,3 @@ class Publish:
             lease.give_back(manifest)
         except (PublishError, Fenced, StepStopped, *AwsError) as error:
             self.site.log("the manifest could not be written", level="error", error=str(error))
-
-
-__all__ = [
-    "Outcome",
-    "Publish",
-    "PublishError",
-    "deployment_id",
-    "live_keys",
-    "publish",
-    "read_manifest",
-]
