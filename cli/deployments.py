@@ -18,6 +18,7 @@ from cli.history import CannotRollBack, History, Live, worth_listing
 from contracts.manifest import DEPLOYMENTS_KEPT, LEASE_SECONDS
 from contracts.names import deployment_key
 from contracts.records import DeploymentRecord, SiteEntry
+from contracts.steps import LOST_LISTED
 from local.errors import LocalError
 
 Json = dict[str, Any]
@@ -164,6 +165,8 @@ def _record(site: SiteEntry, target: DeploymentRecord, files: Sequence[StoredFil
         uploaded=done.uploaded,
         deleted=done.deleted,
         unchanged=done.unchanged,
+        lost=list(done.lost[:LOST_LISTED]),
+        lost_count=len(done.lost),
         rolled_back_to=target.deployment_id,
         manifest_key=deployment_key(site.client_id, done.deployment_id),
     )

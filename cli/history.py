@@ -63,6 +63,11 @@ class History:
         said = self.live.remarks()
         if self.live.manifest.complete and not any(map(self.is_live, self.records)):
             said.append(f"The live deployment {self.live.id} has no record: its check failed, or is under way.")
+        if lost := next((record.lost_count for record in self.records if self.is_live(record)), 0):
+            said.append(
+                f"{lost} assets of older pages were deleted or changed by other hands and are not stored any more: "
+                "a rollback to a deployment with one of them is refused."
+            )
         return said
 
     def is_live(self, record: DeploymentRecord) -> bool:

@@ -81,6 +81,8 @@ class CommandRecord(Contract):
     """Why the command was refused; such a command has no run and generation 0, and the sweep can still answer it."""
     open: str | None = None
     agent: AgentResult | None = None
+    spent_usd: float | None = None
+    """What Claude Code took for the command so far (US dollars), by all tries of all its steps: noted while it is at work."""
     commit_message: str | None = None
     build: BuildResult | None = None
     """The newest build's; after a repair the second's."""
@@ -95,6 +97,13 @@ class CommandRecord(Contract):
     response: Response | None = None
     """Fixed before it is sent: every repetition sends the same. Sent for sure once there is `answered_at`."""
     ttl: int | None = None
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What Claude Code took for the command (US dollars): by the notes, or by the results if these know of more."""
+        results = [part.cost_usd for part in (self.agent, self.repair) if part and part.cost_usd is not None]
+        known = [self.spent_usd] if self.spent_usd is not None else []
+        return max([*known, round(sum(results), 6)]) if known or results else None
 
 
 class DeploymentRecord(Contract):
@@ -114,6 +123,9 @@ class DeploymentRecord(Contract):
     unchanged: int
     drift: list[str] = []
     drift_count: int = 0
+    lost: list[str] = []
+    """Assets of older pages that the publish could not bring back, the first ones: no rollback can go to deployments with them."""
+    lost_count: int = 0
     expiring: int = 0
     due: int = 0
     rolled_back_to: str | None = None

@@ -11,6 +11,9 @@ from contracts.errors import ErrorInfo
 RESULT_FILES_LISTED = 100
 """Paths in a step's result: the payload of a state is limited to 256 KiB, the command record holds more."""
 
+LOST_LISTED = 50
+"""Keys of lost assets in a result and in a record; an item holds 400 KB."""
+
 
 class StepName(StrEnum):
     """A piece of a run done in the workspace."""
@@ -118,6 +121,9 @@ class BuildResult(Contract):
     uploaded: int = 0
     deleted: int = 0
     unchanged: int = 0
+    lost: list[str] = []
+    """Assets of older pages that somebody deleted or overwrote by hand and that could not be brought back: the first ones."""
+    lost_count: int = 0
     error: ErrorInfo | None = None
     broken_by_edit: bool = False
     """The build failed, and as far as can be told because of the command's own edit: the agent may repair it."""

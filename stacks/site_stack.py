@@ -146,12 +146,18 @@ class SiteStack(Stack):
 
     def _grant_workspace(self) -> None:
         role, storage = self.workspace.definition.task_role, self._platform.storage
-        # What the publish does: list, put (in parts too), delete. HeadObject, for the version that a put in parts made, is
-        # authorized as GetObject. A conditional put with If-Match is too (S3 User Guide, "Preventing object overwrites with
-        # conditional writes"): that is the manifest's, in the other bucket.
+        # What the publish does: list, put (in parts too), copy an older version back, delete. HeadObject, for the version that a
+        # put in parts made, is authorized as GetObject. A conditional put with If-Match is too (S3 User Guide, "Preventing
+        # object overwrites with conditional writes"): that is the manifest's, in the other bucket.
         role.add_to_principal_policy(
             iam.PolicyStatement(
-                actions=["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"],
+                actions=[
+                    "s3:GetObject",
+                    "s3:GetObjectVersion",
+                    "s3:PutObject",
+                    "s3:AbortMultipartUpload",
+                    "s3:DeleteObject",
+                ],
                 resources=[self.bucket.arn_for_objects("*")],
             )
         )

@@ -204,12 +204,13 @@ class _Archive:
             check()
             added = s3.upload_part(Bucket=self.bucket, Key=self.key, UploadId=upload, PartNumber=2, Body=cache)
             check()
-            parts = [{"PartNumber": 1, "ETag": copied["ETag"]}, {"PartNumber": 2, "ETag": added["ETag"]}]
             s3.complete_multipart_upload(
                 Bucket=self.bucket,
                 Key=self.key,
                 UploadId=upload,
-                MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
+                MultipartUpload={
+                    "Parts": [{"PartNumber": 1, "ETag": copied["ETag"]}, {"PartNumber": 2, "ETag": added["ETag"]}]
+                },
             )
         except BaseException:
             s3.abort_multipart_upload(Bucket=self.bucket, Key=self.key, UploadId=upload)

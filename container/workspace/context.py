@@ -72,8 +72,8 @@ class Children(Protocol):
 class Fence(Protocol):
     """The guard before everything that leaves the workspace."""
 
-    def verify(self, *, any_generation: bool = False) -> SessionRecord:
-        """The session, freshly read and refreshed, if the claim is ours and (unless `any_generation`) the generation is the run's.
+    def verify(self, *, any_generation: bool = False) -> object:
+        """Makes sure that we may write: the claim, refreshed, is ours and (unless `any_generation`) the generation is the run's.
 
         Raises Fenced.
         """

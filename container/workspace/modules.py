@@ -22,6 +22,7 @@ from contracts.names import modules_key
 from contracts.retention import CACHE, tagging
 from workspace import tarball
 from workspace.context import ChildResult, StepContext
+from workspace.install_inputs import ignores_scripts, inputs, lifecycle
 from workspace.tarball import ArchiveError
 
 FOLDER = "node_modules"
@@ -58,9 +59,6 @@ _OUT_OF_SYNC = "npm error code EUSAGE"
 _UNSYNCED = ("npm", "install", "--include=dev", "--no-audit", "--no-fund", "--no-save")
 """Takes the versions of the lock file where it has them, and writes neither file."""
 
-_INPUTS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "overrides", "resolutions")
-_SCRIPTS = ("preinstall", "install", "postinstall", "prepare")
-
 Run = Callable[..., ChildResult]
 
 _NODES: dict[str, str] = {}
@@ -86,7 +84,7 @@ class Modules:
     def provide(self) -> ChildResult | None:
         """Makes node_modules what the lock file says; the result of the package manager if it had to run.
 
-        Raises NoManager, StepStopped, Fenced, TimeoutError, OSError.
+        Raises NoManager, GitError, StepStopped, Fenced, TimeoutError, OSError.
         """
         manager = next((m for m in MANAGERS if (self.ctx.paths.site / m.lockfile).is_file()), None)
         if manager is None:
@@ -96,9 +94,24 @@ class Modules:
         key = None if "workspaces" in self.package else self._key(manager)
         if key is not None and self._installed_for() == key:
             return None
-        if key is not None and self._restore(key):
+        if key is not None and self._restore(key) and self._run_scripts():
             return None
         return self._install(manager, key)
+
+    def _run_scripts(self) -> bool:
+        """The site's own install scripts, over packages from the archive; whether they succeeded.
+
+        What they make outside node_modules is in no archive. They bear it: a developer's second `npm install` does the same.
+        """
+        if ignores_scripts(self.ctx.paths.site):
+            return True
+        for name in lifecycle(self.package):
+            # --ignore-scripts: without it npm runs those that are called pre and post as well, which have their own turn.
+            done = self.run(("npm", "run", "--ignore-scripts", name))
+            if done.returncode != 0:
+                self.ctx.log("an install script failed over packages from the archive", level="warning", script=name)
+                return False
+        return True
 
     def _install(self, manager: Manager, key: str | None) -> ChildResult:
         path = self.ctx.settings.inherited.get("PATH")
@@ -132,15 +145,11 @@ class Modules:
 
     def _key(self, manager: Manager) -> str:
         """Key of the archive: a digest of all that decides what an installation makes."""
-        scripts = self.package.get("scripts")
         parts = {
             "node": self._node(),
             "platform": f"{sys.platform}-{platform.machine()}",
             "manager": manager.program,
-            "lockfile": _sha256(self.ctx.paths.site / manager.lockfile),
-            "npmrc": _sha256(self.ctx.paths.site / ".npmrc"),
-            "package": {name: self.package.get(name) for name in _INPUTS},
-            "scripts": {name: scripts.get(name) for name in _SCRIPTS} if isinstance(scripts, dict) else None,
+            **inputs(self.ctx.checkout, self.package, manager.lockfile),
         }
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         return modules_key(self.ctx.settings.client_id, digest)
@@ -209,7 +218,3 @@ def remove(path: Path) -> None:
         path.unlink()
     elif path.exists():
         shutil.rmtree(path)
-
-
-def _sha256(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

@@ -122,6 +122,8 @@ def write_record(request: Request, deployment_id: str, books: Books, now: int) -
         unchanged=build.unchanged,
         drift=books.drift[:DRIFT_LISTED],
         drift_count=len(books.drift),
+        lost=build.lost,
+        lost_count=build.lost_count,
         expiring=books.expiring,
         due=books.due,
         manifest_key=deployment_key(request.client_id, deployment_id) if build.deploy_success else None,

@@ -75,7 +75,6 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
     changed = sorted({path for part in work for path in part.files_changed})
     files = saved.files_changed if saved and saved.files_changed else changed
     count = max(len(files), *(part.files_changed_count for part in work), 0)
-    costs = [part.cost_usd for part in work if part.cost_usd is not None]
     commit, pushed = None, False
     if build and build.commit:
         commit = build.commit
@@ -104,7 +103,7 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         build_success=build.build_success if build else None,
         deploy_success=build.deploy_success if build and published else None,
         error=error,
-        cost_usd=round(sum(costs), 6) if costs else None,
+        cost_usd=command.cost_usd,
         duration_ms=max(0, now - command.accepted_at) if outcome.status is not ResponseStatus.REJECTED else None,
         superseded_by=command.superseded_by if outcome.status is ResponseStatus.INTERRUPTED else None,
     )

@@ -219,7 +219,7 @@ def test_no_role_of_ours_has_more_than_the_actions_it_uses(templates: dict[str, 
     task = _statements(site, "TaskRole")
     on_site = {a for s in task for a in _actions(s) if re.search(r'"Site[0-9A-F]{8}"', json.dumps(s["Resource"]))}
     writes = {"s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}
-    assert on_site == writes | {"s3:GetObject", "s3:ListBucket"}
+    assert on_site == writes | {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"}
     for template in templates.values():
         for resource in template["Resources"].values():
             if resource["Type"] == "AWS::IAM::Policy":

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,17 +13,15 @@ from contracts.errors import ErrorCode, ErrorInfo
 from contracts.manifest import Manifest, ManifestEntry
 from workspace.context import StepContext
 from workspace.errors import Fenced, StepStopped, StopReason
-from workspace.publish import books
+from workspace.publish import books, crew, listing
 from workspace.publish.books import Lease, RaceLost, Seen
 from workspace.publish.content import LocalFile, SiteFile, is_html
-from workspace.publish.faults import AwsError, PublishError, SiteTaken, patiently
+from workspace.publish.faults import AwsError, PublishError, SiteTaken, is_passing, patiently
 from workspace.publish.invalidate import stale
-from workspace.publish.plan import Listed, Plan, entry_of, make_plan, needs_listing
+from workspace.publish.plan import Heal, Listed, Plan, entry_of, make_plan, needs_listing
 from workspace.publish.site import Site
-from workspace.publish.transfer import Sender
+from workspace.publish.transfer import Sender, Sent
 
-THREADS = 16
-_LOOK_SECONDS = 1.0
 _DELETE_BATCH = 1000
 """DeleteObjects takes that many keys at most."""
 
@@ -40,6 +37,8 @@ class Outcome:
     error: ErrorInfo | None = None
     stale: tuple[str, ...] = ()
     """Keys of which a cache in front of the bucket may hold an old copy."""
+    lost: tuple[str, ...] = ()
+    """Assets of older pages that somebody deleted or overwrote and that are not stored any more, sorted."""
 
 
 def deployment_id(now: int, commit: str | None) -> str:
@@ -61,42 +60,6 @@ def publish(ctx: StepContext, files: Sequence[LocalFile], commit: str | None, *,
         return work.outcome(ErrorInfo.of(ErrorCode.PUBLISH_FAILED, str(error)))
 
 
-def read_manifest(ctx: StepContext) -> Manifest | None:
-    """The books of the site; None if there are none, or none that can be read."""
-    try:
-        return books.read(Site.of(ctx)).manifest
-    except PublishError as error:
-        ctx.log("the manifest cannot be read", level="warning", error=str(error))
-        return None
-
-
-def live_keys(ctx: StepContext) -> set[str]:
-    """The keys that are live, by the books, or by the bucket where there are none. Raises PublishError, StepStopped."""
-    site = Site.of(ctx)
-    manifest = books.read(site).manifest
-    if manifest is not None and not manifest.reconcile:
-        return set(manifest.files)
-    return set(list_bucket(site, site.guard.check_stop))
-
-
-def list_bucket(site: Site, check: Callable[[], None]) -> dict[str, Listed]:
-    """Every object of the site. Raises PublishError, and what `check` raises, which is called before each request."""
-    found: dict[str, Listed] = {}
-    token: str | None = None
-    while True:
-        check()
-        more = {} if token is None else {"ContinuationToken": token}
-        try:
-            page = patiently(lambda more=more: site.s3.list_objects_v2(Bucket=site.bucket, **more), check)  # type: ignore[misc]
-        except AwsError as error:
-            raise PublishError.of(site.bucket, "", error) from error
-        for item in page.get("Contents", []):
-            found[item["Key"]] = Listed(item["ETag"].strip('"'), item["Size"])
-        token = page.get("NextContinuationToken")
-        if token is None:
-            return found
-
-
 @dataclass
 class Publish:
     """One publish of a site; `run` once."""
@@ -105,8 +68,9 @@ class Publish:
     files: Sequence[SiteFile]
     commit: str | None
     partial: bool = False
-    examine: Callable[[Plan], None] = lambda _: None
-    """Sees the plan before anything of the site is changed, and may raise."""
+    examine: Callable[[Plan, Callable[[], None]], None] = lambda *_: None
+    """Sees the plan before anything of the site is changed, and may raise. What takes it long calls its second argument every
+    few seconds, in one thread, which keeps the site held and raises if the publish has to end."""
     id: str = ""
     now: int = 0
     uploaded: int = 0
@@ -117,8 +81,10 @@ class Publish:
     """What was live before this publish; with what was sent and what is gone it tells which cached copies are old."""
     sent: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    unhealed: int = 0
+    """Assets that are in the books and not in the bucket."""
     lock: threading.Lock = field(default_factory=threading.Lock)
-    cancelled: threading.Event = field(default_factory=threading.Event)
     touched: bool = False
     """Something of the site was changed, or may have been."""
     planned: bool = False
@@ -131,7 +97,7 @@ class Publish:
         while True:
             seen = books.wait_for_turn(self.site, patient=not self.partial)
             self._begin(seen)
-            plan = None if needs_listing(seen.manifest) else self._plan(seen, None)
+            plan = None if needs_listing(seen.manifest) else self._plan(seen, None, self.site.guard.check_stop)
             try:
                 if plan is not None and not self._writes(plan):
                     return self._record(seen, plan)
@@ -144,13 +110,13 @@ class Publish:
             break
         with self._given_back(seen, lease):
             # Listed only now: nobody else writes the site any more.
-            self._do(plan or self._plan(seen, list_bucket(self.site, lambda: self._check(lease))), lease)
+            self._do(plan or self._plan_from_listing(seen, lease), lease)
         return self.outcome()
 
     def outcome(self, error: ErrorInfo | None = None) -> Outcome:
         """What was done so far."""
         old = tuple(stale(self.sent, self.gone, self.before))
-        return Outcome(self.id, self.uploaded, self.deleted, self.unchanged, error, old)
+        return Outcome(self.id, self.uploaded, self.deleted, self.unchanged, error, old, tuple(sorted(self.lost)))
 
     def _begin(self, seen: Seen) -> None:
         # Ids sort by time, and a deployment comes after the one that it replaces, whatever the two machines' clocks say.
@@ -158,14 +124,24 @@ class Publish:
         self.id = deployment_id(self.now, self.commit)
         self.live = dict(seen.manifest.files) if seen.manifest else {}
         self.planned = False
+        self.unhealed = 0
 
-    def _plan(self, seen: Seen, listing: Mapping[str, Listed] | None) -> Plan:
-        plan = make_plan(self.files, seen.manifest, listing, self.now)
+    def _plan_from_listing(self, seen: Seen, lease: Lease) -> Plan:
+        def alive() -> None:
+            # A large bucket is listed for longer than a lease.
+            self._check(lease)
+            self._renew(lease)
+
+        return self._plan(seen, listing.objects(self.site, alive), alive)
+
+    def _plan(self, seen: Seen, found: Mapping[str, Listed] | None, alive: Callable[[], None]) -> Plan:
+        plan = make_plan(self.files, seen.manifest, found, self.now)
         self.live = dict(plan.live)
         self.planned = True
         self.before = frozenset(self.live)
         self.unchanged = plan.unchanged
-        self.examine(plan)
+        self.unhealed = len(plan.heals)
+        self.examine(plan, alive)
         return plan
 
     def _writes(self, plan: Plan) -> bool:
@@ -189,7 +165,9 @@ class Publish:
     def _do(self, plan: Plan, lease: Lease) -> None:
         with Sender(self.site, lambda: self._check(lease)) as sender:
             for phase in plan.phases:
-                self._send_all(phase, sender, lease)
+                crew.for_each(phase, lambda file: self._send(file, sender), lambda: self._renew(lease))
+            if not self.partial:
+                crew.for_each(plan.heals, lambda heal: self._heal(heal, sender), lambda: self._renew(lease))
         if not self.partial:
             if plan.deletes:
                 self.site.guard.verify()
@@ -197,7 +175,7 @@ class Publish:
                 for wanted in (True, False):
                     self._delete(tuple(key for key in plan.deletes if is_html(key) is wanted), lease)
             self.live.update(plan.settled)
-        manifest = self._manifest(complete=not self.partial, reconcile=False)
+        manifest = self._manifest(complete=not self.partial, reconcile=self.unhealed > 0)
         if not self.partial:
             books.write_deployment(self.site, manifest, lease.check)
         lease.give_back(manifest)
@@ -206,45 +184,43 @@ class Publish:
         self.site.guard.check_stop()
         lease.check()
 
-    def _send_all(self, phase: tuple[SiteFile, ...], sender: Sender, lease: Lease) -> None:
-        if not phase:
-            return
-        waiting = iter(phase)
-
-        def work() -> None:
-            while not self.cancelled.is_set():
-                with self.lock:
-                    file = next(waiting, None)
-                if file is None:
-                    return
-                try:
-                    self._send(file, sender)
-                except BaseException:
-                    self.cancelled.set()
-                    raise
-
-        # A future a file would cost 20,000 files some 40 MB.
-        with ThreadPoolExecutor(min(THREADS, len(phase))) as pool:
-            try:
-                workers = [pool.submit(work) for _ in range(min(THREADS, len(phase)))]
-                while wait(workers, timeout=_LOOK_SECONDS).not_done:
-                    self._renew(lease)
-            except BaseException:
-                self.cancelled.set()
-                raise
-        _raise_worst(workers)
-
     def _send(self, file: SiteFile, sender: Sender) -> None:
-        self.touched = True
-        try:
-            sent = sender.send(file)
-        except BaseException:
-            self.unsure = self.unsure or sender.attempted
-            raise
+        sent = self._sent(file, sender)
         with self.lock:
             self.live[file.key] = entry_of(file, sent.etag, sent.version_id)
             self.uploaded += 1
             self.sent.append(file.key)
+
+    def _heal(self, heal: Heal, sender: Sender) -> None:
+        key = heal.file.key
+        try:
+            sent = self._sent(heal.file, sender)
+        except PublishError as error:
+            if not isinstance(error.__cause__, ClientError) or is_passing(error.__cause__):
+                raise
+            # Its version expired, or was deleted too. No page needs it that is published now: no reason to fail.
+            self.site.log("an asset of older pages is lost", level="warning", key=key, error=str(error))
+            with self.lock:
+                self.unhealed -= 1
+                self.lost.append(key)
+                if heal.there is not None:
+                    self.live[key] = heal.there
+                else:
+                    del self.live[key]
+            return
+        with self.lock:
+            self.unhealed -= 1
+            self.sent.append(key)
+            entry = entry_of(heal.file, sent.etag, sent.version_id)
+            self.live[key] = entry.model_copy(update={"retired_at": heal.retired_at})
+
+    def _sent(self, file: SiteFile, sender: Sender) -> Sent:
+        self.touched = True
+        try:
+            return sender.send(file)
+        except BaseException:
+            self.unsure = self.unsure or sender.attempted
+            raise
 
     def _renew(self, lease: Lease) -> None:
         if lease.is_due:
@@ -303,7 +279,8 @@ class Publish:
         except BaseException as error:
             if not (isinstance(error, StepStopped) and error.reason is StopReason.CLAIM_LOST):
                 stopped = isinstance(error, (StepStopped, Fenced))
-                self._give_back(seen, lease, reconcile=not stopped or self.unsure or not self.planned)
+                doubtful = self.unsure or self.unhealed > 0 or not self.planned
+                self._give_back(seen, lease, reconcile=not stopped or doubtful)
             raise
 
     def _give_back(self, seen: Seen, lease: Lease, *, reconcile: bool) -> None:
@@ -317,24 +294,3 @@ class Publish:
             lease.give_back(manifest)
         except (PublishError, Fenced, StepStopped, *AwsError) as error:
             self.site.log("the manifest could not be written", level="error", error=str(error))
-
-
-def _raise_worst(workers: Sequence[Future[None]]) -> None:
-    errors = [error for worker in workers if (error := worker.exception()) is not None]
-    # A stop explains what else failed; so does a site that was taken over.
-    for kind in (StepStopped, SiteTaken, BaseException):
-        for error in errors:
-            if isinstance(error, kind):
-                raise error
-
-
-__all__ = [
-    "Outcome",
-    "Publish",
-    "PublishError",
-    "deployment_id",
-    "list_bucket",
-    "live_keys",
-    "publish",
-    "read_manifest",
-]

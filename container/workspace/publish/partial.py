@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from workspace.context import StepContext
 from workspace.publish.completeness import is_whole, is_whole_page
 from workspace.publish.content import LocalFile, is_hashed, is_html, scan
-from workspace.publish.execute import live_keys, publish
+from workspace.publish.execute import publish
+from workspace.publish.live import live_keys
 from workspace.publish.references import references
 
 _STATE = "dist-state.json"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from contracts.manifest import Manifest, ManifestEntry
-from workspace.publish.content import SiteFile, is_hashed, is_html
+from workspace.publish.content import SiteFile, StoredFile, is_hashed, is_html
 
 UNKNOWN = ""
 """The headers of an object that is in the bucket but not in the books."""
@@ -20,22 +20,35 @@ class Listed:
 
 
 @dataclass(frozen=True)
+class Heal:
+    """An asset of older pages that somebody deleted or overwrote. Open pages still load it, and a rollback counts on it."""
+
+    file: StoredFile
+    """The version that the books name."""
+    retired_at: int
+    there: ManifestEntry | None
+    """What is in its place: the books' entry from now on if that version is not stored any more."""
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What to do, in order: `phases`, then `deletes`."""
+    """What to do, in order: `phases`, then `heals`, then `deletes`."""
 
     phases: tuple[tuple[SiteFile, ...], ...]
     """Uploads. A phase begins when the one before is done: hashed assets, other files, pages, the root page."""
+    heals: tuple[Heal, ...]
+    """Copies of older versions: server-side, and of nothing that the newest pages load."""
     deletes: tuple[str, ...]
     settled: Mapping[str, ManifestEntry]
     """Entries that change without a write: assets that retire now, or that came back."""
     live: Mapping[str, ManifestEntry]
-    """What is live before anything is done."""
+    """What is live before anything is done. What is to be healed stays in the books until it is, or cannot be."""
     unchanged: int
 
     @property
     def writes(self) -> bool:
         """Whether the bucket is touched at all."""
-        return bool(self.deletes or any(self.phases))
+        return bool(self.deletes or self.heals or any(self.phases))
 
 
 def needs_listing(manifest: Manifest | None) -> bool:
@@ -54,8 +67,10 @@ def make_plan(
         listing: the bucket's objects, which then count instead of the books; None to trust these.
         now: milliseconds since the epoch.
     """
-    live = _live(manifest, listing)
     local = {file.key: file for file in files}
+    found = _live(manifest, listing)
+    heals = {} if manifest is None else _heals(manifest.files, found, local, now)
+    live = found | {key: manifest.files[key] for key in heals if manifest is not None}
     uploads = [file for file in local.values() if not _same(file, live.get(file.key))]
     sent = {file.key for file in uploads}
     settled: dict[str, ManifestEntry] = {}
@@ -66,10 +81,11 @@ def make_plan(
                 settled[key] = entry.model_copy(update={"retired_at": None, "due": False})
         elif not is_hashed(key) or entry.due:
             deletes.append(key)
-        elif entry.retired_at is None:
+        elif entry.retired_at is None and key not in heals:
             settled[key] = entry.model_copy(update={"retired_at": now})
     return Plan(
         phases=_phases(uploads),
+        heals=tuple(heals.values()),
         deletes=tuple(sorted(deletes, key=lambda key: (not is_html(key), key))),
         settled=settled,
         live=live,
@@ -109,6 +125,20 @@ def _live(manifest: Manifest | None, listing: Mapping[str, Listed] | None) -> di
             )
         found[key] = entry
     return found
+
+
+def _heals(
+    known: Mapping[str, ManifestEntry], found: Mapping[str, ManifestEntry], local: Mapping[str, SiteFile], now: int
+) -> dict[str, Heal]:
+    heals = {}
+    for key, entry in known.items():
+        if not is_hashed(key) or key in local or entry.due or entry.version_id is None or found.get(key) is entry:
+            continue
+        file = StoredFile(key, entry.version_id, entry.md5, entry.size, entry.content_type, entry.cache_control)
+        there = found.get(key)
+        retired_at = now if entry.retired_at is None else entry.retired_at
+        heals[key] = Heal(file, retired_at, there and there.model_copy(update={"retired_at": retired_at}))
+    return heals
 
 
 def _same(file: SiteFile, entry: ManifestEntry | None) -> bool:

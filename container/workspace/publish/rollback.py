@@ -6,7 +6,6 @@ A rollback is a deployment of its own, so that it can be rolled back too, and th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,12 @@ from botocore.exceptions import ClientError
 
 from contracts.manifest import Manifest
 from contracts.names import deployment_key
+from workspace.publish import crew, listing
 from workspace.publish.content import StoredFile
-from workspace.publish.execute import THREADS, Outcome, Publish
+from workspace.publish.execute import Outcome, Publish
 from workspace.publish.faults import AwsError, PublishError, code_of, patiently
 from workspace.publish.plan import Plan
-from workspace.publish.site import Guard, Open, Site
+from workspace.publish.site import Open, Site
 from workspace.publish.transfer import COPY_BYTES
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ def roll_back(
     target: Manifest,
     log: Callable[..., None],
     progress: Callable[[str], None],
-    guard: Guard | None = None,
 ) -> Outcome:
     """Makes the site hold the files of `target` again. Waits for a publish that is under way.
 
@@ -72,14 +71,13 @@ def roll_back(
         target: the deployment's own manifest.
         log: as `StepContext.log`.
         progress: a line for a human.
-        guard: what may stop it; None: only a signal.
 
     Raises RollbackRefused before anything of the site is changed; PublishError, after which the next publish or rollback
     compares the whole bucket.
     """
     # No session's id has a slash, and two rollbacks are two holders.
     holder = f"rollback/{token_hex(4)}"
-    site = Site(s3, bucket, artifacts, client_id, holder, guard or Open(), log, progress)
+    site = Site(s3, bucket, artifacts, client_id, holder, Open(), log, progress)
     key = deployment_key(client_id, target.deployment_id)
     if target.client_id != client_id:
         raise _refused(artifacts, key, f"The deployment {target.deployment_id} is one of {target.client_id}.")
@@ -90,7 +88,7 @@ def roll_back(
         raise _refused(artifacts, key, text)
     if not target.complete:
         raise _refused(artifacts, key, f"The deployment {target.deployment_id} is not a whole site.")
-    return Publish(site, files_of(target), target.commit, examine=lambda plan: _examine(site, plan)).run()
+    return Publish(site, files_of(target), target.commit, examine=lambda plan, alive: _examine(site, plan, alive)).run()
 
 
 def files_of(target: Manifest) -> list[StoredFile]:
@@ -102,26 +100,29 @@ def files_of(target: Manifest) -> list[StoredFile]:
     ]
 
 
-def _examine(site: Site, plan: Plan) -> None:
-    """Refuses what would fail halfway. Raises RollbackRefused, PublishError, StepStopped."""
+def _examine(site: Site, plan: Plan, alive: Callable[[], None]) -> None:
+    """Refuses what would fail halfway; `alive` is called all the time. Raises RollbackRefused, PublishError, StepStopped."""
     copies = [file for phase in plan.phases for file in phase if isinstance(file, StoredFile)]
     if unknown := [file.key for file in copies if file.version_id is None]:
         raise _refused(site.bucket, unknown[0], f"Their older versions are not known: {_names(unknown)}.")
     if large := [file.key for file in copies if file.size > COPY_BYTES]:
         raise _refused(site.bucket, large[0], f"S3 copies no object above 5 GB within a bucket: {_names(large)}.")
-    if gone := _gone(site, copies):
+    if gone := _gone(site, copies, alive):
         raise _refused(site.bucket, gone[0], f"Their older versions are not stored any more: {_names(gone)}.")
 
 
-def _gone(site: Site, copies: Sequence[StoredFile]) -> list[str]:
+def _gone(site: Site, copies: Sequence[StoredFile], alive: Callable[[], None]) -> list[str]:
     if len(copies) > FEW:
-        there = _versions(site)
+        there = listing.versions(site, alive)
         return [file.key for file in copies if (file.key, file.version_id) not in there]
-    if not copies:
-        return []
-    with ThreadPoolExecutor(min(THREADS, len(copies))) as pool:
-        found = list(pool.map(lambda file: _is_there(site, file), copies))
-    return [file.key for file, there in zip(copies, found, strict=True) if not there]
+    gone: list[StoredFile] = []
+
+    def look(file: StoredFile) -> None:
+        if not _is_there(site, file):
+            gone.append(file)
+
+    crew.for_each(copies, look, alive)
+    return sorted(file.key for file in gone)
 
 
 def _is_there(site: Site, file: StoredFile) -> bool:
@@ -136,24 +137,6 @@ def _is_there(site: Site, file: StoredFile) -> bool:
             return False
         raise PublishError.of(site.bucket, file.key, error) from error
     return True
-
-
-def _versions(site: Site) -> set[tuple[str, str]]:
-    found: set[tuple[str, str]] = set()
-    more: dict[str, str] = {}
-    while True:
-        site.guard.check_stop()
-        try:
-            page: Any = patiently(
-                lambda more=more: site.s3.list_object_versions(Bucket=site.bucket, **more),  # type: ignore[misc]
-                site.guard.check_stop,
-            )
-        except AwsError as error:
-            raise PublishError.of(site.bucket, "", error) from error
-        found |= {(item["Key"], item["VersionId"]) for item in page.get("Versions", [])}
-        if not page.get("IsTruncated"):
-            return found
-        more = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
 
 
 def _names(keys: Sequence[str]) -> str:

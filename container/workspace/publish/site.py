@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from contracts.names import manifest_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from workspace.context import StepContext
-
-
-class Guard(Protocol):
-    """What a publish asks before it writes. `context.Fence` is one."""
-
-    def verify(self, *, any_generation: bool = False) -> object:
-        """Whether the publisher still may write. Raises Fenced."""
-
-    def check_stop(self) -> None:
-        """Raises StepStopped if the publish has to end. Cheap."""
+    from workspace.context import Fence, StepContext
 
 
 class Open:
-    """The guard of who answers to no session: a rollback."""
+    """The fence of who answers to no session: a rollback."""
 
     def verify(self, *, any_generation: bool = False) -> None:
         """Nothing shuts it out but the manifest's holder."""
@@ -46,7 +36,7 @@ class Site:
     client_id: str
     holder: str
     """In whose name the site is taken. Who has the same may take it over at once."""
-    guard: Guard
+    guard: Fence
     log: Callable[..., None] = field(repr=False)
     progress: Callable[[str], None] = field(repr=False)
 

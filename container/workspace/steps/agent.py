@@ -7,14 +7,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.errors import ErrorCode
 from contracts.steps import AgentResult
+from workspace.ahead import Program
 from workspace.claude.command import driver_program
 from workspace.claude.instructions import instructions
+from workspace.claude.meter import Meter
 from workspace.claude.protocol import Event, Request, parse
 from workspace.claude.recall import recall
 from workspace.claude.transcript import cost_so_far, forget, prepare_resume
-from workspace.context import StepContext
+from workspace.context import ChildResult, StepContext
 from workspace.environment import agent_environment
 from workspace.errors import GitError, StepFailed, StepStopped
+from workspace.spending import Spending
 
 MAX_RETRIES = 6
 """Of Claude Code for a request that the model API refuses: with its waits of 0.5 s, doubled each time, it gives up
@@ -52,8 +55,12 @@ def run(ctx: StepContext) -> AgentResult:
     began = time.monotonic()
     ctx.fence.verify()
     base = ctx.checkout.head()
-    settings = ctx.settings
-    work = Agent(ctx, ctx.command.instruction or "", settings.max_budget_usd, settings.agent_timeout_seconds)
+    done = ctx.command.agent
+    if done is not None and len(ctx.checkout.changed_files(base)) == done.files_changed_count:
+        # The report of it got lost, and the step is repeated. Its edits are in the checkpoint, which was written before.
+        return done
+    work = Agent(ctx, ctx.command.instruction or "", ctx.settings.agent_timeout_seconds)
+    work.spending.check()
     event = work.done()
     changed = ctx.checkout.changed_files(base)
     if not changed and not event.text:
@@ -63,7 +70,7 @@ def run(ctx: StepContext) -> AgentResult:
         files_changed_count=len(changed),
         summary=work.summary(event),
         conversation_id=event.conversation_id,
-        cost_usd=event.cost_usd,
+        cost_usd=work.spending.own,
         turns=event.turns,
         seconds=round(time.monotonic() - began, 3),
     )
@@ -115,7 +122,6 @@ class Agent:
 
     ctx: StepContext
     prompt: str
-    budget_usd: float
     seconds: float
     """For all of it, also where a conversation has to be begun anew."""
     began: float = field(default_factory=time.monotonic)
@@ -123,8 +129,10 @@ class Agent:
     event: Event | None = None
     anew: bool = False
     """An earlier conversation of the session could not be resumed."""
-    cost_usd: float | None = None
-    """As far as it is known, also after a failure."""
+    spending: Spending = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.spending = Spending.of(self.ctx)
 
     def done(self) -> Event:
         """The final event of a success. Raises StepFailed, StepStopped."""
@@ -167,20 +175,36 @@ class Agent:
         ctx, settings = self.ctx, self.ctx.settings
         ctx.progress("Claude Code is at work")
         self.event = None
-        spent = cost_so_far(ctx.paths.home, ctx.paths.site, resume)
+        spent, meter = cost_so_far(ctx.paths.home, ctx.paths.site, resume), Meter(ctx.paths.home)
         request = Request(
             prompt=self.prompt,
             instructions=instructions(ctx.paths.site, anew=lost is not None, recalled=self._recalled(lost)),
             model=settings.model,
             resume=resume,
             max_turns=settings.max_turns,
-            max_budget_usd=self.budget_usd,
+            max_budget_usd=self.spending.left,
             cwd=str(ctx.paths.site),
             environment=self._environment(),
         )
         program = driver_program(settings)
         try:
-            done = ctx.children.run(
+            with self.spending.noted(meter.read):
+                done = self._run(program, request, spent, meter)
+        except TimeoutError as error:
+            self._log_cut_off()
+            message = f"The agent did not end within {self.seconds:.0f} s."
+            raise StepFailed(ErrorCode.AGENT_TIMED_OUT, message) from error
+        except StepStopped:
+            self._log_cut_off()
+            raise
+        if self.event is None:
+            text = f"Claude Code exited with {done.returncode} and no result: {done.tail.strip()[-1500:]}"
+            return Event(sitewright_agent="error", text=self._clean(text))
+        return self.event
+
+    def _run(self, program: Program, request: Request, spent: float, meter: Meter) -> ChildResult:
+        try:
+            return self.ctx.children.run(
                 program.argv,
                 cwd=program.cwd,
                 env=program.env,
@@ -189,19 +213,16 @@ class Agent:
                 on_line=self._on_line,
                 log_lines=False,
             )
-        except TimeoutError as error:
-            self._log_cut_off(spent)
-            message = f"The agent did not end within {self.seconds:.0f} s."
-            raise StepFailed(ErrorCode.AGENT_TIMED_OUT, message) from error
-        except StepStopped:
-            self._log_cut_off(spent)
-            raise
-        if self.event is None:
-            text = f"Claude Code exited with {done.returncode} and no result: {done.tail.strip()[-1500:]}"
-            return Event(sitewright_agent="error", text=self._clean(text))
-        event = _own_cost(self.event, spent)
-        self.cost_usd = event.cost_usd
-        return event
+        finally:
+            self._book(spent, meter.read())
+
+    def _book(self, spent: float, metered: float) -> None:
+        """Books what the run cost: by its result, whose counter goes on from the conversation's `spent`, or by the meter."""
+        costs = [metered] if metered else []
+        if self.event is not None and self.event.cost_usd is not None:
+            costs.append(round(max(self.event.cost_usd - spent, 0.0), 6))
+            self.event = self.event.model_copy(update={"cost_usd": max(costs)})
+        self.spending.add(max(costs, default=None))
 
     def _recalled(self, lost: str | None) -> str:
         if lost is None:
@@ -231,14 +252,12 @@ class Agent:
         # The agent can read its own environment, and its words reach the log and the client.
         return line.replace(self.key, "***") if len(self.key) >= 6 else line
 
-    def _log_cut_off(self, spent: float) -> None:
-        event = _own_cost(self.event, spent) if self.event else Event(sitewright_agent="error")
-        self.cost_usd = event.cost_usd
+    def _log_cut_off(self) -> None:
         self.ctx.log(
             "Claude Code was stopped",
-            conversation=event.conversation_id,
-            costUsd=event.cost_usd,
-            turns=event.turns,
+            conversation=self.event.conversation_id if self.event else None,
+            costUsd=self.spending.own,
+            turns=self.event.turns if self.event else None,
         )
 
     def _model_key(self) -> str:
@@ -259,9 +278,3 @@ class Agent:
             as_root=settings.as_root,
             extra=_QUIET,
         )
-
-
-def _own_cost(event: Event, spent: float) -> Event:
-    if event.cost_usd is None:
-        return event
-    return event.model_copy(update={"cost_usd": round(max(event.cost_usd - spent, 0.0), 6)})

@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.errors import ErrorCode, ErrorInfo
-from contracts.steps import BuildResult
+from contracts.steps import LOST_LISTED, BuildResult
 from workspace.blame import Part, is_edits
 from workspace.context import ChildResult, StepContext
 from workspace.environment import build_environment
@@ -20,8 +20,9 @@ from workspace.errors import StepFailed, StepStopped
 from workspace.modules import Modules, NoManager, remove
 from workspace.publish import partial
 from workspace.publish.content import scan
-from workspace.publish.execute import publish, read_manifest
+from workspace.publish.execute import publish
 from workspace.publish.invalidate import invalidate
+from workspace.publish.live import read_manifest
 from workspace.session import SessionStore
 
 DIST = "dist"
@@ -116,6 +117,8 @@ class _Build:
                 "uploaded": outcome.uploaded,
                 "deleted": outcome.deleted,
                 "unchanged": outcome.unchanged,
+                "lost": list(outcome.lost[:LOST_LISTED]),
+                "lost_count": len(outcome.lost),
                 "error": outcome.error or not_told,
                 "notes": self.notes,
                 "seconds": self.seconds,

@@ -13,9 +13,6 @@ from workspace.context import StepContext
 from workspace.errors import StepFailed
 from workspace.steps.agent import Agent
 
-LEAST_USD = 0.01
-"""Below this not even the conversation's own context can be sent."""
-
 LEAST_SECONDS = 10.0
 
 PROMPT = (
@@ -37,12 +34,12 @@ def run(ctx: StepContext) -> RepairResult:
     if build is None or build.error is None:
         raise StepFailed(ErrorCode.INTERNAL, "No build of this command has failed: there is nothing to repair.")
     base = ctx.checkout.head()
-    budget = ctx.settings.max_budget_usd - sum(part.cost_usd or 0.0 for part in earlier)
     seconds = ctx.settings.agent_timeout_seconds - sum(part.seconds for part in earlier)
-    work = Agent(ctx, prompt(build.error.message), budget, seconds)
+    work = Agent(ctx, prompt(build.error.message), seconds)
     result = RepairResult()
     try:
-        _check(ctx, budget, seconds)
+        work.spending.check()
+        _check_time(ctx, seconds)
         ctx.progress("Repairing the build")
         event = work.done()
         result = RepairResult(summary=work.summary(event), conversation_id=event.conversation_id, turns=event.turns)
@@ -55,7 +52,7 @@ def run(ctx: StepContext) -> RepairResult:
             "changed": bool(files),
             "files_changed": files,
             "files_changed_count": len(files),
-            "cost_usd": work.cost_usd,
+            "cost_usd": work.spending.own,
             "seconds": round(time.monotonic() - began, 3),
         }
     )
@@ -85,10 +82,7 @@ def together(before: AgentResult | None, newest: RepairResult) -> RepairResult:
     )
 
 
-def _check(ctx: StepContext, budget: float, seconds: float) -> None:
-    if budget < LEAST_USD:
-        message = f"Nothing is left of the command's {ctx.settings.max_budget_usd:.2f} USD for a repair."
-        raise StepFailed(ErrorCode.BUDGET_EXCEEDED, message)
+def _check_time(ctx: StepContext, seconds: float) -> None:
     if seconds < LEAST_SECONDS:
         message = f"Nothing is left of the command's {ctx.settings.agent_timeout_seconds} s for a repair."
         raise StepFailed(ErrorCode.AGENT_TIMED_OUT, message)

@@ -139,6 +139,8 @@ def test_reading_ends_with_the_last_target() -> None:
         (past("d2", record("d1"), complete=False), ["d2 is incomplete"]),
         (past("d1", record("d1"), reconcile=True), ["by other hands"]),
         (past("d2", record("d1")), ["d2 has no record"]),
+        (past("d2", record("d1", lost_count=3), record("d2", lost_count=2)), ["2 assets of older pages"]),
+        (past("d2", record("d1", lost_count=3), record("d2")), []),
         (past(None), []),
     ],
 )

@@ -84,14 +84,16 @@ def world(aws: pytest.MonkeyPatch) -> World:
 
 def test_a_whole_publish_is_recorded_on_deployment_and_command(world: World) -> None:
     world.book(files={"index.html": world.put("index.html")})
-    answer = world.run()
+    lost = {"lost": ["_astro/x.js"], "lost_count": 1}
+    answer = world.run(**lost)
     assert (answer["files"], answer["driftCount"]) == (1, 0)
     record = item(world.deployments, clientId="amelia", deploymentId="d1")
     assert (record["commit"], record["uploaded"], record["files"]) == ("abc", 2, 1)
+    assert (record["lost"], record["lostCount"]) == (["_astro/x.js"], 1)
     assert record["manifestKey"] == deployment_key("amelia", "d1")
     assert "ttl" not in record
     assert item(world.commands, sessionId="s", commandId="c")["sync"]["deploymentId"] == "d1"
-    assert world.run() == answer
+    assert world.run(**lost) == answer
 
 
 def test_a_skipped_build_is_checked_and_leaves_the_record_of_its_deployment(world: World) -> None:

@@ -43,6 +43,8 @@ class Store:
 
     clock: float = 0.0
     seconds_a_request: float = 0.0
+    page: int = 1000
+    """Entries of one answer of a listing."""
     objects: dict[tuple[str, str], list[Version]] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.RLock)
     number: int = 0
@@ -158,15 +160,23 @@ class ModelS3:
 
         return self._request("head", Key, work)
 
-    def list_objects_v2(self, Bucket: str) -> Any:
+    def list_objects_v2(self, Bucket: str, ContinuationToken: str = "0") -> Any:
         def work() -> Any:
-            live = self.store.live(Bucket)
-            etags = {key: hashlib.md5(body).hexdigest() for key, body in live.items()}
-            return {"Contents": [{"Key": k, "ETag": f'"{etags[k]}"', "Size": len(live[k])} for k in sorted(live)]}
+            start = int(ContinuationToken)
+            live = sorted(self.store.live(Bucket).items())
+            answer: Any = {
+                "Contents": [
+                    {"Key": key, "ETag": f'"{hashlib.md5(body).hexdigest()}"', "Size": len(body)}
+                    for key, body in live[start : start + self.store.page]
+                ]
+            }
+            more = start + self.store.page
+            following = {"IsTruncated": True, "NextContinuationToken": str(more)} if more < len(live) else {}
+            return answer | following
 
         return self._request("list", "", work)
 
-    def list_object_versions(self, Bucket: str) -> Any:
+    def list_object_versions(self, Bucket: str, KeyMarker: str = "", VersionIdMarker: str = "0") -> Any:
         def work() -> Any:
             found = [
                 {"Key": key, "VersionId": version.id}
@@ -174,7 +184,12 @@ class ModelS3:
                 for version in versions
                 if bucket == Bucket and version.body is not None
             ]
-            return {"Versions": found, "IsTruncated": False}
+            # The model's own ids of versions are in no order: its marker counts.
+            start = int(VersionIdMarker)
+            more = start + self.store.page
+            page, truncated = found[start:more], more < len(found)
+            following = {"NextKeyMarker": page[-1]["Key"], "NextVersionIdMarker": str(more)} if truncated else {}
+            return {"Versions": page, "IsTruncated": truncated, **following}
 
         return self._request("versions", "", work)
 

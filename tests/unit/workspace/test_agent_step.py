@@ -29,7 +29,20 @@ from tests.unit.workspace.fake_model import FakeModel, Reply, Script, failure, f
 INSTRUCTION = "Put a banner on the home page"
 
 
+class Notes:
+    """The table of the commands: what was noted as spent, in order."""
+
+    def __init__(self) -> None:
+        self.spent: list[float] = []
+
+    def update_item(self, ExpressionAttributeValues: Any, **_: Any) -> None:
+        self.spent.append(float(ExpressionAttributeValues[":spent"]["N"]))
+
+
 class Aws:
+    def __init__(self) -> None:
+        self.dynamodb = Notes()
+
     def secret(self, _: str) -> str:
         return "sk-test-model-key"
 
@@ -51,6 +64,13 @@ class World:
     stop: Stop
     progress: list[str]
     logs: list[str]
+
+    @property
+    def noted(self) -> list[float]:
+        """What the command has cost (US dollars), by its item."""
+        aws: Any = self.ctx.aws
+        spent: list[float] = aws.dynamodb.spent
+        return spent
 
 
 def make_world(root: Path, model: FakeModel | None, *, url: str = "", **settings: Any) -> World:

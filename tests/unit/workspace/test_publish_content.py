@@ -81,6 +81,11 @@ def test_drift_is_healed_and_nothing_outside_the_plan_is_touched(
     plan = make_plan(files, manifest, listing, 5)
     sent = {f.key for phase in plan.phases for f in phase}
     live = carried_out(plan)
+    assert {heal.file.key: heal.file.md5 for heal in plan.heals} == {
+        k: file(k, text).md5
+        for k, text in booked.items()
+        if k.startswith("_astro/") and k not in new and there.get(k) != text
+    }
     assert sent <= set(new) and set(plan.deletes) <= set(there) - set(new)
     assert all(k.startswith("_astro/") and live[k].retired_at is not None for k in set(live) - set(new))
     for f in files:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 from workspace.errors import StepStopped, StopReason
-from workspace.publish import execute
+from workspace.publish import listing
 from workspace.publish.content import IMMUTABLE, scan
 from workspace.publish.execute import Outcome, publish
 
@@ -204,7 +204,7 @@ def test_a_stop_while_the_bucket_is_listed_leaves_books_that_nobody_believes(
     def stopped(*_: Any) -> Any:
         raise StepStopped(StopReason.INTERRUPT)
 
-    monkeypatch.setattr(execute, "list_bucket", stopped)
+    monkeypatch.setattr(listing, "objects", stopped)
     with pytest.raises(StepStopped):
         put(site)
     monkeypatch.undo()

@@ -127,6 +127,9 @@ def carried_out(plan: Plan) -> dict[str, ManifestEntry]:
     live = dict(plan.live)
     for phase in plan.phases:
         live |= {f.key: entry_of(f, f.md5) for f in phase}
+    for heal in plan.heals:
+        healed = entry_of(heal.file, heal.file.md5, "copy")
+        live[heal.file.key] = healed.model_copy(update={"retired_at": heal.retired_at})
     for key in plan.deletes:
         del live[key]
     return live | dict(plan.settled)

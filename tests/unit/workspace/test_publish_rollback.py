@@ -144,3 +144,24 @@ def test_a_large_file_goes_in_parts_and_can_be_rolled_back_to(site: Site, monkey
     put(site, {"index.html": "2"}, "3" * 40)
     back(site, deployment(site, first))
     assert site.clients.s3.head_object(Bucket=BUCKET, Key="film.mp4")["ContentLength"] == len(large)
+
+
+@pytest.mark.parametrize("with_versions", [False, True])
+def test_a_retired_asset_that_was_deleted_by_hand(site: Site, with_versions: bool) -> None:
+    (site.folder / "dist").mkdir()
+    put(site, ONE, "1" * 40)
+    put(site, TWO, "2" * 40)
+    s3, key = site.clients.s3, "_astro/x.1.css"
+    version = site.manifest().files[key].version_id
+    s3.delete_object(Bucket=BUCKET, Key=key)
+    if with_versions:
+        s3.delete_object(Bucket=BUCKET, Key=key, VersionId=version)
+    drifted = site.manifest().model_copy(update={"reconcile": True})
+    s3.put_object(Bucket="artifacts", Key=manifest_key("amelia"), Body=drifted.to_bytes())
+    outcome = publish(site.ctx, scan(site.folder / "dist"), "3" * 40)
+    assert outcome.error is None and outcome.lost == ((key,) if with_versions else ())
+    assert (key in site.live()) == (key in site.manifest().files) == (not with_versions)
+    if not with_versions:
+        assert site.read(key) == ONE[key] and site.manifest().files[key].version_id not in {None, version}
+        head = s3.head_object(Bucket=BUCKET, Key=key)
+        assert head["ContentType"] == "text/css; charset=utf-8" and head["CacheControl"] == IMMUTABLE
