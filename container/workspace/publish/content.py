@@ -93,6 +93,15 @@ class StoredFile:
     cache_control: str
 
 
+@dataclass(frozen=True)
+class Sent:
+    """The object a file became."""
+
+    etag: str
+    """Without quotes."""
+    version_id: str | None
+
+
 SiteFile = LocalFile | StoredFile
 """What a site is made of."""
 

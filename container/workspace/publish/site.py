@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from workspace.context import StepContext
+    from workspace.publish.content import LocalFile, Sent
 
 
 class Guard(Protocol):
@@ -22,6 +23,13 @@ class Guard(Protocol):
 
     def check_stop(self) -> None:
         """Raises StepStopped if the publish has to end. Cheap."""
+
+
+class Puts(Protocol):
+    """A way to put a file that is quicker than botocore's. `crt.CrtPuts` is one."""
+
+    def put(self, bucket: str, file: LocalFile) -> Sent:
+        """Sends a file in one request, which is not repeated. Raises ClientError, BotoCoreError, OSError."""
 
 
 class Open:
@@ -49,6 +57,8 @@ class Site:
     guard: Guard
     log: Callable[..., None] = field(repr=False)
     progress: Callable[[str], None] = field(repr=False)
+    puts: Puts | None = field(default=None, repr=False)
+    """For small files; None: by `s3` as well."""
 
     @property
     def manifest_key(self) -> str:
@@ -67,4 +77,5 @@ class Site:
             guard=ctx.fence,
             log=ctx.log,
             progress=ctx.progress,
+            puts=ctx.aws.puts,
         )
