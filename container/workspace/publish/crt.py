@@ -100,7 +100,7 @@ class CrtPuts:
             type=S3RequestType.DEFAULT,
             operation_name="PutObject",
             request=HttpRequest("PUT", self._path(bucket, file.key), self._headers(file)),
-            send_filepath=str(file.path),
+            send_filepath=file.location,
             on_headers=on_headers,
         )
         try:
