@@ -57,7 +57,6 @@ class Clients:
     def s3(self) -> S3Client:
         """Up to 40 connections at once: a publish has 32 requests under way, and renews its hold of the site meanwhile."""
         client: S3Client = self._client("s3", _BULK)
-        client.meta.events.register_last("before-call.s3", _unannounced, unique_id="unannounced")
         return client
 
     @property
@@ -111,7 +110,9 @@ class Clients:
                 if self._session is None:
                     self._session = boto3.Session()
                 # mypy-boto3 types `client` by overloads over literal names only.
-                self._made[service] = self._session.client(service, config=config)  # type: ignore[call-overload]
+                made: Any = self._session.client(service, config=config)  # type: ignore[call-overload]
+                made.meta.events.register_last("before-call.s3", _unannounced)
+                self._made[service] = made
             return self._made[service]
 
 

@@ -17,7 +17,6 @@ from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from workspace.aws import Clients
 from workspace.errors import StepStopped, StopReason
 from workspace.publish import crt
 from workspace.publish.content import REVALIDATE, LocalFile, scan
@@ -38,6 +37,11 @@ KEYS = [
     "😀.svg",
     "~.txt",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
 @pytest.fixture
@@ -226,24 +230,6 @@ def test_without_credentials_nothing_is_sent_nor_waited_for(s3: S3Server, tmp_pa
     with pytest.raises(NoCredentialsError) as caught:
         puts(s3, lambda: None).put(BUCKET, file(tmp_path))
     assert not is_passing(caught.value) and s3.requests == []
-
-
-def test_the_workspaces_own_is_made_from_its_environment(
-    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in {
-        "ENDPOINT_URL": s3.url,
-        "ACCESS_KEY_ID": "ENV",
-        "SECRET_ACCESS_KEY": "x",
-        "REGION": "eu-west-1",
-    }.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    clients = Clients()
-    assert clients.puts is not None and clients.puts is clients.puts
-    clients.puts.put(BUCKET, file(tmp_path))
-    assert "Credential=ENV/" in s3.requests[0].headers["authorization"]
-    assert "/eu-west-1/s3/" in s3.requests[0].headers["authorization"]
 
 
 def test_over_tls_a_bucket_with_dots_is_in_the_path(tmp_path: Path) -> None:
