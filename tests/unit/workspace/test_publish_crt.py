@@ -74,7 +74,8 @@ class Stopping:
 
 
 def sender(s3: S3Server, check: Any) -> Sender:
-    boto: Any = boto3.client("s3", region_name="us-west-2")
+    key = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "secret"}
+    boto = boto3.client("s3", region_name="us-west-2", endpoint_url=s3.url, **key)  # type: ignore[call-overload]
     return Sender(
         Site(boto, BUCKET, "artifacts", "amelia", "s1", Open(), lambda *_: None, lambda _: None, puts(s3)), check
     )
@@ -201,6 +202,15 @@ def test_a_stop_before_the_first_request_sends_nothing(s3: S3Server, tmp_path: P
     with sender(s3, Stopping(s3, 0)) as sending, pytest.raises(StepStopped):
         sending.send(file(tmp_path))
     assert not sending.attempted and s3.requests == []
+
+
+def test_a_file_that_would_fill_the_memory_is_streamed_by_botocore(s3: S3Server, tmp_path: Path) -> None:
+    with sender(s3, lambda: None) as sending:
+        for size in (SMALL_BYTES, SMALL_BYTES + 1):
+            sent = sending.send(file(tmp_path, f"{size}.bin", os.urandom(size)))
+            assert sent.version_id == f"v{len(s3.requests)}"
+    assert ["Boto3" in request.headers["user-agent"] for request in s3.requests] == [False, True]
+    assert [len(request.body) for request in s3.requests] == [SMALL_BYTES, SMALL_BYTES + 1]
 
 
 def test_a_refusal_is_told_with_the_key(s3: S3Server, tmp_path: Path) -> None:
