@@ -122,12 +122,11 @@ def _other(site: Site, seen: Seen) -> str | None:
     return None if holder == site.holder else holder
 
 
-def write(site: Site, manifest: Manifest, etag: str | None, check: Callable[[], None]) -> str:
-    """Writes the live manifest if it is still the one with this ETag (None: if there is none); the new ETag.
+def write(site: Site, body: bytes, etag: str | None, check: Callable[[], None]) -> str:
+    """Writes the live manifest (`Manifest.to_bytes`) if it is still the one with this ETag (None: if there is none); the new ETag.
 
     Raises RaceLost, PublishError, and what `check` raises.
     """
-    body = manifest.to_bytes()
     condition: dict[str, Any] = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
 
     def put() -> Any:
@@ -166,10 +165,9 @@ def _stored(site: Site, check: Callable[[], None]) -> tuple[str | None, bytes]:
         raise PublishError.of(site.artifacts, site.manifest_key, error) from error
 
 
-def write_deployment(site: Site, manifest: Manifest, check: Callable[[], None]) -> None:
+def write_deployment(site: Site, deployment_id: str, body: bytes, check: Callable[[], None]) -> None:
     """Stores a deployment's own manifest, from which a rollback to it works. Raises PublishError."""
-    key = deployment_key(site.client_id, manifest.deployment_id)
-    body = manifest.to_bytes()
+    key = deployment_key(site.client_id, deployment_id)
     try:
         patiently(lambda: site.s3.put_object(Bucket=site.artifacts, Key=key, Body=body, ContentType=_TYPE), check)
     except AwsError as error:
@@ -179,11 +177,11 @@ def write_deployment(site: Site, manifest: Manifest, check: Callable[[], None]) 
 class Lease:
     """The site, taken. Every write is on the condition that nobody else wrote since our last one."""
 
-    def __init__(self, site: Site, manifest: Manifest, etag: str | None) -> None:
+    def __init__(self, site: Site, body: bytes, etag: str | None) -> None:
         """Takes it. Raises RaceLost, PublishError, StepStopped."""
         self._site = site
         began = time.monotonic()
-        self._etag = write(site, manifest, etag, site.guard.check_stop)
+        self._etag = write(site, body, etag, site.guard.check_stop)
         self._note(began)
 
     def check(self) -> None:
@@ -196,14 +194,14 @@ class Lease:
         """Whether it is time to write the manifest again."""
         return time.monotonic() > self._next
 
-    def renew(self, manifest: Manifest) -> None:
+    def renew(self, body: bytes) -> None:
         """Writes the manifest, with which the lease begins anew. A fault that passes is left to the next time.
 
         Raises SiteTaken, StepStopped.
         """
         began = time.monotonic()
         try:
-            self._write(manifest)
+            self._write(body)
         except SiteTaken:
             raise
         except PublishError as error:
@@ -212,18 +210,18 @@ class Lease:
             return
         self._note(began)
 
-    def give_back(self, manifest: Manifest) -> None:
+    def give_back(self, body: bytes) -> None:
         """Writes the manifest of what is live now, without a holder. Raises SiteTaken, PublishError."""
-        self._write(manifest)
+        self._write(body)
 
     def _note(self, began: float) -> None:
         # Counted from before the request: S3's LastModified is later.
         self._until = began + LEASE_SECONDS - MARGIN_SECONDS
         self._next = began + RENEW_SECONDS
 
-    def _write(self, manifest: Manifest) -> None:
+    def _write(self, body: bytes) -> None:
         try:
-            self._etag = write(self._site, manifest, self._etag, self.check)
+            self._etag = write(self._site, body, self._etag, self.check)
         except RaceLost as error:
             raise self._lost("Another publish took the site over from this one") from error
 

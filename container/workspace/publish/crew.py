@@ -8,7 +8,9 @@ from typing import TypeVar
 from workspace.errors import StepStopped
 from workspace.publish.faults import SiteTaken
 
-THREADS = 16
+THREADS = 32
+"""Requests under way. S3 answers a small PutObject after tens of milliseconds: what is not under way meanwhile is not sent."""
+
 LOOK_SECONDS = 1.0
 """How often is seen to the hold of the site while the threads work."""
 

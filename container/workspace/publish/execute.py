@@ -15,12 +15,12 @@ from workspace.context import StepContext
 from workspace.errors import Fenced, StepStopped, StopReason
 from workspace.publish import books, crew, listing
 from workspace.publish.books import Lease, RaceLost, Seen
-from workspace.publish.content import LocalFile, SiteFile, is_html
+from workspace.publish.content import LocalFile, Sent, SiteFile, is_html
 from workspace.publish.faults import AwsError, PublishError, SiteTaken, is_passing, patiently
 from workspace.publish.invalidate import stale
 from workspace.publish.plan import Heal, Listed, Plan, entry_of, make_plan, needs_listing
 from workspace.publish.site import Site
-from workspace.publish.transfer import Sender, Sent
+from workspace.publish.transfer import Sender
 
 _DELETE_BATCH = 1000
 """DeleteObjects takes that many keys at most."""
@@ -103,7 +103,8 @@ class Publish:
                     return self._record(seen, plan)
                 self.site.guard.verify()
                 # Should the container die halfway, the next publish must not believe these books.
-                lease = Lease(self.site, self._manifest(complete=False, reconcile=True, held=True), seen.etag)
+                held = self._manifest(complete=False, reconcile=True, held=True)
+                lease = Lease(self.site, held.to_bytes(), seen.etag)
             except RaceLost:
                 self.site.log("another write of the manifest came first, the publish is planned anew")
                 continue
@@ -158,8 +159,9 @@ class Publish:
         self.site.guard.verify()
         self.live.update(plan.settled)
         manifest = self._manifest(complete=True, reconcile=False)
-        books.write_deployment(self.site, manifest, self.site.guard.check_stop)
-        books.write(self.site, manifest, seen.etag, self.site.guard.check_stop)
+        body = manifest.to_bytes()
+        books.write_deployment(self.site, self.id, body, self.site.guard.check_stop)
+        books.write(self.site, body, seen.etag, self.site.guard.check_stop)
         return self.outcome()
 
     def _do(self, plan: Plan, lease: Lease) -> None:
@@ -175,10 +177,10 @@ class Publish:
                 for wanted in (True, False):
                     self._delete(tuple(key for key in plan.deletes if is_html(key) is wanted), lease)
             self.live.update(plan.settled)
-        manifest = self._manifest(complete=not self.partial, reconcile=self.unhealed > 0)
+        body = self._manifest(complete=not self.partial, reconcile=self.unhealed > 0).to_bytes()
         if not self.partial:
-            books.write_deployment(self.site, manifest, lease.check)
-        lease.give_back(manifest)
+            books.write_deployment(self.site, self.id, body, lease.check)
+        lease.give_back(body)
 
     def _check(self, lease: Lease) -> None:
         self.site.guard.check_stop()
@@ -226,7 +228,7 @@ class Publish:
         if lease.is_due:
             with self.lock:
                 manifest = self._manifest(complete=False, reconcile=True, held=True)
-            lease.renew(manifest)
+            lease.renew(manifest.to_bytes())
 
     def _delete(self, keys: tuple[str, ...], lease: Lease) -> None:
         for start in range(0, len(keys), _DELETE_BATCH):
@@ -291,6 +293,6 @@ class Publish:
         try:
             # After an interrupt the generation is the newer command's, the claim is still ours.
             self.site.guard.verify(any_generation=True)
-            lease.give_back(manifest)
+            lease.give_back(manifest.to_bytes())
         except (PublishError, Fenced, StepStopped, *AwsError) as error:
             self.site.log("the manifest could not be written", level="error", error=str(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from contracts.names import manifest_key
 
@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from workspace.context import Fence, StepContext
+    from workspace.publish.content import LocalFile, Sent
+
+
+class Puts(Protocol):
+    """A way to put a file that is quicker than botocore's. `crt.CrtPuts` is one."""
+
+    def put(self, bucket: str, file: LocalFile) -> Sent:
+        """Sends a file in one request, which is not repeated. Raises ClientError, BotoCoreError, OSError."""
 
 
 class Open:
@@ -39,6 +47,8 @@ class Site:
     guard: Fence
     log: Callable[..., None] = field(repr=False)
     progress: Callable[[str], None] = field(repr=False)
+    puts: Puts | None = field(default=None, repr=False)
+    """For small files; None: by `s3` as well."""
 
     @property
     def manifest_key(self) -> str:
@@ -57,4 +67,5 @@ class Site:
             guard=ctx.fence,
             log=ctx.log,
             progress=ctx.progress,
+            puts=ctx.aws.puts,
         )

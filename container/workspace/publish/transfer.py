@@ -4,31 +4,29 @@ import base64
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 
-from workspace.publish.content import LocalFile, SiteFile, StoredFile
+from workspace.publish.content import LocalFile, Sent, SiteFile, StoredFile
 from workspace.publish.faults import AwsError, PublishError, patiently
 from workspace.publish.site import Site
+
+SMALL_BYTES = 2**20
+"""What may be held in memory, for each of THREADS. A larger file is streamed by botocore."""
 
 MULTIPART_BYTES = 32 * 2**20
 COPY_BYTES = 5 * 2**30
 """CopyObject takes objects up to 5 GB (S3 API reference, CopyObject)."""
 
 _PARTS = TransferConfig(
-    multipart_threshold=MULTIPART_BYTES, multipart_chunksize=16 * 2**20, max_concurrency=4, num_download_attempts=1
+    multipart_threshold=MULTIPART_BYTES,
+    multipart_chunksize=16 * 2**20,
+    max_concurrency=4,
+    num_download_attempts=1,
+    # With awscrt there, boto3 may take its own way, on which neither `check` nor `Callback` is asked.
+    preferred_transfer_client="classic",
 )
-
-
-@dataclass(frozen=True)
-class Sent:
-    """The object a file became."""
-
-    etag: str
-    """Without quotes."""
-    version_id: str | None
 
 
 class Sender:
@@ -73,6 +71,9 @@ class Sender:
         if file.size > MULTIPART_BYTES:
             with self._large:
                 return self._put_in_parts(file)
+        if file.size <= SMALL_BYTES and self._site.puts is not None:
+            self._before_send()
+            return self._site.puts.put(self._site.bucket, file)
         return self._put(file)
 
     def _put(self, file: LocalFile) -> Sent:

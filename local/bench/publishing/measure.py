@@ -39,16 +39,20 @@ def run(home: Home, sizes: Mapping[int, int]) -> Json:
     for files, rounds in sizes.items():
         site = built(home, files)
         rows: Json = {scenario.name: {tool: [] for tool in TOOLS} for scenario in SCENARIOS}
-        ceilings = []
+        ceilings, loads = [], list[float]()
         for number in range(rounds):
             print(f"  {files} files, round {number + 1}/{rounds}", file=sys.stderr, flush=True)
             with endpoint(Home(home.root / "own" / "publishing")) as s3:
                 ceilings.append(_prepare(s3))
                 _copied(site.dist, home.root / "bench-dist")
                 _round(s3, programs, home.root / "bench-dist", rows, number)
+                loads.append(os.getloadavg()[0])
         medians = {name: {tool: summary(taken) for tool, taken in by.items()} for name, by in rows.items()}
         found["sizes"][str(files)] = {
             "rounds": rounds,
+            "at": time.strftime("%d %B %Y", time.gmtime()),
+            "cpus": os.cpu_count(),
+            "load": [round(min(loads), 1), round(max(loads), 1)],
             "built_in": site.seconds,
             "ceiling": round(median(ceilings)),
             "scenarios": medians,

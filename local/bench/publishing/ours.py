@@ -22,9 +22,10 @@ def _log(message: str, **values: Any) -> None:
 def main() -> None:
     """Publishes a folder; the last line it writes says how long it took without the start of Python and botocore."""
     dist, bucket, artifacts, client = sys.argv[1:]
-    s3 = Clients().s3  # which a workspace has already
-    site = Site(s3, bucket, artifacts, client, holder="bench", guard=Open(), log=_log, progress=_log)
+    aws = Clients()
+    s3 = aws.s3  # which a workspace has already
     began = time.monotonic()
+    site = Site(s3, bucket, artifacts, client, "bench", Open(), _log, _log, aws.puts)
     Publish(site, scan(Path(dist)), "0" * 40).run()
     print(json.dumps({"warm": time.monotonic() - began}), file=sys.stderr)
 

@@ -231,6 +231,10 @@ class TestClients(Clients):
     def stepfunctions(self) -> Any:
         return self.sfn
 
+    @property
+    def puts(self) -> None:
+        """moto sees only what goes through botocore."""
+
 
 def make_aws(clients: Clients) -> None:
     """The tables, the bucket and the secrets a workspace uses."""

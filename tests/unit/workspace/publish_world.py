@@ -121,7 +121,7 @@ class World:
     def _file(self, key: str, text: str) -> LocalFile:
         path = self.folder / hashlib.md5(text.encode()).hexdigest()
         path.write_text(text)
-        return LocalFile(key, path, path.name, len(text), content_type(key), cache_control(key))
+        return LocalFile(key, str(path), path.name, len(text), content_type(key), cache_control(key))
 
 
 def at_request(number: int, act: Callable[[], None]) -> Callable[[str, str], None]:

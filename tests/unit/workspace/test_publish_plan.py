@@ -16,7 +16,7 @@ NOW = 1_000
 
 def file(key: str, text: str = "x") -> LocalFile:
     md5 = hashlib.md5(text.encode()).hexdigest()
-    return LocalFile(key, Path(key), md5, len(text), content_type(key), cache_control(key))
+    return LocalFile(key, key, md5, len(text), content_type(key), cache_control(key))
 
 
 def books(*files: LocalFile, reconcile: bool = False, also: dict[str, ManifestEntry] | None = None) -> Manifest:

@@ -1,0 +1,54 @@
+"""`python -m local.bench.publishing.document`: puts what the last benchmark measured into docs/publishing.md.
+
+The page's own words stay: only what is between the marks of a measured size is written anew.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from local.bench.publishing.page import COLUMNS, figures, remarks, requests_text
+from local.home import REPOSITORY_ROOT
+from local.stack import home_of
+
+Json = dict[str, Any]
+PAGE = REPOSITORY_ROOT / "docs" / "publishing.md"
+
+
+def section(files: int, size: Json) -> Iterator[str]:
+    """One size's lines of Markdown. Pure."""
+    rounds = "one round" if size["rounds"] == 1 else f"medians of {size['rounds']} rounds"
+    yield from (f"## {files:,} files, {rounds}", "")
+    yield f"| | tool | requests | {' | '.join(COLUMNS)} |"
+    yield f"|---|---|---|{'---:|' * len(COLUMNS)}"
+    for scenario, by_tool in size["scenarios"].items():
+        for number, (tool, row) in enumerate(by_tool.items()):
+            label = "" if number else scenario
+            yield f"| {label} | {tool} | {requests_text(row['requests'])} | {' | '.join(figures(by_tool, tool))} |"
+    yield ""
+    yield from (f"- {line}" for line in remarks(size))
+
+
+def replaced(page: str, files: int, lines: list[str]) -> str:
+    """The page with a size's section written anew. Raises ValueError if the page has no place for it. Pure."""
+    begin, end = f"<!-- measured: {files} -->", "<!-- end -->"
+    found = re.compile(f"{re.escape(begin)}\\n.*?{re.escape(end)}", re.DOTALL)
+    if not found.search(page):
+        raise ValueError(f"the page has no {begin}")
+    return found.sub(lambda _: "\n".join((begin, *lines, end)), page)
+
+
+def main() -> int:
+    """The command line."""
+    result = json.loads((home_of().root / "bench.json").read_text())
+    page = PAGE.read_text()
+    for files, size in result["publishing"]["sizes"].items():
+        page = replaced(page, int(files), list(section(int(files), size)))
+    PAGE.write_text(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

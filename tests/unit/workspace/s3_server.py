@@ -1,0 +1,97 @@
+"""An S3 that stores what is put, over real connections, and fails as a test tells it to."""
+
+import base64
+import hashlib
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
+from typing import Any
+
+ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>As the test &amp; its server say</Message></Error>"
+
+
+@dataclass
+class Request:
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class S3Server:
+    url: str = ""
+    requests: list[Request] = field(default_factory=list)
+    connections: int = 0
+    answer: Callable[[int, Request], tuple[int, str] | None] = lambda *_: None
+    """By the number of the request: status and code; status 0 breaks the connection off. None: it is stored."""
+    closing: bool = False
+    """Each connection is closed after one answer."""
+
+    def paths(self) -> list[str]:
+        return [request.path for request in self.requests]
+
+
+def _handler(s3: S3Server, lock: threading.Lock) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            with lock:
+                s3.connections += 1
+
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            request = Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+            with lock:
+                s3.requests.append(request)
+                number = len(s3.requests)
+            answer = s3.answer(number, request)
+            if answer is None and request.headers.get("x-amz-checksum-crc32") not in (None, _crc32(body)):
+                answer = 400, "BadDigest"
+            if answer is None:
+                etag = hashlib.md5(body).hexdigest()
+                self._say(200, b"", {"ETag": f'"{etag}"', "x-amz-version-id": f"v{number}"})
+            elif answer[0]:
+                self._say(answer[0], ERROR.format(answer[1]).encode(), {"Content-Type": "application/xml"})
+            else:
+                self.close_connection = True
+
+        def _say(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            self.close_connection = self.close_connection or s3.closing
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Handler
+
+
+def _crc32(body: bytes) -> str:
+    return base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+
+
+@contextmanager
+def s3_server(tls: SSLContext | None = None) -> Iterator[S3Server]:
+    s3 = S3Server()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(s3, threading.Lock()))
+    server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    s3.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield s3
+    finally:
+        server.shutdown()
+        server.server_close()
