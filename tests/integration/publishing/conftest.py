@@ -1,0 +1,46 @@
+"""An endpoint and a forking process for all tests of a worker; a site of its own for each."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from local.bench.publishing.endpoint import endpoint
+from local.home import Home
+from tests.integration.publishing.publishers import Publishers
+from tests.integration.publishing.world import World
+
+
+@pytest.fixture(scope="session")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Of the S3 endpoint."""
+    with endpoint(Home(tmp_path_factory.mktemp("endpoint"))) as running:
+        yield running.port
+
+
+@pytest.fixture(scope="session")
+def publishers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Publishers]:
+    """What starts publishers."""
+    running = Publishers(tmp_path_factory.mktemp("publishers") / "log")
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def worlds(port: int, publishers: Publishers, tmp_path: Path) -> Iterator[Callable[[], World]]:
+    """Makes sites."""
+    made: list[World] = []
+
+    def make() -> World:
+        made.append(World(port, publishers, tmp_path))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
+
+
+@pytest.fixture
+def world(worlds: Callable[[], World]) -> World:
+    """One site."""
+    return worlds()

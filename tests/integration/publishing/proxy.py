@@ -1,0 +1,199 @@
+"""A loopback proxy in front of an S3 endpoint that breaks requests by a plan.
+
+A request is forwarded only when all of it has come, as S3 carries out no half request. The plan is asked before, in the
+connection's own thread: one that blocks holds the request, and one that kills the sender does so at exactly that request.
+"""
+
+import contextlib
+import http.client
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from local.bench.publishing.requests import kind_of
+from local.ports import LOOPBACK
+
+
+class Fault(StrEnum):
+    """What becomes of a request. The last three are carried out, and the sender cannot know."""
+
+    NONE = "none"
+    ERROR = "500"
+    SLOW_DOWN = "503"
+    RESET = "reset before"
+    IN_BODY = "200 with an error in the body"
+    LOST_ERROR = "500, carried out"
+    LOST_RESET = "reset, carried out"
+    CUT = "half of the answer"
+
+
+CARRIED_OUT = {Fault.NONE, Fault.LOST_ERROR, Fault.LOST_RESET, Fault.CUT}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came."""
+
+    number: int
+    """From 1, in the order of arrival since the plan was set."""
+    kind: str
+    """GET, PUT, COPY, LIST, DELETE and so on; see `local.bench.publishing.requests`."""
+    path: str
+
+
+Plan = Callable[[Request], Fault]
+
+
+def _answer(code: str, text: str) -> bytes:
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{text}</Message></Error>'.encode()
+
+
+class Proxy:
+    """The running proxy."""
+
+    def __init__(self, upstream: int) -> None:
+        self.upstream = upstream
+        self.seen: list[Request] = []
+        self.faults: Counter[Fault] = Counter()
+        self._plan: Plan = lambda _: Fault.NONE
+        self._lock = threading.Lock()
+        self._server = _Server(self)
+        self.url = f"http://{LOOPBACK}:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def set_plan(self, plan: Plan) -> None:
+        """From now on; numbers begin anew."""
+        with self._lock:
+            self._plan, self.seen, self.faults = plan, [], Counter()
+
+    def decide(self, kind: str, path: str) -> Fault:
+        """What becomes of the next request."""
+        with self._lock:
+            request, plan = Request(len(self.seen) + 1, kind, path), self._plan
+            self.seen.append(request)
+        fault = plan(request)
+        with self._lock:
+            self.faults[fault] += 1
+        return fault
+
+    def settle(self, seconds: float = 10) -> None:
+        """Waits until no request of a sender that is gone is still on its way."""
+        end = time.monotonic() + seconds
+        while self._server.open:
+            assert time.monotonic() < end, "requests are still on their way"
+            time.sleep(0.002)
+
+    def close(self) -> None:
+        """Stops listening."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.proxy = proxy
+        self.open = 0
+        self._count = threading.Lock()
+        super().__init__((LOOPBACK, 0), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._count:
+            self.open += 1
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        # Without the base class's shutdown, which would send a FIN before the reset.
+        self.close_request(request)
+        with self._count:
+            self.open -= 1
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A sender that was killed is no error."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def _do(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        assert "Transfer-Encoding" not in self.headers, "the proxy forwards bodies of a known length only"
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True
+            return
+        path, _, query = self.path.partition("?")
+        kind = kind_of(self.command, path, query, {name.lower() for name in self.headers})
+        fault = self.server.proxy.decide(kind, path)
+        if fault is Fault.ERROR:
+            self._send(500, [], _answer("InternalError", "We encountered an internal error. Please try again."))
+        elif fault is Fault.SLOW_DOWN:
+            self._send(503, [], _answer("SlowDown", "Please reduce your request rate."))
+        elif fault is Fault.IN_BODY:
+            self._send(200, [], _answer("InternalError", "We encountered an internal error. Please try again."))
+        elif fault is Fault.RESET:
+            self._reset()
+        else:
+            status, headers, answer = self._forward(body)
+            if fault is Fault.LOST_ERROR:
+                self._send(500, [], _answer("InternalError", "We encountered an internal error. Please try again."))
+            elif fault is Fault.LOST_RESET:
+                self._reset()
+            elif fault is Fault.CUT:
+                self._send(status, headers, answer, cut=True)
+            else:
+                self._send(status, headers, answer)
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _do  # noqa: N815 - http.server's names
+
+    def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        upstream = http.client.HTTPConnection(LOOPBACK, self.server.proxy.upstream, timeout=60)
+        with contextlib.closing(upstream):
+            upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                if name.lower() not in {"expect", "connection"}:
+                    upstream.putheader(name, value)
+            upstream.endheaders(body)
+            answer = upstream.getresponse()
+            return answer.status, answer.getheaders(), answer.read()
+
+    def _send(self, status: int, headers: list[tuple[str, str]], body: bytes, *, cut: bool = False) -> None:
+        self.send_response_only(status)
+        length = str(len(body))
+        for name, value in headers:
+            if name.lower() == "content-length":
+                length = value  # of a HEAD, whose answer has no body
+            elif name.lower() not in {"transfer-encoding", "connection"}:
+                self.send_header(name, value)
+        if status != 304:
+            self.send_header("Content-Length", length)
+        if not any(name.lower() == "date" for name, _ in headers):
+            self.send_header("Date", self.date_time_string())
+        if cut:
+            # The headers too, where there is no body to be cut.
+            half = b"".join(self._headers_buffer)  # type: ignore[attr-defined]
+            self._headers_buffer: list[bytes] = []
+            self.wfile.write(half + b"\r\n" + body[: len(body) // 2] if len(body) > 1 else half[: len(half) // 2])
+            self._reset()
+            return
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _reset(self) -> None:
+        self.wfile.flush()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True

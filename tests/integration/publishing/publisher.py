@@ -1,0 +1,162 @@
+"""`python -m tests.integration.publishing.publisher`: forks a process for every publish that it is told of.
+
+A process of its own each, which can be killed; but Python and botocore are loaded once, for that costs half a second.
+Standard input has an order a line, standard output `started` and `ended` events.
+"""
+
+import json
+import os
+import select
+import signal
+import sys
+import traceback
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import boto3
+from workspace.aws import Clients
+from workspace.errors import StepStopped
+from workspace.publish import books, execute
+from workspace.publish.content import scan
+from workspace.publish.execute import Outcome, Publish
+from workspace.publish.faults import PublishError, SiteTaken
+from workspace.publish.rollback import read_deployment, roll_back
+from workspace.publish.site import Open, Site
+from workspace.stop import Signals, Stop
+
+from local.deploy import REGION
+from local.environment import aws_environment
+
+DONE, STOPPED, FAILED, TAKEN, INTERRUPTED, BROKEN = 0, 10, 11, 12, 13, 14
+"""Exit codes."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a process has to publish, or to roll back to."""
+
+    number: int
+    url: str
+    bucket: str
+    artifacts: str
+    client: str
+    holder: str
+    report: str
+    """A file, for the deployment's id or the error."""
+    dist: str = ""
+    commit: str = ""
+    target: str = ""
+    """A deployment: roll back to it."""
+    lease: float | None = None
+    """Seconds, in place of LEASE_SECONDS."""
+    threads: int | None = None
+
+
+class Stoppable:
+    """The guard of a session that is alone: SIGTERM and SIGINT stop it, as they stop a workspace."""
+
+    def __init__(self) -> None:
+        signals = Signals()
+        self._stop = signals.follow(Stop())
+        signals.heed()
+
+    def verify(self, *, any_generation: bool = False) -> None:
+        """As `context.Fence`, whose claim is never lost here. What saves after a stop may do so."""
+        if not any_generation:
+            self._stop.check()
+
+    def check_stop(self) -> None:
+        """Raises StepStopped."""
+        self._stop.check()
+
+
+def work(order: Order, session: boto3.Session) -> Outcome:
+    """Publishes or rolls back."""
+    os.environ.update(aws_environment(order.url, REGION))
+    if order.lease is not None:
+        books.LEASE_SECONDS = order.lease  # type: ignore[assignment]
+        books.RENEW_SECONDS, books.MARGIN_SECONDS = order.lease / 4, order.lease / 3
+    if order.threads is not None:
+        execute.THREADS = order.threads
+    s3 = Clients(session).s3
+    if order.target:
+        return roll_back(
+            s3,
+            bucket=order.bucket,
+            artifacts=order.artifacts,
+            client_id=order.client,
+            target=read_deployment(s3, order.artifacts, order.client, order.target),
+            log=_log,
+            progress=_log,
+        )
+    site = Site(s3, order.bucket, order.artifacts, order.client, order.holder, Stoppable(), _log, _log)
+    return Publish(site, scan(Path(order.dist)), order.commit).run()
+
+
+def _log(message: str, **values: Any) -> None:
+    print(message, values, file=sys.stderr)
+
+
+def _child(order: Order, session: boto3.Session) -> NoReturn:
+    code, said = BROKEN, ""
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        said = work(order, session).deployment_id
+        code = DONE
+    except SiteTaken as error:
+        code, said = TAKEN, str(error)
+    except PublishError as error:
+        code, said = FAILED, str(error)
+    except StepStopped as error:
+        code, said = STOPPED, str(error)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BaseException:
+        traceback.print_exc()
+        said = traceback.format_exc()
+    finally:
+        Path(order.report).write_text(said)
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _tell(event: str, number: int, value: int) -> None:
+    os.write(1, f"{json.dumps([event, number, value])}\n".encode())
+
+
+def main() -> None:
+    """Serves until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(aws_environment("http://127.0.0.1:9", REGION))
+    session = boto3.Session()
+    session.client("s3")  # loads the models, which the forked processes then have
+    running: dict[int, int] = {}
+    waiting = b""
+    while True:
+        if select.select([0], [], [], 0.005)[0]:
+            more = os.read(0, 65536)
+            if not more:
+                return
+            *lines, waiting = (waiting + more).split(b"\n")
+            for line in lines:
+                order = Order(**json.loads(line))
+                pid = os.fork()
+                if pid == 0:
+                    _child(order, session)
+                running[pid] = order.number
+                _tell("started", order.number, pid)
+        while running:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            _tell("ended", running.pop(pid), os.waitstatus_to_exitcode(status))
+
+
+def line_of(order: Order) -> bytes:
+    """An order as it goes to standard input."""
+    return f"{json.dumps(asdict(order))}\n".encode()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Builds of a small site that differ, and whose assets are named by their content, as Astro's are."""
+
+import hashlib
+import random
+from pathlib import Path
+from urllib.parse import quote
+
+Tree = dict[str, bytes]
+
+ODD = ["größe 100% + mehr/index.html", "a+b.html", "50%25 off/index.html", "日本語/index.html", "q'uo&te/index.html"]
+_PAGES = ["index.html", "about/index.html", "journal/index.html", "journal/one/index.html", "journal/two/index.html"]
+
+
+def hashed(name: str, content: bytes) -> str:
+    """The key of a hashed asset."""
+    stem, _, suffix = name.rpartition(".")
+    return f"_astro/{stem}.{hashlib.sha256(content).hexdigest()[:8]}.{suffix}"
+
+
+def tree(seed: int) -> Tree:
+    """A build: the same for the same number. Looks, pages and other files come, change and go."""
+    choice = random.Random(seed)
+    made: Tree = {}
+    looks = []
+    for look in choice.sample(range(5), 2):
+        picture = f"picture {look}".encode() * 20
+        made[hashed("bread.webp", picture)] = picture
+        style = f"body{{background:url(/{hashed('bread.webp', picture)})}}/* {look} */".encode()
+        made[hashed("look.css", style)] = style
+        looks.append(hashed("look.css", style))
+    script = f"console.log({choice.randrange(3)})".encode()
+    made[hashed("app.js", script)] = script
+    made["images/logo + 1.svg"] = f"<svg><!-- {choice.randrange(4)} --></svg>".encode()
+    made["robots.txt"] = b"" if choice.random() < 0.5 else b"User-agent: *\n"
+    if choice.random() < 0.5:
+        made["feed.xml"] = f"<rss>{seed}</rss>".encode()
+    pages = ["index.html", *choice.sample(_PAGES[1:] + ODD[:2], choice.randrange(1, 6))]
+    for page in pages:
+        links = [choice.choice(looks), hashed("app.js", script), "images/logo + 1.svg"]
+        shown = "".join(f'<a data-asset="/{quote(link)}"></a>' for link in links)
+        text = f"{page} {choice.randrange(3)}"
+        made[page] = f"<!doctype html><html>{shown}<p>{text}</p></html>".encode()
+    return made
+
+
+def write(made: Tree, folder: Path) -> Path:
+    """Puts a build into a new folder."""
+    for key, content in made.items():
+        path = folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder

@@ -1,0 +1,170 @@
+"""A site's buckets on the endpoint, who publishes it, and what must be true of it."""
+
+import hashlib
+import re
+import signal
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from contracts.manifest import Manifest
+from contracts.names import deployment_key, manifest_key
+from local.aws import Aws
+from local.deploy import REGION
+from local.ports import LOOPBACK
+from tests.integration.publishing import trees
+from tests.integration.publishing.proxy import Fault, Plan, Proxy, Request
+from tests.integration.publishing.publisher import DONE, Order
+from tests.integration.publishing.publishers import Publisher, Publishers
+from tests.integration.publishing.trees import Tree
+
+_REFERENCE = re.compile(rb'data-asset="([^"]+)"|url\(([^)]+)\)')
+_numbers = count(1)
+
+
+def md5(content: bytes) -> str:
+    """Hex."""
+    return hashlib.md5(content).hexdigest()
+
+
+@dataclass
+class World:
+    """One site. Its publishers go through the proxy, its checks do not."""
+
+    port: int
+    publishers: Publishers
+    folder: Path
+    client: str = field(default_factory=lambda: f"c{next(_numbers)}")
+    known: dict[str, set[str]] = field(default_factory=dict)
+    """MD5s that a key may have, of every build so far."""
+
+    def __post_init__(self) -> None:
+        self.proxy = Proxy(self.port)
+        self.s3: Any = Aws(f"http://{LOOPBACK}:{self.port}", REGION).s3
+        self.bucket, self.artifacts = f"edit.{self.client}.example.com", f"artifacts-{self.client}"
+        for bucket in (self.bucket, self.artifacts):
+            self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+            self.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        self._orders = count(1)
+
+    def close(self) -> None:
+        """The buckets stay: the endpoint ends soon."""
+        self.proxy.close()
+
+    def start(self, made: Tree, holder: str = "s1", commit: str = "c" * 40, **more: Any) -> Publisher:
+        """Begins to publish a build."""
+        number = next(self._orders)
+        for key, content in made.items():
+            self.known.setdefault(key, set()).add(md5(content))
+        dist = trees.write(made, self.folder / f"{self.client}-{number}")
+        return self._start(number, holder=holder, dist=str(dist), commit=commit, **more)
+
+    def start_rollback(self, deployment_id: str, **more: Any) -> Publisher:
+        """Begins to roll back."""
+        return self._start(next(self._orders), holder="", target=deployment_id, **more)
+
+    def _start(self, number: int, **more: Any) -> Publisher:
+        return self.publishers.start(
+            Order(
+                number=0,
+                url=self.proxy.url,
+                bucket=self.bucket,
+                artifacts=self.artifacts,
+                client=self.client,
+                report=str(self.folder / f"{self.client}-{number}.report"),
+                **more,
+            )
+        )
+
+    def publish(self, made: Tree, holder: str = "s1", commit: str = "c" * 40, **more: Any) -> str:
+        """Publishes a build without a fault; the deployment's id."""
+        self.proxy.set_plan(lambda _: Fault.NONE)
+        publisher = self.start(made, holder, commit, **more)
+        assert publisher.wait() == DONE, publisher.said
+        self.proxy.settle()
+        return publisher.said
+
+    def at_request(self, number: int, fault: Fault, act: Callable[[], None] = lambda: None) -> Plan:
+        """One fault. A request that is carried out is so after `act`."""
+
+        def plan(request: Request) -> Fault:
+            if request.number != number:
+                return Fault.NONE
+            act()
+            return fault
+
+        return plan
+
+    def killed(self, begin: Callable[[], Publisher], number: int, *, carried_out: bool) -> int:
+        """Begins, and kills the process when its n-th request has come; its exit code, when nothing is on its way."""
+        fault = Fault.LOST_RESET if carried_out else Fault.RESET
+        return self._acted(begin, number, fault, Publisher.kill)
+
+    def signalled(self, begin: Callable[[], Publisher], number: int, sent: signal.Signals) -> int:
+        """Begins, and signals the process when its n-th request has come; its exit code, when nothing is on its way."""
+        return self._acted(begin, number, Fault.NONE, lambda publisher: publisher.send(sent))
+
+    def _acted(
+        self, begin: Callable[[], Publisher], number: int, fault: Fault, act: Callable[[Publisher], None]
+    ) -> int:
+        begun: Future[Publisher] = Future()
+        self.proxy.set_plan(self.at_request(number, fault, lambda: act(begun.result())))
+        begun.set_result(begin())
+        code = begun.result().wait(20)
+        self.proxy.settle()
+        return code
+
+    def manifest(self) -> Manifest | None:
+        """The live books."""
+        try:
+            answer = self.s3.get_object(Bucket=self.artifacts, Key=manifest_key(self.client))
+        except self.s3.exceptions.NoSuchKey:
+            return None
+        return Manifest.from_bytes(answer["Body"].read())
+
+    def live(self) -> dict[str, str]:
+        """Key and ETag of every object of the site."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+        return {o["Key"]: o["ETag"].strip('"') for page in pages for o in page.get("Contents", [])}
+
+    def check_pages(self) -> None:
+        """Every page is whole, and what it refers to is there, with the content that its name promises."""
+        live = self.live()
+        for key, etag in live.items():
+            if not key.endswith((".html", ".css")):
+                continue
+            content = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            assert md5(content) == etag and etag in self.known[key], f"{key} is of no build"
+            for found in _REFERENCE.findall(content):
+                wanted = unquote((found[0] or found[1]).decode()).lstrip("/")
+                assert wanted in live, f"{key} refers to {wanted}, which is not there"
+                assert live[wanted] in self.known[wanted], f"{wanted} of {key} is of no build"
+
+    def check_is(self, made: Tree, *, commit: str | None = None) -> Manifest:
+        """The site is this build besides hashed assets in grace, and the books say just that."""
+        live, manifest = self.live(), self.manifest()
+        assert manifest is not None
+        assert {key: etag for key, etag in live.items() if key in made} == {key: md5(made[key]) for key in made}
+        assert [key for key in live if key not in made and not key.startswith("_astro/")] == []
+        assert (manifest.complete, manifest.reconcile, manifest.holder) == (True, False, None)
+        assert {key: entry.etag for key, entry in manifest.files.items()} == live
+        assert {key for key, entry in manifest.files.items() if entry.retired_at is None} == set(made)
+        assert commit in {None, manifest.commit}
+        own = self.s3.get_object(Bucket=self.artifacts, Key=deployment_key(self.client, manifest.deployment_id))
+        assert own["Body"].read() == manifest.to_bytes()
+        self._check_versions(made, manifest)
+        self.check_pages()
+        return manifest
+
+    def _check_versions(self, made: Tree, manifest: Manifest) -> None:
+        """Each version that the books name is there with the content: a rollback to this deployment will work."""
+        pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket)
+        stored = {(v["Key"], v["VersionId"]): v["ETag"].strip('"') for page in pages for v in page.get("Versions", [])}
+        for key in made:
+            entry = manifest.files[key]
+            assert stored.get((key, str(entry.version_id))) == entry.etag, f"version {entry.version_id} of {key}"
+
