@@ -24,17 +24,16 @@ from local.ports import LOOPBACK
 class Fault(StrEnum):
     """What becomes of a request. The last three are carried out, and the sender cannot know."""
 
+
     NONE = "none"
     ERROR = "500"
     SLOW_DOWN = "503"
+    DENIED = "403"
     RESET = "reset before"
     IN_BODY = "200 with an error in the body"
     LOST_ERROR = "500, carried out"
     LOST_RESET = "reset, carried out"
     CUT = "half of the answer"
-
-
-CARRIED_OUT = {Fault.NONE, Fault.LOST_ERROR, Fault.LOST_RESET, Fault.CUT}
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,21 @@ class Request:
 Plan = Callable[[Request], Fault]
 
 
-def _answer(code: str, text: str) -> bytes:
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{text}</Message></Error>'.encode()
+Answer = tuple[int, list[tuple[str, str]], bytes]
+"""Status, headers, body."""
+
+
+def _refusal(status: int, code: str) -> Answer:
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{code}</Message></Error>'
+    return status, [("Content-Type", "application/xml")], text.encode()
+
+
+_REFUSALS = {
+    Fault.ERROR: _refusal(500, "InternalError"),
+    Fault.SLOW_DOWN: _refusal(503, "SlowDown"),
+    Fault.DENIED: _refusal(403, "AccessDenied"),
+    Fault.IN_BODY: _refusal(200, "InternalError"),
+}
 
 
 class Proxy:
@@ -138,28 +150,22 @@ class _Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         kind = kind_of(self.command, path, query, {name.lower() for name in self.headers})
         fault = self.server.proxy.decide(kind, path)
-        if fault is Fault.ERROR:
-            self._send(500, [], _answer("InternalError", "We encountered an internal error. Please try again."))
-        elif fault is Fault.SLOW_DOWN:
-            self._send(503, [], _answer("SlowDown", "Please reduce your request rate."))
-        elif fault is Fault.IN_BODY:
-            self._send(200, [], _answer("InternalError", "We encountered an internal error. Please try again."))
+        if fault in _REFUSALS:
+            self._send(*_REFUSALS[fault])
         elif fault is Fault.RESET:
             self._reset()
         else:
-            status, headers, answer = self._forward(body)
+            answer = self._forward(body)
             if fault is Fault.LOST_ERROR:
-                self._send(500, [], _answer("InternalError", "We encountered an internal error. Please try again."))
+                self._send(*_REFUSALS[Fault.ERROR])
             elif fault is Fault.LOST_RESET:
                 self._reset()
-            elif fault is Fault.CUT:
-                self._send(status, headers, answer, cut=True)
             else:
-                self._send(status, headers, answer)
+                self._send(*answer, cut=fault is Fault.CUT)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _do  # noqa: N815 - http.server's names
 
-    def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _forward(self, body: bytes) -> Answer:
         upstream = http.client.HTTPConnection(LOOPBACK, self.server.proxy.upstream, timeout=60)
         with contextlib.closing(upstream):
             upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from contracts.manifest import Manifest
+from contracts.manifest import ASSET_GRACE_MS, Manifest
 from contracts.names import deployment_key, manifest_key
+from lambdas.record_sync.books import check
 from local.aws import Aws
 from local.deploy import REGION
 from local.ports import LOOPBACK
@@ -63,6 +64,10 @@ class World:
         dist = trees.write(made, self.folder / f"{self.client}-{number}")
         return self._start(number, holder=holder, dist=str(dist), commit=commit, **more)
 
+    def start_folder(self, dist: Path) -> Publisher:
+        """Begins to publish a folder, of which `check_pages` knows nothing."""
+        return self._start(next(self._orders), holder="s1", dist=str(dist), commit="c" * 40)
+
     def start_rollback(self, deployment_id: str, **more: Any) -> Publisher:
         """Begins to roll back."""
         return self._start(next(self._orders), holder="", target=deployment_id, **more)
@@ -71,12 +76,11 @@ class World:
         return self.publishers.start(
             Order(
                 number=0,
-                url=self.proxy.url,
                 bucket=self.bucket,
                 artifacts=self.artifacts,
                 client=self.client,
                 report=str(self.folder / f"{self.client}-{number}.report"),
-                **more,
+                **{"url": self.proxy.url, **more},
             )
         )
 
@@ -84,7 +88,8 @@ class World:
         """Publishes a build without a fault; the deployment's id."""
         self.proxy.set_plan(lambda _: Fault.NONE)
         publisher = self.start(made, holder, commit, **more)
-        assert publisher.wait() == DONE, publisher.said
+        # Less than a lease: nobody has to wait for one here.
+        assert publisher.wait(30) == DONE, publisher.said
         self.proxy.settle()
         return publisher.said
 
@@ -108,6 +113,14 @@ class World:
         """Begins, and signals the process when its n-th request has come; its exit code, when nothing is on its way."""
         return self._acted(begin, number, Fault.NONE, lambda publisher: publisher.send(sent))
 
+    def faulty(self, made: Tree, plan: Plan, **more: Any) -> Publisher:
+        """Publishes a build while requests break; the process, when it has ended."""
+        self.proxy.set_plan(plan)
+        publisher = self.start(made, **more)
+        publisher.wait(90)
+        self.proxy.settle()
+        return publisher
+
     def _acted(
         self, begin: Callable[[], Publisher], number: int, fault: Fault, act: Callable[[Publisher], None]
     ) -> int:
@@ -126,10 +139,21 @@ class World:
             return None
         return Manifest.from_bytes(answer["Body"].read())
 
+    def keep_books(self, *, due: bool = False) -> list[str]:
+        """What record_sync does after a publish: the drift. With `due`, as if all assets in grace were past it."""
+        manifest = self.manifest()
+        assert manifest is not None
+        books = check(manifest, self._objects(), 2 * ASSET_GRACE_MS + manifest.created_at if due else None)
+        self.s3.put_object(Bucket=self.artifacts, Key=manifest_key(self.client), Body=books.manifest.to_bytes())
+        return books.drift
+
     def live(self) -> dict[str, str]:
         """Key and ETag of every object of the site."""
+        return {key: etag for key, (etag, _) in self._objects().items()}
+
+    def _objects(self) -> dict[str, tuple[str, int]]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
-        return {o["Key"]: o["ETag"].strip('"') for page in pages for o in page.get("Contents", [])}
+        return {o["Key"]: (o["ETag"].strip('"'), o["Size"]) for page in pages for o in page.get("Contents", [])}
 
     def check_pages(self) -> None:
         """Every page is whole, and what it refers to is there, with the content that its name promises."""

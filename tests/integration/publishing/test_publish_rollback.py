@@ -1,0 +1,59 @@
+"""A rollback as a process: killed, stopped, repeated; and a bucket that somebody changed by hand."""
+
+import random
+import signal
+
+from tests.integration.publishing.proxy import Fault
+from tests.integration.publishing.publisher import DONE, INTERRUPTED
+from tests.integration.publishing.trees import tree
+from tests.integration.publishing.world import World
+
+LEASE = 4.0
+
+
+def test_a_rollback_that_is_killed_is_completed_by_the_next_and_the_next_publish_goes_on(world: World) -> None:
+    first = world.publish(tree(1), commit="1" * 40)
+    world.publish(tree(2), commit="2" * 40)
+    world.publish(tree(3), commit="3" * 40)
+
+    code = world.killed(lambda: world.start_rollback(first, lease=LEASE), 12, carried_out=True)
+    assert code == -signal.SIGKILL
+    world.check_pages()
+    again = world.start_rollback(first, lease=LEASE)
+    assert again.wait(30) == DONE, again.said
+    back = world.check_is(tree(1), commit="1" * 40)
+    assert back.deployment_id == again.said not in {first, ""}
+
+    # Told apart by hand: Ctrl-C gives the site back, so the next one need not wait.
+    code = world.signalled(lambda: world.start_rollback(first, lease=60.0), 4, signal.SIGINT)
+    assert code in {INTERRUPTED, DONE}
+    world.publish(tree(4), "s2", "4" * 40)
+    world.check_is(tree(4), commit="4" * 40)
+
+
+def test_to_each_of_twenty_deployments(world: World) -> None:
+    made = [world.publish(tree(seed), commit=f"{seed:040d}") for seed in range(20)]
+    for number in random.Random(5).sample(range(19), 3):
+        back = world.start_rollback(made[number])
+        assert back.wait() == DONE, back.said
+        world.check_is(tree(number), commit=f"{number:040d}")
+        kinds = {request.kind for request in world.proxy.seen}
+    assert "COPY" in kinds
+
+
+def test_what_somebody_changed_by_hand_is_noticed_and_healed(world: World) -> None:
+    made = tree(6)
+    world.publish(made)
+    style = next(key for key in made if key.endswith(".css"))
+    world.s3.delete_object(Bucket=world.bucket, Key=style)
+    world.s3.delete_object(Bucket=world.bucket, Key="robots.txt")
+    world.s3.put_object(Bucket=world.bucket, Key="index.html", Body=b"<h1>Defaced</h1>")
+    world.s3.put_object(Bucket=world.bucket, Key="foreign + file.html", Body=b"<h1>Strange</h1>")
+    assert world.keep_books() == sorted([style, "robots.txt", "index.html", "foreign + file.html"])
+
+    code = world.killed(lambda: world.start(tree(7)), 9, carried_out=False)  # heals halfway
+    assert code == -signal.SIGKILL
+    world.publish(made)
+    world.check_is(made)
+    assert world.keep_books() == []
+    world.proxy.set_plan(lambda _: Fault.NONE)

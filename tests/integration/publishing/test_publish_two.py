@@ -1,0 +1,118 @@
+"""Two publishers of one site at the same time: it ends as exactly one of the two, and the books say which."""
+
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from tests.integration.publishing.proxy import Fault, Plan, Proxy, Request
+from tests.integration.publishing.publisher import DONE
+from tests.integration.publishing.trees import tree
+from tests.integration.publishing.world import World
+
+ONE, TWO = "1" * 40, "2" * 40
+LEASE = 6.0
+
+
+def jitter(seed: int) -> Plan:
+    choice = random.Random(seed)
+
+    def plan(_: Request) -> Fault:
+        time.sleep(choice.random() * 0.02)
+        return Fault.NONE
+
+    return plan
+
+
+@contextmanager
+def second_proxy(world: World) -> Iterator[Proxy]:
+    proxy = Proxy(world.port)
+    yield proxy
+    proxy.settle()
+    proxy.close()
+
+
+def side_by_side(world: World, seed: int) -> str:
+    trees = {ONE: tree(seed), TWO: tree(seed + 1)}
+    with second_proxy(world) as other:
+        world.proxy.set_plan(jitter(seed))
+        other.set_plan(jitter(seed + 1))
+        one = world.start(trees[ONE], "s1", ONE)
+        two = world.start(trees[TWO], "s2", TWO, url=other.url)
+        assert (one.wait(30), two.wait(30)) == (DONE, DONE), (one.said, two.said)
+        world.proxy.settle()
+    manifest = world.manifest()
+    assert manifest is not None and manifest.commit is not None
+    world.check_is(trees[manifest.commit])
+    assert manifest.deployment_id == {ONE: one.said, TWO: two.said}[manifest.commit] == max(one.said, two.said)
+    assert one.said != two.said
+    return manifest.commit
+
+
+def test_two_sessions_end_as_exactly_one_of_them(world: World) -> None:
+    """The first round begins with an empty bucket."""
+    for seed in range(0, 12, 2):
+        side_by_side(world, seed)
+
+
+@pytest.mark.chaos
+def test_two_sessions_again_and_again(world: World) -> None:
+    assert {side_by_side(world, seed) for seed in range(100, 220, 2)} == {ONE, TWO}
+
+
+def one_dies(world: World, seed: int, number: int, carried_out: bool) -> None:
+    """The other waits for the lease of the dead one, no longer, and only if that one had the site."""
+    world.publish(tree(seed), "s0")
+    with second_proxy(world) as other:
+        code = world.killed(
+            lambda: world.start(tree(seed + 1), "s1", ONE, lease=LEASE), number, carried_out=carried_out
+        )
+        died, manifest = time.monotonic(), world.manifest()
+        world.check_pages()
+        assert manifest is not None
+        two = world.start(tree(seed + 2), "s2", TWO, lease=LEASE, url=other.url)
+        assert two.wait(3 * LEASE) == DONE, two.said
+        waited = time.monotonic() - died
+    world.check_is(tree(seed + 2), commit=TWO)
+    if manifest.holder is None:
+        assert waited < LEASE - 2
+    else:
+        assert (code, manifest.holder) == (-signal.SIGKILL, "s1")
+        assert waited > LEASE - 2
+
+
+def test_one_of_two_dies_halfway(worlds: Callable[[], World]) -> None:
+    cases = [(worlds(), 700 + 3 * n, number, carried_out) for n, (number, carried_out) in enumerate(DEATHS)]
+    with ThreadPoolExecutor(len(cases)) as pool:  # which wait for the lease
+        for case in [pool.submit(one_dies, *case) for case in cases]:
+            case.result()
+
+
+DEATHS = [(1, True), (2, False), (2, True), (5, True), (9, False)]
+
+
+@pytest.mark.chaos
+def test_one_of_two_dies_at_every_request(worlds: Callable[[], World]) -> None:
+    cases = [(worlds(), 800 + 3 * n, n, bool(n % 2)) for n in range(1, 20)]
+    with ThreadPoolExecutor(5) as pool:
+        for case in [pool.submit(one_dies, *case) for case in cases]:
+            case.result()
+
+
+def test_a_publisher_that_stood_still_past_its_lease_sends_nothing_more(world: World) -> None:
+    """SIGSTOP, as a machine that is suspended: it wakes up when the site is somebody else's."""
+    world.publish(tree(900), "s0")
+    world.proxy.set_plan(world.at_request(5, Fault.NONE, lambda: one.send(signal.SIGSTOP)))
+    one = world.start(tree(901), "s1", ONE, lease=LEASE)
+    with second_proxy(world) as other:
+        two = world.start(tree(902), "s2", TWO, lease=LEASE, url=other.url)
+        assert two.wait(3 * LEASE) == DONE, two.said
+    before = world.check_is(tree(902), commit=TWO)
+    one.send(signal.SIGCONT)
+    assert one.wait(20) != DONE
+    world.proxy.settle()
+    assert world.check_is(tree(902), commit=TWO) == before
