@@ -1,6 +1,6 @@
 """What a publish has to do: the build's files against what is live. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from contracts.manifest import Manifest, ManifestEntry
@@ -35,7 +35,8 @@ class Plan:
     """What to do, in order: `phases`, then `heals`, then `deletes`."""
 
     phases: tuple[tuple[SiteFile, ...], ...]
-    """Uploads. A phase begins when the one before is done: hashed assets, other files, pages, the root page."""
+    """Uploads. A phase begins when the one before is done: hashed assets, other files, pages, the root page; of other
+    files and of pages those with a new name before those that replace something."""
     heals: tuple[Heal, ...]
     """Copies of older versions: server-side, and of nothing that the newest pages load."""
     deletes: tuple[str, ...]
@@ -84,7 +85,7 @@ def make_plan(
         elif entry.retired_at is None and key not in heals:
             settled[key] = entry.model_copy(update={"retired_at": now})
     return Plan(
-        phases=_phases(uploads),
+        phases=_phases(uploads, live),
         heals=tuple(heals.values()),
         deletes=tuple(sorted(deletes, key=lambda key: (not is_html(key), key))),
         settled=settled,
@@ -149,17 +150,18 @@ def _same(file: SiteFile, entry: ManifestEntry | None) -> bool:
     )
 
 
-def _phases(files: Iterable[SiteFile]) -> tuple[tuple[SiteFile, ...], ...]:
-    phases: tuple[list[SiteFile], ...] = ([], [], [], [])
+def _phases(files: Iterable[SiteFile], live: Collection[str]) -> tuple[tuple[SiteFile, ...], ...]:
+    phases: tuple[list[SiteFile], ...] = ([], [], [], [], [], [])
     for file in sorted(files, key=lambda file: file.key):
-        phases[_rank(file.key)].append(file)
+        phases[_rank(file.key, is_new=file.key not in live)].append(file)
     return tuple(tuple(phase) for phase in phases)
 
 
-def _rank(key: str) -> int:
-    # A page may go live only after everything it loads; the root page is the one that links to all others.
+def _rank(key: str, *, is_new: bool) -> int:
+    # A page may go live only after everything it loads. What replaces something is in use the moment it is there (pages
+    # load `/site.css` already, and link to each other), so what only the new content refers to has to be there before.
     if is_hashed(key):
         return 0
-    if not is_html(key):
-        return 1
-    return 3 if key == "index.html" else 2
+    if key == "index.html":
+        return 5
+    return (3 if is_html(key) else 1) + (not is_new)

@@ -24,7 +24,6 @@ from local.ports import LOOPBACK
 class Fault(StrEnum):
     """What becomes of a request. The last three are carried out, and the sender cannot know."""
 
-
     NONE = "none"
     ERROR = "500"
     SLOW_DOWN = "503"
@@ -75,6 +74,7 @@ class Proxy:
         self.seen: list[Request] = []
         self.faults: Counter[Fault] = Counter()
         self._plan: Plan = lambda _: Fault.NONE
+        self._broken: BaseException | None = None
         self._lock = threading.Lock()
         self._server = _Server(self)
         self.url = f"http://{LOOPBACK}:{self._server.server_address[1]}"
@@ -90,17 +90,23 @@ class Proxy:
         with self._lock:
             request, plan = Request(len(self.seen) + 1, kind, path), self._plan
             self.seen.append(request)
-        fault = plan(request)
+        try:
+            fault = plan(request)
+        except BaseException as error:
+            self._broken = self._broken or error  # told by `settle`, in the test's own thread
+            fault = Fault.NONE
         with self._lock:
             self.faults[fault] += 1
         return fault
 
     def settle(self, seconds: float = 10) -> None:
-        """Waits until no request of a sender that is gone is still on its way."""
+        """Waits until no request of a sender that is gone is still on its way. Raises what the plan raised."""
         end = time.monotonic() + seconds
         while self._server.open:
             assert time.monotonic() < end, "requests are still on their way"
             time.sleep(0.002)
+        if self._broken is not None:
+            raise self._broken
 
     def close(self) -> None:
         """Stops listening."""
@@ -163,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._send(*answer, cut=fault is Fault.CUT)
 
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _do  # noqa: N815 - http.server's names
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _do
 
     def _forward(self, body: bytes) -> Answer:
         upstream = http.client.HTTPConnection(LOOPBACK, self.server.proxy.upstream, timeout=60)

@@ -22,7 +22,7 @@ from workspace.publish.content import scan
 from workspace.publish.execute import Outcome, Publish
 from workspace.publish.faults import PublishError, SiteTaken
 from workspace.publish.rollback import read_deployment, roll_back
-from workspace.publish.site import Open, Site
+from workspace.publish.site import Site
 from workspace.stop import Signals, Stop
 
 from local.deploy import REGION

@@ -51,7 +51,10 @@ class Publishers:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.integration.publishing.publisher"],
             cwd=REPOSITORY_ROOT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY_ROOT), str(REPOSITORY_ROOT / "container")])},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(REPOSITORY_ROOT), str(REPOSITORY_ROOT / "container")]),
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

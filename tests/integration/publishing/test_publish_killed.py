@@ -5,7 +5,6 @@ import signal
 
 import pytest
 
-from tests.integration.publishing.proxy import Fault
 from tests.integration.publishing.publisher import DONE, STOPPED
 from tests.integration.publishing.trees import tree
 from tests.integration.publishing.world import World
@@ -25,7 +24,7 @@ def kill_once(world: World, seed: int, number: int, carried_out: bool) -> None:
 def test_killed_at_a_request_again_and_again(world: World) -> None:
     choice = random.Random(1)
     for round_ in range(5):
-        for step in range(choice.randrange(1, 4)):
+        for _step in range(choice.randrange(1, 4)):
             kill_once(world, choice.randrange(1000), choice.randrange(1, ALL_REQUESTS), choice.random() < 0.5)
         world.publish(tree(round_))
         world.check_is(tree(round_))

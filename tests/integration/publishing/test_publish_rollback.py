@@ -3,7 +3,6 @@
 import random
 import signal
 
-from tests.integration.publishing.proxy import Fault
 from tests.integration.publishing.publisher import DONE, INTERRUPTED
 from tests.integration.publishing.trees import tree
 from tests.integration.publishing.world import World
@@ -24,21 +23,20 @@ def test_a_rollback_that_is_killed_is_completed_by_the_next_and_the_next_publish
     back = world.check_is(tree(1), commit="1" * 40)
     assert back.deployment_id == again.said not in {first, ""}
 
-    # Told apart by hand: Ctrl-C gives the site back, so the next one need not wait.
+    # Ctrl-C gives the site back, so the next one need not wait.
     code = world.signalled(lambda: world.start_rollback(first, lease=60.0), 4, signal.SIGINT)
     assert code in {INTERRUPTED, DONE}
     world.publish(tree(4), "s2", "4" * 40)
     world.check_is(tree(4), commit="4" * 40)
 
 
-def test_to_each_of_twenty_deployments(world: World) -> None:
+def test_to_some_of_the_last_twenty_deployments(world: World) -> None:
     made = [world.publish(tree(seed), commit=f"{seed:040d}") for seed in range(20)]
-    for number in random.Random(5).sample(range(19), 3):
+    for number in random.Random(5).sample(range(19), 2):
         back = world.start_rollback(made[number])
         assert back.wait() == DONE, back.said
         world.check_is(tree(number), commit=f"{number:040d}")
-        kinds = {request.kind for request in world.proxy.seen}
-    assert "COPY" in kinds
+        assert "PUT" not in {request.kind for request in world.proxy.seen if world.bucket in request.path}
 
 
 def test_what_somebody_changed_by_hand_is_noticed_and_healed(world: World) -> None:
@@ -56,4 +54,3 @@ def test_what_somebody_changed_by_hand_is_noticed_and_healed(world: World) -> No
     world.publish(made)
     world.check_is(made)
     assert world.keep_books() == []
-    world.proxy.set_plan(lambda _: Fault.NONE)

@@ -31,13 +31,19 @@ def tree(seed: int) -> Tree:
     script = f"console.log({choice.randrange(3)})".encode()
     made[hashed("app.js", script)] = script
     made["images/logo + 1.svg"] = f"<svg><!-- {choice.randrange(4)} --></svg>".encode()
+    # Of the folder `public`: a name that stays and a content that changes, and what only the new content loads.
+    drawing, module = f"images/drawing {choice.randrange(6)}.svg", f"modules/m{choice.randrange(6)}.js"
+    made[drawing], made[module] = b"<svg></svg>", b"export default 1"
+    made["site.css"] = f"body{{background:url(/{quote(drawing)})}}".encode()
+    made["main.js"] = f'import one from "/{module}"'.encode()
     made["robots.txt"] = b"" if choice.random() < 0.5 else b"User-agent: *\n"
     if choice.random() < 0.5:
         made["feed.xml"] = f"<rss>{seed}</rss>".encode()
     pages = ["index.html", *choice.sample(_PAGES[1:] + ODD[:2], choice.randrange(1, 6))]
     for page in pages:
-        links = [choice.choice(looks), hashed("app.js", script), "images/logo + 1.svg"]
-        shown = "".join(f'<a data-asset="/{quote(link)}"></a>' for link in links)
+        loads = [choice.choice(looks), hashed("app.js", script), "images/logo + 1.svg", "site.css", "main.js"]
+        shown = "".join(f'<img src="/{quote(key)}">' for key in loads)
+        shown += "".join(f'<a href="/{quote(key)}"></a>' for key in pages)
         text = f"{page} {choice.randrange(3)}"
         made[page] = f"<!doctype html><html>{shown}<p>{text}</p></html>".encode()
     return made

@@ -23,7 +23,8 @@ from tests.integration.publishing.publisher import DONE, Order
 from tests.integration.publishing.publishers import Publisher, Publishers
 from tests.integration.publishing.trees import Tree
 
-_REFERENCE = re.compile(rb'data-asset="([^"]+)"|url\(([^)]+)\)')
+_LOADS = re.compile(rb'(?:src="|url\(|import one from ")/([^")]+)')
+_LINKS = re.compile(rb'href="/([^"]+)"')
 _numbers = count(1)
 
 
@@ -156,17 +157,25 @@ class World:
         return {o["Key"]: (o["ETag"].strip('"'), o["Size"]) for page in pages for o in page.get("Contents", [])}
 
     def check_pages(self) -> None:
-        """Every page is whole, and what it refers to is there, with the content that its name promises."""
+        """Every page is whole and all it loads is there, each with the content of some build; and no link is dead to who
+        comes by the root page."""
         live = self.live()
-        for key, etag in live.items():
-            if not key.endswith((".html", ".css")):
-                continue
+        self._walk(live, [key for key in live if key.endswith(".html")], _LOADS)
+        self._walk(live, [key for key in live if key == "index.html"], _LINKS)
+
+    def _walk(self, live: dict[str, str], waiting: list[str], reference: re.Pattern[bytes]) -> None:
+        seen = set(waiting)
+        while waiting:
+            key = waiting.pop()
+            assert live[key] in self.known.get(key, ()), f"{key} is of no build"
             content = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-            assert md5(content) == etag and etag in self.known[key], f"{key} is of no build"
-            for found in _REFERENCE.findall(content):
-                wanted = unquote((found[0] or found[1]).decode()).lstrip("/")
+            assert md5(content) == live[key]
+            for found in reference.findall(content):
+                wanted = unquote(found.decode())
                 assert wanted in live, f"{key} refers to {wanted}, which is not there"
-                assert live[wanted] in self.known[wanted], f"{wanted} of {key} is of no build"
+                if wanted not in seen:
+                    seen.add(wanted)
+                    waiting.append(wanted)
 
     def check_is(self, made: Tree, *, commit: str | None = None) -> Manifest:
         """The site is this build besides hashed assets in grace, and the books say just that."""
@@ -191,4 +200,3 @@ class World:
         for key in made:
             entry = manifest.files[key]
             assert stored.get((key, str(entry.version_id))) == entry.etag, f"version {entry.version_id} of {key}"
-

@@ -31,14 +31,27 @@ def keys(phases: tuple[tuple[LocalFile, ...], ...]) -> list[list[str]]:
 def test_pages_go_after_what_they_load_and_the_root_page_last() -> None:
     files = [file(k) for k in ("index.html", "about/index.html", "a.html", "robots.txt", "_astro/x.1.css")]
     plan = make_plan(files, None, {}, NOW)
-    assert keys(plan.phases) == [["_astro/x.1.css"], ["robots.txt"], ["a.html", "about/index.html"], ["index.html"]]
+    assert keys(plan.phases) == [
+        ["_astro/x.1.css"],
+        ["robots.txt"],
+        [],
+        ["a.html", "about/index.html"],
+        [],
+        ["index.html"],
+    ]
+
+
+def test_what_replaces_something_goes_after_what_only_the_new_content_refers_to() -> None:
+    old = books(file("site.css", "old"), file("a.html", "old"))
+    plan = make_plan([file(k) for k in ("site.css", "z.png", "a.html", "z.html")], old, None, NOW)
+    assert keys(plan.phases) == [[], ["z.png"], ["site.css"], ["z.html"], ["a.html"], []]
 
 
 def test_only_what_differs_is_sent() -> None:
     files = [file("index.html", "new"), file("a.html"), file("b.css")]
     old_type = entry_of(file("b.css"), None).model_copy(update={"content_type": "text/plain"})
     plan = make_plan(files, books(file("index.html", "old"), file("a.html"), also={"b.css": old_type}), None, NOW)
-    assert keys(plan.phases) == [[], ["b.css"], [], ["index.html"]]
+    assert keys(plan.phases) == [[], [], ["b.css"], [], [], ["index.html"]]
     assert plan.unchanged == 1 and plan.deletes == ()
 
 
@@ -67,7 +80,7 @@ def test_without_books_the_bucket_counts_and_all_is_sent() -> None:
     page, asset = file("index.html"), file("_astro/old.1.js")
     listing = {f.key: Listed(f.md5, f.size) for f in (page, asset)} | {"stray.txt": Listed("0" * 32, 4)}
     plan = make_plan([page], None, listing, NOW)
-    assert keys(plan.phases) == [[], [], [], ["index.html"]] and plan.unchanged == 0
+    assert keys(plan.phases) == [[], [], [], [], [], ["index.html"]] and plan.unchanged == 0
     assert plan.deletes == ("stray.txt",) and plan.settled[asset.key].retired_at == NOW
 
 
@@ -77,14 +90,14 @@ def test_books_that_ask_for_a_look_are_believed_where_the_bucket_agrees() -> Non
     assert needs_listing(manifest)
     listing = {page.key: Listed(page.md5, page.size), "stray.txt": Listed("0" * 32, 4)}
     plan = make_plan([page, missing], manifest, listing, NOW)
-    assert keys(plan.phases) == [[], ["gone.txt"], [], []]
+    assert keys(plan.phases) == [[], ["gone.txt"], [], [], [], []]
     assert plan.deletes == ("stray.txt",) and plan.unchanged == 1
 
 
 def test_an_object_changed_behind_the_books_is_repaired() -> None:
     page = file("index.html")
     plan = make_plan([page], books(page, reconcile=True), {page.key: Listed("f" * 32, 9)}, NOW)
-    assert keys(plan.phases)[3] == ["index.html"]
+    assert keys(plan.phases)[5] == ["index.html"]
 
 
 def test_headers_by_kind() -> None:
