@@ -37,8 +37,7 @@ def test_odd_names_and_empty_files(world: World) -> None:
         assert digests(world) == {key: hashlib.sha256(content).hexdigest() for key, content in made.items()}
         world.check_is(made)
     # And copied back, names as they are.
-    rolled_back = world.start_rollback(began)
-    assert rolled_back.wait() == DONE, rolled_back.said
+    world.roll_back(began)
     world.check_is(first)
 
 

@@ -87,8 +87,15 @@ class World:
 
     def publish(self, made: Tree, holder: str = "s1", commit: str = "c" * 40, **more: Any) -> str:
         """Publishes a build without a fault; the deployment's id."""
+        return self._through(lambda: self.start(made, holder, commit, **more))
+
+    def roll_back(self, deployment_id: str, **more: Any) -> str:
+        """Rolls back without a fault; the new deployment's id."""
+        return self._through(lambda: self.start_rollback(deployment_id, **more))
+
+    def _through(self, begin: Callable[[], Publisher]) -> str:
         self.proxy.set_plan(lambda _: Fault.NONE)
-        publisher = self.start(made, holder, commit, **more)
+        publisher = begin()
         # Less than a lease: nobody has to wait for one here.
         assert publisher.wait(30) == DONE, publisher.said
         self.proxy.settle()
