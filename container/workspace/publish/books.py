@@ -174,6 +174,25 @@ def write_deployment(site: Site, deployment_id: str, body: bytes, check: Callabl
         raise PublishError.of(site.artifacts, key, error) from error
 
 
+def doubt(site: Site) -> None:
+    """Has the next publish compare the whole bucket: a request of ours may have come after somebody else's.
+
+    Who holds the site at this moment has a check of its own to come, and is left alone. Errors are logged: the one who
+    calls has failed already.
+    """
+    try:
+        answer = site.s3.get_object(Bucket=site.artifacts, Key=site.manifest_key)
+        manifest = Manifest.from_bytes(answer["Body"].read())
+        if manifest.holder is not None or manifest.reconcile:
+            return
+        body = manifest.model_copy(update={"reconcile": True}).to_bytes()
+        site.s3.put_object(
+            Bucket=site.artifacts, Key=site.manifest_key, Body=body, ContentType=_TYPE, IfMatch=answer["ETag"]
+        )
+    except (*AwsError, ValueError) as error:
+        site.log("the next publish could not be warned", level="warning", error=str(error)[:300])
+
+
 class Lease:
     """The site, taken. Every write is on the condition that nobody else wrote since our last one."""
 

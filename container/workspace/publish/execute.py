@@ -273,13 +273,16 @@ class Publish:
 
     @contextmanager
     def _given_back(self, seen: Seen, lease: Lease) -> Iterator[None]:
-        """Gives the site back if what is done inside fails."""
+        """Gives the site back if what is done inside fails; if it is somebody else's by then, tells of late requests."""
         try:
             yield
-        except SiteTaken:
-            raise
         except BaseException as error:
-            if not (isinstance(error, StepStopped) and error.reason is StopReason.CLAIM_LOST):
+            if isinstance(error, SiteTaken) or (
+                isinstance(error, StepStopped) and error.reason is StopReason.CLAIM_LOST
+            ):
+                if self.touched:
+                    books.doubt(self.site)
+            else:
                 stopped = isinstance(error, (StepStopped, Fenced))
                 doubtful = self.unsure or self.unhealed > 0 or not self.planned
                 self._give_back(seen, lease, reconcile=not stopped or doubtful)

@@ -7,7 +7,7 @@ import pytest
 from workspace.publish import books, crew, rollback
 from workspace.publish.faults import SiteTaken
 
-from contracts.manifest import LEASE_SECONDS
+from contracts.manifest import LEASE_SECONDS, Manifest
 from contracts.names import manifest_key
 from tests.unit.workspace.model_s3 import refused
 from tests.unit.workspace.publish_world import Killed, World, kill_from, quick  # noqa: F401 - an autouse fixture
@@ -37,11 +37,53 @@ def test_a_publisher_that_slept_past_its_lease_sends_nothing_more(one_clock: Wor
         if key == "b.txt" and operation == "put":
             world.store.clock += LEASE_SECONDS + 2
             world.publish(world.site("s2"), two, "2" * 40)
+            taken.append(world.manifest())
 
+    taken: list[Manifest] = []
     sleeper = world.site("s1", before=sleep)
     with pytest.raises(SiteTaken):
         world.publish(sleeper, {"index.html": "1", "a.txt": "1", "b.txt": "1"}, "1" * 40)
+    # It cannot know what else of it was still on its way, so it has the next publish look.
+    assert world.live() == two and world.manifest() == taken[0].model_copy(update={"reconcile": True})
+    world.publish(world.site("s2"), two, "2" * 40)
     world.check_is(two)
+
+
+def test_a_request_that_lands_after_the_site_was_taken_over_is_healed_by_the_very_next_publish(
+    one_clock: World,
+) -> None:
+    world = one_clock
+    two = {"index.html": "2"}
+
+    def stand_still() -> None:
+        site.s3.handlers.pop("still")  # type: ignore[attr-defined]
+        world.store.clock += LEASE_SECONDS + 2
+        world.publish(world.site("s2"), two, "2" * 40)
+
+    def before(operation: str, key: str) -> None:
+        if key == "index.html" and operation == "put":
+            # Runs after the sender's own look at the lease: the request is as good as on its way.
+            site.s3.handlers["still"] = stand_still  # type: ignore[attr-defined]
+
+    site = world.site("s1", before=before)
+    with pytest.raises(SiteTaken):
+        world.publish(site, {"index.html": "1", "z.html": "1"}, "1" * 40)
+    assert world.live()["index.html"] == "1", "this test is about a late write"
+    assert world.manifest().reconcile
+    world.publish(world.site("s2"), two, "2" * 40)
+    world.check_is(two)
+
+
+def test_who_publishes_at_the_moment_is_not_disturbed_by_a_late_doubt() -> None:
+    world = World()
+    world.publish(world.site("s0"), {"index.html": "0"})
+
+    def doubt(operation: str, key: str) -> None:
+        if key == "index.html" and operation == "put":
+            books.doubt(world.site("s1"))
+
+    world.publish(world.site("s2", before=doubt), {"index.html": "2"})
+    world.check_is({"index.html": "2"})
 
 
 def test_a_site_that_was_taken_over_is_noticed_by_the_next_write_of_the_manifest() -> None:
