@@ -19,7 +19,7 @@ from contracts.manifest import DEPLOYMENTS_KEPT, LEASE_SECONDS
 from contracts.names import deployment_key
 from contracts.records import DeploymentRecord, SiteEntry
 from contracts.steps import LOST_LISTED
-from local.errors import LocalError
+from local.errors import Interrupted, LocalError
 
 Json = dict[str, Any]
 
@@ -83,7 +83,7 @@ class RolledBack:
 def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str], None]) -> RolledBack:
     """Makes the deployment `to`, or the last complete one before the live one, live again, and records it.
 
-    Raises NoSuchSite, CannotRollBack, NotDone, botocore's exceptions.
+    Raises NoSuchSite, CannotRollBack, NotDone, Interrupted (Ctrl-C), botocore's exceptions.
     """
     began = time.monotonic()
     past = history(access, client_id, with_id=to)
@@ -108,6 +108,11 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
     except rollback.RollbackRefused as error:
         raise CannotRollBack(
             f"{target.deployment_id} cannot be restored. {error}", f"Nothing was changed. {past.where_to_look}"
+        ) from error
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            "Interrupted: the site may be half restored.",
+            "Repeat the rollback; it or the next publish completes the site.",
         ) from error
     except PublishError as error:
         raise NotDone(

@@ -52,7 +52,7 @@ class ImageFailed(LocalError):
 
 
 class Interrupted(LocalError):
-    """Ctrl-C or SIGTERM in the middle of `up`."""
+    """Ctrl-C or SIGTERM in the middle of `up`, or Ctrl-C in that of a rollback."""
 
 
 class BadSiteRepository(LocalError):

@@ -82,7 +82,7 @@ def keep(client_id: str, bucket: str, deployment_id: str | None, needed_since: i
                 "another publish took over",
                 extra={"checked": deployment_id, "now": manifest.deployment_id, "holder": manifest.holder},
             )
-            return replace(books, manifest=manifest, drift=[])
+            return replace(books, manifest=manifest, drift=[], **_own_size(client_id, deployment_id))
         if books.manifest == manifest:
             return books
         try:
@@ -99,6 +99,16 @@ def keep(client_id: str, bucket: str, deployment_id: str | None, needed_since: i
         else:
             return books
     raise ManifestChangedError(f"the manifest of {client_id} changed {ATTEMPTS} times under the check")
+
+
+def _own_size(client_id: str, deployment_id: str | None) -> dict[str, int]:
+    """Files and bytes of a deployment by its own manifest, where the bucket is another's already; empty without one."""
+    try:
+        key = deployment_key(client_id, deployment_id or "")
+        own = Manifest.from_bytes(get_manifest(settings().need("ARTIFACTS_BUCKET"), key)["Body"].read())
+    except NoManifestError:
+        return {}
+    return {"files": len(own.files), "bytes": sum(entry.size for entry in own.files.values())}
 
 
 def write_record(request: Request, deployment_id: str, books: Books, now: int) -> DeploymentRecord | None:

@@ -9,13 +9,14 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 from typer.testing import CliRunner, Result
+from workspace.publish.transfer import Sender
 
 import cli.main
 from cli.main import app
 from contracts.manifest import DEPLOYMENTS_KEPT, Manifest, ManifestEntry
 from contracts.names import SITE_PARAMETER_PREFIX, deployment_key, manifest_key
 from contracts.records import DeploymentRecord, SiteEntry
-from local.errors import LocalError
+from local.errors import Interrupted, LocalError
 
 REGION, BUCKET, ARTIFACTS, TABLE = "eu-central-1", "edit.amelia.example.com", "artifacts", "deployments"
 ENTRY = SiteEntry(
@@ -308,6 +309,22 @@ def test_while_somebody_publishes_nothing_is_rolled_back(account: Account) -> No
     assert account.pages() == TWO
     assert account.live() == held
     assert len(account.records()) == 2
+
+
+def test_ctrl_c_says_what_became_of_the_site_and_gives_it_back(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.publish("20260101T000000000Z-one", ONE)
+    account.publish("20260101T000000001Z-two", TWO)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Sender, "send", interrupted)
+    error = refusal("rollback")
+    assert isinstance(error, Interrupted) and "half restored" in error.message
+    live = account.live()
+    assert (live.holder, live.complete, live.reconcile) == (None, False, True)
 
 
 def test_versions_that_are_gone_are_named_and_nothing_changes(account: Account) -> None:

@@ -40,6 +40,10 @@ class World:
     def publish(self, deployment: str) -> None:
         """A publish that leaves its manifest as a deployment's and as the live one."""
         self.book(deployment)
+        self.store(deployment)
+
+    def store(self, deployment: str) -> None:
+        """Stores the live manifest as a deployment's own."""
         self.s3.copy_object(
             Bucket=ARTIFACTS, Key=deployment_key("amelia", deployment), CopySource={"Bucket": ARTIFACTS, "Key": KEY}
         )
@@ -189,6 +193,16 @@ def test_a_manifest_that_somebody_holds_is_left_alone(world: World) -> None:
     assert world.run("d1")["driftCount"] == 0
     assert world.s3.head_object(Bucket=ARTIFACTS, Key=KEY)["ETag"] == before
     assert world.record("d1").drift_count == 0
+
+
+def test_the_size_of_a_deployment_is_its_own_when_the_next_publish_has_begun(world: World) -> None:
+    page = world.put("index.html")
+    world.book("d1", files={"index.html": page, "about.html": page})
+    world.store("d1")
+    world.put("next.html")  # half of the next publish
+    world.book("d2", files={"index.html": page}, holder="other-session", complete=False, reconcile=True)
+    world.run("d1")
+    assert (world.record("d1").files, world.record("d1").bytes) == (2, 2 * page.size)
 
 
 def test_a_skipped_build_is_no_deployment_but_its_check_counts(world: World) -> None:
