@@ -42,7 +42,10 @@ class Live:
                 f"The live deployment {self.id} is incomplete: files of an older one are live beside newer ones."
             )
         elif self.manifest.reconcile and self.manifest.holder is None:
-            said.append("The bucket was changed by other hands; the next publish or rollback repairs it.")
+            said.append(
+                "The bucket was changed by other hands, or by a publish that was taken over; "
+                "the next publish or rollback repairs it."
+            )
         return said
 
 

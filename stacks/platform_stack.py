@@ -110,7 +110,9 @@ class PlatformStack(Stack):
         ).function
         artifacts = storage.artifacts
         self._allow(function, ["s3:GetObject", "s3:PutObject"], [artifacts.arn_for_objects(manifest_key("*"))])
-        self._allow(function, ["s3:DeleteObject"], [artifacts.arn_for_objects(deployment_key("*", "*"))])
+        self._allow(
+            function, ["s3:GetObject", "s3:DeleteObject"], [artifacts.arn_for_objects(deployment_key("*", "*"))]
+        )
         function.add_to_role_policy(
             iam.PolicyStatement(
                 # Without ListBucket a missing manifest answers 403 instead of 404 (S3 API reference, GetObject).

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 import boto3
 import httpx
 
-from contracts.names import execution_name
+from contracts.manifest import Manifest
+from contracts.names import execution_name, manifest_key
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -123,6 +124,12 @@ class Site:
     def session(self, sent: Sent) -> Json:
         table = self.stack.resource("dynamodb").Table(self.stack.info["tables"]["sessions"])
         return dict(table.get_item(Key={"sessionId": sent.session_id}).get("Item", {}))
+
+    def manifest(self) -> Manifest:
+        """The books of what is live."""
+        key = manifest_key(self.client_id)
+        stored = self.stack.client("s3").get_object(Bucket=self.stack.info["artifacts_bucket"], Key=key)
+        return Manifest.from_bytes(stored["Body"].read())
 
     @property
     def bare(self) -> Path:

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from contracts.manifest import LEASE_SECONDS
 from tests.e2e.driver import Site, Stack, until
 
 
@@ -255,6 +256,27 @@ def test_a_container_that_dies(site: Site, stack: Stack, step: str) -> None:
     assert answer["success"] is True, answer
     assert mark in site.page()
     assert any(mark in s for s in site.subjects(f"thread-{sent.thread}"))
+    assert len(stack.responses(sent.session_id, sent.command_id)) == 1
+
+
+def test_a_container_that_dies_while_it_publishes(site: Site, stack: Stack) -> None:
+    many = "mkdir -p public/pile && for i in $(seq 1 2000); do echo $i > public/pile/$i.txt; done"
+    sent = site.send(f"Run the command: `{many}`")
+    until("the publish is under way", lambda: len([k for k in site.keys() if "pile" in k]) > 20, seconds=120, every=0.1)
+
+    stack.kill_workspace(sent)
+
+    left = site.manifest()
+    assert (left.holder, left.reconcile, left.complete) == (sent.session_id, True, False), "it was over already"
+    # The session's next workspace takes the site over without waiting for the lease of the dead one.
+    answer = stack.response(sent, seconds=LEASE_SECONDS)
+    assert answer["success"] and answer["deploySuccess"], answer
+    done = site.manifest()
+    assert (done.commit, done.complete, done.reconcile, done.holder) == (answer["commit"], True, False, None)
+    assert {key: entry.etag for key, entry in done.files.items()} == {
+        key: etag.strip('"') for key, etag in site.keys().items()
+    }
+    assert len([key for key in done.files if key.startswith("pile/")]) == 2000
     assert len(stack.responses(sent.session_id, sent.command_id)) == 1
 
 

@@ -180,10 +180,20 @@ def test_an_operator_stops_the_run(site: Site, stack: Stack) -> None:
     assert answer["supersededBy"] is None
 
 
-@pytest.mark.parametrize("other", ["A", "B"])
-def test_sessions_do_not_interrupt_each_other(site: Site, stack: Stack, other: str) -> None:
-    one = site.send(f'Add a paragraph "quiet {other}" to the homepage')
-    two = site.send(f'Add a paragraph "calm {other}" to the homepage')
+@pytest.mark.parametrize("round_", ["A", "B"])
+def test_sessions_do_not_interrupt_each_other_and_the_site_is_one_of_them(
+    site: Site, stack: Stack, round_: str
+) -> None:
+    texts = [f"quiet {round_}", f"calm {round_}"]
+    sent = [site.send(f'Add a paragraph "{text}" to the homepage') for text in texts]
 
-    assert stack.response(one)["success"] is True
-    assert stack.response(two)["success"] is True
+    answers = [stack.response(one) for one in sent]
+
+    assert all(answer["success"] and answer["deploySuccess"] for answer in answers), answers
+    page, manifest = site.page(), site.manifest()
+    [live] = [number for number, text in enumerate(texts) if text in page]
+    assert manifest.commit == answers[live]["commit"]
+    assert (manifest.complete, manifest.holder) == (True, None)
+    assert {key: entry.etag for key, entry in manifest.files.items()} == {
+        key: etag.strip('"') for key, etag in site.keys().items()
+    }
