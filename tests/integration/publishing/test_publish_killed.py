@@ -9,7 +9,7 @@ from tests.integration.publishing.publisher import DONE, STOPPED
 from tests.integration.publishing.trees import tree
 from tests.integration.publishing.world import World
 
-ALL_REQUESTS = 26
+ALL_REQUESTS = 34
 """More than any of these publishes makes."""
 
 

@@ -41,7 +41,9 @@ def tree(seed: int) -> Tree:
         made["feed.xml"] = f"<rss>{seed}</rss>".encode()
     pages = ["index.html", *choice.sample(_PAGES[1:] + ODD[:2], choice.randrange(1, 6))]
     for page in pages:
-        loads = [choice.choice(looks), hashed("app.js", script), "images/logo + 1.svg", "site.css", "main.js"]
+        own = f"own/{page}.svg"  # comes and goes with its page
+        made[own] = b"<svg/>"
+        loads = [choice.choice(looks), hashed("app.js", script), "images/logo + 1.svg", "site.css", "main.js", own]
         shown = "".join(f'<img src="/{quote(key)}">' for key in loads)
         shown += "".join(f'<a href="/{quote(key)}"></a>' for key in pages)
         text = f"{page} {choice.randrange(3)}"

@@ -101,25 +101,35 @@ class World:
         self.proxy.settle()
         return publisher.said
 
-    def at_request(self, number: int, fault: Fault, act: Callable[[], None] = lambda: None) -> Plan:
-        """One fault. A request that is carried out is so after `act`."""
+    def at_request(
+        self, number: int, fault: Fault, act: Callable[[], None] = lambda: None, *, kind: str | None = None
+    ) -> Plan:
+        """One fault, at the n-th request (of a kind). A request that is carried out is so after `act`."""
+        counted = count(1)
 
         def plan(request: Request) -> Fault:
-            if request.number != number:
+            if kind not in {None, request.kind} or next(counted) != number:
                 return Fault.NONE
             act()
             return fault
 
         return plan
 
-    def killed(self, begin: Callable[[], Publisher], number: int, *, carried_out: bool) -> int:
-        """Begins, and kills the process when its n-th request has come; its exit code, when nothing is on its way."""
+    def killed(self, begin: Callable[[], Publisher], number: int, *, carried_out: bool, kind: str | None = None) -> int:
+        """Begins, and kills the process when its n-th request (of a kind) has come; its exit code, when nothing is on its
+        way any more."""
         fault = Fault.LOST_RESET if carried_out else Fault.RESET
-        return self._acted(begin, number, fault, Publisher.kill)
+        return self._acted(begin, Publisher.kill, lambda act: self.at_request(number, fault, act, kind=kind))
 
-    def signalled(self, begin: Callable[[], Publisher], number: int, sent: signal.Signals) -> int:
-        """Begins, and signals the process when its n-th request has come; its exit code, when nothing is on its way."""
-        return self._acted(begin, number, Fault.NONE, lambda publisher: publisher.send(sent))
+    def signalled(
+        self, begin: Callable[[], Publisher], number: int, sent: signal.Signals, *, kind: str | None = None
+    ) -> int:
+        """As `killed`, with a signal that the process hears."""
+        return self._acted(
+            begin,
+            lambda publisher: publisher.send(sent),
+            lambda act: self.at_request(number, Fault.NONE, act, kind=kind),
+        )
 
     def faulty(self, made: Tree, plan: Plan, **more: Any) -> Publisher:
         """Publishes a build while requests break; the process, when it has ended."""
@@ -130,10 +140,13 @@ class World:
         return publisher
 
     def _acted(
-        self, begin: Callable[[], Publisher], number: int, fault: Fault, act: Callable[[Publisher], None]
+        self,
+        begin: Callable[[], Publisher],
+        act: Callable[[Publisher], None],
+        plan: Callable[[Callable[[], None]], Plan],
     ) -> int:
         begun: Future[Publisher] = Future()
-        self.proxy.set_plan(self.at_request(number, fault, lambda: act(begun.result())))
+        self.proxy.set_plan(plan(lambda: act(begun.result())))
         begun.set_result(begin())
         code = begun.result().wait(20)
         self.proxy.settle()
