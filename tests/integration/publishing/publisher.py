@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import boto3
 from workspace.aws import Clients
 from workspace.errors import StepStopped
-from workspace.publish import books, execute
+from workspace.publish import books, crew
 from workspace.publish.content import scan
 from workspace.publish.execute import Outcome, Publish
 from workspace.publish.faults import PublishError, SiteTaken
@@ -78,8 +78,9 @@ def work(order: Order, session: boto3.Session) -> Outcome:
         books.LEASE_SECONDS = order.lease  # type: ignore[assignment]
         books.RENEW_SECONDS, books.MARGIN_SECONDS = order.lease / 4, order.lease / 3
     if order.threads is not None:
-        execute.THREADS = order.threads
-    s3 = Clients(session).s3
+        crew.THREADS = order.threads
+    aws = Clients(session)
+    s3 = aws.s3
     if order.target:
         return roll_back(
             s3,
@@ -90,7 +91,7 @@ def work(order: Order, session: boto3.Session) -> Outcome:
             log=_log,
             progress=_log,
         )
-    site = Site(s3, order.bucket, order.artifacts, order.client, order.holder, Stoppable(), _log, _log)
+    site = Site(s3, order.bucket, order.artifacts, order.client, order.holder, Stoppable(), _log, _log, aws.puts)
     return Publish(site, scan(Path(order.dist)), order.commit).run()
 
 

@@ -66,7 +66,7 @@ def test_own_writes_of_the_manifest_are_known_again_when_their_answers_get_lost(
     world.check_is(tree(350), commit="d" * 40)
 
 
-@pytest.mark.chaos
+@pytest.mark.sweep
 @pytest.mark.parametrize("fault", [*PASSING, Fault.DENIED])
 def test_one_fault_at_every_request(worlds: Callable[[], World], fault: Fault) -> None:
     cases = [(published(worlds(), n), n) for n in range(1, LAST_REQUEST + 1)]

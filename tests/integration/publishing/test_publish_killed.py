@@ -31,7 +31,7 @@ def test_killed_at_a_request_again_and_again(world: World) -> None:
         assert world.keep_books(due=True) == []
 
 
-@pytest.mark.chaos
+@pytest.mark.sweep
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_every_request(world: World, seed: int) -> None:
     for number in range(1, ALL_REQUESTS):

@@ -59,7 +59,7 @@ def test_two_sessions_end_as_exactly_one_of_them(world: World) -> None:
         side_by_side(world, seed)
 
 
-@pytest.mark.chaos
+@pytest.mark.sweep
 def test_two_sessions_again_and_again(world: World) -> None:
     assert {side_by_side(world, seed) for seed in range(100, 220, 2)} == {ONE, TWO}
 
@@ -95,7 +95,7 @@ def test_one_of_two_dies_halfway(worlds: Callable[[], World]) -> None:
 DEATHS = [(1, True), (2, False), (2, True), (5, True), (9, False)]
 
 
-@pytest.mark.chaos
+@pytest.mark.sweep
 def test_one_of_two_dies_at_every_request(worlds: Callable[[], World]) -> None:
     cases = [(worlds(), 800 + 3 * n, n, bool(n % 2)) for n in range(1, 20)]
     with ThreadPoolExecutor(5) as pool:
