@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from workspace.publish.content import IMMUTABLE, LocalFile, cache_control, content_type, is_hashed, is_html, scan
 from workspace.publish.execute import deployment_id
@@ -148,6 +148,7 @@ def carried_out(plan: Plan) -> dict[str, ManifestEntry]:
     return live | dict(plan.settled)
 
 
+@settings(deadline=None)
 @given(st.lists(TREES, min_size=1, max_size=5), st.sets(st.integers(0, 4)))
 def test_any_row_of_builds_ends_with_the_last_one_live(trees: list[dict[str, str]], due: set[int]) -> None:
     manifest = books()
@@ -168,6 +169,7 @@ def test_any_row_of_builds_ends_with_the_last_one_live(trees: list[dict[str, str
         manifest = before.model_copy(update={"files": live})
 
 
+@settings(deadline=None)
 @given(TREES, TREES)
 def test_a_page_goes_out_after_all_that_is_no_page(old: dict[str, str], new: dict[str, str]) -> None:
     plan = make_plan(files_of(new), books(*files_of(old)), None, NOW)
@@ -177,6 +179,7 @@ def test_a_page_goes_out_after_all_that_is_no_page(old: dict[str, str], new: dic
     assert set(sent) == {k for k, text in new.items() if old.get(k) != text}
 
 
+@settings(deadline=None)
 @given(TREES, TREES, TREES)
 def test_a_look_at_the_bucket_repairs_whatever_happened(
     booked: dict[str, str], there: dict[str, str], new: dict[str, str]
