@@ -22,8 +22,9 @@ from contracts.site import DEFAULT_CLIENT
 from local.client import FINAL, INSTANT, Client
 from local.errors import BadSetting, Interrupted, LocalError
 from local.stack import down as stop_stack
-from local.stack import home_of, load
+from local.stack import home_of
 from local.stack import up as start_stack
+from local.stack_file import load
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 out, err = Console(), Console(stderr=True)

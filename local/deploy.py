@@ -1,17 +1,14 @@
 """The real CDK command line against the emulator."""
 
-import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
-from typing import Any, BinaryIO
+from typing import Any
 
 from local.environment import aws_environment, service_environment
 from local.errors import DeployFailed
 from local.home import REPOSITORY_ROOT, Home
-from local.processes import tail
+from local.processes import run_group, tail
 
 ACCOUNT = "000000000000"
 REGION = "us-west-2"
@@ -45,29 +42,9 @@ def cdk(home: Home, endpoint_url: str, sites: list[dict[str, Any]], image: str, 
     ]
     log = home.log / "deploy.log"
     with log.open("ab") as output:
-        returncode = _run_group(argv, env, output)
+        returncode = run_group(argv, cwd=REPOSITORY_ROOT, env=env, output=output)
     if returncode:
         raise DeployFailed(arguments[0], returncode, log, tail(log, 25))
-
-
-def _run_group(argv: list[str], env: dict[str, str], output: BinaryIO) -> int:
-    """A group of its own: `node` may be a wrapper, and Ctrl-C must end what it started too."""
-    process = subprocess.Popen(
-        argv,
-        cwd=REPOSITORY_ROOT,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
-    )
-    try:
-        return process.wait()
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
 
 
 def bootstrap(home: Home, endpoint_url: str, sites: list[dict[str, Any]], image: str) -> None:

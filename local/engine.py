@@ -5,7 +5,6 @@ import json
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any, BinaryIO
 
 from local.environment import engine_environment
 from local.errors import NoEngine
+from local.processes import run_group
 
 ENGINE_VARIABLE = "SITEWRIGHT_CONTAINER_ENGINE"
 STACK_LABEL = "sitewright.stack"
@@ -107,27 +107,14 @@ class Engine:
 
     def build(self, arguments: Sequence[str], cwd: Path, output: BinaryIO) -> int:
         """`build …`, its output to a file; the exit code. It may take minutes. Raises OSError."""
-        process = subprocess.Popen(
+        # Podman runs the steps itself and clears up on SIGTERM; on SIGKILL a step goes on without it.
+        return run_group(
             [*self.command, "build", *arguments],
             cwd=cwd,
             env=engine_environment(os.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
+            output=output,
+            grace=BUILD_END_SECONDS,
         )
-        try:
-            return process.wait()
-        except BaseException:
-            # Podman runs the steps itself and clears up on SIGTERM; on SIGKILL a step goes on without it.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(BUILD_END_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            raise
 
     def run(self, options: Sequence[str], image: str, command: Sequence[str], *, seconds: float = CALL_SECONDS) -> str:
         """`run` of an image that is here. Raises EngineError."""

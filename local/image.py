@@ -1,7 +1,6 @@
 """The workspace image on this machine: built once for the same content, and tried before anything relies on it."""
 
 import ast
-import hashlib
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from local.engine import STACK_LABEL, Engine, EngineError
 from local.errors import ImageFailed
 from local.home import REPOSITORY_ROOT, Home
 from local.processes import tail
+from local.source import digest
 
 NAME = "localhost/sitewright-workspace"
 DOCKERFILE = "container/Dockerfile"
@@ -33,14 +33,7 @@ _LIMIT_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit
 
 def tag(root: Path, base: str | None) -> str:
     """The image's name, which changes with the content or the name of any file in it, and with its base."""
-    total = hashlib.sha256(f"{base or ''}\n".encode())
-    for part in PARTS:
-        top = root / part
-        for file in sorted(top.rglob("*")) if top.is_dir() else [top]:
-            if file.is_file() and "__pycache__" not in file.parts:
-                content = hashlib.sha256(file.read_bytes()).hexdigest()
-                total.update(f"{file.relative_to(root)}\0{content}\n".encode())
-    return f"{NAME}:{total.hexdigest()[:16]}"
+    return f"{NAME}:{digest(root, PARTS, seed=base or '')[:16]}"
 
 
 def provide(engine: Engine, home: Home, say: Callable[[str], None], root: Path = REPOSITORY_ROOT) -> str:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from local.home import write_private
 
@@ -43,6 +44,34 @@ class ProcessRecord:
     def alive(self) -> bool:
         """Whether this very process runs; a zombie does not."""
         return start_time(self.pid) == self.started
+
+
+def run_group(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: BinaryIO, grace: float | None = None
+) -> int:
+    """Runs a program in a group of its own, to its end; the exit code. Raises OSError.
+
+    What it starts (`node` may be a wrapper) ends with it where we are interrupted: `grace` seconds after SIGTERM, None for at once.
+    """
+    process = subprocess.Popen(
+        argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+    )
+    try:
+        return process.wait()
+    except BaseException:
+        if grace is None or not _ends(process, grace):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        raise
+
+
+def _ends(process: "subprocess.Popen[bytes]", grace: float) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(grace)
+    return process.returncode is not None
 
 
 def start_time(pid: int) -> str | None:

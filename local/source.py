@@ -1,6 +1,7 @@
 """What the deployed stacks are made of, as one digest: `up` deploys again when it has changed, and only then."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 PARTS = (
@@ -15,10 +16,10 @@ PARTS = (
 )
 
 
-def digest(root: Path) -> str:
-    """Changes with the content or the name of any file that the templates and the Lambdas' code are made of."""
-    total = hashlib.sha256()
-    for part in PARTS:
+def digest(root: Path, parts: Sequence[str] = PARTS, *, seed: str = "") -> str:
+    """Changes with the content or the name of any file below `parts`, and with the seed."""
+    total = hashlib.sha256(seed.encode())
+    for part in parts:
         top = root / part
         for file in sorted(top.rglob("*")) if top.is_dir() else [top]:
             if file.is_file() and "__pycache__" not in file.parts:

@@ -21,7 +21,8 @@ from stacks.certificate_stack import hosted_zone
 from stacks.constructs.distribution import SiteDistribution
 from stacks.constructs.site_records import SiteRecords
 from stacks.constructs.versions import lifecycle_rules
-from stacks.constructs.workflow import WorkflowParts, definition
+from stacks.constructs.workflow import definition
+from stacks.constructs.workflow_states import WorkflowParts
 from stacks.constructs.workspace_task import WorkspaceTask
 from stacks.platform_stack import PlatformStack
 

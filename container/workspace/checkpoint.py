@@ -18,10 +18,10 @@ from contracts.steps import StepRequest
 from workspace import archive
 from workspace.archive import Meta
 from workspace.aws import Clients
-from workspace.context import Paths
 from workspace.errors import Fenced, WorkspaceError
 from workspace.fence import ClaimFence
 from workspace.git import Checkout
+from workspace.paths import Paths
 from workspace.session import SessionStore
 
 PERIOD_SECONDS = 30.0

@@ -13,29 +13,8 @@ from contracts.steps import StepRequest
 if TYPE_CHECKING:
     from workspace.aws import Clients
     from workspace.git import Checkout
+    from workspace.paths import Paths
     from workspace.settings import Settings
-
-
-@dataclass(frozen=True)
-class Paths:
-    """The folders of one workspace, all below one root (`/workspace` in the image)."""
-
-    root: Path
-
-    @property
-    def site(self) -> Path:
-        """The git checkout."""
-        return self.root / "site"
-
-    @property
-    def home(self) -> Path:
-        """HOME of the agent and the build; Claude Code keeps its transcripts below it."""
-        return self.root / "home"
-
-    @property
-    def tmp(self) -> Path:
-        """Scratch of the runner: archives, bundles, the temporary index."""
-        return self.root / "tmp"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from workspace.context import Paths
+from workspace.paths import Paths
 
 INHERITED = (
     "PATH",

@@ -12,12 +12,12 @@ from contracts.errors import ErrorCode
 from workspace import archive
 from workspace.archive import CheckpointError, Meta
 from workspace.aws import Clients
-from workspace.context import Paths
 from workspace.errors import Fenced, GitError, StepFailed, WorkspaceError
 from workspace.fence import ClaimFence
 from workspace.git import Checkout
 from workspace.git_errors import Verdict, of_bundle
 from workspace.githost import reach
+from workspace.paths import Paths
 from workspace.stop import Stop
 
 CLONE_SECONDS = 600.0

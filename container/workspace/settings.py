@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.steps import WorkspaceEnv
-from workspace.context import Paths
 from workspace.environment import inherited
 from workspace.errors import WorkspaceError
+from workspace.paths import Paths
 
 ROOT = "SITEWRIGHT_ROOT"
 METADATA = "ECS_CONTAINER_METADATA_URI_V4"

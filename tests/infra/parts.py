@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from stacks.constructs.workflow import WorkflowParts
+from stacks.constructs.workflow_states import WorkflowParts
 
 PARTS = WorkflowParts(
     partition="aws",

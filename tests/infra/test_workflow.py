@@ -13,7 +13,8 @@ from workspace.save import PUSH_SECONDS
 
 from contracts.errors import SfnError
 from contracts.steps import StepEnv
-from stacks.constructs.workflow import MARGIN_SECONDS, definition
+from stacks.constructs.workflow import definition
+from stacks.constructs.workflow_states import MARGIN_SECONDS
 from tests.infra.asl import Outcome, Run, StatesError, interpret
 from tests.infra.parts import PARTS, WARM
 

@@ -3,98 +3,15 @@
 import json
 from typing import Any
 
-import boto3
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from contracts.messages import Command
-from contracts.names import execution_name
-from contracts.records import SiteEntry
-from lambdas.intake.dead_letter import MESSAGE_BYTES, dead_letter, sendable
 from lambdas.intake.handler import followers, handler
-from lambdas.intake.intake import Intake
-from lambdas.intake.parse import parse
-from lambdas.intake.store import Store
-from tests.unit.lambdas.aws_support import REGION, item, make_fifo, make_table
-
-
-class World:
-    """Everything intake touches, and what it told EventBridge."""
-
-    def __init__(self) -> None:
-        self.sessions = make_table("sessions", "sessionId")
-        self.commands = make_table("commands", "sessionId", "commandId")
-        self.sfn = boto3.client("stepfunctions", REGION)
-        machine = self.sfn.create_state_machine(
-            name="sitewright-amelia",
-            definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Wait", "Seconds": 60, "End": True}}}),
-            roleArn="arn:aws:iam::123456789012:role/x",
-        )["stateMachineArn"]
-        entry = SiteEntry(
-            client_id="amelia",
-            state_machine_arn=machine,
-            site_url="http://site",
-            bucket="edit.amelia.x",
-            artifacts_bucket="artifacts",
-            deployments_table="deployments",
-        )
-        self.ssm = boto3.client("ssm", REGION)
-        self.ssm.put_parameter(Name="/sitewright/sites/amelia", Value=entry.to_json(), Type="String")
-        self.sqs = boto3.client("sqs", REGION)
-        self.dead = make_fifo("dead")
-        self.machine = machine
-        self.told: list[dict[str, Any]] = []
-        self.intake = Intake(
-            store=Store(self.sessions, self.commands, sleep=lambda _: None),
-            sfn=self.sfn,
-            events=self,
-            ssm=self.ssm,
-            sqs=self.sqs,
-            dead_letter_url=self.dead,
-            now=lambda: 1_760_000_000_000,
-            log=lambda *_, **__: None,
-        )
-
-    def put_events(self, Entries: list[dict[str, str]]) -> dict[str, int]:
-        self.told += [json.loads(entry["Detail"]) for entry in Entries]
-        return {"FailedEntryCount": 0}
-
-    def take(self, body: Any, later: list[str] | None = None) -> None:
-        text = body if isinstance(body, str) else json.dumps(body)
-        self.intake.handle(text, message_id="m-1", group="g", later=later or [])
-
-    def batch(self, *names: str) -> None:
-        bodies = [json.dumps(command(name)) for name in names]
-        for body, later in zip(bodies, followers(bodies), strict=True):
-            self.take(body, later)
-
-    def record(self, name: str) -> dict[str, Any]:
-        return item(self.commands, sessionId="s", commandId=name)
-
-    def buried(self) -> list[dict[str, Any]]:
-        got = self.sqs.receive_message(QueueUrl=self.dead, MessageAttributeNames=["All"], MaxNumberOfMessages=10)
-        return list(got.get("Messages", []))
-
-    def status(self, command: str, session: str = "s") -> str:
-        arn = self.machine.replace(":stateMachine:", ":execution:") + ":" + execution_name(session, command)
-        try:
-            return str(self.sfn.describe_execution(executionArn=arn)["status"])
-        except self.sfn.exceptions.ExecutionDoesNotExist:
-            return "NONE"
-
-    def generation(self) -> int:
-        return int(str(self.sessions.get_item(Key={"sessionId": "s"})["Item"]["generation"]))
-
-
-@pytest.fixture
-def world(aws: pytest.MonkeyPatch) -> World:
-    return World()
-
-
-def command(name: str, **changes: Any) -> dict[str, Any]:
-    base = {"sessionId": "s", "commandId": name, "clientId": "amelia", "chatThreadId": "t", "instruction": "x"}
-    return {**base, **changes}
+from tests.unit.lambdas.intake_world import (
+    World,
+    command,
+    world_fixture,  # noqa: F401 - a fixture
+)
 
 
 def test_a_command_starts_a_run_with_ids_only(world: World) -> None:
@@ -249,116 +166,6 @@ def test_a_command_whose_response_is_fixed_does_not_start_late(world: World) -> 
     )
     world.take(command("c1"))
     assert world.status("c1") == "NONE"
-
-
-@pytest.mark.parametrize(
-    ("body", "code", "mentions"),
-    [
-        (command("c", clientId="nobody"), "unknown_client", "nobody"),
-        (command("c", clientId="No Body"), "invalid_message", "clientId"),
-        (command("c", instruction="  "), "invalid_message", "instruction"),
-        (command("c", instruction="x" * 300_000), "invalid_message", "instruction"),
-        (command("c", chatThreadId="a..b"), "invalid_message", "chatThreadId"),
-    ],
-)
-def test_a_wrong_field_is_rejected_by_name(world: World, body: Any, code: str, mentions: str) -> None:
-    world.take(body)
-    (event,) = world.told
-    assert event["status"] == "rejected"
-    assert event["error"]["code"] == code
-    assert mentions in event["error"]["message"]
-    assert world.status("c") == "NONE"
-
-
-def test_another_thread_in_the_same_session_is_rejected(world: World) -> None:
-    world.take(command("c1"))
-    world.take(command("c2", chatThreadId="other"))
-    assert world.told[0]["error"]["code"] == "session_mismatch"
-    assert world.status("c1") == "RUNNING"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        "{",
-        '"text"',
-        json.dumps({"sessionId": "s"}),
-        json.dumps({"commandId": 1}),
-        '{"sessionId": "s", "commandId": ' + "9" * 5000 + "}",
-        "9" * 5000,
-        "NaN",
-        "[" * 100_000,
-        '{"a":' * 100_000,
-        json.dumps(command("c\n")),
-        json.dumps(command("c\0")),
-        json.dumps(command("c", sessionId="s\n")),
-        json.dumps(command("\ud800")),
-        '{"sessionId": "s", "sessionId": "t", "commandId": "c"}',
-    ],
-    ids=lambda body: repr(body)[:40],
-)
-def test_what_nobody_can_be_answered_for_goes_to_the_dead_letter_queue(world: World, body: str) -> None:
-    world.take(body)
-    (got,) = world.buried()
-    assert got["Body"] == body
-    reason = got["MessageAttributes"]["reason"]["StringValue"]
-    assert reason
-    assert reason == sendable(reason)
-    assert world.told == []
-
-
-def wrong(**changes: str) -> str:
-    """A command with raw JSON for some fields."""
-    fields = {name: json.dumps(value) for name, value in command("c").items()} | changes
-    return "{" + ", ".join(f'"{name}": {value}' for name, value in fields.items()) + "}"
-
-
-@pytest.mark.parametrize(
-    ("body", "mentions"),
-    [
-        (wrong(instruction="9" * 5000), "instruction"),
-        (wrong(instruction="-" + "9" * 5000), "instruction"),
-        (wrong(extra="NaN"), "NaN"),
-        (wrong(extra='[{"deep": -Infinity}]'), "-Infinity"),
-        (wrong(extra='{"a": 1, "a": 2}'), '"a"'),
-        (wrong(extra='{"\\ud800": 1, "\\ud800": 2}'), "ud800"),
-        (wrong()[:-1] + ', "instruction": "y"}', "instruction"),
-        (wrong(instruction='"\\ud800"'), "instruction"),
-        (wrong(instruction='"a\\u0000b"'), "instruction"),
-        (wrong(userId='"\\udfff"'), "userId"),
-        (wrong(clientId='"amelia\\n"'), "clientId"),
-        (wrong(chatThreadId='"t\\n"'), "chatThreadId"),
-        (wrong(sessionId='"s!"'), "sessionId"),
-        (wrong(chatThreadId='"\\u0000"'), "chatThreadId"),
-    ],
-)
-def test_what_is_no_proper_json_is_rejected_where_the_ids_can_be_read(world: World, body: str, mentions: str) -> None:
-    world.take(body)
-    (event,) = world.told
-    assert (event["status"], event["commandId"]) == ("rejected", "c")
-    assert mentions in event["error"]["message"]
-    assert world.buried() == []
-    assert world.status("c") == "NONE"
-
-
-def test_a_huge_number_in_a_field_nobody_reads_does_no_harm(world: World) -> None:
-    world.take(wrong(extra="9" * 5000))
-    assert world.status("c") == "RUNNING"
-
-
-@given(st.text(st.characters(codec=None, categories=None)) | st.binary().map(lambda b: b.decode("latin-1")))
-def test_no_body_makes_the_parser_raise(body: str) -> None:
-    parse(body)
-    parse('{"sessionId": "s", "commandId": "c", "instruction": "' + body + '"}')
-
-
-@given(st.text(st.characters(codec=None, categories=None)), st.sampled_from(["", "x", "ü" * (MESSAGE_BYTES // 2)]))
-def test_a_dead_letter_is_always_one_that_sqs_takes(reason: str, body: str) -> None:
-    letter = dead_letter(body, reason)
-    assert letter.reason.strip()
-    assert len(letter.body.encode()) + len(letter.reason.encode()) + 12 <= MESSAGE_BYTES
-    assert sendable(letter.reason) == letter.reason
-    assert body.startswith(letter.body)
 
 
 def test_a_batch_with_a_poisoned_message_takes_the_others(world: World, aws: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from local.bench.breakdown import medians, parts
 from local.bench.interrupts import Interrupt, statistics
 from local.bench.starts import summary
 from local.errors import BadSetting
-from local.stack import idle_seconds
+from local.sites import idle_seconds
 
 LOG: list[dict[str, Any]] = [
     {"time": "1970-01-01T00:00:02.000+00:00", "message": "workspace ready", "step": "agent", "seconds": 0.3},

@@ -1,13 +1,16 @@
 """Process records: an identity that survives the reuse of a pid, and a stop that reaches the whole group."""
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from local.home import Home, write_private
 from local.ports import choose_port
-from local.processes import ProcessRecord, start_detached, start_time, stop, tail
+from local.processes import ProcessRecord, run_group, start_detached, start_time, stop, tail
 
 CHILD = "import subprocess, sys, time; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); time.sleep(60)"
 STUBBORN = (
@@ -72,3 +75,35 @@ def test_private_files_are_their_owners_alone(tmp_path: Path) -> None:
 def test_a_reserved_port_is_not_chosen() -> None:
     port = choose_port(0, ())
     assert choose_port(port, {port}) != port
+
+
+@pytest.mark.parametrize("grace", [None, 10.0, 0.2])
+def test_what_is_interrupted_ends_with_all_that_it_started(tmp_path: Path, grace: float | None) -> None:
+    ends = "exit 0" if grace == 10.0 else ""
+    script = f"trap 'echo told > told; {ends}' TERM; sleep 600 & echo $! > child; while :; do sleep 0.01; done"
+
+    def interrupt(*_: object) -> None:
+        if (tmp_path / "child").exists() and (tmp_path / "child").read_text().strip():
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+    try:
+        with (tmp_path / "log").open("wb") as output, pytest.raises(KeyboardInterrupt):
+            run_group(["bash", "-c", script], cwd=tmp_path, env=dict(os.environ), output=output, grace=grace)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    child = int((tmp_path / "child").read_text())
+    until = time.monotonic() + 5
+    while start_time(child) is not None:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert (tmp_path / "told").exists() == (grace is not None)
+
+
+def test_a_programs_exit_code_and_output(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as output:
+        assert run_group(["bash", "-c", "echo a; echo b >&2; exit 3"], cwd=tmp_path, env={}, output=output) == 3
+    assert (tmp_path / "log").read_text() == "a\nb\n"

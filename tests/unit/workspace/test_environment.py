@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
-from workspace.context import Paths
 from workspace.environment import agent_environment, build_environment, git_environment, inherited
 from workspace.logs import Log
+from workspace.paths import Paths
 from workspace.settings import Settings, SettingsError
 
 from contracts.steps import StepEnv, WorkspaceEnv

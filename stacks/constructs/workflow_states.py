@@ -1,0 +1,236 @@
+"""The kinds of state a run is made of: a step in a workspace, and a function of ours. What a fault of each leads to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.errors import SfnError
+from contracts.names import WORKSPACE_CONTAINER
+from contracts.steps import StepEnv, StepName
+
+Json = dict[str, Any]
+
+HEARTBEAT_SECONDS = 180
+"""Covers a Fargate cold start (45-70 s, image pull included): the clock runs from RunTask, not from the first heartbeat."""
+
+OFFER_HEARTBEAT_SECONDS = 30
+"""A living workspace sees an offer within half a second and beats every five. Without heartbeats a fresh one is started."""
+
+MARGIN_SECONDS = 1200
+"""What a step may take besides its own time limit, which must fire first because it saves the work.
+
+The state's clock runs from RunTask: 180 s cold start (HEARTBEAT_SECONDS, after which the state fails anyway), 120 s wait
+for another workspace's claim, 660 s first clone (60 s of a host that is down, then 600 s), 9 s to end the children, 15 s
+to push an older WIP commit, 20 s report: 1,004 s. The rest is for the publish after the build's limit and the checkpoint.
+A dead container costs none of this: its heartbeat stops.
+"""
+
+INPUT = "$states.context.Execution.Input"
+
+RESULT = "{% $states.result %}"
+
+ECS_TRANSIENT = [
+    # RunTask answers 200 with failures[] when capacity is short; the integration turns that into AmazonECS.Unknown.
+    "AmazonECS.Unknown",
+    "ECS.AmazonECSException",
+    "ECS.ServerException",
+    "ECS.ThrottlingException",
+    "ECS.LimitExceededException",
+    "ECS.SdkClientException",
+]
+
+DYNAMODB_TRANSIENT = [
+    # The workspace's refresh and intake's transaction write the same item.
+    "DynamoDb.TransactionConflictException",
+    "DynamoDb.ThrottlingException",
+    "DynamoDb.ProvisionedThroughputExceededException",
+    "DynamoDb.RequestLimitExceededException",
+    "DynamoDb.InternalServerErrorException",
+    "DynamoDb.SdkClientException",
+]
+
+LAMBDA_TRANSIENT = [
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+]
+
+
+@dataclass(frozen=True)
+class WorkflowParts:
+    """What the definition refers to: ARNs (or CDK tokens of them) and limits in seconds."""
+
+    partition: str
+    cluster_arn: str
+    task_family: str
+    """The family, not a revision: a deployment deregisters the revision that a run under way would still ask for."""
+    subnets: list[str]
+    security_group: str
+    commit_message_arn: str
+    record_sync_arn: str
+    site_bucket: str
+    sessions_table: str
+    idle_seconds: int
+    repair_attempts: int
+    """How often a build that the edit broke is given back to the agent; 0 leaves the states out."""
+    agent_seconds: int
+    build_seconds: int
+    push_seconds: int
+    run_seconds: int
+
+
+def in_workspace(
+    parts: WorkflowParts,
+    name: str,
+    step: StepName,
+    seconds: int,
+    *,
+    assign: str,
+    then: str,
+    on_failure: str,
+    keep_error: bool = False,
+    assigned: Json | None = None,
+) -> Json:
+    """One step: the state `name`, and where workspaces stay, `{name}InNewWorkspace` for when there is none to offer it to.
+
+    `keep_error`: a failure here leaves the variable `failure` as it is. `assigned`: further variables.
+    """
+    failed = {"ErrorEquals": ["States.ALL"], "Next": on_failure} if keep_error else catch("States.ALL", on_failure)
+    interrupted = {"ErrorEquals": [SfnError.INTERRUPTED], "Next": "Interrupted"}
+    common = {"TimeoutSeconds": seconds + MARGIN_SECONDS, "Assign": {**(assigned or {}), assign: RESULT}, "Next": then}
+    run = {**_run_task(parts, step), **common, "Catch": [interrupted, failed]}
+    if parts.idle_seconds == 0:
+        return {name: run}
+    fresh = f"{name}InNewWorkspace"
+    own_failure = {**failed, "ErrorEquals": [SfnError.STEP_FAILED, "States.Timeout"]}
+    # Whatever else goes wrong with an offer, a fresh workspace can do the step; one that still lives takes it over.
+    unanswered = {"ErrorEquals": ["States.ALL"], "Next": fresh}
+    lost = {"ErrorEquals": ["States.HeartbeatTimeout"], "Next": fresh}
+    offer = {**_offer(parts, step), **common, "Catch": [interrupted, lost, own_failure, unanswered]}
+    return {name: offer, fresh: run}
+
+
+def function(parts: WorkflowParts, arn: str, payload: Json, *, assign: str, then: str, catches: list[Json]) -> Json:
+    """A call of a function, whose answer goes into the variable `assign`."""
+    return {
+        "Type": "Task",
+        "Resource": f"arn:{parts.partition}:states:::lambda:invoke",
+        "TimeoutSeconds": 150,
+        "Arguments": {"FunctionName": arn, "Payload": payload},
+        "Assign": {assign: "{% $states.result.Payload %}"},
+        "Retry": [
+            {
+                "ErrorEquals": LAMBDA_TRANSIENT,
+                "IntervalSeconds": 1,
+                "BackoffRate": 2,
+                "MaxAttempts": 5,
+                "JitterStrategy": "FULL",
+            }
+        ],
+        "Catch": catches,
+        "Next": then,
+    }
+
+
+def catch(error: str, state: str) -> Json:
+    """Goes to a state, with the error in the variable `failure`."""
+    return {
+        "ErrorEquals": [error],
+        "Assign": {
+            "failure": {
+                "Error": "{% $states.errorOutput.Error %}",
+                "Cause": "{% $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : '' %}",
+            }
+        },
+        "Next": state,
+    }
+
+
+def _offer(parts: WorkflowParts, step: StepName) -> Json:
+    """Puts the step into the mailbox of the session's workspace, if there is one that lives."""
+    mail = {
+        "step": {"S": step.value},
+        "taskToken": {"S": "{% $states.context.Task.Token %}"},
+        "sessionId": {"S": f"{{% {INPUT}.sessionId %}}"},
+        "commandId": {"S": f"{{% {INPUT}.commandId %}}"},
+        "generation": {"N": f"{{% $string({INPUT}.generation) %}}"},
+    }
+    return {
+        "Type": "Task",
+        "Resource": f"arn:{parts.partition}:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken",
+        "HeartbeatSeconds": OFFER_HEARTBEAT_SECONDS,
+        "Arguments": {
+            "TableName": parts.sessions_table,
+            "Key": {"sessionId": {"S": f"{{% {INPUT}.sessionId %}}"}},
+            "UpdateExpression": "SET mailbox = :mail",
+            "ConditionExpression": "aliveUntil > :now AND generation = :generation",
+            "ExpressionAttributeValues": {
+                ":mail": {"M": mail},
+                ":now": {"N": "{% $string($millis()) %}"},
+                ":generation": {"N": f"{{% $string({INPUT}.generation) %}}"},
+            },
+        },
+        "Retry": [
+            {
+                "ErrorEquals": DYNAMODB_TRANSIENT,
+                "IntervalSeconds": 1,
+                "BackoffRate": 2,
+                "MaxAttempts": 2,
+                "JitterStrategy": "FULL",
+            }
+        ],
+    }
+
+
+def _run_task(parts: WorkflowParts, step: StepName) -> Json:
+    """Starts a fresh workspace with the step."""
+    environment = {
+        StepEnv.STEP: step.value,
+        StepEnv.TASK_TOKEN: "{% $states.context.Task.Token %}",
+        StepEnv.SESSION_ID: f"{{% {INPUT}.sessionId %}}",
+        StepEnv.COMMAND_ID: f"{{% {INPUT}.commandId %}}",
+        StepEnv.GENERATION: f"{{% $string({INPUT}.generation) %}}",
+    }
+    return {
+        "Type": "Task",
+        "Resource": f"arn:{parts.partition}:states:::ecs:runTask.waitForTaskToken",
+        "HeartbeatSeconds": HEARTBEAT_SECONDS,
+        "Arguments": {
+            "Cluster": parts.cluster_arn,
+            "TaskDefinition": parts.task_family,
+            "LaunchType": "FARGATE",
+            "PropagateTags": "TASK_DEFINITION",
+            "NetworkConfiguration": {
+                "AwsvpcConfiguration": {
+                    "Subnets": parts.subnets,
+                    "SecurityGroups": [parts.security_group],
+                    "AssignPublicIp": "ENABLED",
+                }
+            },
+            "Overrides": {
+                "ContainerOverrides": [
+                    {
+                        "Name": WORKSPACE_CONTAINER,
+                        "Environment": [{"Name": name.value, "Value": value} for name, value in environment.items()],
+                    }
+                ]
+            },
+        },
+        "Retry": [
+            {
+                "ErrorEquals": ECS_TRANSIENT,
+                "IntervalSeconds": 5,
+                "BackoffRate": 2,
+                "MaxAttempts": 5,
+                "JitterStrategy": "FULL",
+            },
+            {
+                "ErrorEquals": [SfnError.CRASHED, SfnError.STOPPED, SfnError.BUSY, "States.HeartbeatTimeout"],
+                "IntervalSeconds": 1,
+                "BackoffRate": 2,
+                "MaxAttempts": 2,
+                "JitterStrategy": "FULL",
+            },
+        ],
+    }

@@ -1,0 +1,196 @@
+"""`sitewright rollback`, on S3 and DynamoDB (moto)."""
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+from workspace.publish.transfer import Sender
+
+from contracts.manifest import Manifest
+from contracts.names import SITE_PARAMETER_PREFIX, deployment_key, manifest_key
+from local.errors import Interrupted
+from tests.unit.cli.account import (
+    ARTIFACTS,
+    BUCKET,
+    ENTRY,
+    REGION,
+    Account,
+    account_fixture,  # noqa: F401 - a fixture
+    refusal,
+    run,
+)
+
+ONE = {"index.html": "one", "old page+%.html": "gone in two", "same.html": "same"}
+TWO = {"index.html": "two!", "new/ü.html": "new in two", "same.html": "same"}
+
+
+def test_a_rollback_is_a_deployment_of_the_older_files(account: Account) -> None:
+    account.publish("20260101T000000000Z-one", ONE)
+    account.publish("20260101T000000001Z-two", TWO)
+    done = json.loads(run("rollback", "--json").stdout)
+    assert account.pages() == ONE
+    live, record = account.live(), account.records()[done["deploymentId"]]
+    assert done["rolledBackTo"] == record.rolled_back_to == "20260101T000000000Z-one"
+    assert done["siteUrl"] == ENTRY.site_url
+    assert (live.deployment_id, live.commit, live.complete) == (
+        done["deploymentId"],
+        "commit-20260101T000000000Z-one",
+        True,
+    )
+    assert (live.holder, live.reconcile) == (None, False)
+    assert {key: entry.md5 for key, entry in live.files.items()} == {
+        key: account.s3.head_object(Bucket=BUCKET, Key=key)["ETag"].strip('"') for key in ONE
+    }
+    assert (record.session_id, record.command_id) == ("rollback", "rollback-to-20260101T000000000Z-one")
+    assert (record.files, record.deploy_success, record.ttl) == (3, True, None)
+    assert record.bytes == sum(len(text) for text in ONE.values())
+    assert record.deleted == 1
+    assert record.manifest_key == deployment_key("amelia", record.deployment_id)
+    stored = account.s3.get_object(Bucket=ARTIFACTS, Key=record.manifest_key)["Body"].read()
+    assert Manifest.from_bytes(stored).files == live.files
+    headers = account.s3.head_object(Bucket=BUCKET, Key="index.html")
+    assert headers["ContentType"] == "text/html; charset=utf-8"
+    assert headers["CacheControl"] == "public, max-age=0, must-revalidate"
+    listed = json.loads(run("deployments", "--json").stdout)["deployments"]
+    assert [entry["live"] for entry in listed] == [True, False, False]
+    assert "live, rollback to 20260101T000000000Z-one" in run("deployments").stdout
+
+
+def test_rolling_back_twice_brings_back_what_the_first_took_away(account: Account) -> None:
+    account.publish("20260101T000000000Z-one", ONE)
+    account.publish("20260101T000000001Z-two", TWO)
+    assert run("rollback").exit_code == 0
+    done = run("rollback")
+    assert account.pages() == TWO
+    assert "20260101T000000001Z-two" in done.stdout
+    assert done.stdout.rstrip().endswith(ENTRY.site_url)
+    assert run("rollback", "--to", "20260101T000000000Z-one").exit_code == 0
+    assert account.pages() == ONE
+
+
+def test_what_others_changed_is_put_right_too(account: Account) -> None:
+    account.publish("20260101T000000000Z-one", ONE)
+    account.publish("20260101T000000001Z-two", TWO)
+    account.s3.put_object(Bucket=BUCKET, Key="same.html", Body=b"defaced")
+    account.s3.put_object(Bucket=BUCKET, Key="strange.html", Body=b"x")
+    account.book(account.live().model_copy(update={"reconcile": True}))
+    assert run("rollback").exit_code == 0
+    assert account.pages() == ONE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--to", "20990101T000000000Z-none"), "There is no deployment"),
+        (("--to", "20260101T000000001Z-two"), "is live already"),
+        (("--to", "20250101T000000000Z-old"), "beyond the retention"),
+    ],
+)
+def test_a_rollback_that_cannot_be_changes_nothing(account: Account, arguments: tuple[str, ...], says: str) -> None:
+    account.record("20250101T000000000Z-old", manifest_key=None, ttl=1)
+    account.publish("20260101T000000000Z-one", ONE)
+    two = account.publish("20260101T000000001Z-two", TWO)
+    error = refusal("rollback", *arguments)
+    assert says in error.message
+    assert account.pages() == TWO
+    assert account.live() == two
+    assert len(account.records()) == 3
+
+
+def test_nothing_to_go_back_to(account: Account) -> None:
+    assert "Nothing of amelia is published" in refusal("rollback").message
+    account.publish("20260101T000000000Z-one", ONE)
+    assert "nothing to go back to" in refusal("rollback").message
+    assert account.pages() == ONE
+
+
+def test_while_somebody_publishes_nothing_is_rolled_back(account: Account) -> None:
+    account.publish("20260101T000000000Z-one", ONE)
+    two = account.publish("20260101T000000001Z-two", TWO)
+    held = two.model_copy(update={"holder": "session-2", "reconcile": True})
+    account.book(held)
+    error = refusal("rollback")
+    assert "session-2" in error.message
+    assert account.pages() == TWO
+    assert account.live() == held
+    assert len(account.records()) == 2
+
+
+def test_ctrl_c_says_what_became_of_the_site_and_gives_it_back(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.publish("20260101T000000000Z-one", ONE)
+    account.publish("20260101T000000001Z-two", TWO)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Sender, "send", interrupted)
+    error = refusal("rollback")
+    assert isinstance(error, Interrupted) and "half restored" in error.message
+    live = account.live()
+    assert (live.holder, live.complete, live.reconcile) == (None, False, True)
+
+
+def test_versions_that_are_gone_are_named_and_nothing_changes(account: Account) -> None:
+    one = account.publish("20260101T000000000Z-one", ONE)
+    account.publish("20260101T000000001Z-two", TWO)
+    account.s3.delete_object(Bucket=BUCKET, Key="index.html", VersionId=str(one.files["index.html"].version_id))
+    error = refusal("rollback")
+    assert "index.html" in error.message
+    assert "20260101T000000000Z-one" not in {r.rolled_back_to for r in account.records().values()}
+    assert account.pages()["index.html"] == "two!"
+
+
+def test_a_manifest_that_is_gone_is_said(account: Account) -> None:
+    account.publish("20260101T000000000Z-one", ONE)
+    two = account.publish("20260101T000000001Z-two", TWO)
+    account.s3.delete_object(Bucket=ARTIFACTS, Key=deployment_key("amelia", "20260101T000000000Z-one"))
+    assert "20260101T000000000Z-one" in refusal("rollback").message
+    assert account.live() == two
+    assert account.pages() == TWO
+
+
+def test_the_same_site_again_is_no_deployment(account: Account) -> None:
+    account.publish("20260101T000000000Z-one", ONE)
+    two = account.publish("20260101T000000001Z-two", ONE, commit="commit-20260101T000000000Z-one")
+    error = refusal("rollback")
+    assert "what 20260101T000000000Z-one was already" in error.message
+    assert account.live() == two
+    assert set(account.records()) == {"20260101T000000000Z-one", "20260101T000000001Z-two"}
+    assert account.records()["20260101T000000001Z-two"].rolled_back_to is None
+
+
+def test_lost_books_are_made_up_for(account: Account) -> None:
+    account.publish("20260101T000000000Z-one", ONE)
+    account.publish("20260101T000000001Z-two", TWO)
+    account.s3.delete_object(Bucket=ARTIFACTS, Key=manifest_key("amelia"))
+    assert run("rollback", "--to", "20260101T000000000Z-one").exit_code == 0
+    assert account.pages() == ONE
+
+
+def test_cloudfront_is_told(account: Account) -> None:
+    cloudfront = boto3.client("cloudfront", REGION)
+    origin = {"Id": "o", "DomainName": "x.example.com", "CustomOriginConfig": {"HTTPPort": 80, "HTTPSPort": 443}}
+    origin["CustomOriginConfig"]["OriginProtocolPolicy"] = "http-only"  # type: ignore[index]
+    config: Any = {
+        "CallerReference": "x",
+        "Origins": {"Quantity": 1, "Items": [origin]},
+        "DefaultCacheBehavior": {"TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all"},
+        "Comment": "",
+        "Enabled": True,
+    }
+    made = cloudfront.create_distribution(DistributionConfig=config)["Distribution"]["Id"]
+    entry = ENTRY.model_copy(update={"distribution_id": made})
+    name = f"{SITE_PARAMETER_PREFIX}amelia"
+    boto3.client("ssm", REGION).put_parameter(Name=name, Value=entry.to_json(), Type="String", Overwrite=True)
+    account.publish("20260101T000000000Z-one", ONE)
+    account.publish("20260101T000000001Z-two", TWO)
+    assert run("rollback").exit_code == 0
+    [invalidation] = cloudfront.list_invalidations(DistributionId=made)["InvalidationList"]["Items"]
+    found = cloudfront.get_invalidation(DistributionId=made, Id=invalidation["Id"])["Invalidation"]
+    assert found["InvalidationBatch"]["Paths"]["Items"] == ["/*"]
+    cloudfront.delete_distribution(Id=made, IfMatch=cloudfront.get_distribution(Id=made)["ETag"])
+    error = refusal("rollback")
+    assert "CloudFront may still serve" in error.message

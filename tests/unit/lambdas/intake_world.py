@@ -1,0 +1,92 @@
+"""A site, its queue and its tables in moto, with Step Functions of its own."""
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+
+from contracts.names import execution_name
+from contracts.records import SiteEntry
+from lambdas.intake.handler import followers
+from lambdas.intake.intake import Intake
+from lambdas.intake.store import Store
+from tests.unit.lambdas.aws_support import REGION, item, make_fifo, make_table
+
+
+class World:
+    """Everything intake touches, and what it told EventBridge."""
+
+    def __init__(self) -> None:
+        self.sessions = make_table("sessions", "sessionId")
+        self.commands = make_table("commands", "sessionId", "commandId")
+        self.sfn = boto3.client("stepfunctions", REGION)
+        machine = self.sfn.create_state_machine(
+            name="sitewright-amelia",
+            definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Wait", "Seconds": 60, "End": True}}}),
+            roleArn="arn:aws:iam::123456789012:role/x",
+        )["stateMachineArn"]
+        entry = SiteEntry(
+            client_id="amelia",
+            state_machine_arn=machine,
+            site_url="http://site",
+            bucket="edit.amelia.x",
+            artifacts_bucket="artifacts",
+            deployments_table="deployments",
+        )
+        self.ssm = boto3.client("ssm", REGION)
+        self.ssm.put_parameter(Name="/sitewright/sites/amelia", Value=entry.to_json(), Type="String")
+        self.sqs = boto3.client("sqs", REGION)
+        self.dead = make_fifo("dead")
+        self.machine = machine
+        self.told: list[dict[str, Any]] = []
+        self.intake = Intake(
+            store=Store(self.sessions, self.commands, sleep=lambda _: None),
+            sfn=self.sfn,
+            events=self,
+            ssm=self.ssm,
+            sqs=self.sqs,
+            dead_letter_url=self.dead,
+            now=lambda: 1_760_000_000_000,
+            log=lambda *_, **__: None,
+        )
+
+    def put_events(self, Entries: list[dict[str, str]]) -> dict[str, int]:
+        self.told += [json.loads(entry["Detail"]) for entry in Entries]
+        return {"FailedEntryCount": 0}
+
+    def take(self, body: Any, later: list[str] | None = None) -> None:
+        text = body if isinstance(body, str) else json.dumps(body)
+        self.intake.handle(text, message_id="m-1", group="g", later=later or [])
+
+    def batch(self, *names: str) -> None:
+        bodies = [json.dumps(command(name)) for name in names]
+        for body, later in zip(bodies, followers(bodies), strict=True):
+            self.take(body, later)
+
+    def record(self, name: str) -> dict[str, Any]:
+        return item(self.commands, sessionId="s", commandId=name)
+
+    def buried(self) -> list[dict[str, Any]]:
+        got = self.sqs.receive_message(QueueUrl=self.dead, MessageAttributeNames=["All"], MaxNumberOfMessages=10)
+        return list(got.get("Messages", []))
+
+    def status(self, command: str, session: str = "s") -> str:
+        arn = self.machine.replace(":stateMachine:", ":execution:") + ":" + execution_name(session, command)
+        try:
+            return str(self.sfn.describe_execution(executionArn=arn)["status"])
+        except self.sfn.exceptions.ExecutionDoesNotExist:
+            return "NONE"
+
+    def generation(self) -> int:
+        return int(str(self.sessions.get_item(Key={"sessionId": "s"})["Item"]["generation"]))
+
+
+@pytest.fixture(name="world")
+def world_fixture(aws: pytest.MonkeyPatch) -> World:
+    return World()
+
+
+def command(name: str, **changes: Any) -> dict[str, Any]:
+    base = {"sessionId": "s", "commandId": name, "clientId": "amelia", "chatThreadId": "t", "instruction": "x"}
+    return {**base, **changes}

@@ -1,0 +1,119 @@
+"""A command to be answered: tables in moto, a queue and executions that the test scripts."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+
+from contracts.names import execution_name
+from contracts.records import CommandRecord, SessionRecord
+from contracts.steps import AgentResult, BuildResult, PushResult, SyncResult
+from lambdas.respond.responder import Responder
+from tests.unit.lambdas.aws_support import MACHINE, NOW, REGION, item, make_fifo, make_table
+
+ACCEPTED = NOW - 200_000
+PARTS: dict[str, Any] = {
+    "agent": AgentResult(summary="Did it.", files_changed=["a"], files_changed_count=1, cost_usd=0.1),
+    "build": BuildResult(commit="abc", build_success=True, deploy_success=True, deployment_id="d"),
+    "sync": SyncResult(deployment_id="d", files=1, bytes=1),
+    "push": PushResult(commit="abc", branch="thread-t", pushed=True),
+}
+
+
+class Crash(Exception):
+    """The function dies here."""
+
+
+class World:
+    """Everything respond touches, with a clock that moves only when it sleeps."""
+
+    def __init__(self) -> None:
+        self.sessions = make_table("sessions", "sessionId")
+        self.commands = make_table("commands", "sessionId", "commandId", open_index=True)
+        self.queue = make_fifo("response")
+        self.sqs = boto3.client("sqs", REGION)
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.time = NOW
+        self.logged: list[str] = []
+        self.sent: list[tuple[str, str]] = []
+        self.on_sleep: list[Any] = []
+        self.responder = Responder(
+            sessions=self.sessions,
+            commands=self.commands,
+            sqs=self,
+            sfn=self,
+            queue_url=self.queue,
+            now=lambda: self.time,
+            log=lambda message, **_: self.logged.append(message),
+            sleep=self.sleep,
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.time += int(seconds * 1000)
+        if self.on_sleep:
+            self.on_sleep.pop(0)()
+
+    def send_message(self, **message: Any) -> Any:
+        self.sent.append((message["MessageDeduplicationId"], message["MessageBody"]))
+        return self.sqs.send_message(**message)
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
+        found = self.runs.get(executionArn)
+        if found is None:
+            raise boto3.client("stepfunctions", REGION).exceptions.ExecutionDoesNotExist(
+                {"Error": {"Code": "ExecutionDoesNotExist", "Message": ""}}, "DescribeExecution"
+            )
+        return found
+
+    def put(self, name: str = "c1", **parts: Any) -> CommandRecord:
+        base: dict[str, Any] = {
+            "session_id": "s",
+            "command_id": name,
+            "generation": 1,
+            "accepted_at": ACCEPTED,
+            "site_url": "http://site",
+            "execution_arn": arn(name),
+            "open": "open",
+        }
+        record = CommandRecord.model_validate({**base, **parts})
+        self.commands.put_item(Item=record.to_item())
+        return record
+
+    def session(self, **parts: Any) -> None:
+        record = SessionRecord.model_validate(
+            {"session_id": "s", "client_id": "amelia", "chat_thread_id": "t", "generation": 1, **parts}
+        )
+        self.sessions.put_item(Item=record.to_item())
+
+    def ended(self, name: str, status: str, **more: Any) -> None:
+        self.runs[arn(name)] = {"status": status, "stopDate": datetime.fromtimestamp(ACCEPTED / 1000, UTC), **more}
+
+    def run_ended(self, status: str, error: str | None = None, cause: str | None = None, name: str = "c1") -> None:
+        self.responder.run_ended("s", name, status, error, cause)
+
+    def record(self, name: str = "c1") -> dict[str, Any]:
+        return item(self.commands, sessionId="s", commandId=name)
+
+    def responses(self) -> list[dict[str, Any]]:
+        """What the client has got since the last look."""
+        found: list[dict[str, Any]] = []
+        while messages := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", []):
+            for message in messages:
+                found.append(json.loads(message["Body"]))
+                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def the_response(self) -> dict[str, Any]:
+        (response,) = self.responses()
+        return response
+
+
+def arn(name: str) -> str:
+    return f"{MACHINE.replace(':stateMachine:', ':execution:')}:{execution_name('s', name)}"
+
+
+@pytest.fixture(name="world")
+def world_fixture(aws: pytest.MonkeyPatch) -> World:
+    return World()

@@ -1,0 +1,97 @@
+"""What calls respond: status changes of executions, rejected commands, the schedule."""
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+
+from contracts.errors import ErrorCode, ErrorInfo
+from contracts.events import CommandNotStarted
+from contracts.messages import ResponseStatus
+from contracts.names import EVENT_SOURCE, NOT_STARTED
+from contracts.steps import ExecutionInput
+from lambdas.respond import handler as entry
+from tests.unit.lambdas.aws_support import MACHINE, REGION
+from tests.unit.lambdas.respond_world import (
+    PARTS,
+    World,
+    arn,
+    world_fixture,  # noqa: F401 - a fixture
+)
+
+
+@pytest.fixture
+def call(world: World, aws: pytest.MonkeyPatch) -> Any:
+    settings = {"RESPONSE_QUEUE_URL": world.queue, "SESSIONS_TABLE": "sessions", "COMMANDS_TABLE": "commands"}
+    for name, value in settings.items():
+        aws.setenv(name, value)
+    return lambda event: entry.handler(event, None)  # type: ignore[arg-type]
+
+
+def status_change(status: str, **detail: Any) -> dict[str, Any]:
+    """As in the EventBridge event reference, "Step Functions Execution Status Change"."""
+    request = ExecutionInput(
+        session_id="s", command_id="c1", client_id="amelia", chat_thread_id="t", generation=1
+    ).to_json()
+    base = {"executionArn": arn("c1"), "stateMachineArn": MACHINE, "status": status, "input": request}
+    return {
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {**base, **detail},
+    }
+
+
+def test_the_handler_answers_a_status_change_once(world: World, call: Any) -> None:
+    world.put(**PARTS)
+    call(status_change("SUCCEEDED"))
+    call(status_change("SUCCEEDED"))
+    assert world.the_response()["status"] == "succeeded"
+
+
+def test_the_handler_takes_the_error_from_the_event(world: World, call: Any) -> None:
+    world.put()
+    call(status_change("FAILED", error="Workspace.Busy", cause="held"))
+    assert world.the_response()["error"]["code"] == "workspace_busy"
+
+
+def test_the_handler_asks_for_what_the_event_leaves_out(world: World, call: Any) -> None:
+    sfn = boto3.client("stepfunctions", REGION)
+    machine = sfn.create_state_machine(
+        name="sitewright-amelia",
+        definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}),
+        roleArn="arn:aws:iam::123456789012:role/x",
+    )["stateMachineArn"]
+    run = sfn.start_execution(stateMachineArn=machine, name="r", input="{}")["executionArn"]
+    sfn.stop_execution(executionArn=run, error="Superseded", cause="newer")
+    world.put(superseded_by="c2")
+    world.session(generation=2)
+    call(status_change("ABORTED", executionArn=run))
+    response = world.the_response()
+    assert (response["status"], response["supersededBy"], response["error"]) == ("interrupted", "c2", None)
+
+
+@pytest.mark.parametrize("given", [None, "", "{}", "[1]", "no json"])
+def test_the_handler_leaves_a_run_started_by_hand_alone(world: World, call: Any, given: str | None) -> None:
+    assert call(status_change("SUCCEEDED", input=given)) == {}
+    assert world.responses() == []
+
+
+def test_the_handler_answers_a_rejected_command_once(world: World, call: Any) -> None:
+    info = ErrorInfo.of(ErrorCode.UNKNOWN_CLIENT, "there is no site 'x'")
+    world.put(rejection=info, execution_arn=None, generation=0)
+    event = CommandNotStarted(session_id="s", command_id="c1", status=ResponseStatus.REJECTED, error=info)
+    for _ in range(2):
+        call({"source": EVENT_SOURCE, "detail-type": NOT_STARTED, "detail": json.loads(event.to_json())})
+    response = world.the_response()
+    assert (response["status"], response["error"]["code"], response["durationMs"]) == (
+        "rejected",
+        "unknown_client",
+        None,
+    )
+
+
+def test_the_handler_sweeps_on_its_schedule(world: World, call: Any) -> None:
+    world.put(rejection=ErrorInfo.of(ErrorCode.UNKNOWN_CLIENT, "no"), execution_arn=None, generation=0)
+    assert call({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}) == {"answered": 1}
+    assert world.the_response()["status"] == "rejected"

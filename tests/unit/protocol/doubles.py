@@ -1,0 +1,122 @@
+"""What a workspace of the simulated world has in place of threads, git and S3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import EndpointConnectionError
+from workspace.errors import Fenced, StepStopped
+from workspace.fence import ClaimFence
+from workspace.pulse import Heartbeat
+from workspace.session import SessionStore
+
+if TYPE_CHECKING:
+    from tests.unit.protocol.workspace import Workspace
+
+
+class Killed(BaseException):
+    """The process is gone, in the middle of a call."""
+
+
+def quiet(*_: Any, **__: Any) -> None:
+    pass
+
+
+class Lost(EndpointConnectionError):
+    """The call arrived, its answer did not."""
+
+    def __init__(self) -> None:
+        super().__init__(endpoint_url="http://dynamodb")
+
+
+class Log:
+    """The workspace's log, silent."""
+
+    progress = staticmethod(quiet)
+    hide = staticmethod(quiet)
+
+    def __call__(self, *_: Any, **__: Any) -> None:
+        pass
+
+
+class BeatByHand(Heartbeat):
+    """A heartbeat whose thread is the world's."""
+
+    owner: Workspace
+
+    def start(self) -> None:
+        self.owner.beats.append(self)
+
+
+@dataclass
+class Push:
+    """BackgroundPush without a thread: a WIP commit that is pushed when the world says so."""
+
+    workspace: Workspace
+    waiting: list[tuple[ClaimFence, Callable[[bool], None]]] = field(default_factory=list)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.waiting)
+
+    def start(self, _commit: str, fence: ClaimFence, ended: Callable[[bool], None] = lambda _: None) -> None:
+        self.waiting.append((fence.for_saving(), ended))
+
+    def join(self, timeout: float | None = None) -> None:
+        while self.waiting:
+            self.finish()
+
+    def cancel(self) -> None:
+        while self.waiting:
+            _, ended = self.waiting.pop(0)
+            ended(False)
+
+    def finish(self) -> None:
+        fence, ended = self.waiting.pop(0)
+        try:
+            fence.verify()
+            fence.check_stop()
+        except (Fenced, StepStopped, EndpointConnectionError):
+            ended(False)
+            return
+        self.workspace.wrote("wip push", saving=True)
+        ended(True)
+
+
+@dataclass
+class Checkpointer:
+    workspace: Workspace
+    store: SessionStore
+
+    def write(self, fence: ClaimFence, *, settled: bool = False) -> bool:
+        fence.verify()
+        self.workspace.saving = fence.saving
+        self.store.point_to(f"checkpoint-{self.workspace.world.number()}", None)
+        return True
+
+
+@dataclass
+class Checkout:
+    """One that always has something to commit."""
+
+    workspace: Workspace
+
+    def commit_all(self, _message: str) -> str:
+        return f"wip-{self.workspace.world.number()}"
+
+    def head(self) -> str:
+        return "head"
+
+    def tracking(self) -> None:
+        return None
+
+    def commits_touch(self, *_: Any) -> list[str]:
+        return ["index.html"]
+
+
+@dataclass
+class Desk:
+    push: Push
+    checkpointer: Checkpointer

@@ -1,0 +1,240 @@
+"""A workspace of the simulated world, moved step by step: the runner's own parts, and by hand what is a step's work or a thread's."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import EndpointConnectionError
+from workspace.context import StepContext
+from workspace.errors import Fenced, StepFailed, StepStopped, WorkspaceBusy
+from workspace.inbox import Inbox
+from workspace.pulse import Pulse
+from workspace.report import Reporter
+from workspace.runner import BUSY_SECONDS, Runner
+from workspace.save import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, End
+from workspace.session import SessionStore
+from workspace.stop import Signals, Stop
+from workspace.turn import Turn
+from workspace.waiting import Attempt, Claiming, Left, Taken, Waiting
+
+from contracts.errors import ErrorCode, ErrorInfo, SfnError
+from contracts.records import SessionRecord
+from contracts.steps import AgentResult, BuildResult, PushResult, StepName, step_request_from_env
+from tests.unit.protocol.doubles import BeatByHand, Checkout, Checkpointer, Desk, Log, Push, quiet
+
+if TYPE_CHECKING:
+    from tests.unit.protocol.world import World
+
+IDLE_SECONDS = 20.0
+
+
+@dataclass
+class Workspace:
+    """A container. `phase`: starting, claiming, preparing, working, idle, gone."""
+
+    world: World
+    id: str
+    environment: dict[str, str]
+    phase: str = "starting"
+    frozen: bool = False
+    beats: list[BeatByHand] = field(default_factory=list)
+    saving: bool = False
+
+    def __post_init__(self) -> None:
+        world = self.world
+        self.request = step_request_from_env(self.environment)
+        self.clients: Any = SimpleNamespace(dynamodb=world.client, stepfunctions=world.sfn)
+        self.signals, self.log = Signals(), Log()
+        stop = self.signals.follow(Stop())
+        self.runner = Runner(
+            SimpleNamespace(idle_seconds=IDLE_SECONDS),  # type: ignore[arg-type]
+            self.request,
+            self.clients,
+            self.log,  # type: ignore[arg-type]
+            stop,
+            self.id,
+            signals=self.signals,
+        )
+        self.store = SessionStore(
+            self.clients, "sessions", "commands", self.request, self.id, now=lambda: world.now, sleep=quiet
+        )
+        self.reporter = Reporter(self.clients, self.request.task_token, quiet, sleep=quiet)
+        self.seen: SessionRecord | None = None
+        self.beat = self._heartbeat(self.clients, self.request.task_token, stop, quiet)
+        self.inbox = Inbox(self.clients, quiet, heartbeat=self._heartbeat)
+
+    def _heartbeat(self, *args: Any, **_: Any) -> BeatByHand:
+        made = BeatByHand(*args)
+        made.owner = self
+        return made
+
+    # What happens in it, one decision each
+
+    def go(self) -> None:
+        """The next thing this workspace does by itself."""
+        {"starting": self.start, "claiming": self.claim, "preparing": self.prepare, "working": self.work}.get(
+            self.phase, self.look
+        )()
+
+    def tick(self) -> None:
+        """The threads: claim and heartbeats."""
+        if self.phase in {"preparing", "working", "idle"} and not self.pulse_ended:
+            self.pulse_ended = not self.pulse.beat()
+        for beat in list(self.beats):
+            if beat._ended.is_set() or not beat.beat():
+                self.beats.remove(beat)
+
+    def start(self) -> None:
+        self.beat.beat()
+        self.beat.start()
+        self.claiming = Claiming(self.store, hands_over=True, open=self.beat.beat)
+        self.busy_until = self.world.now + BUSY_SECONDS
+        self.phase = "claiming"
+
+    def claim(self) -> None:
+        """As Runner.run and Runner._claim."""
+        try:
+            self.runner.stop.check()
+            attempt, session = self.claiming.attempt()
+            if attempt is Attempt.BUSY and self.world.now > self.busy_until:
+                raise WorkspaceBusy("busy")
+        except StepStopped as stopped:
+            self.exit(self.runner._stopped_unclaimed(stopped.reason, self.store, self.reporter))
+        except WorkspaceBusy as error:
+            self.runner._unclaim(self.store, self.reporter)
+            info = ErrorInfo.of(ErrorCode.WORKSPACE_BUSY, str(error))
+            self.exit(EXIT_DONE if self.reporter.failure(SfnError.BUSY, info) else EXIT_UNREPORTED)
+        else:
+            if attempt is Attempt.TAKEN_OVER:
+                self.exit(EXIT_DONE)
+            elif attempt is Attempt.OURS:
+                self.pulse = Pulse(self.store, self.runner.stop, quiet, clock=lambda: self.world.now, seen=self._see)
+                self.pulse_ended = False
+                push = Push(self)
+                self.desk = Desk(push, Checkpointer(self, self.store))
+                self._turn(self.store, self.reporter, session, self.runner.stop, None)
+
+    def _see(self, session: SessionRecord) -> None:
+        self.inbox.see(session)
+        self.seen = session
+
+    def _turn(
+        self, store: SessionStore, reporter: Reporter, session: SessionRecord, stop: Stop, desk: Desk | None
+    ) -> None:
+        settings: Any = self.runner.settings
+        self.turn = Turn(settings, self.clients, store, reporter, session, stop, self.log, 30.0, desk)  # type: ignore[arg-type]
+        self.phase = "preparing"
+
+    def prepare(self) -> None:
+        """As Turn._prepare, without the restoring."""
+        turn = self.turn
+        turn.desk = self.desk  # type: ignore[assignment]
+        self.desk.checkpointer.store = turn.store
+        turn.saver = replace(turn.saver, push=self.desk.push)  # type: ignore[arg-type]
+        try:
+            turn.stop.check()
+        except StepStopped as stopped:
+            self._ended(turn.ended(stopped))
+            return
+        nothing: Any = None
+        ctx = StepContext(
+            settings=nothing,
+            request=turn.store.request,
+            command=SimpleNamespace(agent=None),  # type: ignore[arg-type]
+            session=turn.session,
+            paths=nothing,
+            checkout=Checkout(self),  # type: ignore[arg-type]
+            children=nothing,
+            fence=turn.fence,
+            aws=nothing,
+            log=quiet,
+            progress=quiet,
+        )
+        turn.saver = replace(turn.saver, ctx=ctx, checkpointer=self.desk.checkpointer, base="base", stays=turn.stays)  # type: ignore[arg-type]
+        self.phase = "working"
+
+    def work(self) -> None:
+        """Comes to the end of the step, or to that of whatever stopped it."""
+        turn = self.turn
+        try:
+            turn.stop.check()
+            turn.fence.verify()
+            step = turn.store.request.step
+            result: Any = AgentResult(files_changed_count=1, files_changed=["index.html"])
+            if step is StepName.BUILD:
+                self.wrote("publish")
+                result = BuildResult(commit="c", build_success=True, deploy_success=True)
+            elif step is not StepName.AGENT:
+                self.desk.push.join()
+                turn.fence.verify()
+                self.wrote("push")
+                result = PushResult(commit="c", pushed=True)
+            end = turn.finish(result)
+        except Exception as error:
+            end = turn.ended(error)
+        self._ended(end)
+
+    def fail(self, *, bug: bool) -> None:
+        if self.phase == "working":
+            error = ZeroDivisionError() if bug else StepFailed(ErrorCode.AGENT_FAILED, "no")
+            self._ended(self.turn.ended(error))
+
+    def checkpoint(self) -> None:
+        if self.phase == "working":
+            with contextlib.suppress(Fenced, EndpointConnectionError):
+                self.desk.checkpointer.write(self.turn.fence)
+
+    def pushes(self) -> None:
+        if self.phase in {"preparing", "working", "idle"} and self.desk.push.busy:
+            self.desk.push.finish()
+
+    def _ended(self, end: End) -> None:
+        """As Runner._live."""
+        self.beat.stop(wait=False)
+        if not end.stays:
+            self.exit(end.code)
+            return
+        stop = self.signals.follow(Stop())
+        self.pulse.follow(self.turn.store, stop, quiet, idle=True)
+        self.waiting = Waiting(self.turn, end, self.inbox, stop, IDLE_SECONDS, clock=lambda: self.world.now)
+        self.phase = "idle"
+        self._wait(self.waiting.begin)
+
+    def look(self) -> None:
+        if self.phase == "idle":
+            session, self.seen = self.seen, None
+            self._wait(lambda: self.waiting.look(session, self.inbox._mail))
+
+    def _wait(self, what: Callable[[], Any]) -> None:
+        try:
+            found = what()
+        except (Fenced, StepStopped):
+            self.exit(EXIT_CLAIM_LOST)
+        except EndpointConnectionError:
+            self.exit(EXIT_UNREPORTED)
+        else:
+            if found is Left.LEFT:
+                self.exit(EXIT_DONE)
+            elif isinstance(found, Taken):
+                mail = found.mail
+                self.beat = mail.heartbeat  # type: ignore[assignment]
+                store = replace(self.turn.store, request=mail.request)
+                reporter = replace(self.reporter, token=mail.request.task_token)
+                self._turn(store, reporter, found.session, self.signals.follow(mail.stop), self.desk)
+                self.pulse.follow(store, mail.stop, quiet)
+
+    def terminate(self) -> None:
+        self.signals._note(15, None)
+
+    def exit(self, code: int) -> None:
+        if hasattr(self, "desk") and code != 137:
+            self.desk.push.cancel()
+        self.phase, self.beats = "gone", []
+        self.world.stopped(self, code)
+
+    def wrote(self, kind: str, *, saving: bool = False) -> None:
+        self.world.wrote(self, kind, self.turn.store.request.generation, saving=saving)
