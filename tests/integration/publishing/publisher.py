@@ -81,6 +81,11 @@ def work(order: Order, session: boto3.Session) -> Outcome:
         crew.THREADS = order.threads
     aws = Clients(session)
     s3 = aws.s3
+
+    def log(message: str, **values: Any) -> None:
+        with log_of(order).open("a") as file:
+            print(message, values, file=file)
+
     if order.target:
         return roll_back(
             s3,
@@ -88,15 +93,16 @@ def work(order: Order, session: boto3.Session) -> Outcome:
             artifacts=order.artifacts,
             client_id=order.client,
             target=read_deployment(s3, order.artifacts, order.client, order.target),
-            log=_log,
-            progress=_log,
+            log=log,
+            progress=log,
         )
-    site = Site(s3, order.bucket, order.artifacts, order.client, order.holder, Stoppable(), _log, _log, aws.puts)
+    site = Site(s3, order.bucket, order.artifacts, order.client, order.holder, Stoppable(), log, log, aws.puts)
     return Publish(site, scan(Path(order.dist)), order.commit).run()
 
 
-def _log(message: str, **values: Any) -> None:
-    print(message, values, file=sys.stderr)
+def log_of(order: Order) -> Path:
+    """What the product logged."""
+    return Path(f"{order.report}.log")
 
 
 def _child(order: Order, session: boto3.Session) -> NoReturn:

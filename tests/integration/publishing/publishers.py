@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from local.home import REPOSITORY_ROOT
-from tests.integration.publishing.publisher import Order, line_of
+from tests.integration.publishing.publisher import Order, line_of, log_of
 
 
 @dataclass
@@ -41,6 +41,12 @@ class Publisher:
     def said(self) -> str:
         """The deployment's id, or the error."""
         return Path(self.order.report).read_text()
+
+    @property
+    def waited(self) -> bool:
+        """Whether somebody else's publish was waited for."""
+        log = log_of(self.order)
+        return log.exists() and "Waiting for another publish" in log.read_text()
 
 
 class Publishers:

@@ -96,8 +96,8 @@ class World:
     def _through(self, begin: Callable[[], Publisher]) -> str:
         self.proxy.set_plan(lambda _: Fault.NONE)
         publisher = begin()
-        # Less than a lease: nobody has to wait for one here.
-        assert publisher.wait(30) == DONE, publisher.said
+        assert publisher.wait() == DONE, publisher.said
+        assert not publisher.waited, "nobody has the site here"
         self.proxy.settle()
         return publisher.said
 
@@ -148,7 +148,7 @@ class World:
         begun: Future[Publisher] = Future()
         self.proxy.set_plan(plan(lambda: act(begun.result())))
         begun.set_result(begin())
-        code = begun.result().wait(20)
+        code = begun.result().wait()
         self.proxy.settle()
         return code
 
