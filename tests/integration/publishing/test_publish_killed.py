@@ -32,6 +32,7 @@ def test_killed_at_a_request_again_and_again(world: World) -> None:
 
 
 @pytest.mark.sweep
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_every_request(world: World, seed: int) -> None:
     for number in range(1, ALL_REQUESTS):
