@@ -3,10 +3,12 @@
 import hashlib
 import random
 import signal
+from concurrent.futures import Future
 from pathlib import Path
 
 from tests.integration.publishing.proxy import Fault, Request
 from tests.integration.publishing.publisher import DONE
+from tests.integration.publishing.publishers import Publisher
 from tests.integration.publishing.trees import ODD, Tree
 from tests.integration.publishing.world import World
 
@@ -58,17 +60,18 @@ def large(folder: Path) -> tuple[Path, str]:
 def test_a_large_file_goes_in_parts_and_is_there_whole_or_not_at_all(world: World, tmp_path: Path) -> None:
     dist, digest = large(tmp_path / "large")
     parts = 0
+    begun: Future[Publisher] = Future()
 
     def die_at_the_third_part(request: Request) -> Fault:
         nonlocal parts
         parts += request.kind == "PUT" and request.path.endswith(".mp4")
         if parts == 3:
-            dying.kill()
+            begun.result().kill()
         return Fault.NONE
 
     world.proxy.set_plan(die_at_the_third_part)
-    dying = world.start_folder(dist)
-    assert dying.wait() == -signal.SIGKILL
+    begun.set_result(world.start_folder(dist))
+    assert begun.result().wait() == -signal.SIGKILL
     world.proxy.settle()
     assert world.live() == {}
 
