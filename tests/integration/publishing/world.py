@@ -89,15 +89,15 @@ class World:
         """Publishes a build without a fault; the deployment's id."""
         return self._through(lambda: self.start(made, holder, commit, **more))
 
-    def roll_back(self, deployment_id: str, **more: Any) -> str:
+    def roll_back(self, deployment_id: str, *, waits: bool = False, **more: Any) -> str:
         """Rolls back without a fault; the new deployment's id."""
-        return self._through(lambda: self.start_rollback(deployment_id, **more))
+        return self._through(lambda: self.start_rollback(deployment_id, **more), waits=waits)
 
-    def _through(self, begin: Callable[[], Publisher]) -> str:
+    def _through(self, begin: Callable[[], Publisher], *, waits: bool = False) -> str:
         self.proxy.set_plan(lambda _: Fault.NONE)
         publisher = begin()
         assert publisher.wait() == DONE, publisher.said
-        assert not publisher.waited, "nobody has the site here"
+        assert publisher.waited is waits, "whether somebody else has the site"
         self.proxy.settle()
         return publisher.said
 
