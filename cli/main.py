@@ -46,6 +46,8 @@ def up(
     """Starts the local stack, or adds a site to it."""
     began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated `up` stops what it started
+    if site_repo == "":
+        raise BadSetting("--site-repo is empty.", "Name a git repository, or leave the option out for the demo site.")
     info = start_stack(home_of(), client, site_repo, runtime, _say)
     err.print(f"Up after {time.monotonic() - began:.0f} s:", highlight=False)
     for site in info["sites"]:
@@ -54,9 +56,10 @@ def up(
 
 @app.command()
 def down() -> None:
-    """Stops the local stack; the git repositories stay."""
+    """Stops the local stack; the git repositories stay, and with them all that was pushed."""
     stopped = stop_stack(home_of(), _say)
-    err.print(f"Stopped {stopped} processes." if stopped else "Nothing was running.", highlight=False)
+    kept = "What was pushed stays; sessions, runs and edits that were not pushed yet are gone."
+    err.print(f"Stopped {stopped} processes. {kept}" if stopped else "Nothing was running.", highlight=False)
 
 
 @app.command()
@@ -94,7 +97,9 @@ def send(  # noqa: PLR0917 - typer passes by name
             print(f"  {name}")
         if answer["error"]:
             print(f"{answer['error']['code']}: {answer['error']['message']}\n{answer['error']['remedy']}")
-        print(f"{answer['siteUrl']}  commit {str(answer['commit'])[:10]}  {(answer['durationMs'] or 0) / 1000:.1f} s")
+        if answer["status"] != "rejected":  # of which there is no site, commit or time
+            commit = f"  commit {answer['commit'][:10]}" if answer["commit"] else ""
+            print(f"{answer['siteUrl']}{commit}  {(answer['durationMs'] or 0) / 1000:.1f} s")
     raise typer.Exit(0 if answer["success"] else 1)
 
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.messages import OpaqueId
 from contracts.names import execution_name
 from contracts.records import CommandRecord
 from local.aws import Aws
@@ -39,6 +42,14 @@ def thread_of(session: str) -> str:
     return f"of-{plain[:80]}-{hashlib.sha256(session.encode()).hexdigest()[:8]}"
 
 
+def _check_id(option: str, value: str | None) -> None:
+    try:
+        TypeAdapter(OpaqueId | None).validate_python(value)
+    except ValidationError as error:
+        remedy = "An id begins with a letter or digit and has 1 to 128 of letters, digits and _.:@+=-."
+        raise BadSetting(f"{option} {value!r} cannot be an id.", remedy) from error
+
+
 class Client:
     """A user of the stack that `stack.json` describes."""
 
@@ -57,8 +68,13 @@ class Client:
     def send(
         self, text: str, client_id: str, session: str | None, thread: str | None = None, command: str | None = None
     ) -> Sent:
-        """Puts a command on the input queue; ids that are left out are made up."""
+        """Puts a command on the input queue; ids that are left out are made up.
+
+        Raises BadSetting for an unknown site, and for ids without which no answer could come back.
+        """
         self.site(client_id)
+        for option, value in (("--session", session), ("--command-id", command)):
+            _check_id(option, value)
         session = session or f"session-{uuid.uuid4().hex[:8]}"
         sent = Sent(session, command or f"cmd-{uuid.uuid4().hex[:8]}", client_id, thread or thread_of(session))
         body = {

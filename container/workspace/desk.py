@@ -48,7 +48,7 @@ class Desk:
             folder.mkdir(parents=True, exist_ok=True)
         private_home = paths.tmp / "git-home"
         private_home.mkdir(exist_ok=True)
-        env = git_environment(private_home, inherited=settings.inherited)
+        env = git_environment(private_home, ceiling=paths.root, inherited=settings.inherited)
         transport = Transport(
             url=settings.repository,
             token=lambda: read_token(clients, settings.git_token_secret, log.hide),

@@ -88,8 +88,8 @@ def build_environment(
     return env | dict(extra or {})
 
 
-def git_environment(private_home: Path, *, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the runner's own git commands.
+def git_environment(private_home: Path, *, ceiling: Path, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the runner's own git commands. `ceiling` is the folder that holds the checkout.
 
     HOME is a folder that the agent's is not: git and curl read ~/.gitconfig and ~/.netrc. The configuration comes with
     each command and wins over what a child may have written into .git/config: hooks and fsmonitor would run programs of
@@ -99,6 +99,7 @@ def git_environment(private_home: Path, *, inherited: Mapping[str, str]) -> dict
     env |= {
         "HOME": str(private_home),
         "LC_ALL": "C",
+        **_within(ceiling),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_TERMINAL_PROMPT": "0",
@@ -140,10 +141,17 @@ def git_config(values: Mapping[str, str]) -> dict[str, str]:
     return env
 
 
+def _within(folder: Path) -> dict[str, str]:
+    # A checkout whose .git is gone would be taken for a part of whatever repository lies around it: on the local stack
+    # that is the user's own clone of this project, which then is committed to, and pushed to the client's remote.
+    return {"GIT_CEILING_DIRECTORIES": str(folder)}
+
+
 def _common(paths: Paths, inherited: Mapping[str, str]) -> dict[str, str]:
     # The identity is for commits the agent makes itself: without one, git refuses.
     return dict(inherited) | {
         "HOME": str(paths.home),
+        **_within(paths.root),
         "USER": "sitewright",
         "SHELL": "/bin/sh",
         "TERM": "dumb",

@@ -94,7 +94,9 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         timestamp=now,
         success=outcome.status is ResponseStatus.SUCCEEDED,
         status=outcome.status,
-        summary="\n\n".join(part for part in (_summary(command, outcome, error), *_notes(command, outcome)) if part),
+        summary="\n\n".join(
+            part for part in (_summary(command, outcome, error), *_notes(command, outcome, error)) if part
+        ),
         files_changed=files[:MAX_FILES_LISTED],
         files_changed_count=count,
         site_url=command.site_url,
@@ -176,9 +178,13 @@ def _repaired(repair: RepairResult | None, *, built: bool) -> list[str]:
     return [f"The build failed, and its repair {did}. {repair.summary}".strip()]
 
 
-def _notes(command: CommandRecord, outcome: Outcome) -> list[str]:
+def _notes(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) -> list[str]:
     """What is told whatever the outcome: a loss, and what the site's operator should see to."""
     if outcome.status is ResponseStatus.REJECTED:
         return []
     notes = [CHECKPOINT_LOST] if command.lost_checkpoint else []
+    push = command.push.error if command.push else None
+    if push is not None and push != error:
+        # The response has one error, and the build's came first: where the commits went wants to be known all the same.
+        notes.append(f"Note: {push.message} {push.remedy}")
     return notes + [f"Note: {note}" for note in (command.build.notes if command.build else [])]

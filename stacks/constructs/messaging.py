@@ -19,6 +19,9 @@ class Messaging(Construct):
             self,
             "Input",
             fifo=True,
+            # A commandId is unique in its session only: with the queue's own scope the second of two sessions with the
+            # same one would vanish (SQS API reference, CreateQueue, DeduplicationScope).
+            deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
             enforce_ssl=True,
             retention_period=Duration.days(4),
             # At least six times the function's timeout, so that Lambda can retry a batch that was throttled (Lambda

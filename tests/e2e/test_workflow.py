@@ -1,11 +1,13 @@
 """The complete workflow: message in, edit, commit, build, sync, push, answer out, and what each leaves behind."""
 
+import json
 import re
 import time
+import uuid
 
 import pytest
 
-from tests.e2e.driver import Site, Stack, until
+from tests.e2e.driver import Sent, Site, Stack, until
 
 HEADING = re.compile(r"<h[12][^>]*>(.*?)</h[12]>", re.DOTALL)
 
@@ -151,6 +153,20 @@ def test_exactly_one_answer_even_if_the_message_comes_twice(site: Site, stack: S
 
     assert len(stack.responses(sent.session_id, sent.command_id)) == 1
     assert len([s for s in site.subjects(f"thread-{sent.thread}") if "Only once" in s]) == 1
+
+
+def test_two_sessions_may_use_the_same_command_id(stack: Stack) -> None:
+    command = f"c-{uuid.uuid4().hex[:10]}"
+    for session in (f"s-{uuid.uuid4().hex[:10]}" for _ in range(2)):
+        body = {
+            "sessionId": session,
+            "commandId": command,
+            "clientId": "nobody",
+            "chatThreadId": "t",
+            "instruction": "x",
+        }
+        stack.send_raw(json.dumps(body), group=session, dedup=command)
+        assert stack.response(Sent(session, command, "t"))["status"] == "rejected"
 
 
 def test_messages_that_cannot_be_understood(site: Site, stack: Stack) -> None:

@@ -125,7 +125,9 @@ def test_a_refused_invalidation_is_told_unless_a_conflict_is_to_be_told() -> Non
     conflict = ErrorInfo.of(ErrorCode.PUSH_CONFLICT, "rescue/c")
     assert build_response(record(build=build, push=PushResult(error=conflict)), done, 5000).error == conflict
     failed = build.model_copy(update={"deploy_success": False})
-    assert build_response(record(build=failed, push=PushResult(error=conflict)), done, 5000).error == not_told
+    both = build_response(record(build=failed, push=PushResult(error=conflict)), done, 5000)
+    assert both.error == not_told
+    assert f"Note: {conflict.message} {conflict.remedy}" in both.summary, "where the commits went is told all the same"
 
 
 DONE = of_execution("SUCCEEDED", None, None, None)

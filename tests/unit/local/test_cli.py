@@ -37,6 +37,13 @@ def test_without_a_stack(tmp_path: Path, command: list[str]) -> None:
     assert done.stderr == "No local stack is running. Start it with `sitewright up`.\n"
 
 
+def test_a_repository_whose_variable_was_not_set_is_no_demo_site(tmp_path: Path) -> None:
+    done = sitewright("up", "--client", "bruno", "--site-repo", "", home=tmp_path / "home", check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("--site-repo is empty. ")
+    assert not (tmp_path / "home" / "stack.json").exists()
+
+
 def test_a_message_is_not_sent_into_a_half_dead_stack(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     half_up(home, "emulator", "git-host", "gateway")

@@ -27,7 +27,7 @@ REGION = "us-west-2"
 
 
 def git(cwd: Path, *argv: str) -> str:
-    env = git_environment(cwd, inherited={"PATH": os.environ["PATH"]})
+    env = git_environment(cwd, ceiling=cwd.parent, inherited={"PATH": os.environ["PATH"]})
     done = subprocess.run(["git", *argv], cwd=cwd, env=env, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
@@ -183,7 +183,7 @@ def serve_git(root: Path) -> Iterator[GitHost]:
 def make_checkout(root: Path, url: str, branch: str = "thread-t1", token: str = TOKEN) -> Checkout:
     home = root / "tmp" / "git-home"
     home.mkdir(parents=True, exist_ok=True)
-    env = git_environment(home, inherited=inherited(os.environ))
+    env = git_environment(home, ceiling=root, inherited=inherited(os.environ))
     transport = Transport(url, lambda: token, root / "site", root / "tmp" / "transport.git", env)
     return Checkout(root / "site", root / "tmp", branch, env, transport)
 

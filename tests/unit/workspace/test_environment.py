@@ -34,13 +34,15 @@ def test_no_child_gets_a_secret(tmp_path: Path) -> None:
     kept, paths = inherited(RUNNER), Paths(tmp_path)
     agent = agent_environment(paths, inherited=kept, api_key="sk-given", base_url="http://127.0.0.1:1")
     build = build_environment(paths, inherited=kept)
-    own = git_environment(tmp_path, inherited=kept)
+    own = git_environment(tmp_path, ceiling=tmp_path, inherited=kept)
     for env in (agent, build, own):
         assert not [name for name, value in env.items() if "SECRET" in value]
     assert agent["ANTHROPIC_API_KEY"] == "sk-given"
     assert "ANTHROPIC_API_KEY" not in build and "ANTHROPIC_API_KEY" not in own
     assert agent["HOME"] == build["HOME"] == str(tmp_path / "home")
     assert own["HOME"] != agent["HOME"]
+    for env in (agent, build, own):
+        assert env["GIT_CEILING_DIRECTORIES"] == str(tmp_path), "git takes the folder around for its repository"
     assert build["NODE_ENV"] == "production" and "NODE_ENV" not in agent
 
 

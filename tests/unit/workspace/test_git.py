@@ -1,5 +1,6 @@
 """The checkout: what counts as changed, commits, snapshots beside a running agent, rebases."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,27 @@ def test_start_branch_begins_at_the_default_branch(checkout: Checkout) -> None:
     assert checkout.current_branch() == "thread-t1"
     assert checkout.head() == git(checkout.site, "rev-parse", "origin/main")
     assert not checkout.is_dirty()
+
+
+def test_a_checkout_without_git_is_no_part_of_the_repository_around_it(checkout: Checkout, tmp_path: Path) -> None:
+    """The local stack's folders lie in the user's own clone of this project."""
+    git(tmp_path, "init", "-q", "-b", "outer")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "The user's own work")
+    before = git(tmp_path, "rev-parse", "HEAD")
+    shutil.rmtree(checkout.site / ".git")
+    for touches in (
+        checkout.head,
+        checkout.tree_snapshot,
+        checkout.return_to_branch,
+        lambda: checkout.commit_all("Edit"),
+        lambda: checkout.changed_files(before),
+    ):
+        with pytest.raises(GitError):
+            touches()
+    assert (git(tmp_path, "rev-parse", "HEAD"), git(tmp_path, "branch", "--format=%(refname)")) == (
+        before,
+        "refs/heads/outer",
+    )
 
 
 def test_start_branch_takes_the_remote_branch_if_there_is_one(checkout: Checkout, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from workspace.stop import Stop
 from contracts.errors import ErrorCode
 from contracts.names import modules_key
 from contracts.steps import AgentResult, BuildResult, PushResult, StepName, StepRequest
-from tests.unit.workspace.core_support import TOKEN, accept, read_command, read_session
+from tests.unit.workspace.core_support import TOKEN, accept, git, read_command, read_session
 from tests.unit.workspace.core_support import request as core_request
 from tests.unit.workspace.runner_support import World, commit_step, edit, in_background, new_world, slow_edit, wait_for
 
@@ -349,6 +349,7 @@ def test_a_checkout_the_agent_destroyed_is_restored_for_the_next_step(world: Wor
     world.use(agent=edit({"index.html": "1"}), build=commit_step())
     warm = Warm(world, idle=8)
     warm.first()
+    git(world.root.parent, "init", "-q")  # the local stack's folders lie in the user's own clone of this project
     shutil.rmtree(world.root / "site" / ".git")
     build = warm.offer(StepName.BUILD)
     assert warm.answer(build.task_token)[0] == "success"
