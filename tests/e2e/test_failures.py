@@ -260,7 +260,7 @@ def test_a_container_that_dies(site: Site, stack: Stack, step: str) -> None:
 
 
 def test_a_container_that_dies_while_it_publishes(site: Site, stack: Stack) -> None:
-    many = "mkdir -p public/pile && for i in $(seq 1 1000); do echo $i > public/pile/$i.txt; done"
+    many = "mkdir -p public/pile && for i in $(seq 1 2000); do echo $i > public/pile/$i.txt; done"
     sent = site.send(f"Run the command: `{many}`")
     until("the publish is under way", lambda: len([k for k in site.keys() if "pile" in k]) > 20, seconds=120, every=0.1)
 
@@ -276,7 +276,7 @@ def test_a_container_that_dies_while_it_publishes(site: Site, stack: Stack) -> N
     assert {key: entry.etag for key, entry in done.files.items()} == {
         key: etag.strip('"') for key, etag in site.keys().items()
     }
-    assert len([key for key in done.files if key.startswith("pile/")]) == 1000
+    assert len([key for key in done.files if key.startswith("pile/")]) == 2000
     assert len(stack.responses(sent.session_id, sent.command_id)) == 1
 
 
