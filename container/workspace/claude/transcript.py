@@ -44,6 +44,29 @@ def prepare_resume(home: Path, cwd: Path, conversation_id: str | None) -> str | 
     return conversation_id
 
 
+def damage(home: Path, cwd: Path, conversation_id: str) -> str | None:
+    """What is wrong with a transcript that `prepare_resume` prepared; None if it is whole.
+
+    Claude Code passes over what it cannot read and resumes what is left, without a word: each entry names the one before it
+    (`parentUuid`), so a line that is lost takes with it all that was said earlier. A last line without its end is
+    what a killed process leaves, and costs nothing else.
+    """
+    known: set[str] = set()
+    parents: set[str] = set()
+    with (transcripts_folder(home) / slug(cwd) / f"{conversation_id}.jsonl").open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                if line.endswith(b"\n"):
+                    return f"line {number} of its transcript cannot be read"
+                continue
+            if isinstance(entry, dict):
+                known |= {str(entry["uuid"])} if entry.get("uuid") else set()
+                parents |= {str(entry["parentUuid"])} if entry.get("parentUuid") else set()
+    return None if parents <= known else "a part of its transcript is missing"
+
+
 def cost_so_far(home: Path, cwd: Path, conversation_id: str | None) -> float:
     """US dollars that Claude Code has booked for a conversation that `prepare_resume` prepared; 0.0 for a new one.
 

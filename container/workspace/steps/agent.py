@@ -13,7 +13,7 @@ from workspace.claude.instructions import instructions
 from workspace.claude.meter import Meter
 from workspace.claude.protocol import Event, Request, parse
 from workspace.claude.recall import recall
-from workspace.claude.transcript import cost_so_far, forget, prepare_resume
+from workspace.claude.transcript import cost_so_far, damage, forget, prepare_resume
 from workspace.context import ChildResult, StepContext
 from workspace.environment import agent_environment
 from workspace.errors import GitError, StepFailed, StepStopped
@@ -150,15 +150,19 @@ class Agent:
         """The driver's final event, of a fresh conversation if the old one cannot be resumed."""
         ctx = self.ctx
         self.key = self._model_key()
-        wanted = ctx.session.conversation_id
-        resume = prepare_resume(ctx.paths.home, ctx.paths.site, wanted)
-        if wanted and resume is None:
-            self._say_anew(wanted, "its transcript is gone")
-        event = self._drive(resume, lost=wanted if resume is None else None)
-        if resume is None or not cannot_resume(event):
-            return event
-        self._say_anew(resume, event.text)
-        event = self._drive(None, lost=resume)
+        home, site, wanted = ctx.paths.home, ctx.paths.site, ctx.session.conversation_id
+        resume = prepare_resume(home, site, wanted)
+        if resume is not None:
+            why = damage(home, site, resume)
+        else:
+            why = "its transcript is gone" if wanted else None
+        if why is None:
+            event = self._drive(resume, lost=None)
+            if resume is None or not cannot_resume(event):
+                return event
+            why = event.text
+        self._say_anew(wanted, why)
+        event = self._drive(None, lost=wanted)
         if failure(event) is not None and not event.spoke:
             # The fault was not the old conversation's: the next command shall try that again.
             forget(ctx.paths.home, ctx.paths.site, event.conversation_id)

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from workspace.archive import newest_conversation
 from workspace.children import ProcessChildren
 from workspace.claude.instructions import instructions
 from workspace.claude.protocol import Event
-from workspace.claude.transcript import prepare_resume, slug
+from workspace.claude.transcript import damage, prepare_resume, slug
 from workspace.context import StepContext
 from workspace.errors import StepFailed, StepStopped, StopReason
 from workspace.steps import agent
@@ -167,6 +167,36 @@ def test_a_conversation_that_is_gone_or_unreadable_starts_anew_and_says_so(tmp_p
         (folder / f"{lost.conversation_id}.jsonl").write_text("not a transcript\n")
         assert agent.run(with_session(w.ctx, lost)).summary == "Fresh." + agent.BEGUN_ANEW
         assert any("cannot be resumed" in line for line in w.progress)
+
+
+def first_lines_gone(transcript: bytes) -> bytes:
+    return b"".join(transcript.splitlines(keepends=True)[-6:])
+
+
+@pytest.mark.parametrize(
+    ("harm", "anew"),
+    [
+        (lambda whole: b'{"x": \xff garbage\n' + whole, True),
+        (lambda whole: whole.replace(b'"type":"assistant"', b'"type":"assi\n', 1), True),
+        (first_lines_gone, True),
+        (lambda whole: whole + b'{"type":"user","uuid', False),
+    ],
+    ids=["a line of garbage", "a line cut in two", "its beginning is missing", "the last line is half written"],
+)
+def test_what_claude_code_would_pass_over_is_told(tmp_path: Path, harm: Callable[[bytes], bytes], anew: bool) -> None:
+    with world(tmp_path, lambda *_: text("Said.")) as (w, model):
+        before = agent.run(with_session(w.ctx, agent.run(w.ctx)))
+        path = w.ctx.paths.home / ".claude" / "projects" / slug(w.ctx.paths.site) / f"{before.conversation_id}.jsonl"
+        assert damage(w.ctx.paths.home, w.ctx.paths.site, str(before.conversation_id)) is None
+        whole = path.read_bytes()
+        path.write_bytes(harm(whole))
+        assert path.read_bytes() != whole
+
+        after = agent.run(with_session(w.ctx, before))
+
+        assert after.summary == "Said." + (agent.BEGUN_ANEW if anew else "")
+        assert (after.conversation_id == before.conversation_id) is not anew
+        assert "Said." in json.dumps(model.requests[-1]), "neither resumed nor summed up"
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 400])
