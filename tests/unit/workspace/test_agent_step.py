@@ -199,15 +199,16 @@ def test_what_claude_code_would_pass_over_is_told(tmp_path: Path, harm: Callable
         assert "Said." in json.dumps(model.requests[-1]), "neither resumed nor summed up"
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 400])
-def test_a_refusal_is_model_rejected(tmp_path: Path, status: int) -> None:
-    with world(tmp_path, lambda *_: failure(status, "x_error", "no")) as (w, _):
-        assert failed(w) is ErrorCode.MODEL_REJECTED
-
-
 @pytest.fixture
 def few_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(agent._QUIET, "CLAUDE_CODE_MAX_RETRIES", "2")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 400])
+@pytest.mark.usefixtures("few_retries")
+def test_a_refusal_is_model_rejected(tmp_path: Path, status: int) -> None:
+    with world(tmp_path, lambda *_: failure(status, "x_error", "no")) as (w, _):
+        assert failed(w) is ErrorCode.MODEL_REJECTED
 
 
 @pytest.mark.parametrize(("status", "kind"), [(429, "rate_limit_error"), (529, "overloaded_error"), (500, "api_error")])

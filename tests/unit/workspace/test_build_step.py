@@ -14,6 +14,7 @@ from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from workspace.children import ProcessChildren
 from workspace.errors import StepStopped, StopReason
+from workspace.publish import books
 from workspace.session import SessionStore
 from workspace.steps import build
 from workspace.stop import Stop
@@ -321,7 +322,12 @@ def test_a_commit_that_is_live_is_not_built_again(made: Site) -> None:
 @pytest.mark.parametrize(
     "changes", [{"reconcile": True}, {"complete": False}, {"holder": "s2"}, {"commit": "0" * 40}, {"commit": None}]
 )
-def test_what_is_not_wholly_this_commit_is_built(made: Site, changes: dict[str, Any]) -> None:
+def test_what_is_not_wholly_this_commit_is_built(
+    made: Site, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A holder is waited for, for a whole lease.
+    for name, seconds in (("LEASE_SECONDS", 3.0), ("RENEW_SECONDS", 0.5), ("MARGIN_SECONDS", 0.1)):
+        monkeypatch.setattr(books, name, seconds)
     build.run(made.ctx)
     live(made, **changes)
     result = build.run(made.ctx)
