@@ -152,10 +152,8 @@ class Agent:
         self.key = self._model_key()
         home, site, wanted = ctx.paths.home, ctx.paths.site, ctx.session.conversation_id
         resume = prepare_resume(home, site, wanted)
-        if resume is not None:
-            why = damage(home, site, resume)
-        else:
-            why = "its transcript is gone" if wanted else None
+        gone = "its transcript is gone" if wanted else None
+        why = damage(home, site, resume) if resume else gone
         if why is None:
             event = self._drive(resume, lost=None)
             if resume is None or not cannot_resume(event):
