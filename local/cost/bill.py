@@ -42,6 +42,9 @@ class Counted:
     gb_seconds: float = 0.0
     refreshes: int = 0
     refresh_units: float = 0.0
+    looks: int = 0
+    """Of a workspace that waits, whether there is a reason to refresh."""
+    look_units: float = 0.0
 
 
 def count(lines: Iterable[Json], sizes: Mapping[str, int]) -> Counted:
@@ -55,6 +58,9 @@ def count(lines: Iterable[Json], sizes: Mapping[str, int]) -> Counted:
         elif line["detail"] == "refresh":
             found.refreshes += 1
             found.refresh_units += line["units"]
+        elif line["detail"] == "look":
+            found.looks += 1
+            found.look_units += line["units"]
         else:
             factor = sizes.get(repr(line["key"]), 1) if line["key"] else 1
             units[line["price"]][line["operation"]] += line["units"] * factor
@@ -82,14 +88,15 @@ def fargate_seconds(steps: Sequence[float], span: float, task: Task, *, kind: st
     return task.pause_seconds + span + task.model_seconds
 
 
-def bill(counted: Counted, prices: Mapping[str, Price], task: Task, *, kind: str, idle_refresh: Counted) -> list[Row]:
-    """The lines of a message's bill."""
+def bill(counted: Counted, prices: Mapping[str, Price], task: Task, *, kind: str, waiting: Counted) -> list[Row]:
+    """The lines of a message's bill. `waiting`: what a workspace counted in `span` seconds without a message."""
     seconds = fargate_seconds(counted.steps, counted.span, task, kind=kind)
     starts = {"first": 1, "following": 0, "steps": len(counted.steps)}[kind]
     idle = {"first": task.idle_seconds, "following": task.pause_seconds, "steps": 0.0}[kind]
     held = seconds - starts * task.start_seconds - idle
-    rate = idle_refresh.refreshes / idle_refresh.span
-    refreshes = held * rate * _each(counted) + idle * rate * _each(idle_refresh)
+    rate = waiting.refreshes / waiting.span
+    refreshes = held * rate * _each(counted) + idle * rate * _each(waiting)
+    looks = waiting.looks / waiting.span
 
     def row(price: str, units: float, note: str) -> Row:
         return Row(price, units, note, prices[price].of(units))
@@ -102,6 +109,7 @@ def bill(counted: Counted, prices: Mapping[str, Price], task: Task, *, kind: str
         row("lambda_gb_second", counted.gb_seconds, ""),
         row("lambda_request", counted.lambda_calls, ""),
         row("dynamodb_write", refreshes, f"refreshes of the claim, {rate:.1f} a second"),
+        row("dynamodb_read", idle * waiting.look_units / waiting.span, f"while it waits, {looks:.1f} looks a second"),
     ]
     for price, operations in counted.units.items():
         if prices[price].usd:

@@ -70,7 +70,7 @@ def _dynamodb(operation: str, request: Json, response: Json) -> list[Call]:
     items = response.get("Items") or ([response["Item"]] if response.get("Item") else [])
     factor = 1.0 if request.get("ConsistentRead") else 0.5
     units = max(1, math.ceil(sum(map(item_bytes, items)) / 4096)) * factor
-    return [Call("dynamodb", operation, "dynamodb_read", units, table_of(request))]
+    return [Call("dynamodb", operation, "dynamodb_read", units, _asked(operation, request))]
 
 
 def _write(verb: str, request: Json, response: Json | None = None) -> list[Call]:
@@ -93,6 +93,11 @@ def _what(request: Json) -> str:
     if request.get("UpdateExpression") == "SET aliveUntil = :until":
         return "refresh"
     return table_of(request)
+
+
+def _asked(operation: str, request: Json) -> str:
+    # Everything else reads consistently: only a workspace that waits is content with what is a moment old.
+    return "look" if operation == "GetItem" and not request.get("ConsistentRead") else table_of(request)
 
 
 def table_of(request: Json) -> str:

@@ -44,9 +44,9 @@ moves. With `idleSeconds: 0` each of the three steps starts a task.
 def tables(counts: Any, prices: Mapping[str, Price], task: Task) -> dict[str, list[Row]]:
     """The bills by title."""
     return {
-        "First message of a session": bill(counts.first, prices, task, kind="first", idle_refresh=counts.idle),
-        "Following message": bill(counts.following, prices, task, kind="following", idle_refresh=counts.idle),
-        "Any message with idleSeconds 0": bill(counts.steps, prices, task, kind="steps", idle_refresh=counts.idle),
+        "First message of a session": bill(counts.first, prices, task, kind="first", waiting=counts.idle),
+        "Following message": bill(counts.following, prices, task, kind="following", waiting=counts.idle),
+        "Any message with idleSeconds 0": bill(counts.steps, prices, task, kind="steps", waiting=counts.idle),
         "A month without a message, one site": month(counts.sweep, counts.alarms, prices),
     }
 

@@ -79,7 +79,8 @@ def test_a_transaction_costs_twice_and_the_index_of_open_commands_too() -> None:
 def test_a_strongly_consistent_read_costs_twice_the_other() -> None:
     item = {"Item": {"text": {"S": "x" * 5000}}}
     assert call("dynamodb", "GetItem", {"TableName": "t", "ConsistentRead": True}, item)[0].units == 2
-    assert call("dynamodb", "GetItem", {"TableName": "t"}, item)[0].units == 1
+    (look,) = call("dynamodb", "GetItem", {"TableName": "t"}, item)
+    assert (look.units, look.detail) == (1, "look")
     assert call("dynamodb", "Query", {"TableName": "t"}, {"Items": []})[0].units == 0.5
 
 
@@ -88,18 +89,21 @@ def test_a_task_token_is_as_long_as_on_aws() -> None:
     assert item_bytes({"a": {"L": [{"BOOL": True}]}, "n": {"N": "1234"}}) == 1 + 3 + 1 + 1 + 1 + 4
 
 
-def test_refreshes_are_kept_apart_and_lambdas_added_up() -> None:
+def test_refreshes_and_looks_are_kept_apart_and_lambdas_added_up() -> None:
     refresh = call(
         "dynamodb", "UpdateItem", {"TableName": "t", "Key": {}, "UpdateExpression": "SET aliveUntil = :until"}, {}
     )[0]
+    look = call("dynamodb", "GetItem", {"TableName": "t"}, {})[0]
     found = count(
         [
             {"kind": "call", **vars(refresh), "key": None},
+            {"kind": "call", **vars(look)},
             {"kind": "lambda", "seconds": 2.0, "gb": 0.25, "function": "f"},
         ],
         {},
     )
     assert (found.refreshes, found.refresh_units, found.units) == (1, 1, {})
+    assert (found.looks, found.look_units) == (1, 0.5)
     assert (found.lambda_calls, found.gb_seconds) == (1, 0.5)
 
 
@@ -113,14 +117,15 @@ def test_billed_seconds_by_kind_of_message() -> None:
 
 def test_a_bill_adds_up_from_the_one_price_list() -> None:
     listed = prices.load()
-    idle = Counted(span=10, refreshes=20, refresh_units=20)
+    idle = Counted(span=10, refreshes=20, refresh_units=20, looks=80, look_units=40)
     counted = Counted(steps=[1.0], span=1.0, transitions=8, refreshes=2, refresh_units=4)
-    rows = bill(counted, listed, Task(), kind="following", idle_refresh=idle)
+    rows = bill(counted, listed, Task(), kind="following", waiting=idle)
     usd = {row.price: row.usd for row in rows}
 
     assert usd["sfn_transition"] == pytest.approx(0.0002)
     assert usd["fargate_vcpu_second"] == pytest.approx(2 * 121 * 0.03238 / 3600)
     assert next(row.units for row in rows if row.price == "dynamodb_write") == pytest.approx(61 * 2 * 2 + 60 * 2 * 1)
+    assert next(row.units for row in rows if row.price == "dynamodb_read") == pytest.approx(60 * 4)
     assert total(rows) == pytest.approx(sum(row.usd for row in rows))
     assert total(month(Counted(), 3, listed)) > 1.1
 
