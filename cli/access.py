@@ -1,24 +1,29 @@
 """Where a site's deployments are: found through the site's registration, on the local stack and on AWS alike."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.names import SITE_PARAMETER_PREFIX
 from contracts.records import SiteEntry
 from contracts.site import DEFAULT_REGION
 from local.aws import Aws
+from local.environment import ACCESS_KEY, SECRET_KEY, network_environment
 from local.errors import LocalError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBServiceResource
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_ssm import SSMClient
+    from workspace.publish.site import Quick
 
 
 class NoSuchSite(LocalError):
@@ -40,12 +45,20 @@ class Access:
     """For a person."""
     cloudfront: Callable[[], Any] | None = None
     """Makes the client; the local stack has no such sites."""
+    quick: "Callable[[], Quick] | None" = None
+    """Makes what copies the many small objects of a rollback; None: `s3` does."""
 
     @classmethod
     def local(cls, info: dict[str, Any]) -> "Access":
         """The local stack, as `stack.json` describes it."""
         aws = Aws(info["endpoint_url"], info["region"])
-        return cls(aws.s3, aws.dynamodb, aws.ssm, "the local stack")
+
+        def quick() -> "Quick":
+            # The client in C knows no proxies but the environment's, and would ask one for loopback too.
+            os.environ.update(network_environment(os.environ))
+            return _quick(aws.s3, lambda: Credentials(ACCESS_KEY, SECRET_KEY))
+
+        return cls(aws.s3, aws.dynamodb, aws.ssm, "the local stack", quick=quick)
 
     @classmethod
     def aws(cls, region: str | None) -> "Access":
@@ -56,12 +69,14 @@ class Access:
             config = Config(
                 region_name=region, max_pool_connections=32, retries={"mode": "standard", "total_max_attempts": 5}
             )
+            s3 = session.client("s3", config=config)
             return cls(
-                session.client("s3", config=config),
+                s3,
                 session.resource("dynamodb", config=config),
                 session.client("ssm", config=config),
                 region,
                 lambda: session.client("cloudfront", config=config),
+                lambda: _quick(s3, session.get_credentials, _ca_bundle()),
             )
 
     def site(self, client_id: str) -> SiteEntry:
@@ -74,6 +89,18 @@ class Access:
                 "Correct --client, or say where it is: without --aws the local stack, with --aws the --region.",
             ) from error
         return SiteEntry.model_validate_json(found["Parameter"]["Value"])
+
+
+def _quick(s3: "S3Client", credentials: Callable[[], Credentials | None], ca_bundle: str | None = None) -> "Quick":
+    from workspace.publish.crt import CrtClient  # noqa: PLC0415 - loading it takes 50 ms, which only a rollback needs
+
+    return CrtClient(s3.meta.endpoint_url, s3.meta.region_name, credentials, ca_bundle)
+
+
+def _ca_bundle() -> str | None:
+    """The certificates that botocore trusts instead of its own: AWS_CA_BUNDLE, the profile's `ca_bundle`, REQUESTS_CA_BUNDLE."""
+    found: str | None = botocore.session.get_session().get_config_variable("ca_bundle")
+    return found or os.environ.get("REQUESTS_CA_BUNDLE")
 
 
 @contextlib.contextmanager

@@ -104,6 +104,7 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
             target=manifest,
             log=_quiet,
             progress=say,
+            quick=access.quick and access.quick(),
         )
     except rollback.RollbackRefused as error:
         raise CannotRollBack(

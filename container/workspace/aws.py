@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_stepfunctions import SFNClient
 
-    from workspace.publish.site import Puts
+    from workspace.publish.site import Quick
 
 _CONTROL = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
 """For calls the claim's life depends on: two attempts end before CLAIM_SECONDS, and the caller repeats them itself."""
@@ -44,7 +44,7 @@ class Clients:
         self._session = session
         self._made: dict[str, Any] = {}
         self._secrets: dict[str, str] = {}
-        self._puts: Puts | None = None
+        self._quick: Quick | None = None
         self._lock = threading.Lock()
 
     @property
@@ -60,18 +60,18 @@ class Clients:
         return client
 
     @property
-    def puts(self) -> Puts | None:
+    def quick(self) -> Quick | None:
         """For the many small files of a publish."""
         s3 = self.s3
         with self._lock:
-            if self._puts is None:
+            if self._quick is None:
                 # Loading the library takes 50 ms, and only a publish needs it.
-                from workspace.publish.crt import CrtPuts  # noqa: PLC0415
+                from workspace.publish.crt import CrtClient  # noqa: PLC0415
 
                 session: Any = self._session
                 bundle = os.environ.get("AWS_CA_BUNDLE")
-                self._puts = CrtPuts(s3.meta.endpoint_url, s3.meta.region_name, session.get_credentials, bundle)
-            return self._puts
+                self._quick = CrtClient(s3.meta.endpoint_url, s3.meta.region_name, session.get_credentials, bundle)
+            return self._quick
 
     @property
     def stepfunctions(self) -> SFNClient:

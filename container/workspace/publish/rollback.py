@@ -18,7 +18,7 @@ from workspace.publish.content import StoredFile
 from workspace.publish.execute import Outcome, Publish
 from workspace.publish.faults import AwsError, PublishError, code_of, patiently
 from workspace.publish.plan import Plan
-from workspace.publish.site import Open, Site
+from workspace.publish.site import Open, Quick, Site
 from workspace.publish.transfer import COPY_BYTES
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def roll_back(
     target: Manifest,
     log: Callable[..., None],
     progress: Callable[[str], None],
+    quick: Quick | None = None,
 ) -> Outcome:
     """Makes the site hold the files of `target` again. Waits for a publish that is under way.
 
@@ -71,13 +72,14 @@ def roll_back(
         target: the deployment's own manifest.
         log: as `StepContext.log`.
         progress: a line for a human.
+        quick: copies small objects; None: `s3` does.
 
     Raises RollbackRefused before anything of the site is changed; PublishError, after which the next publish or rollback
     compares the whole bucket.
     """
     # No session's id has a slash, and two rollbacks are two holders.
     holder = f"rollback/{token_hex(4)}"
-    site = Site(s3, bucket, artifacts, client_id, holder, Open(), log, progress)
+    site = Site(s3, bucket, artifacts, client_id, holder, Open(), log, progress, quick)
     key = deployment_key(client_id, target.deployment_id)
     if target.client_id != client_id:
         raise _refused(artifacts, key, f"The deployment {target.deployment_id} is one of {target.client_id}.")

@@ -12,14 +12,20 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from workspace.context import Fence, StepContext
-    from workspace.publish.content import LocalFile, Sent
+    from workspace.publish.content import LocalFile, Sent, StoredFile
 
 
-class Puts(Protocol):
-    """A way to put a file that is quicker than botocore's. `crt.CrtPuts` is one."""
+class Quick(Protocol):
+    """A way to put or copy a small object that is quicker than botocore's. `crt.CrtClient` is one.
+
+    One request, which is not repeated. Raises ClientError, BotoCoreError; `put` OSError too.
+    """
 
     def put(self, bucket: str, file: LocalFile) -> Sent:
-        """Sends a file in one request, which is not repeated. Raises ClientError, BotoCoreError, OSError."""
+        """Sends a file."""
+
+    def copy(self, bucket: str, file: StoredFile) -> Sent:
+        """Copies an older version of an object over its newest one."""
 
 
 class Open:
@@ -47,8 +53,8 @@ class Site:
     guard: Fence
     log: Callable[..., None] = field(repr=False)
     progress: Callable[[str], None] = field(repr=False)
-    puts: Puts | None = field(default=None, repr=False)
-    """For small files; None: by `s3` as well."""
+    quick: Quick | None = field(default=None, repr=False)
+    """For small objects; None: by `s3` as well."""
 
     @property
     def manifest_key(self) -> str:
@@ -67,5 +73,5 @@ class Site:
             guard=ctx.fence,
             log=ctx.log,
             progress=ctx.progress,
-            puts=ctx.aws.puts,
+            quick=ctx.aws.quick,
         )

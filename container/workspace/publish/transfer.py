@@ -10,10 +10,11 @@ from boto3.s3.transfer import TransferConfig
 
 from workspace.publish.content import LocalFile, Sent, SiteFile, StoredFile
 from workspace.publish.faults import AwsError, PublishError, patiently
-from workspace.publish.site import Site
+from workspace.publish.site import Quick, Site
 
 SMALL_BYTES = 2**20
-"""What may be held in memory, for each of THREADS. A larger file is streamed by botocore."""
+"""What may be held in memory, for each of THREADS. A larger file is streamed by botocore, and a larger copy may take S3
+longer than one request of the quick client may."""
 
 MULTIPART_BYTES = 32 * 2**20
 COPY_BYTES = 5 * 2**30
@@ -66,15 +67,20 @@ class Sender:
             self._mine.sending = False
 
     def _send(self, file: SiteFile) -> Sent:
+        if file.size <= SMALL_BYTES and self._site.quick is not None:
+            return self._send_small(file, self._site.quick)
         if isinstance(file, StoredFile):
             return self._copy(file)
         if file.size > MULTIPART_BYTES:
             with self._large:
                 return self._put_in_parts(file)
-        if file.size <= SMALL_BYTES and self._site.puts is not None:
-            self._before_send()
-            return self._site.puts.put(self._site.bucket, file)
         return self._put(file)
+
+    def _send_small(self, file: SiteFile, quick: Quick) -> Sent:
+        self._before_send()
+        if isinstance(file, StoredFile):
+            return quick.copy(self._site.bucket, file)
+        return quick.put(self._site.bucket, file)
 
     def _put(self, file: LocalFile) -> Sent:
         # S3 refuses the file if it is not the one that was planned with. Botocore would add such a sum anyway, but as a

@@ -95,8 +95,9 @@ def work(order: Order, session: boto3.Session) -> Outcome:
             target=read_deployment(s3, order.artifacts, order.client, order.target),
             log=log,
             progress=log,
+            quick=aws.quick,
         )
-    site = Site(s3, order.bucket, order.artifacts, order.client, order.holder, Stoppable(), log, log, aws.puts)
+    site = Site(s3, order.bucket, order.artifacts, order.client, order.holder, Stoppable(), log, log, aws.quick)
     return Publish(site, scan(Path(order.dist)), order.commit).run()
 
 

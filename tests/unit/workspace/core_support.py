@@ -232,7 +232,7 @@ class TestClients(Clients):
         return self.sfn
 
     @property
-    def puts(self) -> None:
+    def quick(self) -> None:
         """moto sees only what goes through botocore."""
 
 

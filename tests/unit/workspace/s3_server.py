@@ -12,6 +12,7 @@ from ssl import SSLContext
 from typing import Any
 
 ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>As the test &amp; its server say</Message></Error>"
+COPIED = "<?xml version='1.0'?>\n\n<CopyObjectResult><ETag>&quot;{}&quot;</ETag></CopyObjectResult>"
 
 
 @dataclass
@@ -27,7 +28,7 @@ class S3Server:
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     answer: Callable[[int, Request], tuple[int, str] | None] = lambda *_: None
-    """By the number of the request: status and code; status 0 breaks the connection off. None: it is stored."""
+    """By the number of the request: status and code; status 0 breaks the connection off. None: it is stored, or copied."""
     closing: bool = False
     """Each connection is closed after one answer."""
 
@@ -53,7 +54,10 @@ def _handler(s3: S3Server, lock: threading.Lock) -> type[BaseHTTPRequestHandler]
             answer = s3.answer(number, request)
             if answer is None and request.headers.get("x-amz-checksum-crc32") not in (None, _crc32(body)):
                 answer = 400, "BadDigest"
-            if answer is None:
+            if answer is None and "x-amz-copy-source" in request.headers:
+                etag = hashlib.md5(request.headers["x-amz-copy-source"].encode()).hexdigest()
+                self._say(200, COPIED.format(etag).encode(), {"x-amz-version-id": f"v{number}"})
+            elif answer is None:
                 etag = hashlib.md5(body).hexdigest()
                 self._say(200, b"", {"ETag": f'"{etag}"', "x-amz-version-id": f"v{number}"})
             elif answer[0]:
