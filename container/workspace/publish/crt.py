@@ -49,7 +49,7 @@ _WITHOUT_ANSWER = {"AWS_ERROR_S3_SLOW_DOWN": ("SlowDown", 503), "AWS_ERROR_S3_IN
 
 
 class CrtClient:
-    """Puts and copies, one request each, never repeated by itself. Safe to use from many threads.
+    """Puts, copies and heads, one request each, never repeated by itself. Safe to use from many threads.
 
     Proxies are those of the environment.
     """
@@ -95,7 +95,8 @@ class CrtClient:
         size = file.path.stat().st_size
         if size != file.size:
             raise OSError(f"{file.key} was changed while it was sent")
-        headers, _ = self._answer("PutObject", bucket, file.key, self._headers(file), send_filepath=file.location)
+        request = HttpRequest("PUT", self._path(bucket, file.key), self._headers(file))
+        headers, _ = self._answer("PutObject", file.key, request, send_filepath=file.location)
         return Sent(headers["etag"].strip('"'), headers.get("x-amz-version-id"))
 
     def copy(self, bucket: str, file: StoredFile) -> Sent:
@@ -106,23 +107,24 @@ class CrtClient:
         _frozen(self._credentials())
         # The ids of versions are URL safe (S3 User Guide, "Adding objects to versioning-enabled buckets").
         source = f"{bucket}/{quote(file.key)}?versionId={file.version_id or ''}"
-        wanted = HttpHeaders(
-            [
-                ("Host", self._host),
-                ("Content-Length", "0"),
-                ("x-amz-copy-source", source),
-                ("x-amz-metadata-directive", "COPY"),
-            ]
-        )
-        headers, body = self._answer("CopyObject", bucket, file.key, wanted)
+        more = [("Content-Length", "0"), ("x-amz-copy-source", source), ("x-amz-metadata-directive", "COPY")]
+        request = HttpRequest("PUT", self._path(bucket, file.key), HttpHeaders([("Host", self._host), *more]))
+        headers, body = self._answer("CopyObject", file.key, request)
         etag = _text(body, "ETag").strip('"')
         if not etag:
             raise _client_error("CopyObject", "InternalError", "S3 did not tell what became of the copy", 500)
         return Sent(etag, headers.get("x-amz-version-id"))
 
-    def _answer(
-        self, operation: str, bucket: str, key: str, wanted: HttpHeaders, **more: Any
-    ) -> tuple[dict[str, str], bytes]:
+    def head(self, bucket: str, file: StoredFile) -> None:
+        """Asks whether a version of an object is stored.
+
+        Raises ClientError (an answer without a body: its code is the status), BotoCoreError (no answer, no credentials).
+        """
+        _frozen(self._credentials())
+        path = f"{self._path(bucket, file.key)}?versionId={quote(file.version_id or '', safe='')}"
+        self._answer("HeadObject", file.key, HttpRequest("HEAD", path, HttpHeaders([("Host", self._host)])))
+
+    def _answer(self, operation: str, key: str, wanted: HttpRequest, **more: Any) -> tuple[dict[str, str], bytes]:
         """Headers, by their names in small letters, and body."""
         told: dict[str, str] = {}
         body = bytearray()
@@ -133,7 +135,7 @@ class CrtClient:
         request = self._client.make_request(
             type=S3RequestType.DEFAULT,
             operation_name=operation,
-            request=HttpRequest("PUT", self._path(bucket, key), wanted),
+            request=wanted,
             on_headers=on_headers,
             on_body=lambda chunk, **_: body.extend(chunk),
             **more,

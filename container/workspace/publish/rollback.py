@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from contracts.manifest import Manifest
 from contracts.names import deployment_key
-from workspace.publish import crew, listing
+from workspace.publish import crew
 from workspace.publish.content import StoredFile
 from workspace.publish.execute import Outcome, Publish
 from workspace.publish.faults import AwsError, PublishError, code_of, patiently
@@ -23,9 +23,6 @@ from workspace.publish.transfer import COPY_BYTES
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-FEW = 50
-"""Up to so many versions are asked for one by one; for more, the listing of all versions takes fewer requests."""
 
 _NAMED = 5
 _GONE = {"404", "NoSuchVersion", "NoSuchKey", "405", "MethodNotAllowed"}
@@ -64,15 +61,15 @@ def roll_back(
     """Makes the site hold the files of `target` again. Waits for a publish that is under way.
 
     Args:
-        s3: needs s3:GetObject, s3:GetObjectVersion, s3:PutObject, s3:DeleteObject on the site, s3:ListBucket and
-            s3:ListBucketVersions on its bucket, s3:GetObject and s3:PutObject on the manifests.
+        s3: needs s3:GetObject, s3:GetObjectVersion, s3:PutObject, s3:DeleteObject on the site, s3:ListBucket on its
+            bucket, s3:GetObject and s3:PutObject on the manifests.
         bucket: holds the site.
         artifacts: holds the manifests.
         client_id: whose site.
         target: the deployment's own manifest.
         log: as `StepContext.log`.
         progress: a line for a human.
-        quick: copies small objects; None: `s3` does.
+        quick: copies small objects, and looks whether they are there; None: `s3` does.
 
     Raises RollbackRefused before anything of the site is changed; PublishError, after which the next publish or rollback
     compares the whole bucket.
@@ -114,9 +111,7 @@ def _examine(site: Site, plan: Plan, alive: Callable[[], None]) -> None:
 
 
 def _gone(site: Site, copies: Sequence[StoredFile], alive: Callable[[], None]) -> list[str]:
-    if len(copies) > FEW:
-        there = listing.versions(site, alive)
-        return [file.key for file in copies if (file.key, file.version_id) not in there]
+    # One by one and many at a time: the list of all versions grows with every deployment, and comes page after page.
     gone: list[StoredFile] = []
 
     def look(file: StoredFile) -> None:
@@ -128,8 +123,11 @@ def _gone(site: Site, copies: Sequence[StoredFile], alive: Callable[[], None]) -
 
 
 def _is_there(site: Site, file: StoredFile) -> bool:
-    def head() -> Any:
-        return site.s3.head_object(Bucket=site.bucket, Key=file.key, VersionId=file.version_id or "")
+    def head() -> None:
+        if site.quick is not None:
+            site.quick.head(site.bucket, file)
+        else:
+            site.s3.head_object(Bucket=site.bucket, Key=file.key, VersionId=file.version_id or "")
 
     try:
         patiently(head, site.guard.check_stop)

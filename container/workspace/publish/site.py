@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Quick(Protocol):
-    """A way to put or copy a small object that is quicker than botocore's. `crt.CrtClient` is one.
+    """A way to put, copy or look for a small object that is quicker than botocore's. `crt.CrtClient` is one.
 
     One request, which is not repeated. Raises ClientError, BotoCoreError; `put` OSError too.
     """
@@ -26,6 +26,9 @@ class Quick(Protocol):
 
     def copy(self, bucket: str, file: StoredFile) -> Sent:
         """Copies an older version of an object over its newest one."""
+
+    def head(self, bucket: str, file: StoredFile) -> None:
+        """Asks for a version: no error, it is there."""
 
 
 class Open:

@@ -176,23 +176,6 @@ class ModelS3:
 
         return self._request("list", "", work)
 
-    def list_object_versions(self, Bucket: str, KeyMarker: str = "", VersionIdMarker: str = "0") -> Any:
-        def work() -> Any:
-            found = [
-                {"Key": key, "VersionId": version.id}
-                for (bucket, key), versions in self.store.objects.items()
-                for version in versions
-                if bucket == Bucket and version.body is not None
-            ]
-            # The model's own ids of versions are in no order: its marker counts.
-            start = int(VersionIdMarker)
-            more = start + self.store.page
-            page, truncated = found[start:more], more < len(found)
-            following = {"NextKeyMarker": page[-1]["Key"], "NextVersionIdMarker": str(more)} if truncated else {}
-            return {"Versions": page, "IsTruncated": truncated, **following}
-
-        return self._request("versions", "", work)
-
     def delete_objects(self, Bucket: str, Delete: Any) -> Any:
         def work() -> Any:
             for item in Delete["Objects"]:

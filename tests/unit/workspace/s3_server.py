@@ -45,13 +45,18 @@ def _handler(s3: S3Server, lock: threading.Lock) -> type[BaseHTTPRequestHandler]
             with lock:
                 s3.connections += 1
 
+        def do_HEAD(self) -> None:
+            _, _, answer = self._asked(b"")
+            if answer is None:
+                self._say(200, b"", {})
+            elif answer[0]:
+                self._say(answer[0], b"", {"Content-Type": "application/xml"})
+            else:
+                self.close_connection = True
+
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            request = Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
-            with lock:
-                s3.requests.append(request)
-                number = len(s3.requests)
-            answer = s3.answer(number, request)
+            request, number, answer = self._asked(body)
             if answer is None and request.headers.get("x-amz-checksum-crc32") not in (None, _crc32(body)):
                 answer = 400, "BadDigest"
             if answer is None and "x-amz-copy-source" in request.headers:
@@ -64,6 +69,13 @@ def _handler(s3: S3Server, lock: threading.Lock) -> type[BaseHTTPRequestHandler]
                 self._say(answer[0], ERROR.format(answer[1]).encode(), {"Content-Type": "application/xml"})
             else:
                 self.close_connection = True
+
+        def _asked(self, body: bytes) -> tuple[Request, int, tuple[int, str] | None]:
+            request = Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+            with lock:
+                s3.requests.append(request)
+                number = len(s3.requests)
+            return request, number, s3.answer(number, request)
 
         def _say(self, status: int, body: bytes, headers: dict[str, str]) -> None:
             self.send_response(status)

@@ -73,9 +73,13 @@ class Stopping:
             raise StepStopped(StopReason.INTERRUPT)
 
 
-def sender(s3: S3Server, check: Any) -> Sender:
+def boto3_client(s3: S3Server) -> Any:
     key = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "secret"}
-    boto = boto3.client("s3", region_name="us-west-2", endpoint_url=s3.url, **key)  # type: ignore[call-overload]
+    return boto3.client("s3", region_name="us-west-2", endpoint_url=s3.url, **key)  # type: ignore[call-overload]
+
+
+def sender(s3: S3Server, check: Any) -> Sender:
+    boto = boto3_client(s3)
     return Sender(
         Site(boto, BUCKET, "artifacts", "amelia", "s1", Open(), lambda *_: None, lambda _: None, quick(s3)), check
     )
