@@ -11,6 +11,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
+from workspace.publish.crew import THREADS
 
 from contracts.names import SITE_PARAMETER_PREFIX
 from contracts.records import SiteEntry
@@ -67,7 +68,7 @@ class Access:
             session = boto3.Session()
             region = region or session.region_name or DEFAULT_REGION
             config = Config(
-                region_name=region, max_pool_connections=32, retries={"mode": "standard", "total_max_attempts": 5}
+                region_name=region, max_pool_connections=THREADS, retries={"mode": "standard", "total_max_attempts": 5}
             )
             s3 = session.client("s3", config=config)
             return cls(

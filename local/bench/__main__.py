@@ -36,6 +36,9 @@ def main() -> int:
     parser.add_argument("--start-delay", type=float, default=5.0, help="starts: seconds, standing for Fargate's start")
     parser.add_argument("--interrupts", type=int, default=30, help="interrupts: how many")
     parser.add_argument("--files", type=int, action="append", help="publishing: sizes of the site; 2001 and 20001")
+    parser.add_argument(
+        "--endpoint-ms", type=int, default=0, help="publishing: so much later S3 answers, as on a network"
+    )
     options = parser.parse_args()
     home, wanted = home_of(), options.only or SECTIONS
     result: Json = {
@@ -55,7 +58,7 @@ def main() -> int:
             interrupts.show(result["interrupts"])
         if "publishing" in wanted:
             sizes = {files: options.rounds or SIZES.get(files, 1) for files in options.files or SIZES}
-            result["publishing"] = measure.run(home, sizes)
+            result["publishing"] = measure.run(home, sizes, options.endpoint_ms)
             page.show(result["publishing"])
     except LocalError as error:
         print(f"{error.message} {error.remedy}", file=sys.stderr)

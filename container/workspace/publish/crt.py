@@ -36,9 +36,14 @@ from botocore.exceptions import (
 )
 
 from workspace.publish.content import LocalFile, Sent, StoredFile
+from workspace.publish.crew import THREADS
 
 TIMEOUT_SECONDS = 60.0
 """Without an answer a request is given up. Like botocore's `read_timeout` of the workspace's client."""
+
+GBPS_EACH = 0.4
+"""Of its `throughput_target_gbps` the client makes its number of connections, one for so much, 25 if it is not told
+(aws-c-s3; seen here, and in https://github.com/dingodb/dingofs/pull/1007)."""
 
 _CANCEL_SECONDS = 5.0
 _CONNECT_MS = 5000
@@ -83,6 +88,7 @@ class CrtClient:
             # A publish that was stopped, or lost the site, must not send anything again: repeating is the caller's.
             retry_config=S3RetryConfig(retry_mode=S3RetryMode.NONE),
             connect_timeout_ms=_CONNECT_MS,
+            throughput_target_gbps=THREADS * GBPS_EACH,
         )
 
     def put(self, bucket: str, file: LocalFile) -> Sent:

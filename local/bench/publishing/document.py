@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from local.bench.publishing.page import COLUMNS, figures, remarks, requests_text
+from local.bench.publishing.page import COLUMNS, figures, late, remarks, requests_text
 from local.home import REPOSITORY_ROOT
 from local.stack import home_of
 
@@ -20,7 +20,7 @@ PAGE = REPOSITORY_ROOT / "docs" / "publishing.md"
 def section(files: int, size: Json) -> Iterator[str]:
     """One size's lines of Markdown. Pure."""
     rounds = "one round" if size["rounds"] == 1 else f"medians of {size['rounds']} rounds"
-    yield from (f"## {files:,} files, {rounds}", "")
+    yield from (f"## {files:,} files, {late(size)}{rounds}", "")
     yield f"| | tool | requests | {' | '.join(COLUMNS)} |"
     yield f"|---|---|---|{'---:|' * len(COLUMNS)}"
     for scenario, by_tool in size["scenarios"].items():
@@ -31,9 +31,14 @@ def section(files: int, size: Json) -> Iterator[str]:
     yield from (f"- {line}" for line in remarks(size))
 
 
-def replaced(page: str, files: int, lines: list[str]) -> str:
-    """The page with a size's section written anew. Raises ValueError if the page has no place for it. Pure."""
-    begin, end = f"<!-- measured: {files} -->", "<!-- end -->"
+def place(files: int, size: Json) -> str:
+    """Under which mark a size's section is."""
+    return f"{files}, {size['later_ms']} ms" if size["later_ms"] else str(files)
+
+
+def replaced(page: str, place: str, lines: list[str]) -> str:
+    """The page with a section written anew. Raises ValueError if the page has no place for it. Pure."""
+    begin, end = f"<!-- measured: {place} -->", "<!-- end -->"
     found = re.compile(f"{re.escape(begin)}\\n.*?{re.escape(end)}", re.DOTALL)
     if not found.search(page):
         raise ValueError(f"the page has no {begin}")
@@ -45,7 +50,7 @@ def main() -> int:
     result = json.loads((home_of().root / "bench.json").read_text())
     page = PAGE.read_text()
     for files, size in result["publishing"]["sizes"].items():
-        page = replaced(page, int(files), list(section(int(files), size)))
+        page = replaced(page, place(int(files), size), list(section(int(files), size)))
     PAGE.write_text(page)
     return 0
 

@@ -1,8 +1,9 @@
-"""`python -m local.bench.publishing.endpoint`: the emulator, which counts requests and their bytes in memory.
+"""`python -m local.bench.publishing.endpoint MS`: the emulator, which counts requests and their bytes in memory.
 
 Here and not in a proxy, for that would slow down each tool by its own number of connections.
 """
 
+import asyncio
 import contextlib
 import json
 import os
@@ -34,8 +35,9 @@ _START_SECONDS = 40
 class Counting:
     """An ASGI application in front of another one. GET of COUNTS gives what came since the last time."""
 
-    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+    def __init__(self, app: Callable[..., Awaitable[None]], seconds_later: float = 0.0) -> None:
         self._app = app
+        self._seconds_later = seconds_later
         self._requests: Counter[str] = Counter()
         self._bytes = 0
 
@@ -54,6 +56,7 @@ class Counting:
                 self._bytes += len(message.get("body", b""))
                 return message
 
+            await asyncio.sleep(self._seconds_later)
             await self._app(scope, receiving, send)
 
     async def _answer(self, send: Callable[[Json], Any]) -> None:
@@ -77,8 +80,13 @@ class Endpoint:
 
 
 @contextlib.contextmanager
-def endpoint(home: Home) -> Iterator[Endpoint]:
-    """An empty endpoint; gone afterwards. Raises ServiceFailed."""
+def endpoint(home: Home, later_ms: int = 0) -> Iterator[Endpoint]:
+    """An empty endpoint; gone afterwards. Raises ServiceFailed.
+
+    Args:
+        home: where its files are.
+        later_ms: by so many milliseconds each request is carried out later, as by a real S3.
+    """
     home.create()
     log = home.log / "endpoint.log"
     with choosing():
@@ -95,7 +103,7 @@ def endpoint(home: Home) -> Iterator[Endpoint]:
             "DOCKER_HOST": f"unix://{home.emulator}/no-docker.sock",
         }
         with log.open("wb") as output:
-            argv = [sys.executable, "-m", "local.bench.publishing.endpoint"]
+            argv = [sys.executable, "-m", "local.bench.publishing.endpoint", str(later_ms)]
             process = subprocess.Popen(argv, env=env, cwd=REPOSITORY_ROOT, stdout=output, stderr=subprocess.STDOUT)
         try:
             found = Endpoint(port)
@@ -130,7 +138,7 @@ def main() -> None:
 
     from local.emulator import main as serve  # noqa: PLC0415 - as above
 
-    ministack.app = Counting(ministack.app)
+    ministack.app = Counting(ministack.app, int(sys.argv[1]) / 1000)
     serve()
 
 

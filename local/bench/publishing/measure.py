@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from local.aws import Aws
 from local.bench.publishing.ceiling import puts_per_second
 from local.bench.publishing.endpoint import Endpoint, endpoint
-from local.bench.publishing.scenarios import SCENARIOS, rewritten
+from local.bench.publishing.scenarios import BACK_TO, ROLLBACK, SCENARIOS, rewritten
 from local.bench.publishing.site import built
 from local.bench.publishing.tools import Tools, tools
 from local.deploy import REGION
@@ -32,17 +32,17 @@ _TICK = 1.1
 """Seconds: S3 tells times to the second, and both tools leave out a file that is not newer than its object."""
 
 
-def run(home: Home, sizes: Mapping[int, int]) -> Json:
+def run(home: Home, sizes: Mapping[int, int], later_ms: int = 0) -> Json:
     """Medians by size (files), scenario and tool; `sizes` says how many rounds. Raises LocalError."""
     programs = tools(home)
     found: Json = {"tools": programs.versions(), "sizes": {}}
     for files, rounds in sizes.items():
         site = built(home, files)
-        rows: Json = {scenario.name: {tool: [] for tool in TOOLS} for scenario in SCENARIOS}
+        rows: Json = {scenario.name: {tool: [] for tool in TOOLS} for scenario in SCENARIOS} | {ROLLBACK: {OURS: []}}
         ceilings, loads = [], list[float]()
         for number in range(rounds):
             print(f"  {files} files, round {number + 1}/{rounds}", file=sys.stderr, flush=True)
-            with endpoint(Home(home.root / "own" / "publishing")) as s3:
+            with endpoint(Home(home.root / "own" / "publishing"), later_ms) as s3:
                 ceilings.append(_prepare(s3))
                 _copied(site.dist, home.root / "bench-dist")
                 _round(s3, programs, home.root / "bench-dist", rows, number)
@@ -50,6 +50,7 @@ def run(home: Home, sizes: Mapping[int, int]) -> Json:
         medians = {name: {tool: summary(taken) for tool, taken in by.items()} for name, by in rows.items()}
         found["sizes"][str(files)] = {
             "rounds": rounds,
+            "later_ms": later_ms,
             "at": time.strftime("%d %B %Y", time.gmtime()),
             "cpus": os.cpu_count(),
             "load": [round(min(loads), 1), round(max(loads), 1)],
@@ -76,7 +77,8 @@ def _copied(built_dist: Path, dist: Path) -> None:
 
 
 def _round(s3: Endpoint, programs: Tools, dist: Path, rows: Json, number: int) -> None:
-    """All scenarios once; the folder is gone afterwards."""
+    """All scenarios once, and the way back; the folder is gone afterwards."""
+    names: dict[str, set[str]] = {}
     try:
         for position, scenario in enumerate(SCENARIOS):
             scenario.change(dist)
@@ -87,7 +89,13 @@ def _round(s3: Endpoint, programs: Tools, dist: Path, rows: Json, number: int) -
                 s3.taken()
                 row = _measured(_argv(tool, programs, s3.url, dist), _environment(s3.url))
                 rows[scenario.name][tool].append({**row, **s3.taken()})
-            _check(Aws(s3.url, REGION).s3, dist)
+            names[scenario.name] = {path.relative_to(dist).as_posix() for path in dist.rglob("*") if path.is_file()}
+            _check(Aws(s3.url, REGION).s3, names[scenario.name], TOOLS)
+        s3.taken()
+        before = rows[BACK_TO][OURS][-1]["id"]
+        row = _measured([*_argv(OURS, programs, s3.url, dist), before], _environment(s3.url))
+        rows[ROLLBACK][OURS].append({**row, **s3.taken()})
+        _check(Aws(s3.url, REGION).s3, names[BACK_TO], [OURS])
     finally:
         shutil.rmtree(dist, ignore_errors=True)
 
@@ -131,10 +139,9 @@ def _measured(argv: list[str], env: Mapping[str, str]) -> Json:
     return {**row, **json.loads(done.stderr.splitlines()[-1])} if _OURS in argv else row
 
 
-def _check(client: Any, dist: Path) -> None:
+def _check(client: Any, local: set[str], of: Iterable[str]) -> None:
     """A tool that left something out did not take less time. Ours keeps assets that went out of use."""
-    local = {path.relative_to(dist).as_posix() for path in dist.rglob("*") if path.is_file()}
-    for tool in TOOLS:
+    for tool in of:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=_bucket(tool))
         there = {item["Key"] for page in pages for item in page.get("Contents", [])}
         kept = {key for key in there - local if tool == OURS and key.startswith("_astro/")}

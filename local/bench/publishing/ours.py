@@ -1,4 +1,5 @@
-"""`python -m local.bench.publishing.ours DIST SITE_BUCKET ARTIFACTS_BUCKET CLIENT`: the workspace's publish, in a process.
+"""`python -m local.bench.publishing.ours DIST SITE_BUCKET ARTIFACTS_BUCKET CLIENT [ID]`: the workspace's publish, in a
+process, or the rollback to a deployment.
 
 The code of the container, with a guard that is always open: the workspace's looks at the session, by calls to DynamoDB.
 """
@@ -12,6 +13,7 @@ from typing import Any
 from workspace.aws import Clients
 from workspace.publish.content import scan
 from workspace.publish.execute import Publish
+from workspace.publish.rollback import read_deployment, roll_back
 from workspace.publish.site import Open, Site
 
 
@@ -20,14 +22,29 @@ def _log(message: str, **values: Any) -> None:
 
 
 def main() -> None:
-    """Publishes a folder; the last line it writes says how long it took without the start of Python and botocore."""
-    dist, bucket, artifacts, client = sys.argv[1:]
+    """Publishes a folder, or goes back; the last line it writes says how long it took without the start of Python and
+    botocore, and the deployment's id.
+    """
+    dist, bucket, artifacts, client, *back = sys.argv[1:]
     aws = Clients()
     s3 = aws.s3  # which a workspace has already
     began = time.monotonic()
-    site = Site(s3, bucket, artifacts, client, "bench", Open(), _log, _log, aws.quick)
-    Publish(site, scan(Path(dist)), "0" * 40).run()
-    print(json.dumps({"warm": time.monotonic() - began}), file=sys.stderr)
+    if back:
+        target = read_deployment(s3, artifacts, client, back[0])
+        done = roll_back(
+            s3,
+            bucket=bucket,
+            artifacts=artifacts,
+            client_id=client,
+            target=target,
+            log=_log,
+            progress=_log,
+            quick=aws.quick,
+        )
+    else:
+        site = Site(s3, bucket, artifacts, client, "bench", Open(), _log, _log, aws.quick)
+        done = Publish(site, scan(Path(dist)), "0" * 40).run()
+    print(json.dumps({"warm": time.monotonic() - began, "id": done.deployment_id}), file=sys.stderr)
 
 
 if __name__ == "__main__":

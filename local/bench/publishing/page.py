@@ -8,6 +8,7 @@ from rich.table import Table
 
 from local.bench.publishing.measure import OURS, S5CMD
 from local.bench.publishing.requests import KINDS
+from local.bench.publishing.scenarios import ROLLBACK, STYLESHEET
 
 Json = dict[str, Any]
 _FIRST, _ONE_PAGE = "first upload", "one page changed"
@@ -23,9 +24,10 @@ def ratio(by_tool: Json, tool: str, seconds: str = "seconds") -> float:
 
 def figures(by_tool: Json, tool: str) -> list[str]:
     """A row's COLUMNS. The publish alone is told for sitewright only: the others are processes of their own in use too."""
-    row = by_tool[tool]
-    alone = [f"{row['warm']:.2f}", f"{ratio(by_tool, tool, 'warm'):.2f}"] if "warm" in row else ["", ""]
-    whole = [f"{row['seconds']:.2f}", f"{ratio(by_tool, tool):.2f}"]
+    row, beside = by_tool[tool], S5CMD in by_tool
+    alone = [f"{row['warm']:.2f}" if "warm" in row else ""]
+    alone.append(f"{ratio(by_tool, tool, 'warm'):.2f}" if "warm" in row and beside else "")
+    whole = [f"{row['seconds']:.2f}", f"{ratio(by_tool, tool):.2f}" if beside else ""]
     return [f"{row['bytes'] / 1e6:.2f}", *whole, *alone, f"{row['cpu']:.2f}", f"{row['rss'] / 1e6:.0f}"]
 
 
@@ -55,6 +57,11 @@ def aims(scenarios: Json) -> Iterator[tuple[str, bool]]:
     yield f"memory: {peak / 1e6:.0f} MB at most (under {_MEMORY / 1e6:.0f})", peak < _MEMORY
 
 
+def late(size: Json) -> str:
+    """What the endpoint was made to be, with a comma after it."""
+    return f"each request {size['later_ms']} ms later, " if size["later_ms"] else ""
+
+
 def rate(scenarios: Json, tool: str) -> float:
     """PUTs a second in the first upload."""
     first = scenarios[_FIRST][tool]
@@ -65,7 +72,7 @@ def show(result: Json) -> None:
     """The tables."""
     out = Console(width=140)
     for files, size in result["sizes"].items():
-        title = f"publishing: {int(files):,} files, medians of {size['rounds']}, {result['tools']}"
+        title = f"publishing: {int(files):,} files, medians of {size['rounds']}, {late(size)}{result['tools']}"
         table = Table("", "tool", "requests", title=title, title_justify="left")
         for name in COLUMNS:
             table.add_column(name, justify="right")
@@ -90,6 +97,11 @@ def remarks(size: Json) -> Iterator[str]:
     yield f"PUTs a second in the first upload: {said}; a bare client with 16 connections {ceiling:.0f}."
     if max(rates.values()) > _SATURATED * ceiling:
         yield "The endpoint is the bottleneck of the first upload: there the ratio says little about the tools."
+    back, there = scenarios[ROLLBACK][OURS], scenarios[STYLESHEET][OURS]
+    yield (
+        f"The rollback alone took {back['warm'] / there['warm']:.2f} of the time of the publish with the stylesheet, which is of "
+        "as many files but the hundred: each version is asked for before anything is changed."
+    )
     low, high = size["load"]
     yield f"{size['at']}, {size['cpus']} cores, load {low} to {high} after a round, the endpoint and the tools on the same cores."
     for text, met in aims(scenarios):

@@ -54,11 +54,19 @@ def _pages(dist: Path) -> list[Path]:
     return sorted(dist.glob("journal/post-*/index.html"), key=lambda path: int(path.parent.name.rpartition("-")[2]))
 
 
+ROLLBACK = "rolled back over both"
+"""After them. Sitewright alone knows a way back."""
+
+STYLESHEET = "one stylesheet changed"
+"""The publish of as many files as the rollback copies, but for the pages that were deleted."""
+
+BACK_TO = "one page changed"
+
 SCENARIOS = (
     Scenario("first upload", _nothing),
     Scenario("rebuild, no change", _nothing),
-    Scenario("one page changed", _one_page),
-    Scenario("one stylesheet changed", _stylesheet),
+    Scenario(BACK_TO, _one_page),
+    Scenario(STYLESHEET, _stylesheet),
     Scenario("a hundred pages deleted", _fewer_pages),
 )
 """In this order: each begins with what the one before left."""

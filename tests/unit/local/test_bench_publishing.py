@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from local.bench.publishing import timed
-from local.bench.publishing.document import replaced, section
+from local.bench.publishing.document import place, replaced, section
 from local.bench.publishing.endpoint import COUNTS, Counting
 from local.bench.publishing.measure import AWS, OURS, S5CMD, summary
 from local.bench.publishing.page import aims, remarks, requests_text
 from local.bench.publishing.requests import kind_of
-from local.bench.publishing.scenarios import SCENARIOS, rewritten
+from local.bench.publishing.scenarios import ROLLBACK, SCENARIOS, rewritten
 from local.bench.publishing.site import posts
 
 
@@ -43,7 +43,7 @@ def test_the_endpoint_counts_requests_and_the_bytes_of_their_bodies_once() -> No
             pass
 
     async def ask() -> list[Any]:
-        counting, said = Counting(app), list[Any]()
+        counting, said = Counting(app, 0.001), list[Any]()
         parts = [{"body": b"abc", "more_body": True}, {"body": b"de", "more_body": False}]
 
         async def receive() -> Any:
@@ -113,13 +113,14 @@ def test_the_time_and_memory_are_the_programs_own(tmp_path: Path) -> None:
     assert 100_000_000 < row["rss"] < 150_000_000
 
 
-SURROUNDINGS: dict[str, Any] = {"at": "1 May 2026", "cpus": 2, "load": [1.5, 2.5], "rounds": 3}
+SURROUNDINGS: dict[str, Any] = {"at": "1 May 2026", "cpus": 2, "load": [1.5, 2.5], "rounds": 3, "later_ms": 0}
 
 
 def scenarios(seconds: float, requests: int, rss: int, warm: float = 0.1) -> dict[str, Any]:
     ours = {"requests": {"PUT": requests}, "bytes": 1, "seconds": seconds, "cpu": 0.1, "warm": warm, "rss": rss}
     theirs = {"requests": {"PUT": 2001}, "bytes": 1, "seconds": 2.0, "cpu": 0.1, "rss": 1}
-    return {scenario.name: {OURS: ours, AWS: theirs, S5CMD: theirs} for scenario in SCENARIOS}
+    back = {ROLLBACK: {OURS: {**ours, "warm": warm * 1.5}}}
+    return {scenario.name: {OURS: ours, AWS: theirs, S5CMD: theirs} for scenario in SCENARIOS} | back
 
 
 def test_the_aims_are_met_only_within_their_limits() -> None:
@@ -152,10 +153,14 @@ def test_medians_and_the_highest_memory_count() -> None:
 def test_the_page_takes_a_measured_size_and_keeps_its_own_words() -> None:
     size = {"scenarios": scenarios(0.5, 5, 1), "ceiling": 2000, "built_in": 9.0, **SURROUNDINGS}
     page = "before\n<!-- measured: 7 -->\nold\n<!-- end -->\nbetween\n<!-- measured: 2001 -->\n<!-- end -->\nafter\n"
-    found = replaced(page, 2001, list(section(2001, size)))
+    found = replaced(page, place(2001, size), list(section(2001, size)))
     assert found.startswith("before\n<!-- measured: 7 -->\nold\n<!-- end -->\nbetween\n") and found.endswith("after\n")
     assert "## 2,001 files, medians of 3 rounds" in found and "load 1.5 to 2.5" in found
     assert "| first upload | sitewright | 5 PUT | 0.00 | 0.50 | 0.25 | 0.10 | 0.05 | 0.10 | 0 |" in found
-    assert replaced(found, 2001, list(section(2001, size))) == found
+    assert f"| {ROLLBACK} | sitewright | 5 PUT | 0.00 | 0.50 |  | 0.15 |  | 0.10 | 0 |" in found
+    assert "The rollback alone took 1.50 of the time" in found
+    assert replaced(found, "2001", list(section(2001, size))) == found
     with pytest.raises(ValueError, match="20001"):
-        replaced(page, 20001, [])
+        replaced(page, "20001", [])
+    with pytest.raises(ValueError, match="2001, 25 ms"):
+        replaced(page, place(2001, {**size, "later_ms": 25}), [])
