@@ -74,6 +74,12 @@ class Checkpointer:
             self.log("checkpoint written", key=key, bytes=size, dirty=meta.dirty, head=meta.head)
             return True
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """No checkpoint is written meanwhile."""
+        with self._lock:
+            yield
+
     def beside(self, fence: ClaimFence) -> None:
         """Begins to write a checkpoint beside the step's work; the `write` at its end waits for it, or makes up for it."""
         threading.Thread(target=self._try, args=(fence,), name="checkpoint", daemon=True).start()

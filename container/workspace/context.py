@@ -80,3 +80,5 @@ class StepContext:
     """A line for a human about what is being done now."""
     save_beside: Callable[[], None] = field(default=lambda: None, repr=False)
     """Begins a checkpoint of what is there now, beside what the step does next."""
+    mend: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Puts the repository back if a child destroyed it, and leaves the files as they are."""

@@ -3,6 +3,8 @@
 import shutil
 from dataclasses import dataclass, field
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from contracts.names import branch_name
 from contracts.records import SessionRecord
 from contracts.steps import LostCheckpoint, StepRequest
@@ -11,7 +13,7 @@ from workspace.aws import Clients
 from workspace.build_cache import BuildCache
 from workspace.checkpoint import Checkpointer
 from workspace.environment import git_environment
-from workspace.errors import GitError
+from workspace.errors import GitError, StopReason, WorkspaceError
 from workspace.fence import ClaimFence
 from workspace.git import Checkout
 from workspace.githost import read_token
@@ -35,6 +37,8 @@ class Desk:
     push: BackgroundPush
     cache: BuildCache
     log: Log = field(repr=False)
+    base: str | None = None
+    """HEAD when the step under way began."""
 
     @classmethod
     def open(
@@ -92,9 +96,7 @@ class Desk:
 
         Raises StepFailed, StepStopped, Fenced, botocore's exceptions.
         """
-        restorer = Restorer(
-            self.clients, self.settings.artifacts_bucket, self.settings.paths, self.checkout, stop, self.log
-        )
+        restorer = self._restorer(stop)
         meta = None
         if key is not None:
             try:
@@ -115,3 +117,19 @@ class Desk:
                 # Before the push: a repetition of this step must find the same commit, not make another.
                 self.checkpointer.write(fence)
                 self.push.start(commit, fence)
+
+    def mend(self, stop: Stop) -> None:
+        """Puts the repository back if the agent destroyed it: its edits are in the files, which stay. Errors are logged."""
+        if self.base is None or self.checkout.resolve(self.base) is not None:
+            return
+        self.log("the agent destroyed the repository, restoring it under the files", level="warning")
+        try:
+            with self.checkpointer.held():
+                # Also after an interrupt: what is there is to be saved.
+                self._restorer(stop.only(StopReason.CLAIM_LOST)).repository(self.checkpointer.current)
+        except (CheckpointError, WorkspaceError, BotoCoreError, ClientError, OSError) as error:
+            self.log("the repository could not be restored", level="error", error=str(error))
+
+    def _restorer(self, stop: Stop) -> Restorer:
+        bucket = self.settings.artifacts_bucket
+        return Restorer(self.clients, bucket, self.settings.paths, self.checkout, stop, self.log)

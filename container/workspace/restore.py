@@ -44,8 +44,8 @@ class Restorer:
     stop: Stop
     log: Callable[..., None] = field(repr=False)
 
-    def restore(self, key: str) -> Meta:
-        """Restores a checkpoint with its uncommitted edits.
+    def restore(self, key: str, *, transcripts: bool = True) -> Meta:
+        """Restores a checkpoint with its uncommitted edits, and the conversation unless the one at hand is newer.
 
         Raises CheckpointError for one that is damaged. Where nothing is wrong with the checkpoint, going on without it
         would leave the edits in it behind: raises botocore's exceptions for a bucket that does not answer, StepFailed
@@ -57,10 +57,31 @@ class Restorer:
         try:
             meta = self._unpack(key, unpacked)
             self._build_repository_patiently(unpacked / archive.BUNDLE, meta)
-            self._put_transcripts(unpacked / archive.TRANSCRIPTS)
+            if transcripts:
+                self._put_transcripts(unpacked / archive.TRANSCRIPTS)
         finally:
             shutil.rmtree(unpacked, ignore_errors=True)
         return meta
+
+    def repository(self, key: str | None) -> None:
+        """Puts the repository of a checkpoint, or without one the git host's, under the files that are there.
+
+        They stay as they are, and so are edits of that repository's HEAD; so does the conversation. Raises what `restore`
+        and `clone` raise, and then nothing was changed.
+        """
+        site, aside = self.paths.site, self.paths.tmp / "aside"
+        shutil.rmtree(aside, ignore_errors=True)
+        site.rename(aside)
+        try:
+            if key is not None:
+                self.restore(key, transcripts=False)
+            else:
+                self.clone()
+            _remove(aside / ".git")
+            (site / ".git").rename(aside / ".git")
+        finally:
+            self._clear()
+            aside.rename(site)
 
     def clone(self) -> None:
         """Clones the repository and checks the session's branch out.
@@ -143,6 +164,13 @@ class Restorer:
 
     def _clear(self) -> None:
         shutil.rmtree(self.paths.site, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def trailers(session_id: str, command_id: str) -> str:

@@ -119,10 +119,11 @@ class Turn:
             log=self.log,
             progress=self.log.progress,
             save_beside=lambda: desk.checkpointer.beside(self.fence),
+            mend=lambda: desk.mend(self.stop),
         )
         if not warm or not desk.usable:
             desk.restore(self.session.checkpoint, request, self.fence, self.stop)
-        base = desk.checkout.head()
+        base = desk.base = desk.checkout.head()
         self.saver = replace(self.saver, ctx=ctx, checkpointer=desk.checkpointer, base=base, stays=self.stays)
         self.stop.check()
         seconds = round(time.monotonic() - began, 3)

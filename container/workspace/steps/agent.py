@@ -216,6 +216,7 @@ class Agent:
                 log_lines=False,
             )
         finally:
+            self.ctx.mend()
             self._book(spent, meter.read())
 
     def _book(self, spent: float, metered: float) -> None:

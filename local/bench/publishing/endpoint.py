@@ -138,7 +138,8 @@ def main() -> None:
 
     from local.emulator import main as serve  # noqa: PLC0415 - as above
 
-    ministack.app = Counting(ministack.app, int(sys.argv[1]) / 1000)
+    # The rest is the emulator's own.
+    ministack.app = Counting(ministack.app, int(sys.argv.pop(1)) / 1000)
     serve()
 
 

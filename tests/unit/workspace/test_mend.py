@@ -1,0 +1,99 @@
+"""An agent that destroys its checkout's repository: the edits stay, the history comes back."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from workspace.ahead import Program
+from workspace.errors import StopReason
+from workspace.settings import Settings
+from workspace.steps import agent as agent_step
+from workspace.stop import Stop
+
+from contracts.steps import StepName
+from tests.unit.workspace.core_support import accept, read_command
+from tests.unit.workspace.runner_support import World, commit_step, edit, in_background, new_world, wait_for
+
+HARM = {
+    "removed": "rm -rf .git",
+    "begun anew": "rm -rf .git && git init -q && git add -A && git commit -qm mine",
+    "a file instead": "rm -rf .git && echo 'gitdir: /nowhere' > .git",
+    "a link to nowhere": "rm -rf .git && ln -s /nowhere .git",
+    "without its HEAD": "rm .git/HEAD",
+    "without its objects": "rm -rf .git/objects",
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with new_world(tmp_path, monkeypatch) as made:
+        yield made
+
+
+def claude_code(world: World, script: str) -> None:
+    """The driver's place is taken by a shell script in the checkout, which then tells of a success."""
+    done = {"sitewrightAgent": "result", "subtype": "success", "text": "Done.", "turns": 1, "spoke": True}
+    code = (
+        "import json, subprocess, sys; request = json.load(sys.stdin);"
+        "subprocess.run(['sh', '-c', sys.argv[1]], cwd=request['cwd'], env=request['environment'], check=True);"
+        "print(sys.argv[2], flush=True)"
+    )
+
+    def program(settings: Settings) -> Program:
+        argv = (sys.executable, "-IS", "-c", code, script, json.dumps(done))
+        return Program(argv, settings.paths.root, settings.inherited)
+
+    world.monkeypatch.setattr(agent_step, "driver_program", program)
+
+
+@pytest.mark.parametrize("harm", HARM.values(), ids=HARM.keys())
+def test_the_first_commands_edit_is_kept_and_is_on_the_clients_history(world: World, harm: str) -> None:
+    claude_code(world, f"echo edited > index.html && echo new > about.html && {harm}")
+    assert world.step(StepName.AGENT) == 0
+    kind, report = world.report
+    assert (kind, report["output"]["filesChanged"]) == ("success", ["about.html", "index.html"])
+    assert world.events("the agent destroyed the repository, restoring it under the files")
+
+    world.use(build=commit_step())
+    world.step(StepName.BUILD)
+    world.step(StepName.PUSH)
+    assert world.remote("show", "thread-t1:index.html") == "edited"
+    assert world.remote("log", "--format=%s", "thread-t1").splitlines() == ["[2026-01-01] Edit", "Second", "First"]
+
+
+def test_what_the_session_had_and_nobody_else_has_is_still_there(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step("Not pushed yet"))
+    world.step(StepName.AGENT)
+    world.step(StepName.BUILD)
+    world.use(agent=agent_step.run)
+    accept(world.clients, "cmd-2", 2)
+    claude_code(world, "echo 2 > about.html; rm -rf .git")
+
+    assert world.step(StepName.AGENT, "cmd-2", 2) == 0
+    assert world.report[1]["output"]["filesChanged"] == ["about.html"]
+    world.step(StepName.PUSH, "cmd-2", 2)
+    assert "Not pushed yet" in world.remote("log", "--format=%s", "thread-t1")
+
+
+def test_an_interrupt_keeps_the_edit_too(world: World) -> None:
+    claude_code(world, "echo half > index.html && rm -rf .git && touch ../working && sleep 60")
+    stop = Stop()
+    runner = world.prepare(StepName.AGENT, stop=stop)
+    thread, codes = in_background(runner.run)
+    wait_for((world.root / "working").exists)
+    accept(world.clients, "cmd-2", 2)
+    thread.join(40)
+    assert codes == [0] and stop.reason is StopReason.INTERRUPT
+    saved = read_command(world.clients, "cmd-1").interruption
+    assert saved is not None and saved.files_changed == ["index.html"]
+    assert world.remote("show", f"{saved.commit}:index.html") == "half"
+
+
+def test_without_a_git_host_the_files_stay_as_they_are(world: World) -> None:
+    claude_code(world, f"echo edited > index.html && rm -rf .git && mv {world.bare} {world.bare}.away")
+    world.step(StepName.AGENT)
+    assert world.report[0] == "failure"
+    assert world.events("the repository could not be restored")
+    assert (world.root / "site" / "index.html").read_text() == "edited\n"
