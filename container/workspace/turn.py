@@ -24,7 +24,7 @@ from workspace.aws import Clients
 from workspace.children import ProcessChildren
 from workspace.context import StepContext
 from workspace.desk import Desk
-from workspace.errors import Fenced, StepFailed, StepStopped, StopReason
+from workspace.errors import Fenced, StepFailed, StepStopped, StopReason, WorkspaceError
 from workspace.fence import ClaimFence
 from workspace.logs import Log
 from workspace.report import Reporter, StepResult, for_record
@@ -215,7 +215,9 @@ def report_failure(error: Exception, reporter: Reporter, log: Callable[..., None
         log("step failed", level="error", code=error.error.code.value, error=error.error.message)
         return reporter.failure(SfnError.STEP_FAILED, error.error)
     log("unexpected error", level="error", error=repr(error), traceback=traceback.format_exc())
-    info = ErrorInfo.of(ErrorCode.INTERNAL, f"{type(error).__name__}: {error}")
+    # What the workspace raises on purpose says itself what it is.
+    said = str(error) if isinstance(error, WorkspaceError) else f"{type(error).__name__}: {error}"
+    info = ErrorInfo.of(ErrorCode.INTERNAL, said)
     return reporter.failure(SfnError.STEP_FAILED, info)
 
 

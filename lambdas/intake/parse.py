@@ -87,5 +87,5 @@ def _faults(error: ValidationError) -> str:
     texts = []
     for fault in error.errors(include_input=False, include_url=False)[:5]:
         field = str(fault["loc"][0]) if fault["loc"] else "the message"
-        texts.append(f"{field}: {fault['msg']}")
+        texts.append(f"{field}: {fault['msg'].removeprefix('Value error, ')}")
     return "; ".join(texts)

@@ -15,6 +15,7 @@ from claude_agent_sdk import (
     AssistantMessage,
     ClaudeAgentOptions,
     Message,
+    ProcessError,
     ResultMessage,
     SystemMessage,
     TextBlock,
@@ -99,8 +100,16 @@ async def _converse(request: Request) -> None:
     except Exception as error:
         # The SDK raises bare Exceptions for the CLI's error results; after a final event they tell nothing new.
         if not conversation.ended:
-            text = f"{type(error).__name__}: {error}"
+            text = broke_off(error)
             print(Event(sitewright_agent="error", text=text, spoke=conversation.spoke).to_json(), flush=True)
+
+
+def broke_off(error: Exception) -> str:
+    """What is said of a run without a result. Pure."""
+    if isinstance(error, ProcessError) and error.exit_code is not None:
+        # The SDK's own text refers to an output that it does not have: that is in the log.
+        return f"Claude Code exited with {error.exit_code} before it came to a result. Its last words are in the run's log."
+    return f"Claude Code broke off without a result: {error} ({type(error).__name__})"
 
 
 class _Conversation:
