@@ -144,15 +144,22 @@ def _summary(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) 
         case ResponseStatus.SUCCEEDED:
             return "\n\n".join(part for part in (said, *_published(command)) if part)
         case ResponseStatus.INTERRUPTED if command.superseded_by:
-            return f"Interrupted by {command.superseded_by}; what was done so far is kept."
+            return f"Interrupted by {command.superseded_by}; {_kept(command)}."
         case ResponseStatus.INTERRUPTED:
-            return "The run was stopped; what was done so far is kept."
+            return f"The run was stopped; {_kept(command)}."
         case ResponseStatus.REJECTED:
             return f"Not accepted: {error.message}" if error else "Not accepted."
         case ResponseStatus.TIMED_OUT:
-            return "It took too long and was ended; what was done so far is kept."
+            return f"It took too long and was ended; {_kept(command)}."
         case _:
             return f"It failed: {error.message}" if error else "It failed."
+
+
+def _kept(command: CommandRecord) -> str:
+    """What became of the work of a run that was cut off. Without a record of the interruption nobody knows what there was."""
+    saved = command.interruption
+    nothing = saved is not None and not saved.files_changed
+    return "no file had been changed yet" if nothing else "what was done so far is kept"
 
 
 def _published(command: CommandRecord) -> list[str]:

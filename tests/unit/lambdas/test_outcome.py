@@ -69,6 +69,18 @@ def test_an_interrupted_command_names_its_wip_commit_and_successor() -> None:
     assert (response.commit, response.pushed, response.superseded_by) == ("wip", True, "c2")
     assert response.files_changed_count == 2
     assert not response.success
+    assert response.summary == "Interrupted by c2; what was done so far is kept."
+
+
+def test_a_command_that_was_interrupted_before_its_first_edit_does_not_speak_of_work() -> None:
+    saved = Interruption(step=StepName.AGENT, commit="before")
+    for superseded, begin in (("c2", "Interrupted by c2"), (None, "The run was stopped")):
+        command = record(interruption=saved, superseded_by=superseded)
+        response = build_response(command, of_execution("ABORTED", None, None, superseded), 5000)
+        assert response.summary == f"{begin}; no file had been changed yet."
+    # Who left no record of what was saved may well have saved something.
+    unknown = build_response(record(superseded_by="c2"), of_execution("ABORTED", None, None, "c2"), 5000)
+    assert "what was done so far is kept" in unknown.summary
 
 
 def test_a_response_fits_into_a_message() -> None:
