@@ -27,7 +27,7 @@ _REPORT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard"
 _BULK = Config(
     connect_timeout=5,
     read_timeout=60,
-    max_pool_connections=72,
+    max_pool_connections=104,
     retries={"mode": "standard", "total_max_attempts": 5},
 )
 
@@ -55,7 +55,7 @@ class Clients:
 
     @property
     def s3(self) -> S3Client:
-        """Up to 72 connections at once: a publish has 64 requests under way, and renews its hold of the site meanwhile."""
+        """Up to 104 connections at once: a publish has 96 requests under way, and renews its hold of the site meanwhile."""
         client: S3Client = self._client("s3", _BULK)
         return client
 

@@ -8,9 +8,9 @@ from typing import TypeVar
 from workspace.errors import StepStopped
 from workspace.publish.faults import SiteTaken
 
-THREADS = 64
-"""Requests under way. S3 answers a small PutObject after tens of milliseconds: what is not under way meanwhile is not sent.
-With 25 ms an answer 64 took 0.6 of the time that 32 took, and with none no longer (docs/publishing.md)."""
+THREADS = 96
+"""Requests under way. S3 answers a small PutObject after tens of milliseconds: what is not under way meanwhile is not sent
+(docs/publishing.md, "With a slower endpoint")."""
 
 LOOK_SECONDS = 1.0
 """How often is seen to the hold of the site while the threads work."""
