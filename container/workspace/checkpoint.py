@@ -42,6 +42,8 @@ class Checkpointer:
     log: Callable[..., None] = field(repr=False)
     current: str | None
     """Key of the newest checkpoint; None if there is none that can be read."""
+    base: str | None = None
+    """HEAD when the step under way began: what lacks it is not the session's repository, and replaces no checkpoint."""
     _written: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -131,6 +133,9 @@ class Checkpointer:
         bundle, packed = self.paths.tmp / "checkpoint.bundle", self.paths.tmp / "checkpoint.tar.zst"
         try:
             self.checkout.run("bundle", "create", "--quiet", str(bundle), "--all")
+            if self.base is not None:
+                # Only now: the agent may begin the repository anew at any moment.
+                self.checkout.must_have(self.base)
             archive.write(packed, bundle=bundle, home=self.paths.home, meta=meta)
             size = packed.stat().st_size
             with packed.open("rb") as body:

@@ -37,8 +37,6 @@ class Desk:
     push: BackgroundPush
     cache: BuildCache
     log: Log = field(repr=False)
-    base: str | None = None
-    """HEAD when the step under way began."""
 
     @classmethod
     def open(
@@ -84,12 +82,10 @@ class Desk:
     @property
     def usable(self) -> bool:
         """Whether the checkout can be worked on: the agent may have destroyed it."""
-        try:
-            self.checkout.head()
-        except (GitError, OSError) as error:
-            self.log("the checkout is broken, restoring it", level="warning", error=str(error))
-            return False
-        return True
+        damage = self._damage()
+        if damage is not None:
+            self.log("the checkout is broken, restoring it", level="warning", error=damage)
+        return damage is None
 
     def restore(self, key: str | None, request: StepRequest, fence: ClaimFence, stop: Stop) -> None:
         """Fills the checkout from the session's checkpoint, or without one from the git host.
@@ -97,7 +93,7 @@ class Desk:
         Raises StepFailed, StepStopped, Fenced, botocore's exceptions.
         """
         restorer = self._restorer(stop)
-        meta = None
+        meta, self.checkpointer.base = None, None
         if key is not None:
             try:
                 meta = restorer.restore(key)
@@ -120,15 +116,25 @@ class Desk:
 
     def mend(self, stop: Stop) -> None:
         """Puts the repository back if the agent destroyed it: its edits are in the files, which stay. Errors are logged."""
-        if self.base is None or self.checkout.resolve(self.base) is not None:
+        base, damage = self.checkpointer.base, self._damage()
+        if base is None or damage is None:
             return
-        self.log("the agent destroyed the repository, restoring it under the files", level="warning")
+        self.log("the agent destroyed the repository, restoring it under the files", level="warning", error=damage)
         try:
             with self.checkpointer.held():
                 # Also after an interrupt: what is there is to be saved.
-                self._restorer(stop.only(StopReason.CLAIM_LOST)).repository(self.checkpointer.current)
+                self._restorer(stop.only(StopReason.CLAIM_LOST)).repository(self.checkpointer.current, base)
         except (CheckpointError, WorkspaceError, BotoCoreError, ClientError, OSError) as error:
             self.log("the repository could not be restored", level="error", error=str(error))
+
+    def _damage(self) -> str | None:
+        try:
+            self.checkout.head()
+            if self.checkpointer.base is not None:
+                self.checkout.must_have(self.checkpointer.base)
+        except (GitError, OSError) as error:
+            return str(error)
+        return None
 
     def _restorer(self, stop: Stop) -> Restorer:
         bucket = self.settings.artifacts_bucket

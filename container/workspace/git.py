@@ -58,6 +58,11 @@ class Checkout:
         found = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", check=False)
         return found.strip() or None
 
+    def must_have(self, commit: str) -> None:
+        """Raises GitError if the repository lacks a commit that it had: it is another one, or its folder is elsewhere."""
+        if not (self.site / ".git").is_dir() or self.resolve(commit) is None:
+            raise GitError("rev-parse", 1, f"the repository is not the session's any more: it lacks {commit}")
+
     def current_branch(self) -> str | None:
         """The branch HEAD is on, or None where it is detached."""
         return self._git("symbolic-ref", "--quiet", "--short", "HEAD", check=False).strip() or None

@@ -63,25 +63,31 @@ class Restorer:
             shutil.rmtree(unpacked, ignore_errors=True)
         return meta
 
-    def repository(self, key: str | None) -> None:
-        """Puts the repository of a checkpoint, or without one the git host's, under the files that are there.
+    def repository(self, key: str | None, base: str) -> None:
+        """Puts the repository of a checkpoint, or without one the git host's at commit `base`, under the files that are there.
 
         They stay as they are, and so are edits of that repository's HEAD; so does the conversation. Raises what `restore`
-        and `clone` raise, and then nothing was changed.
+        and `clone` raise, GitError and OSError, and then nothing was changed.
         """
-        site, aside = self.paths.site, self.paths.tmp / "aside"
-        shutil.rmtree(aside, ignore_errors=True)
+        site, aside, made = self.paths.site, self.paths.tmp / "aside", self.paths.tmp / "made"
+        for folder in (aside, made):
+            shutil.rmtree(folder, ignore_errors=True)
         site.rename(aside)
         try:
             if key is not None:
                 self.restore(key, transcripts=False)
             else:
                 self.clone()
+                # The host's branch may be further by now: the files would take back what others did.
+                self.checkout.run("reset", "--quiet", "--hard", base)
             _remove(aside / ".git")
             (site / ".git").rename(aside / ".git")
         finally:
-            self._clear()
+            # Not deleted, which may be done by half: then the files could not come back.
+            if site.exists():
+                site.rename(made)
             aside.rename(site)
+            shutil.rmtree(made, ignore_errors=True)
 
     def clone(self) -> None:
         """Clones the repository and checks the session's branch out.

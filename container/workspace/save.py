@@ -153,6 +153,9 @@ class Saver:
             children=ProcessChildren(self.stop.only(StopReason.CLAIM_LOST), self.log),
         )
         request, checkout = ctx.request, ctx.checkout
+        if self.base is not None:
+            # What the agent began anew is not the session's history, and must not be pushed as such.
+            checkout.must_have(self.base)
         commit = checkout.commit_all(wip_message(INTERRUPTED_SUBJECT, request.session_id, request.command_id))
         head = commit or checkout.head()
         # Before what takes longer: from here on not even a SIGKILL costs anything.

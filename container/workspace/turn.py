@@ -123,7 +123,7 @@ class Turn:
         )
         if not warm or not desk.usable:
             desk.restore(self.session.checkpoint, request, self.fence, self.stop)
-        base = desk.base = desk.checkout.head()
+        base = desk.checkpointer.base = desk.checkout.head()
         self.saver = replace(self.saver, ctx=ctx, checkpointer=desk.checkpointer, base=base, stays=self.stays)
         self.stop.check()
         seconds = round(time.monotonic() - began, 3)

@@ -343,19 +343,26 @@ def test_a_bug_ends_the_workspace(world: World) -> None:
     assert world.claim_is_free()
 
 
-def test_a_checkout_the_agent_destroyed_is_restored_for_the_next_step(world: World) -> None:
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_checkout_the_agent_destroyed_is_restored_for_the_next_step(world: World, anew: bool) -> None:
     import shutil
 
     world.use(agent=edit({"index.html": "1"}), build=commit_step())
     warm = Warm(world, idle=8)
     warm.first()
     git(world.root.parent, "init", "-q")  # the local stack's folders lie in the user's own clone of this project
-    shutil.rmtree(world.root / "site" / ".git")
+    site = world.root / "site"
+    shutil.rmtree(site / ".git")
+    if anew:
+        git(site, "init", "-q")
+        git(site, "add", "-A")
+        git(site, "commit", "-qm", "Theirs")
     build = warm.offer(StepName.BUILD)
     assert warm.answer(build.task_token)[0] == "success"
     warm.end()
     assert warm.events("the checkout is broken, restoring it")
-    assert (world.root / "site" / "index.html").read_text() == "1"
+    assert (site / "index.html").read_text() == "1"
+    assert git(site, "log", "--format=%s").splitlines() == ["[2026-01-01] Edit", "Second", "First"]
 
 
 def test_a_push_beside_the_steps_ends_with_the_claim(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
