@@ -68,6 +68,8 @@ class Publish:
     files: Sequence[SiteFile]
     commit: str | None
     partial: bool = False
+    compare: bool = False
+    """The bucket counts, not the books: for a publish that no check follows, which would notice what was changed by hand."""
     examine: Callable[[Plan, Callable[[], None]], None] = lambda *_: None
     """Sees the plan before anything of the site is changed, and may raise. What takes it long calls its second argument every
     few seconds, in one thread, which keeps the site held and raises if the publish has to end."""
@@ -97,7 +99,7 @@ class Publish:
         while True:
             seen = books.wait_for_turn(self.site, patient=not self.partial)
             self._begin(seen)
-            plan = None if needs_listing(seen.manifest) else self._plan(seen, None, self.site.guard.check_stop)
+            plan = None if needs_listing(seen.manifest) else self._plan_by_books(seen)
             try:
                 if plan is not None and not self._writes(plan):
                     return self._record(seen, plan)
@@ -126,6 +128,11 @@ class Publish:
         self.live = dict(seen.manifest.files) if seen.manifest else {}
         self.planned = False
         self.unhealed = 0
+
+    def _plan_by_books(self, seen: Seen) -> Plan:
+        # Who changes the site after the listing has written the manifest before: the plan is made anew then.
+        check = self.site.guard.check_stop
+        return self._plan(seen, listing.objects(self.site, check) if self.compare else None, check)
 
     def _plan_from_listing(self, seen: Seen, lease: Lease) -> Plan:
         def alive() -> None:

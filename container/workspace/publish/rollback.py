@@ -87,7 +87,10 @@ def roll_back(
         raise _refused(artifacts, key, text)
     if not target.complete:
         raise _refused(artifacts, key, f"The deployment {target.deployment_id} is not a whole site.")
-    return Publish(site, files_of(target), target.commit, examine=lambda plan, alive: _examine(site, plan, alive)).run()
+    files = files_of(target)
+    return Publish(
+        site, files, target.commit, compare=True, examine=lambda plan, alive: _examine(site, plan, alive)
+    ).run()
 
 
 def files_of(target: Manifest) -> list[StoredFile]:

@@ -76,6 +76,20 @@ def test_an_older_deployment_is_live_again_and_is_a_deployment(site: Site) -> No
     assert {key: site.read(key) for key in TWO} == TWO
 
 
+def test_what_somebody_changed_by_hand_since_the_last_check_is_made_good(site: Site) -> None:
+    (site.folder / "dist").mkdir()
+    first = put(site, ONE, "1" * 40)
+    put(site, TWO, "2" * 40)
+    s3 = site.clients.s3
+    s3.delete_object(Bucket=BUCKET, Key="_astro/x.1.css")
+    s3.delete_object(Bucket=BUCKET, Key="_astro/x.2.css")
+    s3.put_object(Bucket=BUCKET, Key="by-hand.html", Body=b"by hand")
+    back(site, deployment(site, first))
+    assert {key: site.read(key) for key in ONE} == ONE
+    assert site.live() == set(ONE) | {"_astro/x.2.css"}
+    assert not site.manifest().reconcile
+
+
 def test_what_cannot_be_copied_is_refused_before_anything_is_changed(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
