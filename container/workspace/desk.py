@@ -116,7 +116,7 @@ class Desk:
 
     def mend(self, stop: Stop) -> None:
         """Puts the repository back if the agent destroyed it: its edits are in the files, which stay. Errors are logged."""
-        base, damage = self.checkpointer.base, self._damage()
+        base, damage = self.checkpointer.base, self._damage(of_edits=True)
         if base is None or damage is None:
             return
         self.log("the agent destroyed the repository, restoring it under the files", level="warning", error=damage)
@@ -127,9 +127,12 @@ class Desk:
         except (CheckpointError, WorkspaceError, BotoCoreError, ClientError, OSError) as error:
             self.log("the repository could not be restored", level="error", error=str(error))
 
-    def _damage(self) -> str | None:
+    def _damage(self, *, of_edits: bool = False) -> str | None:
+        """What git says is wrong; with `of_edits` also what keeps it from looking at them: a broken index, `core.bare`."""
         try:
             self.checkout.head()
+            if of_edits:
+                self.checkout.is_dirty()
             if self.checkpointer.base is not None:
                 self.checkout.must_have(self.checkpointer.base)
         except (GitError, OSError) as error:

@@ -72,6 +72,7 @@ class Restorer:
         site, aside, made = self.paths.site, self.paths.tmp / "aside", self.paths.tmp / "made"
         for folder in (aside, made):
             shutil.rmtree(folder, ignore_errors=True)
+        self.paths.tmp.mkdir(exist_ok=True)
         site.rename(aside)
         try:
             if key is not None:

@@ -37,6 +37,9 @@ HARM = {
     "with a configuration nobody can read": "echo '[' > .git/config",
     "moved away": "mv .git ../kept",
     "in another folder": "git init -q --separate-git-dir=../elsewhere",
+    "with an index nobody can read": "echo x > .git/index",
+    "without a worktree": "git config core.bare true",
+    "gone with the runner's scratch": "rm -rf .git ../tmp",
     "on a branch without a commit": "git checkout -q --orphan other",
 }
 
