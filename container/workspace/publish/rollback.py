@@ -136,7 +136,7 @@ def _is_there(site: Site, file: StoredFile) -> bool:
         patiently(head, site.guard.check_stop)
     except AwsError as error:
         # 400: an id that is none of this bucket's.
-        if isinstance(error, ClientError) and code_of(error) in _GONE | {"400", "NoSuchVersion"}:
+        if isinstance(error, ClientError) and code_of(error) in _GONE | {"400"}:
             return False
         raise PublishError.of(site.bucket, file.key, error) from error
     return True
