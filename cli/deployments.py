@@ -9,8 +9,8 @@ from boto3.dynamodb.conditions import Key
 from botocore.exceptions import BotoCoreError, ClientError
 from workspace.publish import books, rollback
 from workspace.publish.content import StoredFile
-from workspace.publish.execute import Outcome
 from workspace.publish.faults import PublishError
+from workspace.publish.outcome import Outcome
 from workspace.publish.site import Open, Site
 
 from cli.access import Access

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
@@ -18,33 +17,13 @@ from workspace.publish.books import Lease, RaceLost, Seen
 from workspace.publish.content import LocalFile, Sent, SiteFile, is_html
 from workspace.publish.faults import AwsError, PublishError, SiteTaken, is_passing, patiently
 from workspace.publish.invalidate import stale
+from workspace.publish.outcome import Outcome, deployment_id
 from workspace.publish.plan import Heal, Listed, Plan, entry_of, make_plan, needs_listing
 from workspace.publish.site import Site
 from workspace.publish.transfer import Sender
 
 _DELETE_BATCH = 1000
 """DeleteObjects takes that many keys at most."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a publish did. `error` is set if it is not whole."""
-
-    deployment_id: str
-    uploaded: int = 0
-    deleted: int = 0
-    unchanged: int = 0
-    error: ErrorInfo | None = None
-    stale: tuple[str, ...] = ()
-    """Keys of which a cache in front of the bucket may hold an old copy."""
-    lost: tuple[str, ...] = ()
-    """Assets of older pages that somebody deleted or overwrote and that are not stored any more, sorted."""
-
-
-def deployment_id(now: int, commit: str | None) -> str:
-    """An id that sorts by time: UTC to the millisecond, and the commit's first digits."""
-    moment = datetime.fromtimestamp(now / 1000, UTC)
-    return f"{moment:%Y%m%dT%H%M%S}{now % 1000:03d}Z-{(commit or 'none')[:8]}"
 
 
 def publish(ctx: StepContext, files: Sequence[LocalFile], commit: str | None, *, partial: bool = False) -> Outcome:

@@ -15,8 +15,9 @@ from contracts.manifest import Manifest
 from contracts.names import deployment_key
 from workspace.publish import crew
 from workspace.publish.content import StoredFile
-from workspace.publish.execute import Outcome, Publish
+from workspace.publish.execute import Publish
 from workspace.publish.faults import AwsError, PublishError, code_of, patiently
+from workspace.publish.outcome import Outcome
 from workspace.publish.plan import Plan
 from workspace.publish.site import Open, Quick, Site
 from workspace.publish.transfer import COPY_BYTES

@@ -19,8 +19,9 @@ from workspace.aws import Clients
 from workspace.errors import StepStopped
 from workspace.publish import books, crew
 from workspace.publish.content import scan
-from workspace.publish.execute import Outcome, Publish
+from workspace.publish.execute import Publish
 from workspace.publish.faults import PublishError, SiteTaken
+from workspace.publish.outcome import Outcome
 from workspace.publish.rollback import read_deployment, roll_back
 from workspace.publish.site import Site
 from workspace.stop import Signals, Stop

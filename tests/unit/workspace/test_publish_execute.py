@@ -9,7 +9,8 @@ from moto import mock_aws
 from workspace.errors import StepStopped, StopReason
 from workspace.publish import listing
 from workspace.publish.content import IMMUTABLE, scan
-from workspace.publish.execute import Outcome, publish
+from workspace.publish.execute import publish
+from workspace.publish.outcome import Outcome
 
 from contracts.errors import ErrorCode
 from contracts.names import manifest_key

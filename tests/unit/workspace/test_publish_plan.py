@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from workspace.publish.content import IMMUTABLE, LocalFile, cache_control, content_type, is_hashed, is_html, scan
-from workspace.publish.execute import deployment_id
+from workspace.publish.outcome import deployment_id
 from workspace.publish.plan import Listed, Plan, entry_of, make_plan, needs_listing
 
 from contracts.manifest import Manifest, ManifestEntry

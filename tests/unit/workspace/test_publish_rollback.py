@@ -8,7 +8,8 @@ import pytest
 from moto import mock_aws
 from workspace.publish import transfer
 from workspace.publish.content import IMMUTABLE, scan
-from workspace.publish.execute import Outcome, publish
+from workspace.publish.execute import publish
+from workspace.publish.outcome import Outcome
 from workspace.publish.rollback import RollbackRefused, read_deployment, roll_back
 
 from contracts.manifest import Manifest
