@@ -12,7 +12,7 @@ from workspace.publish.content import LocalFile, Sent, SiteFile, StoredFile
 from workspace.publish.faults import AwsError, PublishError, patiently
 from workspace.publish.site import Quick, Site
 
-SMALL_BYTES = 2**20
+SMALL_BYTES = 2**19
 """What may be held in memory, for each of THREADS. A larger file is streamed by botocore, and a larger copy may take S3
 longer than one request of the quick client may."""
 
