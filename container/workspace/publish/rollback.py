@@ -62,8 +62,9 @@ def roll_back(
     """Makes the site hold the files of `target` again. Waits for a publish that is under way.
 
     Args:
-        s3: needs s3:GetObject, s3:GetObjectVersion, s3:PutObject, s3:DeleteObject on the site, s3:ListBucket on its
-            bucket, s3:GetObject and s3:PutObject on the manifests.
+        s3: needs s3:GetObject, s3:GetObjectVersion, s3:PutObject, s3:DeleteObject on the site, s3:ListBucket and
+            s3:ListBucketVersions on its bucket, s3:GetObject and s3:PutObject on the manifests. Without a right to list, S3 says
+            403, not 404, of what is not there (API reference, HeadObject; which right counts for a version, it leaves open).
         bucket: holds the site.
         artifacts: holds the manifests.
         client_id: whose site.
