@@ -25,6 +25,9 @@ from workspace.publish.transfer import COPY_BYTES
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+MANY = 500
+"""From so many copies on a rollback takes long enough to be told what it is at."""
+
 _NAMED = 5
 _GONE = {"404", "NoSuchVersion", "NoSuchKey", "405", "MethodNotAllowed"}
 """HeadObject's answer has no body, so its code is the status: 404, and 405 for a delete marker."""
@@ -111,8 +114,11 @@ def _examine(site: Site, plan: Plan, alive: Callable[[], None]) -> None:
         raise _refused(site.bucket, unknown[0], f"Their older versions are not known: {_names(unknown)}.")
     if large := [file.key for file in copies if file.size > COPY_BYTES]:
         raise _refused(site.bucket, large[0], f"S3 copies no object above 5 GB within a bucket: {_names(large)}.")
+    say = site.progress if len(copies) >= MANY else lambda _: None
+    say(f"Asking S3 whether the older versions of {len(copies):,} files are stored")
     if gone := _gone(site, copies, alive):
         raise _refused(site.bucket, gone[0], f"Their older versions are not stored any more: {_names(gone)}.")
+    say("They are; copying them")
 
 
 def _gone(site: Site, copies: Sequence[StoredFile], alive: Callable[[], None]) -> list[str]:

@@ -1,12 +1,12 @@
 """Older deployments made live again, on S3 (moto) with versions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from moto import mock_aws
-from workspace.publish import transfer
+from workspace.publish import rollback, transfer
 from workspace.publish.content import IMMUTABLE, scan
 from workspace.publish.execute import publish
 from workspace.publish.outcome import Outcome
@@ -37,7 +37,7 @@ def put(site: Site, tree: dict[str, str], commit: str) -> Outcome:
     return outcome
 
 
-def back(site: Site, target: Manifest) -> Outcome:
+def back(site: Site, target: Manifest, progress: Callable[[str], None] = lambda _: None) -> Outcome:
     return roll_back(
         site.clients.s3,
         bucket=BUCKET,
@@ -45,7 +45,7 @@ def back(site: Site, target: Manifest) -> Outcome:
         client_id="amelia",
         target=target,
         log=lambda *_, **__: None,
-        progress=lambda _: None,
+        progress=progress,
     )
 
 
@@ -89,6 +89,17 @@ def test_what_somebody_changed_by_hand_since_the_last_check_is_made_good(site: S
     assert {key: site.read(key) for key in ONE} == ONE
     assert site.live() == set(ONE) | {"_astro/x.2.css"}
     assert not site.manifest().reconcile
+
+
+def test_a_long_rollback_says_what_it_is_at(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    (site.folder / "dist").mkdir()
+    first, second = put(site, ONE, "1" * 40), put(site, TWO, "2" * 40)
+    said: list[str] = []
+    back(site, deployment(site, first), said.append)
+    assert said == []
+    monkeypatch.setattr(rollback, "MANY", 2)
+    back(site, deployment(site, second), said.append)
+    assert said == ["Asking S3 whether the older versions of 2 files are stored", "They are; copying them"]
 
 
 def test_what_cannot_be_copied_is_refused_before_anything_is_changed(
