@@ -121,7 +121,7 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
         ) from error
     if past.live is not None and done.deployment_id == past.live.id:
         raise CannotRollBack(
-            f"The live site is what {target.deployment_id} was already: nothing had to be changed.",
+            f"What {target.deployment_id} left is live already, and nobody changed it: there is nothing to do.",
             f"Choose an older one with --to. {past.where_to_look}",
         )
     record = _record(site, target, rollback.files_of(manifest), done)

@@ -25,11 +25,6 @@ class Live:
         """The deployment that made the bucket what it is."""
         return self.manifest.deployment_id
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether the bucket is, as far as is known, what the deployment made it."""
-        return self.manifest.complete and not self.manifest.reconcile
-
     def remarks(self) -> list[str]:
         """What is not as it should be, for a person."""
         said = []
@@ -99,17 +94,15 @@ class History:
         )
 
     def chosen(self, deployment_id: str) -> DeploymentRecord:
-        """The deployment of this id, if a rollback can go there. Raises CannotRollBack."""
+        """The deployment of this id, if a rollback can go there. Raises CannotRollBack.
+
+        The live one is no mistake: somebody may have changed the site by hand, which the books do not tell.
+        """
         found = next((record for record in self.records if record.deployment_id == deployment_id), None)
         if found is None:
             raise CannotRollBack(
                 f"There is no deployment {deployment_id!r} of {self.site.client_id}.", self.where_to_look
             )
-        if self.live is not None and self.live.is_whole:
-            now = next((record for record in self.records if self.is_live(record)), None)
-            if self.is_live(found) or (now is not None and now.rolled_back_to == deployment_id):
-                through = "" if self.is_live(found) else f", by the rollback {self.live.id}"
-                raise CannotRollBack(f"{deployment_id} is live already{through}.", "There is nothing to do.")
         if not found.deploy_success:
             raise CannotRollBack(f"{deployment_id} failed: there is nothing whole to go back to.", self.where_to_look)
         if not is_complete(found):

@@ -79,6 +79,15 @@ def test_what_others_changed_is_put_right_too(account: Account) -> None:
     assert account.pages() == ONE
 
 
+def test_what_others_changed_is_put_right_by_a_rollback_to_the_live_one_though_nobody_noticed(account: Account) -> None:
+    two = account.publish("20260101T000000001Z-two", TWO)
+    account.s3.delete_object(Bucket=BUCKET, Key="same.html")
+    done = run("rollback", "--to", "20260101T000000001Z-two")
+    assert (done.exit_code, account.pages()) == (0, TWO)
+    assert account.live().deployment_id != two.deployment_id
+    assert "is live already" in refusal("rollback", "--to", "20260101T000000001Z-two").message
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -156,7 +165,7 @@ def test_the_same_site_again_is_no_deployment(account: Account) -> None:
     account.publish("20260101T000000000Z-one", ONE)
     two = account.publish("20260101T000000001Z-two", ONE, commit="commit-20260101T000000000Z-one")
     error = refusal("rollback")
-    assert "what 20260101T000000000Z-one was already" in error.message
+    assert "What 20260101T000000000Z-one left is live already" in error.message
     assert account.live() == two
     assert set(account.records()) == {"20260101T000000000Z-one", "20260101T000000001Z-two"}
     assert account.records()["20260101T000000001Z-two"].rolled_back_to is None
