@@ -29,8 +29,10 @@ MANY = 500
 """From so many copies on a rollback takes long enough to be told what it is at."""
 
 _NAMED = 5
-_GONE = {"404", "NoSuchVersion", "NoSuchKey", "405", "MethodNotAllowed"}
-"""HeadObject's answer has no body, so its code is the status: 404, and 405 for a delete marker."""
+_GONE = {"404", "NoSuchVersion", "NoSuchKey", "405", "MethodNotAllowed", "InvalidArgument"}
+"""HeadObject's answer has no body, so its code is the status: 404, and 405 for a delete marker. `InvalidArgument` is said of
+an id that the bucket never gave out.
+"""
 
 
 class RollbackRefused(PublishError):
@@ -140,11 +142,19 @@ def _is_there(site: Site, file: StoredFile) -> bool:
         else:
             site.s3.head_object(Bucket=site.bucket, Key=file.key, VersionId=file.version_id or "")
 
+    def get() -> None:
+        site.s3.get_object(Bucket=site.bucket, Key=file.key, VersionId=file.version_id or "", Range="bytes=0-0")
+
     try:
-        patiently(head, site.guard.check_stop)
+        try:
+            patiently(head, site.guard.check_stop)
+        except ClientError as error:
+            if code_of(error) != "400":
+                raise
+            # An id of a bucket before this one, or a token that has expired: only an answer with a body tells.
+            patiently(get, site.guard.check_stop)
     except AwsError as error:
-        # 400: an id that is none of this bucket's.
-        if isinstance(error, ClientError) and code_of(error) in _GONE | {"400"}:
+        if code_of(error) in _GONE:
             return False
         raise PublishError.of(site.bucket, file.key, error) from error
     return True

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from workspace.publish import rollback, transfer
 from workspace.publish.content import IMMUTABLE, scan
 from workspace.publish.execute import publish
+from workspace.publish.faults import PublishError
 from workspace.publish.outcome import Outcome
 from workspace.publish.rollback import RollbackRefused, read_deployment, roll_back
 
@@ -129,6 +131,34 @@ def test_what_cannot_be_copied_is_refused_before_anything_is_changed(
     with pytest.raises(RollbackRefused):
         back(site, changed(version_id=None))
     assert site.manifest() == drifted
+    assert site.live() == set(TWO) | {"_astro/x.1.css"}
+
+
+@pytest.mark.parametrize(
+    ("code", "raised", "says"),
+    [("ExpiredToken", PublishError, "ExpiredToken"), ("InvalidArgument", RollbackRefused, "not stored any more")],
+)
+def test_a_question_without_an_answer_is_asked_again_in_words(
+    site: Site, monkeypatch: pytest.MonkeyPatch, code: str, raised: type[PublishError], says: str
+) -> None:
+    (site.folder / "dist").mkdir()
+    target = deployment(site, put(site, ONE, "1" * 40))
+    put(site, TWO, "2" * 40)
+    real = site.clients.s3.get_object
+
+    def refused(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "400", "Message": "Bad Request"}}, "HeadObject")
+
+    def told(**wanted: Any) -> Any:
+        if "Range" not in wanted:
+            return real(**wanted)
+        raise ClientError({"Error": {"Code": code, "Message": "In words."}}, "GetObject")
+
+    monkeypatch.setattr(site.clients.s3, "head_object", refused)
+    monkeypatch.setattr(site.clients.s3, "get_object", told)
+    with pytest.raises(PublishError, match=says) as caught:
+        back(site, target)
+    assert type(caught.value) is raised
     assert site.live() == set(TWO) | {"_astro/x.1.css"}
 
 
