@@ -1,8 +1,7 @@
 """Small objects put and copied by AWS's own S3 client in C (awscrt).
 
-Botocore needs 1.1 ms of Python for a PutObject, and 3 for a CopyObject, and threads do not divide it: they take turns at the
-interpreter's lock, so 16 of them put no more files a second than one and a half. The client in C signs, sends and reads
-without the lock.
+Botocore needs 1.1 ms of Python for a PutObject, and threads do not divide it: they take turns at the interpreter's lock, so
+16 of them put no more files a second than one and a half. The client in C signs, sends and reads without the lock.
 """
 
 import base64
@@ -96,8 +95,6 @@ class CrtClient:
 
         Raises ClientError (S3 refused), BotoCoreError (no answer, no credentials), OSError (the file).
         """
-        # The library asks for them again, and would not tell why there are none.
-        _frozen(self._credentials())
         size = file.path.stat().st_size
         if size != file.size:
             raise OSError(f"{file.key} was changed while it was sent")
@@ -110,7 +107,6 @@ class CrtClient:
 
         Raises ClientError (S3 refused, also in the middle of it), BotoCoreError (no answer, no credentials).
         """
-        _frozen(self._credentials())
         # The ids of versions are URL safe (S3 User Guide, "Adding objects to versioning-enabled buckets").
         source = f"{bucket}/{quote(file.key)}?versionId={file.version_id or ''}"
         more = [("Content-Length", "0"), ("x-amz-copy-source", source), ("x-amz-metadata-directive", "COPY")]
@@ -126,12 +122,13 @@ class CrtClient:
 
         Raises ClientError (an answer without a body: its code is the status), BotoCoreError (no answer, no credentials).
         """
-        _frozen(self._credentials())
         path = f"{self._path(bucket, file.key)}?versionId={quote(file.version_id or '', safe='')}"
         self._answer("HeadObject", file.key, HttpRequest("HEAD", path, HttpHeaders([("Host", self._host)])))
 
     def _answer(self, operation: str, key: str, wanted: HttpRequest, **more: Any) -> tuple[dict[str, str], bytes]:
         """Headers, by their names in small letters, and body."""
+        # The library asks for them again, and would not tell why there are none.
+        _frozen(self._credentials())
         told: dict[str, str] = {}
         body = bytearray()
 
