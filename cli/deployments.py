@@ -8,8 +8,8 @@ from typing import Any
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import BotoCoreError, ClientError
 from workspace.publish import books, rollback
-from workspace.publish.content import StoredFile
-from workspace.publish.faults import PublishError
+from workspace.publish.content import StoredFile, stored_files
+from workspace.publish.faults import NotRestorable, PublishError, SiteIs
 from workspace.publish.outcome import Outcome
 from workspace.publish.site import Open, Site
 
@@ -28,6 +28,13 @@ SESSION = "rollback"
 
 PAGE = DEPLOYMENTS_KEPT + 10
 """Records of one Query."""
+
+
+_NOW = {
+    SiteIs.UNTOUCHED: "Nothing was changed.",
+    SiteIs.PUT_BACK: "The site is again what it was before.",
+    SiteIs.MIXED: "The site is half restored, and was no whole deployment before; the next publish or rollback completes it.",
+}
 
 
 class NotDone(LocalError):
@@ -106,9 +113,9 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
             progress=say,
             quick=access.quick and access.quick(),
         )
-    except rollback.RollbackRefused as error:
+    except NotRestorable as error:
         raise CannotRollBack(
-            f"{target.deployment_id} cannot be restored. {error}", f"Nothing was changed. {past.where_to_look}"
+            f"{target.deployment_id} cannot be restored. {error}", f"{_NOW[error.site_is]} {past.where_to_look}"
         ) from error
     except KeyboardInterrupt as error:
         raise Interrupted(
@@ -124,7 +131,7 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
             f"What {target.deployment_id} left is live already, and nobody changed it: there is nothing to do.",
             f"Choose an older one with --to. {past.where_to_look}",
         )
-    record = _record(site, target, rollback.files_of(manifest), done)
+    record = _record(site, target, stored_files(manifest), done)
     try:
         access.dynamodb.Table(site.deployments_table).put_item(Item=record.to_item())
     except (BotoCoreError, ClientError) as error:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.manifest import Manifest
+
 HASHED_PREFIX = "_astro/"
 """Astro's `build.assets` folder: names carry a digest of the content."""
 
@@ -110,6 +112,15 @@ class Sent:
 
 SiteFile = LocalFile | StoredFile
 """What a site is made of."""
+
+
+def stored_files(deployment: Manifest) -> list[StoredFile]:
+    """What a deployment consists of; without the assets of older ones that it left in grace."""
+    return [
+        StoredFile(key, entry.version_id, entry.md5, entry.size, entry.content_type, entry.cache_control)
+        for key, entry in sorted(deployment.files.items())
+        if entry.retired_at is None
+    ]
 
 
 def is_hashed(key: str) -> bool:

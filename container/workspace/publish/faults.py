@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from enum import StrEnum
 from typing import TypeVar
 
 from boto3.exceptions import Boto3Error
@@ -25,6 +26,11 @@ _PASSING = {
     "Throttling",
     "ThrottlingException",
 }
+
+GONE = {"404", "NoSuchVersion", "NoSuchKey", "405", "MethodNotAllowed", "InvalidArgument"}
+"""What S3 says of a version that is not stored. HeadObject's answer has no body, so its code is the status: 404, and 405 for a
+delete marker. `InvalidArgument` is said of an id that the bucket never gave out.
+"""
 
 AwsError = (ClientError, BotoCoreError, Boto3Error)
 """What boto3 raises; Boto3Error comes from its transfer manager."""
@@ -51,6 +57,22 @@ class PublishError(Exception):
 
 class SiteTaken(PublishError):
     """Another publisher has the site, or took it over from this one."""
+
+
+class SiteIs(StrEnum):
+    """What a publish that could not be finished has made of the site."""
+
+    UNTOUCHED = "untouched"
+    PUT_BACK = "put back"
+    """Changed, and then made what it was before."""
+    MIXED = "mixed"
+    """What was live before was no whole site either, by the books: nothing to put back."""
+
+
+class NotRestorable(PublishError):
+    """An older deployment that cannot be made live again, or an older version that cannot be copied."""
+
+    site_is = SiteIs.UNTOUCHED
 
 
 def code_of(error: BaseException) -> str:

@@ -14,9 +14,9 @@ from botocore.exceptions import ClientError
 from contracts.manifest import Manifest
 from contracts.names import deployment_key
 from workspace.publish import crew
-from workspace.publish.content import StoredFile
+from workspace.publish.content import StoredFile, stored_files
 from workspace.publish.execute import Publish
-from workspace.publish.faults import AwsError, PublishError, code_of, patiently
+from workspace.publish.faults import GONE, AwsError, NotRestorable, PublishError, code_of, patiently
 from workspace.publish.outcome import Outcome
 from workspace.publish.plan import Plan
 from workspace.publish.site import Open, Quick, Site
@@ -28,25 +28,21 @@ if TYPE_CHECKING:
 MANY = 500
 """From so many copies on a rollback takes long enough to be told what it is at."""
 
+LOOKS = 96
+"""So many versions at most are asked for before anything is changed, as many as are asked for at once. What S3 does not
+have any more is mostly gone for one reason, a bucket that was emptied or a lifecycle rule, and then one of them is too."""
+
 _NAMED = 5
-_GONE = {"404", "NoSuchVersion", "NoSuchKey", "405", "MethodNotAllowed", "InvalidArgument"}
-"""HeadObject's answer has no body, so its code is the status: 404, and 405 for a delete marker. `InvalidArgument` is said of
-an id that the bucket never gave out.
-"""
-
-
-class RollbackRefused(PublishError):
-    """The deployment cannot be made live again. Nothing of the site was changed."""
 
 
 def read_deployment(s3: S3Client, artifacts: str, client_id: str, deployment_id: str) -> Manifest:
-    """A deployment's own manifest. Raises RollbackRefused (it has none any more, or none that can be read), PublishError."""
+    """A deployment's own manifest. Raises NotRestorable (it has none any more, or none that can be read), PublishError."""
     key = deployment_key(client_id, deployment_id)
     try:
         body = patiently(lambda: s3.get_object(Bucket=artifacts, Key=key)["Body"].read(), lambda: None)
         return Manifest.from_bytes(body)
     except AwsError as error:
-        if code_of(error) not in _GONE:
+        if code_of(error) not in GONE:
             raise PublishError.of(artifacts, key, error) from error
         raise _refused(artifacts, key, f"The deployment {deployment_id} has no manifest (any more).") from error
     except ValueError as error:
@@ -78,8 +74,8 @@ def roll_back(
         progress: a line for a human.
         quick: copies small objects, and looks whether they are there; None: `s3` does.
 
-    Raises RollbackRefused before anything of the site is changed; PublishError, after which the next publish or rollback
-    compares the whole bucket.
+    Raises NotRestorable, which says what the site is now: as it was, unless what was live before is no whole deployment;
+    PublishError, after which the next publish or rollback compares the whole bucket.
     """
     # No session's id has a slash, and two rollbacks are two holders.
     holder = f"rollback/{token_hex(4)}"
@@ -94,37 +90,34 @@ def roll_back(
         raise _refused(artifacts, key, text)
     if not target.complete:
         raise _refused(artifacts, key, f"The deployment {target.deployment_id} is not a whole site.")
-    files = files_of(target)
     return Publish(
-        site, files, target.commit, compare=True, examine=lambda plan, alive: _examine(site, plan, alive)
+        site,
+        stored_files(target),
+        target.commit,
+        compare=True,
+        examine=lambda plan, alive: _examine(site, plan, alive),
     ).run()
 
 
-def files_of(target: Manifest) -> list[StoredFile]:
-    """What a deployment consists of; without the assets of older ones that it left in grace."""
-    return [
-        StoredFile(key, entry.version_id, entry.md5, entry.size, entry.content_type, entry.cache_control)
-        for key, entry in sorted(target.files.items())
-        if entry.retired_at is None
-    ]
-
-
 def _examine(site: Site, plan: Plan, alive: Callable[[], None]) -> None:
-    """Refuses what would fail halfway; `alive` is called all the time. Raises RollbackRefused, PublishError, StepStopped."""
+    """Refuses what would fail halfway, as far as that is quickly found out; `alive` is called all the time.
+
+    Raises NotRestorable, PublishError, StepStopped.
+    """
     copies = [file for phase in plan.phases for file in phase if isinstance(file, StoredFile)]
     if unknown := [file.key for file in copies if file.version_id is None]:
         raise _refused(site.bucket, unknown[0], f"Their older versions are not known: {_names(unknown)}.")
     if large := [file.key for file in copies if file.size > COPY_BYTES]:
         raise _refused(site.bucket, large[0], f"S3 copies no object above 5 GB within a bucket: {_names(large)}.")
-    say = site.progress if len(copies) >= MANY else lambda _: None
-    say(f"Asking S3 whether the older versions of {len(copies):,} files are stored")
-    if gone := _gone(site, copies, alive):
+    # To ask for each of thousands would take as long as the copies. The rest is found out by copying.
+    asked = copies[:: -(-len(copies) // LOOKS)] if copies else []
+    if gone := _gone(site, asked, alive):
         raise _refused(site.bucket, gone[0], f"Their older versions are not stored any more: {_names(gone)}.")
-    say("They are; copying them")
+    if len(copies) >= MANY:
+        site.progress(f"Copying the older versions of {len(copies):,} files")
 
 
 def _gone(site: Site, copies: Sequence[StoredFile], alive: Callable[[], None]) -> list[str]:
-    # One by one and many at a time: the list of all versions grows with every deployment, and comes page after page.
     gone: list[StoredFile] = []
 
     def look(file: StoredFile) -> None:
@@ -154,7 +147,7 @@ def _is_there(site: Site, file: StoredFile) -> bool:
             # An id of a bucket before this one, or a token that has expired: only an answer with a body tells.
             patiently(get, site.guard.check_stop)
     except AwsError as error:
-        if code_of(error) in _GONE:
+        if code_of(error) in GONE:
             return False
         raise PublishError.of(site.bucket, file.key, error) from error
     return True
@@ -165,5 +158,5 @@ def _names(keys: Sequence[str]) -> str:
     return ", ".join(keys[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _refused(bucket: str, key: str, text: str) -> RollbackRefused:
-    return RollbackRefused(bucket, key, "RollbackRefused", text)
+def _refused(bucket: str, key: str, text: str) -> NotRestorable:
+    return NotRestorable(bucket, key, "NotRestorable", text)

@@ -9,7 +9,7 @@ from typing import Any
 from boto3.s3.transfer import TransferConfig
 
 from workspace.publish.content import LocalFile, Sent, SiteFile, StoredFile
-from workspace.publish.faults import AwsError, PublishError, patiently
+from workspace.publish.faults import GONE, AwsError, NotRestorable, PublishError, code_of, patiently
 from workspace.publish.site import Quick, Site
 
 SMALL_BYTES = 2**19
@@ -53,13 +53,17 @@ class Sender:
         return getattr(self._mine, "attempted", False)
 
     def send(self, file: SiteFile) -> Sent:
-        """Raises PublishError, and what `check` raises."""
+        """Raises PublishError (NotRestorable: the version is not stored any more), and what `check` raises."""
         self._mine.attempted = False
         self._check()
         self._mine.sending = True
         try:
             return patiently(lambda: self._send(file), self._check)
         except AwsError as error:
+            if isinstance(file, StoredFile) and code_of(error) in GONE:
+                where = f"s3://{self._site.bucket}/{file.key}"
+                text = f"The older version of {where} is not stored any more ({code_of(error)})."
+                raise NotRestorable(self._site.bucket, file.key, code_of(error), text) from error
             raise PublishError.of(self._site.bucket, file.key, error) from error
         except OSError as error:
             raise PublishError.of(self._site.bucket, file.key, error) from error

@@ -119,7 +119,7 @@ def test_a_version_that_is_gone_is_told_with_the_key(s3: S3Server) -> None:
     s3.answer = lambda *_: (404, "NoSuchVersion")
     with (
         sender(s3, lambda: None) as sending,
-        pytest.raises(PublishError, match=f"s3://{BUCKET}/a.html: NoSuchVersion") as caught,
+        pytest.raises(PublishError, match=rf"s3://{BUCKET}/a.html is not stored any more \(NoSuchVersion\)") as caught,
     ):
         sending.send(stored())
     # By the cause a healing publish tells what is lost from what passes.

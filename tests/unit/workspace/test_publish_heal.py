@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from workspace.errors import StepStopped, StopReason
 from workspace.publish.execute import Publish
-from workspace.publish.faults import PublishError
-from workspace.publish.rollback import RollbackRefused
+from workspace.publish.faults import NotRestorable, PublishError
 
 from contracts.manifest import Manifest
 from contracts.names import manifest_key
@@ -81,7 +80,7 @@ def test_one_whose_version_is_gone_is_dropped_and_told_once(by_hand: bytes | Non
     world.check_is(NEW)  # the books are what the bucket is: the next check finds no drift
     assert (ASSET in world.live()) == (by_hand is not None)
     assert world.publish(world.site("s2"), NEW, "4" * 40).lost == ()
-    with pytest.raises(RollbackRefused, match=r"s\.1\.css"):
+    with pytest.raises(NotRestorable, match=r"s\.1\.css"):
         world.roll_back(first)
     world.check_is(NEW)
 

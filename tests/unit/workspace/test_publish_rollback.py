@@ -10,9 +10,9 @@ from moto import mock_aws
 from workspace.publish import rollback, transfer
 from workspace.publish.content import IMMUTABLE, scan
 from workspace.publish.execute import publish
-from workspace.publish.faults import PublishError
+from workspace.publish.faults import NotRestorable, PublishError
 from workspace.publish.outcome import Outcome
-from workspace.publish.rollback import RollbackRefused, read_deployment, roll_back
+from workspace.publish.rollback import read_deployment, roll_back
 
 from contracts.manifest import Manifest
 from contracts.names import deployment_key, manifest_key
@@ -98,10 +98,12 @@ def test_a_long_rollback_says_what_it_is_at(site: Site, monkeypatch: pytest.Monk
     first, second = put(site, ONE, "1" * 40), put(site, TWO, "2" * 40)
     said: list[str] = []
     back(site, deployment(site, first), said.append)
-    assert said == []
+    restored = "The site is restored; comparing it with the bucket"
+    assert said == [restored]
+    said.clear()
     monkeypatch.setattr(rollback, "MANY", 2)
     back(site, deployment(site, second), said.append)
-    assert said == ["Asking S3 whether the older versions of 2 files are stored", "They are; copying them"]
+    assert said == ["Copying the older versions of 2 files", restored]
 
 
 def test_what_cannot_be_copied_is_refused_before_anything_is_changed(
@@ -123,12 +125,12 @@ def test_what_cannot_be_copied_is_refused_before_anything_is_changed(
         (target.model_copy(update={"complete": False}), "not a whole site"),
         (target.model_copy(update={"client_id": "bruno"}), "bruno"),
     ):
-        with pytest.raises(RollbackRefused, match=text):
+        with pytest.raises(NotRestorable, match=text):
             back(site, broken)
     # Also where the bucket has to be listed first, for which the site is taken.
     drifted = before.model_copy(update={"reconcile": True})
     site.clients.s3.put_object(Bucket="artifacts", Key=manifest_key("amelia"), Body=drifted.to_bytes())
-    with pytest.raises(RollbackRefused):
+    with pytest.raises(NotRestorable):
         back(site, changed(version_id=None))
     assert site.manifest() == drifted
     assert site.live() == set(TWO) | {"_astro/x.1.css"}
@@ -136,7 +138,7 @@ def test_what_cannot_be_copied_is_refused_before_anything_is_changed(
 
 @pytest.mark.parametrize(
     ("code", "raised", "says"),
-    [("ExpiredToken", PublishError, "ExpiredToken"), ("InvalidArgument", RollbackRefused, "not stored any more")],
+    [("ExpiredToken", PublishError, "ExpiredToken"), ("InvalidArgument", NotRestorable, "not stored any more")],
 )
 def test_a_question_without_an_answer_is_asked_again_in_words(
     site: Site, monkeypatch: pytest.MonkeyPatch, code: str, raised: type[PublishError], says: str
@@ -163,7 +165,7 @@ def test_a_question_without_an_answer_is_asked_again_in_words(
 
 
 def test_a_deployment_beyond_the_retention_is_named(site: Site) -> None:
-    with pytest.raises(RollbackRefused, match="has no manifest"):
+    with pytest.raises(NotRestorable, match="has no manifest"):
         read_deployment(site.clients.s3, "artifacts", "amelia", "20200101T000000000Z-x")
 
 
