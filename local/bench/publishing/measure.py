@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from local.aws import Aws
 from local.bench.publishing.ceiling import puts_per_second
 from local.bench.publishing.endpoint import Endpoint, endpoint
-from local.bench.publishing.scenarios import BACK_TO, ROLLBACK, SCENARIOS, rewritten
+from local.bench.publishing.scenarios import ONE_PAGE, ROLLBACKS, SCENARIOS, rewritten
 from local.bench.publishing.site import built
 from local.bench.publishing.tools import Tools, tools
 from local.deploy import REGION
@@ -28,6 +28,7 @@ TOOLS = (OURS, AWS, S5CMD)
 _OURS = "local.bench.publishing.ours"
 _TIMED = Path(__file__).with_name("timed.py")
 _ARTIFACTS, _RAW = "bench-artifacts", "bench-raw"
+_SECONDS = ("seconds", "cpu", "warm", "back", "check")
 _TICK = 1.1
 """Seconds: S3 tells times to the second, and both tools leave out a file that is not newer than its object."""
 
@@ -38,7 +39,8 @@ def run(home: Home, sizes: Mapping[int, int], later_ms: int = 0) -> Json:
     found: Json = {"tools": programs.versions(), "sizes": {}}
     for files, rounds in sizes.items():
         site = built(home, files)
-        rows: Json = {scenario.name: {tool: [] for tool in TOOLS} for scenario in SCENARIOS} | {ROLLBACK: {OURS: []}}
+        rows: Json = {scenario.name: {tool: [] for tool in TOOLS} for scenario in SCENARIOS}
+        rows |= {name: {OURS: []} for name in ROLLBACKS}
         ceilings, loads = [], list[float]()
         for number in range(rounds):
             print(f"  {files} files, round {number + 1}/{rounds}", file=sys.stderr, flush=True)
@@ -77,9 +79,18 @@ def _copied(built_dist: Path, dist: Path) -> None:
 
 
 def _round(s3: Endpoint, programs: Tools, dist: Path, rows: Json, number: int) -> None:
-    """All scenarios once, and the way back; the folder is gone afterwards."""
+    """All scenarios once, and the ways back; the folder is gone afterwards."""
     names: dict[str, set[str]] = {}
+    over_one, over_both = ROLLBACKS
+
+    def back(row: str, to: str) -> None:
+        s3.taken()
+        argv = [*_argv(OURS, programs, s3.url, dist), rows[to][OURS][-1]["id"]]
+        rows[row][OURS].append({**_measured(argv, _environment(s3.url)), **s3.taken()})
+        _check(Aws(s3.url, REGION).s3, names[to], OURS)
+
     try:
+        before = ""
         for position, scenario in enumerate(SCENARIOS):
             scenario.change(dist)
             first = (number + position) % len(TOOLS)
@@ -90,12 +101,15 @@ def _round(s3: Endpoint, programs: Tools, dist: Path, rows: Json, number: int) -
                 row = _measured(_argv(tool, programs, s3.url, dist), _environment(s3.url))
                 rows[scenario.name][tool].append({**row, **s3.taken()})
             names[scenario.name] = {path.relative_to(dist).as_posix() for path in dist.rglob("*") if path.is_file()}
-            _check(Aws(s3.url, REGION).s3, names[scenario.name], TOOLS)
-        s3.taken()
-        before = rows[BACK_TO][OURS][-1]["id"]
-        row = _measured([*_argv(OURS, programs, s3.url, dist), before], _environment(s3.url))
-        rows[ROLLBACK][OURS].append({**row, **s3.taken()})
-        _check(Aws(s3.url, REGION).s3, names[BACK_TO], [OURS])
+            client = Aws(s3.url, REGION).s3
+            for tool in reversed(TOOLS):  # ours last, by a client that is warm, as a Lambda's mostly is
+                rows[scenario.name][tool][-1]["check"] = _check(client, names[scenario.name], tool)
+            if scenario.name == ONE_PAGE:
+                back(over_one, before)
+                # And forth, for the scenarios that follow.
+                back(over_one, ONE_PAGE)
+            before = scenario.name
+        back(over_both, ONE_PAGE)
     finally:
         shutil.rmtree(dist, ignore_errors=True)
 
@@ -139,14 +153,19 @@ def _measured(argv: list[str], env: Mapping[str, str]) -> Json:
     return {**row, **json.loads(done.stderr.splitlines()[-1])} if _OURS in argv else row
 
 
-def _check(client: Any, local: set[str], of: Iterable[str]) -> None:
-    """A tool that left something out did not take less time. Ours keeps assets that went out of use."""
-    for tool in of:
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=_bucket(tool))
-        there = {item["Key"] for page in pages for item in page.get("Contents", [])}
-        kept = {key for key in there - local if tool == OURS and key.startswith("_astro/")}
-        if there - kept != local:
-            raise LocalError(f"{tool} left another tree than the build's.", "Nothing was measured; run it again.")
+def _check(client: Any, local: set[str], tool: str) -> float:
+    """A tool that left something out did not take less time. Ours keeps assets that went out of use.
+
+    Gives how long the listing took, which is what `record_sync` does after each publish.
+    """
+    began = time.monotonic()
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=_bucket(tool))
+    there = {item["Key"] for page in pages for item in page.get("Contents", [])}
+    seconds = time.monotonic() - began
+    kept = {key for key in there - local if tool == OURS and key.startswith("_astro/")}
+    if there - kept != local:
+        raise LocalError(f"{tool} left another tree than the build's.", "Nothing was measured; run it again.")
+    return seconds
 
 
 def summary(rows: list[Json]) -> Json:
@@ -154,6 +173,6 @@ def summary(rows: list[Json]) -> Json:
     return {
         "requests": rows[-1]["requests"],
         "bytes": rows[-1]["bytes"],
-        **{name: round(median(row[name] for row in rows), 3) for name in ("seconds", "cpu", "warm") if name in rows[0]},
+        **{name: round(median(row[name] for row in rows), 3) for name in _SECONDS if name in rows[0]},
         "rss": max(row["rss"] for row in rows),
     }

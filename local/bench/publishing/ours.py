@@ -22,13 +22,14 @@ def _log(message: str, **values: Any) -> None:
 
 
 def main() -> None:
-    """Publishes a folder, or goes back; the last line it writes says how long it took without the start of Python and
-    botocore, and the deployment's id.
+    """Publishes a folder, or goes back; the last line it writes has the seconds without the start of Python and botocore
+    (`warm`), after how many of them a rollback said that the site is restored (`back`), and the deployment's id.
     """
     dist, bucket, artifacts, client, *back = sys.argv[1:]
     aws = Clients()
     s3 = aws.s3  # which a workspace has already
     began = time.monotonic()
+    told: dict[str, float] = {}
     if back:
         target = read_deployment(s3, artifacts, client, back[0])
         done = roll_back(
@@ -38,13 +39,14 @@ def main() -> None:
             client_id=client,
             target=target,
             log=_log,
-            progress=_log,
+            # What it says last, before it compares.
+            progress=lambda _: told.update(back=time.monotonic() - began),
             quick=aws.quick,
         )
     else:
         site = Site(s3, bucket, artifacts, client, "bench", Open(), _log, _log, aws.quick)
         done = Publish(site, scan(Path(dist)), "0" * 40).run()
-    print(json.dumps({"warm": time.monotonic() - began, "id": done.deployment_id}), file=sys.stderr)
+    print(json.dumps({"warm": time.monotonic() - began, **told, "id": done.deployment_id}), file=sys.stderr)
 
 
 if __name__ == "__main__":

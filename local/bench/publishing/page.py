@@ -8,10 +8,10 @@ from rich.table import Table
 
 from local.bench.publishing.measure import OURS, S5CMD
 from local.bench.publishing.requests import KINDS
-from local.bench.publishing.scenarios import ROLLBACK, STYLESHEET
+from local.bench.publishing.scenarios import ONE_PAGE, ROLLBACKS
 
 Json = dict[str, Any]
-_FIRST, _ONE_PAGE = "first upload", "one page changed"
+_FIRST = "first upload"
 COLUMNS = ("MB sent", "seconds", "of s5cmd", "publish alone", "of s5cmd", "CPU s", "MB memory")
 _REQUESTS, _TENTH, _MEMORY = 5, 0.1, 200_000_000
 _SATURATED = 0.7
@@ -38,7 +38,7 @@ def requests_text(requests: Mapping[str, int]) -> str:
 
 def aims(scenarios: Json) -> Iterator[tuple[str, bool]]:
     """Each aim with its figures, and whether it is met. Pure."""
-    page, first = scenarios[_ONE_PAGE], scenarios[_FIRST]
+    page, first = scenarios[ONE_PAGE], scenarios[_FIRST]
     count = sum(page[OURS]["requests"].values())
     yield f"one page changed: {count} requests (at most {_REQUESTS})", count <= _REQUESTS
     found = ratio(page, OURS, "warm")
@@ -66,6 +66,17 @@ def rate(scenarios: Json, tool: str) -> float:
     """PUTs a second in the first upload."""
     first = scenarios[_FIRST][tool]
     return float(first["requests"].get("PUT", 0) / first["seconds"])
+
+
+def way_back(scenarios: Json, name: str) -> str:
+    """A rollback beside the publish of as many files. Pure."""
+    back, there = scenarios[name][OURS], scenarios[ROLLBACKS[name]][OURS]
+    checked = there["warm"] + there["check"]
+    return (
+        f"{name[0].upper()}{name[1:]}: the site is back after {back['back']:.2f} s, {back['back'] / there['warm']:.2f} of the "
+        f"publish ({ROLLBACKS[name]}: {there['warm']:.2f} s); compared with the bucket after {back['warm']:.2f} s, "
+        f"{back['warm'] / checked:.2f} of that publish and the listing that RecordSync does after it ({checked:.2f} s)."
+    )
 
 
 def show(result: Json) -> None:
@@ -97,11 +108,7 @@ def remarks(size: Json) -> Iterator[str]:
     yield f"PUTs a second in the first upload: {said}; a bare client with 16 connections {ceiling:.0f}."
     if max(rates.values()) > _SATURATED * ceiling:
         yield "The endpoint is the bottleneck of the first upload: there the ratio says little about the tools."
-    back, there = scenarios[ROLLBACK][OURS], scenarios[STYLESHEET][OURS]
-    yield (
-        f"The rollback alone took {back['warm'] / there['warm']:.2f} of the time of the publish with the stylesheet, which is of "
-        "as many files but the hundred: each version is asked for before anything is changed."
-    )
+    yield from (way_back(scenarios, name) for name in ROLLBACKS)
     low, high = size["load"]
     yield f"{size['at']}, {size['cpus']} cores, load {low} to {high} after a round, the endpoint and the tools on the same cores."
     for text, met in aims(scenarios):

@@ -54,18 +54,16 @@ def _pages(dist: Path) -> list[Path]:
     return sorted(dist.glob("journal/post-*/index.html"), key=lambda path: int(path.parent.name.rpartition("-")[2]))
 
 
-ROLLBACK = "rolled back over both"
-"""After them. Sitewright alone knows a way back."""
+ONE_PAGE, STYLESHEET = "one page changed", "one stylesheet changed"
 
-STYLESHEET = "one stylesheet changed"
-"""The publish of as many files as the rollback copies, but for the pages that were deleted."""
-
-BACK_TO = "one page changed"
+ROLLBACKS = {"rolled back over one page": ONE_PAGE, "rolled back over both": STYLESHEET}
+"""And the publish that each is held against: of the same page, and of as many files but those that were deleted. Sitewright
+alone knows a way back."""
 
 SCENARIOS = (
     Scenario("first upload", _nothing),
     Scenario("rebuild, no change", _nothing),
-    Scenario(BACK_TO, _one_page),
+    Scenario(ONE_PAGE, _one_page),
     Scenario(STYLESHEET, _stylesheet),
     Scenario("a hundred pages deleted", _fewer_pages),
 )

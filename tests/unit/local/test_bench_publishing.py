@@ -15,7 +15,7 @@ from local.bench.publishing.endpoint import COUNTS, Counting
 from local.bench.publishing.measure import AWS, OURS, S5CMD, summary
 from local.bench.publishing.page import aims, remarks, requests_text
 from local.bench.publishing.requests import kind_of
-from local.bench.publishing.scenarios import ROLLBACK, SCENARIOS, rewritten
+from local.bench.publishing.scenarios import ROLLBACKS, SCENARIOS, rewritten
 from local.bench.publishing.site import posts
 
 
@@ -117,9 +117,17 @@ SURROUNDINGS: dict[str, Any] = {"at": "1 May 2026", "cpus": 2, "load": [1.5, 2.5
 
 
 def scenarios(seconds: float, requests: int, rss: int, warm: float = 0.1) -> dict[str, Any]:
-    ours = {"requests": {"PUT": requests}, "bytes": 1, "seconds": seconds, "cpu": 0.1, "warm": warm, "rss": rss}
+    ours = {
+        "requests": {"PUT": requests},
+        "bytes": 1,
+        "seconds": seconds,
+        "cpu": 0.1,
+        "warm": warm,
+        "check": 0.1,
+        "rss": rss,
+    }
     theirs = {"requests": {"PUT": 2001}, "bytes": 1, "seconds": 2.0, "cpu": 0.1, "rss": 1}
-    back = {ROLLBACK: {OURS: {**ours, "warm": warm * 1.5}}}
+    back = {name: {OURS: {**ours, "warm": warm * 1.5, "back": warm * 0.8}} for name in ROLLBACKS}
     return {scenario.name: {OURS: ours, AWS: theirs, S5CMD: theirs} for scenario in SCENARIOS} | back
 
 
@@ -157,8 +165,11 @@ def test_the_page_takes_a_measured_size_and_keeps_its_own_words() -> None:
     assert found.startswith("before\n<!-- measured: 7 -->\nold\n<!-- end -->\nbetween\n") and found.endswith("after\n")
     assert "## 2,001 files, medians of 3 rounds" in found and "load 1.5 to 2.5" in found
     assert "| first upload | sitewright | 5 PUT | 0.00 | 0.50 | 0.25 | 0.10 | 0.05 | 0.10 | 0 |" in found
-    assert f"| {ROLLBACK} | sitewright | 5 PUT | 0.00 | 0.50 |  | 0.15 |  | 0.10 | 0 |" in found
-    assert "The rollback alone took 1.50 of the time" in found
+    assert "| rolled back over both | sitewright | 5 PUT | 0.00 | 0.50 |  | 0.15 |  | 0.10 | 0 |" in found
+    for name, publish in ROLLBACKS.items():
+        told = next(line for line in found.splitlines() if line.startswith(f"- {name.capitalize()}:"))
+        assert f"back after 0.08 s, 0.80 of the publish ({publish}: 0.10 s)" in told
+        assert "after 0.15 s, 0.75 of that publish and the listing that RecordSync does after it (0.20 s)" in told
     assert replaced(found, "2001", list(section(2001, size))) == found
     with pytest.raises(ValueError, match="20001"):
         replaced(page, "20001", [])
