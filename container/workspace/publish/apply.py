@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from workspace.publish import crew
 from workspace.publish.content import Sent, SiteFile, is_html
-from workspace.publish.faults import AwsError, NotRestorable, PublishError, is_passing, patiently
+from workspace.publish.faults import AwsError, NotRestorable, PublishError, patiently
 from workspace.publish.ledger import Ledger
 from workspace.publish.plan import Heal
 from workspace.publish.site import Site
@@ -63,7 +63,7 @@ class Applier:
         try:
             sent = self._sent(heal.file, sender)
         except PublishError as error:
-            if not isinstance(error.__cause__, ClientError) or is_passing(error.__cause__):
+            if not error.is_final:
                 raise
             # Its version expired, or was deleted too. No page needs it that is published now: no reason to fail.
             self.site.log("an asset of older pages is lost", level="warning", key=heal.file.key, error=str(error))

@@ -41,13 +41,12 @@ class Publish:
     files: Sequence[SiteFile]
     commit: str | None
     partial: bool = False
-    compare: bool = False
-    """Once done, the bucket is compared with the books, and what is not right is made right: for a publish that no check
-    of its own follows."""
+    restoring: bool = False
+    """Older versions are made live again. No check follows, so once it is done the bucket is compared with the books, and what
+    is not right is made right; what S3 refuses halfway is taken back."""
     examine: Callable[[Plan, Callable[[], None]], None] = lambda *_: None
-    """Sees each plan before it is carried out, and may raise, NotRestorable for what the site is to be put back for. What takes
-    it long calls its second argument every few seconds, in one thread, which keeps the site held and raises if the publish
-    has to end."""
+    """Sees each plan before it is carried out, and may raise. What takes it long calls its second argument every few seconds,
+    in one thread, which keeps the site held and raises if the publish has to end."""
     id: str = ""
     now: int = 0
     ledger: Ledger = field(default_factory=Ledger)
@@ -92,7 +91,7 @@ class Publish:
     def _plan_by_books(self, seen: Seen) -> Plan:
         check = self.site.guard.check_stop
         plan = self._plan(seen.manifest, None, check)
-        if self.compare and not self._writes(plan):
+        if self.restoring and not self._writes(plan):
             # Who changes the site after the listing has written the manifest before: the plan is made anew then.
             plan = self._plan(seen.manifest, listing.objects(self.site, check), check)
         return plan
@@ -109,7 +108,7 @@ class Publish:
     def _plan(self, manifest: Manifest | None, found: Mapping[str, Listed] | None, alive: Callable[[], None]) -> Plan:
         plan = make_plan(self.files, manifest, found, self.now)
         self.ledger.begin(plan)
-        self.compared = found is not None
+        self.restoringd = found is not None
         self.examine(plan, alive)
         return plan
 
@@ -136,12 +135,15 @@ class Publish:
         applier = Applier(self.site, self.ledger, lambda: self._check(lease), lambda: self._renew(lease))
         try:
             self._apply(plan or self._plan_by_listing(seen.manifest, lease), applier)
-            if self.compare and not self.compared:
+            if self.restoring and not self.restoringd:
                 self.site.progress("The site is restored; comparing it with the bucket")
                 self._apply(self._plan_by_listing(self._manifest(complete=False, reconcile=True), lease), applier)
-        except NotRestorable as error:
-            self._put_back(seen, error, applier)
-            raise
+        except PublishError as error:
+            if not self.restoring or not error.is_final:
+                raise
+            refusal = NotRestorable(error.bucket, error.key, error.code, str(error))
+            self._put_back(seen, refusal, applier)
+            raise refusal from error
         body = self._manifest(complete=not self.partial, reconcile=self.ledger.unhealed > 0).to_bytes()
         if not self.partial:
             books.write_deployment(self.site, self.id, body, lease.check)

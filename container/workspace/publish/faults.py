@@ -54,9 +54,16 @@ class PublishError(Exception):
             text = str(error.response.get("Error", {}).get("Message", text))
         return cls(bucket, key, code, f"s3://{bucket}/{key}: {code}: {text}")
 
+    @property
+    def is_final(self) -> bool:
+        """Whether S3 said no, and will say so again."""
+        return isinstance(self.__cause__, ClientError) and not is_passing(self.__cause__)
+
 
 class SiteTaken(PublishError):
     """Another publisher has the site, or took it over from this one."""
+
+    is_final = False
 
 
 class SiteIs(StrEnum):
@@ -72,6 +79,7 @@ class SiteIs(StrEnum):
 class NotRestorable(PublishError):
     """An older deployment that cannot be made live again, or an older version that cannot be copied."""
 
+    is_final = True
     site_is = SiteIs.UNTOUCHED
 
 

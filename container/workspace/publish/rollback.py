@@ -94,7 +94,7 @@ def roll_back(
         site,
         stored_files(target),
         target.commit,
-        compare=True,
+        restoring=True,
         examine=lambda plan, alive: _examine(site, plan, alive),
     ).run()
 

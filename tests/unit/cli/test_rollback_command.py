@@ -5,6 +5,7 @@ from typing import Any
 
 import boto3
 import pytest
+from workspace.publish import rollback
 from workspace.publish.transfer import Sender
 
 from contracts.manifest import Manifest
@@ -150,6 +151,25 @@ def test_versions_that_are_gone_are_named_and_nothing_changes(account: Account) 
     assert "index.html" in error.message
     assert "20260101T000000000Z-one" not in {r.rolled_back_to for r in account.records().values()}
     assert account.pages()["index.html"] == "two!"
+
+
+@pytest.mark.parametrize(
+    ("complete", "says"), [(True, "The site is again what it was before."), (False, "The site is half restored")]
+)
+def test_what_is_found_gone_halfway_is_said_and_what_the_site_is_now(
+    account: Account, monkeypatch: pytest.MonkeyPatch, complete: bool, says: str
+) -> None:
+    one = account.publish("20260101T000000000Z-one", ONE)
+    two = account.publish("20260101T000000001Z-two", TWO)
+    account.book(two.model_copy(update={"complete": complete}))
+    account.s3.delete_object(Bucket=BUCKET, Key="index.html", VersionId=str(one.files["index.html"].version_id))
+    monkeypatch.setattr(rollback, "LOOKS", 1)
+    error = refusal("rollback", "--to", "20260101T000000000Z-one")
+    assert "index.html is not stored any more" in error.message
+    assert error.remedy.startswith(says)
+    assert (account.pages() == TWO) == complete
+    assert account.live().holder is None
+    assert len(account.records()) == 2
 
 
 def test_a_manifest_that_is_gone_is_said(account: Account) -> None:

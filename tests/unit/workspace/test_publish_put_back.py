@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workspace.publish import rollback
+from workspace.publish import faults, rollback
 from workspace.publish.faults import NotRestorable, PublishError, SiteIs
 
 from contracts.manifest import Manifest
@@ -148,6 +148,42 @@ def test_a_fault_while_it_is_put_back_is_told_with_the_reason_and_the_next_publi
     world.check_is(NEW)
 
 
+@pytest.mark.parametrize("operation", ["copy", "list", "delete"])
+def test_what_s3_refuses_halfway_is_taken_back(operation: str) -> None:
+    world, first = two_deployments()
+    before, asked = world.manifest(), 0
+
+    def refuse(what: str, _: str) -> None:
+        nonlocal asked
+        asked += what == operation
+        if what == operation and asked == (4 if what == "copy" else 1):
+            raise refused("AccessDenied", 403)
+
+    with pytest.raises(NotRestorable, match="AccessDenied") as caught:
+        world.roll_back(first, before=refuse)
+    assert caught.value.site_is is SiteIs.PUT_BACK
+    check_is_as_before(world, NEW, before)
+    world.publish(world.site("s2"), OLD, "3" * 40)
+    world.check_is(OLD)
+
+
+def test_a_fault_that_does_not_pass_is_left_to_the_next_publish(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, first = two_deployments()
+    monkeypatch.setattr(faults, "PATIENCE_SECONDS", 0.0)
+
+    def out(operation: str, key: str) -> None:
+        if operation == "copy" and key == "c.html":
+            raise refused("SlowDown", 503)
+
+    with pytest.raises(PublishError, match="SlowDown") as caught:
+        world.roll_back(first, before=out)
+    assert not isinstance(caught.value, NotRestorable)
+    assert world.live()["a.html"] == OLD["a.html"] and world.manifest().reconcile
+    world.check_pages()
+    world.roll_back(first)
+    world.check_is(OLD)
+
+
 def test_the_site_is_back_before_the_bucket_is_listed() -> None:
     world, first = two_deployments()
     seen: list[str] = []
@@ -204,7 +240,7 @@ def test_whatever_is_gone_no_page_is_broken_at_any_request_and_the_site_is_one_o
         world.roll_back(first, **hooks)
         world.check_is(old)
     world.check_pages()
-    if what in {"nothing", "passing fault"} and world.manifest().deployment_id == before.deployment_id:
+    if what != "killed" and world.manifest().deployment_id == before.deployment_id:
         check_is_as_before(world, new, before)
     last = data.draw(st.sampled_from([old, new]))
     world.store.clock += 100.0
