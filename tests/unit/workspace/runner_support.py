@@ -19,6 +19,7 @@ from workspace import turn as turn_module
 from workspace.context import StepContext
 from workspace.logs import Log
 from workspace.runner import Runner, Timing
+from workspace.session import SessionStore
 from workspace.stop import Stop
 
 from contracts.steps import AgentResult, BuildResult, StepName
@@ -178,3 +179,26 @@ def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
+
+
+@pytest.fixture(name="world")
+def world_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with new_world(tmp_path, monkeypatch) as made:
+        yield made
+
+
+def store(world: World, me: str = "somebody-else", generation: int = 1) -> SessionStore:
+    return SessionStore(world.clients, "sessions", "commands", request(StepName.AGENT, "x", generation), me)
+
+
+def interrupt(world: World, step: StepName) -> None:
+    """Runs the step until it works, accepts a newer command, and waits for the end."""
+    runner = world.prepare(step)
+    thread, codes = in_background(runner.run)
+    wait_for((world.root / "working").exists)
+    accept(world.clients, "cmd-2", 2)
+    thread.join(30)
+    assert codes == [0]
+    kind, report = world.report
+    assert (kind, report["error"], report["cause"]["code"]) == ("failure", "Workspace.Interrupted", "interrupted")
+    assert world.claim_is_free()

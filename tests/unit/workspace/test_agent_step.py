@@ -3,132 +3,28 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace.archive import newest_conversation
-from workspace.children import ProcessChildren
 from workspace.claude.instructions import instructions
-from workspace.claude.protocol import Event
 from workspace.claude.transcript import damage, prepare_resume, slug
-from workspace.context import StepContext
-from workspace.errors import StepFailed, StepStopped, StopReason
+from workspace.errors import StepStopped, StopReason
 from workspace.steps import agent
-from workspace.stop import Stop
 
 from contracts.errors import ErrorCode
-from contracts.records import CommandRecord, SessionRecord
-from contracts.steps import AgentResult, StepName
-from tests.unit.workspace.core_support import git, make_checkout, make_settings, request
-from tests.unit.workspace.fake_model import FakeModel, Reply, Script, failure, fake_model, garbage, hang, text, tool
-
-INSTRUCTION = "Put a banner on the home page"
-
-
-class Notes:
-    """The table of the commands: what was noted as spent, in order."""
-
-    def __init__(self) -> None:
-        self.spent: list[float] = []
-
-    def update_item(self, ExpressionAttributeValues: Any, **_: Any) -> None:
-        self.spent.append(float(ExpressionAttributeValues[":spent"]["N"]))
-
-
-class Aws:
-    def __init__(self) -> None:
-        self.dynamodb = Notes()
-
-    def secret(self, _: str) -> str:
-        return "sk-test-model-key"
-
-
-@dataclass
-class OpenFence:
-    session: SessionRecord
-
-    def verify(self, *, any_generation: bool = False) -> SessionRecord:
-        return self.session
-
-    def check_stop(self) -> None:
-        pass
-
-
-@dataclass
-class World:
-    ctx: StepContext
-    stop: Stop
-    progress: list[str]
-    logs: list[str]
-
-    @property
-    def noted(self) -> list[float]:
-        """What the command has cost (US dollars), by its item."""
-        aws: Any = self.ctx.aws
-        spent: list[float] = aws.dynamodb.spent
-        return spent
-
-
-def make_world(root: Path, model: FakeModel | None, *, url: str = "", **settings: Any) -> World:
-    site = root / "site"
-    site.mkdir(parents=True)
-    (root / "home").mkdir()
-    git(site, "init", "-q", "-b", "thread-t1")
-    (site / "index.html").write_text("<h1>Home</h1>\n")
-    git(site, "add", "-A")
-    git(site, "commit", "-qm", "First")
-    session = SessionRecord(session_id="s1", client_id="amelia", chat_thread_id="t1")
-    config = make_settings(
-        root, str(root), model_base_url=model.url if model else url, as_root=True, model="claude-sonnet-4-5", **settings
-    )
-    stop, progress, logs = Stop(), list[str](), list[str]()
-
-    def log(message: str, **values: Any) -> None:
-        logs.append(f"{message} {values}")
-
-    ctx = StepContext(
-        settings=config,
-        request=request(StepName.AGENT),
-        command=CommandRecord(session_id="s1", command_id="cmd-1", accepted_at=1, instruction=INSTRUCTION),
-        session=session,
-        paths=config.paths,
-        checkout=make_checkout(root, str(root)),
-        children=ProcessChildren(stop, log),
-        fence=OpenFence(session),
-        aws=Aws(),  # type: ignore[arg-type]
-        log=log,
-        progress=progress.append,
-    )
-    return World(ctx, stop, progress, logs)
-
-
-@contextmanager
-def world(root: Path, script: Script, **settings: Any) -> Iterator[tuple[World, FakeModel]]:
-    with fake_model(script) as model:
-        yield make_world(root, model, **settings), model
-
-
-def editing(root: Path) -> Script:
-    def script(body: dict[str, Any], _: int) -> Reply:
-        if any(isinstance(m["content"], list) and "tool_result" in str(m["content"]) for m in body["messages"][-2:]):
-            return text("Added a banner.")
-        return tool("Write", {"file_path": str(root / "site" / "banner.html"), "content": "<b>Hi</b>\n"})
-
-    return script
-
-
-def with_session(ctx: StepContext, result: AgentResult) -> StepContext:
-    return replace(ctx, session=ctx.session.model_copy(update={"conversation_id": result.conversation_id}))
-
-
-def failed(w: World) -> ErrorCode:
-    with pytest.raises(StepFailed) as caught:
-        agent.run(w.ctx)
-    return caught.value.error.code
+from contracts.steps import AgentResult
+from tests.unit.workspace.agent_support import (
+    INSTRUCTION,
+    editing,
+    failed,
+    with_session,
+    world,
+)
+from tests.unit.workspace.core_support import git
+from tests.unit.workspace.fake_model import Reply, hang, text, tool
 
 
 def test_edits_are_reported_and_a_conversation_goes_on_in_another_folder(tmp_path: Path) -> None:
@@ -199,48 +95,6 @@ def test_what_claude_code_would_pass_over_is_told(tmp_path: Path, harm: Callable
         assert "Said." in json.dumps(model.requests[-1]), "neither resumed nor summed up"
 
 
-@pytest.fixture
-def few_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(agent._QUIET, "CLAUDE_CODE_MAX_RETRIES", "2")
-
-
-@pytest.mark.parametrize("status", [401, 403, 404, 400])
-@pytest.mark.usefixtures("few_retries")
-def test_a_refusal_is_model_rejected(tmp_path: Path, status: int) -> None:
-    with world(tmp_path, lambda *_: failure(status, "x_error", "no")) as (w, _):
-        assert failed(w) is ErrorCode.MODEL_REJECTED
-
-
-@pytest.mark.parametrize(("status", "kind"), [(429, "rate_limit_error"), (529, "overloaded_error"), (500, "api_error")])
-@pytest.mark.usefixtures("few_retries")
-def test_an_overloaded_model_is_tried_again_and_then_unavailable(tmp_path: Path, status: int, kind: str) -> None:
-    with world(tmp_path, lambda *_: failure(status, kind, "Not now")) as (w, model):
-        assert failed(w) is ErrorCode.MODEL_UNAVAILABLE
-        assert len(model.requests) == 3
-        assert any(f"({status})" in line and "(2 of 2)" in line for line in w.progress)
-
-
-def test_retries_end_within_a_minute() -> None:
-    # Claude Code waits 0.5 s and doubles it, with up to a quarter more by chance.
-    waits = [0.5 * 2**n * 1.25 for n in range(agent.MAX_RETRIES)]
-    assert 20 < sum(waits) < 60
-    assert agent._QUIET["CLAUDE_CODE_MAX_RETRIES"] == str(agent.MAX_RETRIES)
-
-
-@pytest.mark.usefixtures("few_retries")
-def test_no_server_is_unavailable(tmp_path: Path) -> None:
-    with fake_model(lambda *_: text("never")) as gone:
-        url = gone.url
-    assert failed(make_world(tmp_path, None, url=url)) is ErrorCode.MODEL_UNAVAILABLE
-
-
-@pytest.mark.parametrize("reply", [garbage(), garbage(b'{"type": "mess'), Reply(blocks=[])])
-@pytest.mark.usefixtures("few_retries")
-def test_nonsense_is_a_failed_agent(tmp_path: Path, reply: Reply) -> None:
-    with world(tmp_path, lambda *_: reply) as (w, _):
-        assert failed(w) is ErrorCode.AGENT_FAILED
-
-
 def test_the_cost_is_the_commands_own_and_so_is_the_budget(tmp_path: Path) -> None:
     def script(_: dict[str, Any], number: int) -> Reply:
         if number % 2 == 0:
@@ -254,30 +108,6 @@ def test_the_cost_is_the_commands_own_and_so_is_the_budget(tmp_path: Path) -> No
         assert first.conversation_id == third.conversation_id
         assert first.cost_usd and first.cost_usd > 0.4
         assert third.cost_usd == pytest.approx(first.cost_usd, rel=0.05)
-
-
-def test_a_conversation_that_the_model_refuses_starts_anew_and_is_not_lost_if_that_fails_too(tmp_path: Path) -> None:
-    refuse = {"old": False, "all": False}
-
-    def script(body: dict[str, Any], _: int) -> Reply:
-        if refuse["all"] or (refuse["old"] and "secret word" in str(body["messages"])):
-            return failure(400, "invalid_request_error", "tool_use without tool_result")
-        return text("All right.")
-
-    with world(tmp_path, script) as (w, model):
-        command = w.ctx.command.model_copy(update={"instruction": "The secret word is plum"})
-        first = agent.run(replace(w.ctx, command=command))
-        refuse["all"] = True
-        with pytest.raises(StepFailed) as caught:
-            agent.run(with_session(w.ctx, first))
-        assert caught.value.error.code is ErrorCode.MODEL_REJECTED
-        assert newest_conversation(w.ctx.paths.home) == first.conversation_id
-        refuse.update(all=False, old=True)
-        again = agent.run(with_session(w.ctx, first))
-        assert again.summary == "All right." + agent.BEGUN_ANEW and again.conversation_id != first.conversation_id
-        assert any("cannot be resumed" in line for line in w.progress)
-        system = str(model.requests[-1]["system"])
-        assert "earlier conversation" in system and "Client: The secret word is plum" in system
 
 
 def test_the_key_appears_nowhere(tmp_path: Path) -> None:
@@ -376,22 +206,6 @@ def test_a_slow_agent_is_timed_out_and_an_interrupt_ends_it(tmp_path: Path) -> N
             agent.run(w.ctx)
         assert time.monotonic() - began < 15
         assert list((w.ctx.paths.home / ".claude" / "projects").glob("*/*.jsonl"))
-
-
-@pytest.mark.parametrize(
-    ("event", "code"),
-    [
-        (Event(sitewright_agent="error", text="exploded"), ErrorCode.AGENT_FAILED),
-        (Event(sitewright_agent="result", subtype="error_during_execution", is_error=True), ErrorCode.AGENT_FAILED),
-        (
-            Event(sitewright_agent="result", subtype="success", is_error=True, api_status=500),
-            ErrorCode.MODEL_UNAVAILABLE,
-        ),
-    ],
-)
-def test_final_events_have_a_meaning(event: Event, code: ErrorCode) -> None:
-    error = agent.failure(event)
-    assert error is not None and error.error.code is code
 
 
 def test_an_id_that_is_a_path_is_not_resumed(tmp_path: Path) -> None:

@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,49 +11,19 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from workspace.children import ProcessChildren
-from workspace.errors import StepStopped, StopReason
 from workspace.publish import books
-from workspace.session import SessionStore
 from workspace.steps import build
-from workspace.stop import Stop
 
 from contracts.errors import ErrorCode
 from contracts.names import manifest_key
-from contracts.steps import AgentResult
-from tests.unit.workspace.core_support import TestClients, accept, git, make_tables
+from tests.unit.workspace.build_support import (
+    BUILD,
+    SITE,
+    made_fixture,  # noqa: F401 - a fixture
+    npm_commands,
+)
+from tests.unit.workspace.core_support import TestClients, git
 from tests.unit.workspace.site_support import BUCKET, Site, make_site, npm_lock, write
-
-BUILD = """
-const fs = require('fs');
-fs.mkdirSync('dist', {recursive: true});
-fs.writeFileSync('dist/index.html', `<html>${require('tiny')} ${process.env.NODE_ENV}</html>`);
-fs.writeFileSync('dist/env.json', JSON.stringify(Object.keys(process.env)));
-"""
-
-
-def package(script: str = "node build.js") -> str:
-    # A local tarball-free dependency: `npm ci` needs no registry.
-    return json.dumps(
-        {"name": "site", "version": "1.0.0", "scripts": {"build": script}, "devDependencies": {"tiny": "file:./tiny"}}
-    )
-
-
-SITE = {
-    "package.json": package(),
-    "build.js": BUILD,
-    "tiny/package.json": '{"name":"tiny","version":"1.0.0","main":"i.js"}',
-    "tiny/i.js": "module.exports = 'tiny'",
-}
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Iterator[Site]:
-    with mock_aws():
-        yield make_site(tmp_path, SITE)
-
-
-def npm_commands(site: Site) -> list[str]:
-    return [line for line in site.logs if "'program': 'npm'" in line and "'line': 'added " in line]
 
 
 def test_a_dirty_checkout_is_committed_built_and_live(made: Site) -> None:
@@ -202,54 +170,6 @@ def test_a_refused_invalidation_is_told_and_the_site_is_live(tmp_path: Path) -> 
         assert result.error is not None and result.error.code is ErrorCode.INVALIDATION_FAILED
 
 
-def interrupt_when(site: Site, condition: Callable[[], bool]) -> None:
-    def wait() -> None:
-        while not condition():
-            time.sleep(0.02)
-        site.stop.add(StopReason.INTERRUPT)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def test_an_interrupted_build_publishes_its_whole_pages(made: Site) -> None:
-    script = BUILD + "fs.writeFileSync('dist/cut.html', '<html>'); setTimeout(() => {}, 60000)"
-    write(made.folder, {"build.js": script})
-    interrupt_when(made, (made.folder / "dist" / "cut.html").exists)
-    with pytest.raises(StepStopped):
-        build.run(made.ctx)
-    made.fence.stop = Stop()
-    assert build.publish_partial(made.ctx) == 2
-    assert made.live() == {"index.html", "env.json"}
-    assert not made.manifest().complete and made.manifest().commit == git(made.folder, "rev-parse", "HEAD")
-
-
-def test_an_interrupted_publish_is_finished_without_deletes(made: Site) -> None:
-    made.clients.s3.put_object(Bucket=BUCKET, Key="old.html", Body=b"old")
-    interrupt_when(made, lambda: "env.json" in made.live())
-    made.fence.at = lambda: time.sleep(0.2)
-    with pytest.raises(StepStopped):
-        build.run(made.ctx)
-    made.fence.stop, made.fence.at = Stop(), lambda: None
-    build.publish_partial(made.ctx)
-    assert made.live() == {"index.html", "env.json", "old.html"}
-
-
-@pytest.mark.parametrize("build_js", ["process.exit(3)", BUILD + "process.exit(3)"])
-def test_of_a_failed_build_nothing_goes_live_later(made: Site, build_js: str) -> None:
-    write(made.folder, {"build.js": build_js})
-    assert not build.run(made.ctx).build_success
-    assert build.publish_partial(made.ctx) == 0 and made.live() == set()
-
-
-def test_an_interrupt_before_the_build_publishes_nothing_of_an_older_dist(made: Site) -> None:
-    write(made.folder / "dist", {"index.html": "<html>another session</html>"})
-    made.stop.add(StopReason.INTERRUPT)
-    with pytest.raises(StepStopped):
-        build.run(made.ctx)
-    made.fence.stop = Stop()
-    assert build.publish_partial(made.ctx) == 0 and made.live() == set()
-
-
 def test_a_name_that_is_no_key_is_a_failed_build(made: Site) -> None:
     write(made.folder, {"build.js": BUILD + "fs.writeFileSync(Buffer.from('dist/\\xff.txt', 'latin1'), 'x')"})
     error = build.run(made.ctx).error
@@ -261,49 +181,6 @@ def test_without_a_message_the_commit_still_has_a_subject(made: Site) -> None:
     write(made.folder, {"new.txt": "x"})
     assert build.run(replace(made.ctx, command=command)).committed
     assert git(made.folder, "log", "-1", "--format=%s") == build.FALLBACK_SUBJECT
-
-
-def broken(site: Site, files: dict[str, Any], **command: Any) -> bool:
-    write(site.folder, files)
-    changes = {"agent": AgentResult(files_changed=sorted(files), files_changed_count=len(files)), **command}
-    result = build.run(replace(site.ctx, command=site.ctx.command.model_copy(update=changes)))
-    assert result.error is not None and result.error.code is ErrorCode.BUILD_FAILED
-    return result.broken_by_edit
-
-
-@pytest.mark.parametrize(
-    ("files", "given_back"),
-    [
-        ({"build.js": "process.exit(1)"}, True),
-        ({"build.js": ""}, True),
-        ({"package.json": "{"}, True),
-        ({"build.js": "console.log('getaddrinfo ENOTFOUND api.example.com'); process.exit(1)"}, False),
-        ({"build.js": "process.kill(process.pid, 'SIGKILL')"}, False),
-    ],
-)
-def test_a_build_is_given_back_only_if_the_edit_broke_it(made: Site, files: dict[str, Any], given_back: bool) -> None:
-    assert broken(made, files) is given_back
-
-
-def test_a_site_that_cannot_be_built_at_all_is_not_given_back(tmp_path: Path) -> None:
-    with mock_aws():
-        assert not broken(make_site(tmp_path / "bare", {"x.txt": "x"}), {"y.txt": "y"})
-    with mock_aws():
-        endless = make_site(tmp_path / "slow", SITE, build_timeout_seconds=4)
-        assert not broken(endless, {"build.js": "setTimeout(() => {}, 60000)"})
-
-
-@pytest.mark.parametrize("same", [True, False])
-def test_what_the_command_before_left_broken_is_not_given_back(made: Site, same: bool) -> None:
-    make_tables(made.clients.dynamodb)
-    accept(made.clients, "cmd-0", 1)
-    write(made.folder, {"build.js": "console.error('at', Date.now(), 'src/a.astro is broken'); process.exit(1)"})
-    first = build.run(made.ctx)
-    assert first.broken_by_edit
-    request = made.ctx.request.model_copy(update={"command_id": "cmd-0"})
-    SessionStore(made.clients, "sessions", "commands", request, "me").record("build", first)
-    files = {"page.txt": "x"} if same else {"build.js": "console.error('src/b.astro is broken'); process.exit(1)"}
-    assert broken(made, files, supersedes="cmd-0") is not same
 
 
 def live(site: Site, **changes: Any) -> None:
@@ -365,12 +242,3 @@ def test_the_log_is_streamed_line_by_line(made: Site) -> None:
     write(made.folder, {"build.js": BUILD + script})
     build.run(replace(made.ctx, log=watch, children=ProcessChildren(made.stop, watch)))
     assert len(came) == 2 and came[1] - came[0] > 0.5
-
-
-def test_an_interrupt_after_the_publish_does_not_bring_it_back_over_another_sessions_site(made: Site) -> None:
-    assert build.run(made.ctx).deploy_success
-    made.clients.s3.put_object(Bucket=BUCKET, Key="index.html", Body=b"another session's")
-    changed = made.manifest().model_copy(update={"deployment_id": "another", "files": {}})
-    made.clients.s3.put_object(Bucket="artifacts", Key=manifest_key("amelia"), Body=changed.to_bytes())
-    assert build.publish_partial(made.ctx) == 0
-    assert made.read("index.html") == "another session's"

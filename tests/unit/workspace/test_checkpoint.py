@@ -4,7 +4,6 @@ import io
 import tarfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,14 @@ from contracts.errors import ErrorCode
 from contracts.retention import CHECKPOINT, TAG
 from contracts.steps import AgentResult, BuildResult, StepName
 from tests.unit.workspace.core_support import accept, git, read_command, read_session
-from tests.unit.workspace.runner_support import CONVERSATION, World, commit_step, edit, new_world
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with new_world(tmp_path, monkeypatch) as made:
-        yield made
+from tests.unit.workspace.runner_support import (
+    CONVERSATION,
+    World,
+    commit_step,
+    edit,
+    new_world,
+    world_fixture,  # noqa: F401 - a fixture
+)
 
 
 def test_the_same_commands_edits_come_back_uncommitted(world: World) -> None:

@@ -3,7 +3,6 @@
 import json
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,14 @@ from workspace.stop import Stop
 
 from contracts.steps import StepName
 from tests.unit.workspace.core_support import accept, read_command
-from tests.unit.workspace.runner_support import World, commit_step, edit, in_background, new_world, wait_for
+from tests.unit.workspace.runner_support import (
+    World,
+    commit_step,
+    edit,
+    in_background,
+    wait_for,
+    world_fixture,  # noqa: F401 - a fixture
+)
 
 BEGUN_ANEW = "rm -rf .git && git init -q && git add -A && git commit -qm mine"
 
@@ -42,12 +48,6 @@ HARM = {
     "gone with the runner's scratch": "rm -rf .git ../tmp",
     "on a branch without a commit": "git checkout -q --orphan other",
 }
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with new_world(tmp_path, monkeypatch) as made:
-        yield made
 
 
 def claude_code(world: World, script: str) -> None:

@@ -5,53 +5,32 @@ import ipaddress
 import os
 import ssl
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import boto3
 import pytest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError, ReadTimeoutError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from workspace.errors import StepStopped, StopReason
+from workspace.errors import StepStopped
 from workspace.publish import crt
 from workspace.publish.content import REVALIDATE, LocalFile, scan
-from workspace.publish.crt import CrtClient
 from workspace.publish.faults import PublishError, is_passing
-from workspace.publish.site import Open, Site
-from workspace.publish.transfer import SMALL_BYTES, Sender
+from workspace.publish.transfer import SMALL_BYTES
 
+from tests.unit.workspace.crt_support import (
+    BUCKET,
+    KEYS,
+    Stopping,
+    no_proxy,  # noqa: F401 - a fixture
+    quick,
+    s3_fixture,  # noqa: F401 - a fixture
+    sender,
+)
 from tests.unit.workspace.s3_server import S3Server, s3_server
-
-BUCKET = "edit.amelia.example.com"
-KEYS = [
-    "with space.html",
-    "a+b&c=d.txt",
-    "50%25 off.txt",
-    "naïve/日本語/index.html",
-    "#hash?query.txt",
-    "😀.svg",
-    "~.txt",
-]
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-@pytest.fixture
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
-
-
-def quick(s3: S3Server, credentials: Any = lambda: Credentials("AKIA", "secret"), **more: Any) -> CrtClient:
-    return CrtClient(s3.url, "us-west-2", credentials, **more)
 
 
 def file(root: Path, key: str = "a.html", body: bytes = b"<html></html>") -> LocalFile:
@@ -59,30 +38,6 @@ def file(root: Path, key: str = "a.html", body: bytes = b"<html></html>") -> Loc
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(body)
     return next(found for found in scan(root) if found.key == key)
-
-
-class Stopping:
-    """A check that stops the publish once the server has so many requests."""
-
-    def __init__(self, s3: S3Server, after: int) -> None:
-        self.s3, self.after, self.asked = s3, after, 0
-
-    def __call__(self) -> None:
-        self.asked += 1
-        if len(self.s3.requests) >= self.after:
-            raise StepStopped(StopReason.INTERRUPT)
-
-
-def boto3_client(s3: S3Server) -> Any:
-    key = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "secret"}
-    return boto3.client("s3", region_name="us-west-2", endpoint_url=s3.url, **key)  # type: ignore[call-overload]
-
-
-def sender(s3: S3Server, check: Any) -> Sender:
-    boto = boto3_client(s3)
-    return Sender(
-        Site(boto, BUCKET, "artifacts", "amelia", "s1", Open(), lambda *_: None, lambda _: None, quick(s3)), check
-    )
 
 
 def test_a_file_arrives_with_its_headers_and_its_version_is_told(s3: S3Server, tmp_path: Path) -> None:

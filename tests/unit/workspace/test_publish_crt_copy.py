@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
 
 import pytest
 from botocore.credentials import Credentials
@@ -13,19 +12,16 @@ from workspace.publish.crt import CrtClient
 from workspace.publish.faults import PublishError, code_of, is_passing
 from workspace.publish.transfer import SMALL_BYTES
 
-from tests.unit.workspace.s3_server import S3Server, s3_server
-from tests.unit.workspace.test_publish_crt import BUCKET, KEYS, Stopping, boto3_client, sender
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-@pytest.fixture
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
+from tests.unit.workspace.crt_support import (
+    BUCKET,
+    KEYS,
+    Stopping,
+    boto3_client,
+    no_proxy,  # noqa: F401 - a fixture
+    s3_fixture,  # noqa: F401 - a fixture
+    sender,
+)
+from tests.unit.workspace.s3_server import S3Server
 
 
 def client(s3: S3Server) -> CrtClient:

@@ -1,6 +1,5 @@
 """Push and salvage against a real git host: diverged, conflicting, refusing, and down for a while."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,13 @@ from workspace.steps import push as push_step
 
 from contracts.steps import StepName
 from tests.unit.workspace.core_support import TOKEN, accept, git, push_elsewhere, read_command, read_session
-from tests.unit.workspace.runner_support import World, commit_step, edit, new_world
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with new_world(tmp_path, monkeypatch) as made:
-        yield made
+from tests.unit.workspace.runner_support import (
+    World,
+    commit_step,
+    edit,
+    new_world,
+    world_fixture,  # noqa: F401 - a fixture
+)
 
 
 def edited(world: World, files: dict[str, str | None], command: str = "cmd-1", generation: int = 1) -> None:

@@ -17,9 +17,9 @@ from workspace.steps import agent, repair
 from contracts.errors import ErrorCode
 from contracts.records import CommandRecord
 from contracts.steps import AgentResult, RepairResult
+from tests.unit.workspace.agent_support import World, editing, make_world, world
 from tests.unit.workspace.core_support import TestClients, accept, make_aws, read_command
 from tests.unit.workspace.fake_model import Reply, hang, text, tool
-from tests.unit.workspace.test_agent_step import World, editing, make_world, world
 from tests.unit.workspace.test_repair_step import broken
 
 USD_A_REQUEST = 0.3003

@@ -1,75 +1,26 @@
 """A workspace that stays: steps through the mailbox, interrupts, idle ends, terminations, hand-overs."""
 
-import threading
-import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from workspace.context import StepContext
-from workspace.errors import StepFailed, StopReason
-from workspace.fence import ClaimFence
-from workspace.pulse import Pulse
-from workspace.runner import Runner
+from workspace.errors import StepFailed
 from workspace.session import SessionStore
-from workspace.stop import Stop
 
 from contracts.errors import ErrorCode
 from contracts.names import modules_key
-from contracts.steps import AgentResult, BuildResult, PushResult, StepName, StepRequest
+from contracts.steps import AgentResult, BuildResult, PushResult, StepName
 from tests.unit.workspace.core_support import TOKEN, accept, git, read_command, read_session
-from tests.unit.workspace.core_support import request as core_request
-from tests.unit.workspace.runner_support import World, commit_step, edit, in_background, new_world, slow_edit, wait_for
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with new_world(tmp_path, monkeypatch) as made:
-        yield made
-
-
-class Warm:
-    """A workspace in the background, and the state machine's side of its mailbox."""
-
-    def __init__(self, world: World, *, idle: float = 8.0) -> None:
-        self.world = world
-        world.clients.sfn.once = True
-        self.runner: Runner = world.prepare(StepName.AGENT, idle_seconds=idle)
-        self.thread, self.codes = in_background(self.runner.run)
-
-    def offer(self, step: StepName, command: str = "cmd-1", generation: int = 1) -> StepRequest:
-        from boto3.dynamodb.types import TypeSerializer
-
-        made = core_request(step, command, generation).model_copy(update={"task_token": f"offer-{uuid.uuid4()}"})
-        self.world.clients.dynamodb.update_item(
-            TableName="sessions",
-            Key={"sessionId": {"S": "s1"}},
-            UpdateExpression="SET mailbox = :mail",
-            ConditionExpression="attribute_exists(aliveUntil)",
-            ExpressionAttributeValues={":mail": TypeSerializer().serialize(made.to_item())},
-        )
-        return made
-
-    def answer(self, token: str) -> tuple[str, dict[str, str]]:
-        """What was reported for a token, once it was."""
-        wait_for(lambda: self.answers(token) != [])
-        (found,) = self.answers(token)
-        return found
-
-    def answers(self, token: str) -> list[tuple[str, dict[str, str]]]:
-        return [(kind, values) for kind, values in self.world.clients.sfn.reports if values["taskToken"] == token]
-
-    def first(self) -> tuple[str, dict[str, str]]:
-        return self.answer("task-token-of-agent-cmd-1")
-
-    def end(self, code: int = 0) -> None:
-        self.thread.join(40)
-        assert self.codes == [code]
-
-    def events(self, message: str) -> list[dict[str, Any]]:
-        return self.world.events(message)
+from tests.unit.workspace.runner_support import (
+    World,
+    commit_step,
+    edit,
+    slow_edit,
+    wait_for,
+    world_fixture,  # noqa: F401 - a fixture
+)
+from tests.unit.workspace.warm_support import Warm
 
 
 def test_the_next_step_comes_through_the_mailbox_without_a_restore(world: World) -> None:
@@ -144,116 +95,6 @@ def test_a_step_of_an_older_command_in_the_mailbox_is_refused(world: World) -> N
     assert warm.answer(late.task_token)[1]["error"] == "Workspace.Interrupted"
     warm.end()
     assert read_session(world.clients).mailbox is None
-
-
-def test_an_offer_that_races_the_idle_end_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.use(agent=edit({"index.html": "1"}), build=commit_step())
-    real, offers = SessionStore.leave, []
-
-    def late(self: SessionStore) -> bool:
-        if not offers:
-            offers.append(warm.offer(StepName.BUILD))
-        return real(self)
-
-    monkeypatch.setattr(SessionStore, "leave", late)
-    warm = Warm(world, idle=0.3)
-    warm.end()
-    assert warm.answer(offers[0].task_token)[0] == "success"
-
-
-def test_an_offer_that_was_taken_and_put_back_by_a_late_repetition_keeps_no_workspace_alive(world: World) -> None:
-    world.use(agent=edit({"index.html": "1"}), build=commit_step())
-    warm = Warm(world)
-    warm.first()
-    build = warm.offer(StepName.BUILD)
-    warm.answer(build.task_token)
-    item = {k: {"N": str(v)} if isinstance(v, int) else {"S": str(v)} for k, v in build.to_item().items()}
-    world.clients.dynamodb.update_item(
-        TableName="sessions",
-        Key={"sessionId": {"S": "s1"}},
-        UpdateExpression="SET mailbox = :mail",
-        ExpressionAttributeValues={":mail": {"M": item}},
-    )
-    warm.end()
-    assert len(warm.answers(build.task_token)) == 1
-
-
-def test_sigterm_while_idle_ends_the_workspace_and_gives_the_waiting_step_back(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.use(agent=edit({"index.html": "1"}))
-    warm = Warm(world, idle=60)
-    warm.first()
-    wait_for(lambda: read_session(world.clients).serving is None)
-    real, offers = SessionStore.abandon, []
-
-    def late(self: SessionStore) -> StepRequest | None:
-        offers.append(warm.offer(StepName.BUILD))
-        return real(self)
-
-    monkeypatch.setattr(SessionStore, "abandon", late)
-    warm.runner.signals._note(15, None)
-    warm.end()
-    assert warm.answer(offers[0].task_token)[1]["error"] == "Workspace.Stopped"
-    assert world.claim_is_free()
-
-
-def test_sigterm_while_working_checkpoints_and_reports_stopped(world: World) -> None:
-    world.use(agent=slow_edit({"index.html": "half"}))
-    warm = Warm(world, idle=60)
-    wait_for((world.root / "working").exists)
-    warm.runner.signals._note(15, None)
-    warm.end()
-    assert warm.first()[1]["error"] == "Workspace.Stopped"
-    assert world.claim_is_free() and read_session(world.clients).checkpoint is not None
-
-
-def test_sigterm_before_the_step_began_gives_the_waiting_step_back(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from workspace.desk import Desk
-
-    offers: list[StepRequest] = []
-
-    def late(self: Desk, *_: Any) -> None:
-        offers.append(warm.offer(StepName.BUILD))
-        warm.runner.signals._note(15, None)
-        warm.runner.stop.check()
-
-    monkeypatch.setattr(Desk, "restore", late)
-    warm = Warm(world, idle=60)
-    warm.end()
-    assert warm.answer(offers[0].task_token)[1]["error"] == "Workspace.Stopped"
-    assert world.claim_is_free() and read_session(world.clients).mailbox is None
-
-
-def test_a_claim_that_is_lost_while_idle_ends_the_workspace(world: World) -> None:
-    world.use(agent=edit({"index.html": "1"}))
-    warm = Warm(world, idle=60)
-    warm.first()
-    world.clients.dynamodb.update_item(
-        TableName="sessions",
-        Key={"sessionId": {"S": "s1"}},
-        UpdateExpression="SET workspaceId = :other",
-        ExpressionAttributeValues={":other": {"S": "other"}},
-    )
-    warm.end(3)
-    assert read_session(world.clients).workspace_id == "other"
-
-
-def test_a_pulse_that_dies_is_a_lost_claim_for_the_steps_that_follow_too(world: World) -> None:
-    store = SessionStore(world.clients, "sessions", "commands", core_request(StepName.AGENT), "me")
-    store.claim()
-
-    def broken(_: Any) -> None:
-        raise RuntimeError("no thread")
-
-    pulse, later = Pulse(store, Stop(), lambda *_, **__: None, seen=broken), Stop()
-    assert not pulse.beat()
-    pulse.follow(store, later, lambda *_, **__: None, idle=True)
-    assert later.reason is StopReason.CLAIM_LOST
-    with pytest.raises(Exception, match="claim_lost"):
-        ClaimFence(store, Stop()).for_saving().check_stop()
 
 
 def test_a_cold_workspace_hands_its_step_over_to_the_one_that_lives(world: World) -> None:
@@ -332,17 +173,6 @@ def test_a_failed_step_is_salvaged_in_the_same_workspace(world: World) -> None:
     assert [event["warm"] for event in warm.events("workspace ready")] == [False, True]
 
 
-def test_a_bug_ends_the_workspace(world: World) -> None:
-    def broken(ctx: StepContext) -> AgentResult:
-        raise ZeroDivisionError("a bug")
-
-    world.use(agent=broken)
-    warm = Warm(world, idle=60)
-    assert warm.first()[1]["error"] == "Step.Failed"
-    warm.end()
-    assert world.claim_is_free()
-
-
 @pytest.mark.parametrize("anew", [False, True])
 def test_a_checkout_the_agent_destroyed_is_restored_for_the_next_step(world: World, anew: bool) -> None:
     import shutil
@@ -365,26 +195,6 @@ def test_a_checkout_the_agent_destroyed_is_restored_for_the_next_step(world: Wor
     assert git(site, "log", "--format=%s").splitlines() == ["[2026-01-01] Edit", "Second", "First"]
 
 
-def test_a_push_beside_the_steps_ends_with_the_claim(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from workspace.restore import BackgroundPush
-
-    cancelled = threading.Event()
-    real = BackgroundPush.cancel
-
-    def cancel(self: BackgroundPush) -> None:
-        if read_session(world.clients).workspace_id is not None:
-            cancelled.set()
-        real(self)
-
-    monkeypatch.setattr(BackgroundPush, "cancel", cancel)
-    world.use(agent=slow_edit({"index.html": "half"}))
-    warm = Warm(world, idle=60)
-    wait_for((world.root / "working").exists)
-    warm.runner.signals._note(15, None)
-    warm.end()
-    assert cancelled.is_set(), "before the claim was given back"
-
-
 def test_a_token_that_an_operator_corrected_is_used_by_the_next_step(world: World) -> None:
     world.use(agent=edit({"index.html": "1"}), build=commit_step())
     warm = Warm(world)
@@ -396,17 +206,3 @@ def test_a_token_that_an_operator_corrected_is_used_by_the_next_step(world: Worl
     world.clients.secretsmanager.put_secret_value(SecretId="git-token", SecretString=TOKEN)
     assert warm.answer(warm.offer(StepName.SALVAGE).task_token)[0] == "success"
     warm.end()
-
-
-def test_a_done_step_whose_result_cannot_be_recorded_is_left_to_task_stopped(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def down(*_: Any, **__: Any) -> None:
-        raise EndpointConnectionError(endpoint_url="http://dynamodb")
-
-    monkeypatch.setattr(SessionStore, "record", down)
-    world.use(agent=edit({"index.html": "1"}))
-    assert world.step(StepName.AGENT, idle_seconds=8) == 1
-    assert world.clients.sfn.reports == []
-    serving = read_session(world.clients).serving
-    assert serving is not None and serving.step is StepName.AGENT

@@ -1,0 +1,42 @@
+"""A site that npm really builds."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from moto import mock_aws
+
+from tests.unit.workspace.site_support import Site, make_site
+
+BUILD = """
+const fs = require('fs');
+fs.mkdirSync('dist', {recursive: true});
+fs.writeFileSync('dist/index.html', `<html>${require('tiny')} ${process.env.NODE_ENV}</html>`);
+fs.writeFileSync('dist/env.json', JSON.stringify(Object.keys(process.env)));
+"""
+
+
+def package(script: str = "node build.js") -> str:
+    # A local tarball-free dependency: `npm ci` needs no registry.
+    return json.dumps(
+        {"name": "site", "version": "1.0.0", "scripts": {"build": script}, "devDependencies": {"tiny": "file:./tiny"}}
+    )
+
+
+SITE = {
+    "package.json": package(),
+    "build.js": BUILD,
+    "tiny/package.json": '{"name":"tiny","version":"1.0.0","main":"i.js"}',
+    "tiny/i.js": "module.exports = 'tiny'",
+}
+
+
+@pytest.fixture(name="made")
+def made_fixture(tmp_path: Path) -> Iterator[Site]:
+    with mock_aws():
+        yield make_site(tmp_path, SITE)
+
+
+def npm_commands(site: Site) -> list[str]:
+    return [line for line in site.logs if "'program': 'npm'" in line and "'line': 'added " in line]
