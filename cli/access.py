@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from workspace.publish.crew import THREADS
+from workspace.publish.site import quick_client
 
 from contracts.names import SITE_PARAMETER_PREFIX
 from contracts.records import SiteEntry
@@ -57,7 +58,7 @@ class Access:
         def quick() -> "Quick":
             # The client in C knows no proxies but the environment's, and would ask one for loopback too.
             os.environ.update(network_environment(os.environ))
-            return _quick(aws.s3, lambda: Credentials(ACCESS_KEY, SECRET_KEY))
+            return quick_client(aws.s3, lambda: Credentials(ACCESS_KEY, SECRET_KEY))
 
         return cls(aws.s3, aws.dynamodb, aws.ssm, "the local stack", quick=quick)
 
@@ -77,7 +78,7 @@ class Access:
                 session.client("ssm", config=config),
                 region,
                 lambda: session.client("cloudfront", config=config),
-                lambda: _quick(s3, session.get_credentials, _ca_bundle()),
+                lambda: quick_client(s3, session.get_credentials, _ca_bundle()),
             )
 
     def site(self, client_id: str) -> SiteEntry:
@@ -90,12 +91,6 @@ class Access:
                 "Correct --client, or say where it is: without --aws the local stack, with --aws the --region.",
             ) from error
         return SiteEntry.model_validate_json(found["Parameter"]["Value"])
-
-
-def _quick(s3: "S3Client", credentials: Callable[[], Credentials | None], ca_bundle: str | None = None) -> "Quick":
-    from workspace.publish.crt import CrtClient  # noqa: PLC0415 - loading it takes 50 ms, which only a rollback needs
-
-    return CrtClient(s3.meta.endpoint_url, s3.meta.region_name, credentials, ca_bundle)
 
 
 def _ca_bundle() -> str | None:

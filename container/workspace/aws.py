@@ -10,6 +10,9 @@ import boto3
 from botocore.config import Config
 from botocore.utils import determine_content_length
 
+from workspace.publish.crew import THREADS
+from workspace.publish.site import quick_client
+
 if TYPE_CHECKING:
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,7 +30,7 @@ _REPORT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard"
 _BULK = Config(
     connect_timeout=5,
     read_timeout=60,
-    max_pool_connections=104,
+    max_pool_connections=THREADS + 8,
     retries={"mode": "standard", "total_max_attempts": 5},
 )
 
@@ -55,7 +58,8 @@ class Clients:
 
     @property
     def s3(self) -> S3Client:
-        """Up to 104 connections at once: a publish has 96 requests under way, and renews its hold of the site meanwhile."""
+        """A connection for each request that a publish has under way, and some for what goes on beside it: its hold of the site is
+        renewed, commits are checkpointed."""
         client: S3Client = self._client("s3", _BULK)
         return client
 
@@ -65,12 +69,8 @@ class Clients:
         s3 = self.s3
         with self._lock:
             if self._quick is None:
-                # Loading the library takes 50 ms, and only a publish needs it.
-                from workspace.publish.crt import CrtClient  # noqa: PLC0415
-
                 session: Any = self._session
-                bundle = os.environ.get("AWS_CA_BUNDLE")
-                self._quick = CrtClient(s3.meta.endpoint_url, s3.meta.region_name, session.get_credentials, bundle)
+                self._quick = quick_client(s3, session.get_credentials, os.environ.get("AWS_CA_BUNDLE"))
             return self._quick
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from contracts.names import manifest_key
 
 if TYPE_CHECKING:
+    from botocore.credentials import Credentials
     from mypy_boto3_s3 import S3Client
 
     from workspace.context import Fence, StepContext
@@ -29,6 +30,19 @@ class Quick(Protocol):
 
     def head(self, bucket: str, file: StoredFile) -> None:
         """Asks for a version: no error, it is there."""
+
+
+def quick_client(s3: S3Client, credentials: Callable[[], Credentials | None], ca_bundle: str | None = None) -> Quick:
+    """The client in C, to where `s3` goes.
+
+    Args:
+        s3: has endpoint and region.
+        credentials: asked for before each request.
+        ca_bundle: file with the certificates that are trusted; None for the system's.
+    """
+    from workspace.publish.crt import CrtClient  # noqa: PLC0415 - loading it takes 50 ms, which only a publish needs
+
+    return CrtClient(s3.meta.endpoint_url, s3.meta.region_name, credentials, ca_bundle)
 
 
 class Open:
