@@ -1,5 +1,6 @@
 """What `sitewright deployments` and `sitewright rollback` do."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -118,10 +119,7 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
             f"{target.deployment_id} cannot be restored. {error}", f"{_NOW[error.site_is]} {past.where_to_look}"
         ) from error
     except KeyboardInterrupt as error:
-        raise Interrupted(
-            "Interrupted: the site may be half restored.",
-            "Repeat the rollback; it or the next publish completes the site.",
-        ) from error
+        raise _interrupted(access, past) from error
     except PublishError as error:
         raise NotDone(
             f"The rollback broke off: {error}.", "Repeat it; the next publish or rollback completes the site."
@@ -141,6 +139,17 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
         ) from error
     _invalidate(access, record, site)
     return RolledBack(site, record, time.monotonic() - began)
+
+
+def _interrupted(access: Access, past: History) -> Interrupted:
+    with contextlib.suppress(NotDone, KeyboardInterrupt):
+        now = _live(_view(access, past.site))
+        if now is not None and past.live is not None and now.manifest == past.live.manifest:
+            return Interrupted("Interrupted: nothing was changed.", "Repeat the rollback.")
+    return Interrupted(
+        "Interrupted: the site may be half restored.",
+        "Repeat the rollback; it or the next publish completes the site.",
+    )
 
 
 def _invalidate(access: Access, record: DeploymentRecord, site: SiteEntry) -> None:

@@ -143,6 +143,19 @@ def test_ctrl_c_says_what_became_of_the_site_and_gives_it_back(
     assert (live.holder, live.complete, live.reconcile) == (None, False, True)
 
 
+def test_ctrl_c_before_anything_is_changed_says_so(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    account.publish("20260101T000000000Z-one", ONE)
+    two = account.publish("20260101T000000001Z-two", TWO)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rollback, "_gone", interrupted)
+    error = refusal("rollback")
+    assert isinstance(error, Interrupted) and "nothing was changed" in error.message
+    assert account.live() == two and account.pages() == TWO
+
+
 def test_versions_that_are_gone_are_named_and_nothing_changes(account: Account) -> None:
     one = account.publish("20260101T000000000Z-one", ONE)
     account.publish("20260101T000000001Z-two", TWO)
