@@ -78,7 +78,8 @@ class Applier:
         except NotRestorable:
             raise
         except BaseException:
-            self.ledger.unsure = self.ledger.unsure or sender.attempted
+            if sender.attempted:
+                self.ledger.doubtful.add(file.key)
             raise
 
     def _delete(self, keys: Sequence[str]) -> None:
@@ -86,13 +87,14 @@ class Applier:
             self.check()
             self.renew()
             left = list(keys[start : start + _DELETE_BATCH])
+            batch = frozenset(left)
             self.ledger.touched = True
-            self.ledger.unsure = True
+            self.ledger.doubtful |= batch
             try:
                 patiently(lambda left=left: self._delete_batch(left), self.check)  # type: ignore[misc]
             except AwsError as error:
                 raise PublishError.of(self.site.bucket, left[0], error) from error
-            self.ledger.unsure = False
+            self.ledger.doubtful -= batch
 
     def _delete_batch(self, left: list[str]) -> None:
         """Deletes the keys and takes them off the list. Raises ClientError, also for one that S3 could not delete."""

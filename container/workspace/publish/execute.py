@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from contracts.errors import ErrorCode, ErrorInfo
-from contracts.manifest import Manifest
+from contracts.manifest import Manifest, ManifestEntry
 from workspace.context import StepContext
 from workspace.errors import Fenced, StepStopped, StopReason
 from workspace.publish import books, listing
@@ -16,8 +16,10 @@ from workspace.publish.content import LocalFile, SiteFile, stored_files
 from workspace.publish.faults import AwsError, NotRestorable, PublishError, SiteIs, SiteTaken
 from workspace.publish.ledger import Ledger
 from workspace.publish.outcome import Outcome, deployment_id
-from workspace.publish.plan import Listed, Plan, make_plan, needs_listing
+from workspace.publish.plan import UNKNOWN, Listed, Plan, make_plan, needs_listing
 from workspace.publish.site import Site
+
+_UNKNOWN = ManifestEntry(md5=UNKNOWN, size=0, content_type=UNKNOWN, cache_control=UNKNOWN)
 
 
 def publish(ctx: StepContext, files: Sequence[LocalFile], commit: str | None, *, partial: bool = False) -> Outcome:
@@ -159,13 +161,16 @@ class Publish:
     def _put_back(self, seen: Seen, error: NotRestorable, applier: Applier) -> None:
         """Makes the site what it was before. Raises PublishError."""
         done, before = self.ledger, seen.manifest
-        if not (done.uploaded or done.deleted or done.unsure):
+        if not (done.uploaded or done.deleted or done.doubtful):
             return
         error.site_is = SiteIs.MIXED
         if before is None or not before.complete:
             return
         self.site.progress("Putting back what was live before")
-        plan = make_plan(stored_files(before), self._manifest(complete=False, reconcile=True), None, self.now)
+        now = self._manifest(complete=False, reconcile=True)
+        unknown = {key: now.files.get(key, _UNKNOWN).model_copy(update={"md5": UNKNOWN}) for key in done.doubtful}
+        now = now.model_copy(update={"files": now.files | unknown})
+        plan = make_plan(stored_files(before), now, None, self.now)
         try:
             applier.send(plan.phases, what_is_there=True)
             applier.delete(plan.deletes)
@@ -212,7 +217,7 @@ class Publish:
             else:
                 stopped = isinstance(error, (StepStopped, Fenced))
                 done = self.ledger
-                doubtful = done.unsure or done.unhealed > 0 or done.before is None
+                doubtful = bool(done.doubtful) or done.unhealed > 0 or done.before is None
                 self._give_back(seen, lease, reconcile=not stopped or doubtful)
             raise
 
@@ -221,7 +226,7 @@ class Publish:
             manifest = seen.manifest.model_copy(update={"holder": None})
         elif self.put_back is not None:
             done = self.ledger
-            doubtful = self.put_back.reconcile or done.unsure or done.unhealed > 0 or bool(done.missing)
+            doubtful = self.put_back.reconcile or bool(done.doubtful or done.missing) or done.unhealed > 0
             now = {"holder": None, "reconcile": doubtful, "files": done.entries()}
             manifest = self.put_back.model_copy(update=now)
         else:

@@ -32,8 +32,8 @@ class Ledger:
     """Assets that are in the books and not in the bucket."""
     touched: bool = False
     """Something of the site was changed, or may have been."""
-    unsure: bool = False
-    """A request failed that may have been carried out all the same."""
+    doubtful: set[str] = field(default_factory=set)
+    """The keys of requests that failed and may have been carried out all the same, now or later."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, plan: Plan) -> None:

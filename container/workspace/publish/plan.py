@@ -7,7 +7,7 @@ from contracts.manifest import Manifest, ManifestEntry
 from workspace.publish.content import SiteFile, StoredFile, is_hashed, is_html
 
 UNKNOWN = ""
-"""The headers of an object that is in the bucket but not in the books."""
+"""The headers of an object that is in the bucket but not in the books, or the digest of one that may be there."""
 
 
 @dataclass(frozen=True)

@@ -53,15 +53,17 @@ class Sender:
         return getattr(self._mine, "attempted", False)
 
     def send(self, file: SiteFile) -> Sent:
-        """Raises PublishError (NotRestorable: the version is not stored any more), and what `check` raises."""
+        """Raises PublishError (NotRestorable: the version is not stored, or not known), and what `check` raises."""
         self._mine.attempted = False
+        where = f"s3://{self._site.bucket}/{file.key}"
+        if isinstance(file, StoredFile) and file.version_id is None:
+            raise NotRestorable(self._site.bucket, file.key, "NoVersion", f"The older version of {where} is not known.")
         self._check()
         self._mine.sending = True
         try:
             return patiently(lambda: self._send(file), self._check)
         except AwsError as error:
             if isinstance(file, StoredFile) and code_of(error) in GONE:
-                where = f"s3://{self._site.bucket}/{file.key}"
                 text = f"The older version of {where} is not stored any more ({code_of(error)})."
                 raise NotRestorable(self._site.bucket, file.key, code_of(error), text) from error
             raise PublishError.of(self._site.bucket, file.key, error) from error

@@ -148,6 +148,22 @@ def test_a_fault_while_it_is_put_back_is_told_with_the_reason_and_the_next_publi
     world.check_is(NEW)
 
 
+def test_what_came_by_other_hands_before_is_left_to_the_next_publish() -> None:
+    world, first = two_deployments()
+    forget(world, "e.html", OLD["e.html"])
+    before = world.manifest()
+    foreign = before.files["a.html"].model_copy(update={"version_id": None})
+    put(world, before.model_copy(update={"files": before.files | {"a.html": foreign}}))
+    with pytest.raises(NotRestorable, match=r"e\.html") as caught:
+        world.roll_back(first)
+    assert caught.value.site_is is SiteIs.PUT_BACK
+    assert world.live()["b.html"] == NEW["b.html"] and world.live()["a.html"] == OLD["a.html"]
+    assert world.manifest().reconcile
+    world.check_pages()
+    world.publish(world.site("s2"), NEW, "3" * 40)
+    world.check_is(NEW)
+
+
 @pytest.mark.parametrize("operation", ["copy", "list", "delete"])
 def test_what_s3_refuses_halfway_is_taken_back(operation: str) -> None:
     world, first = two_deployments()
