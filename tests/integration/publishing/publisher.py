@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import boto3
 from workspace.aws import Clients
 from workspace.errors import StepStopped
-from workspace.publish import books, crew
+from workspace.publish import books, crew, rollback
 from workspace.publish.content import scan
 from workspace.publish.execute import Publish
 from workspace.publish.faults import PublishError, SiteTaken
@@ -52,6 +52,8 @@ class Order:
     lease: float | None = None
     """Seconds, in place of LEASE_SECONDS."""
     threads: int | None = None
+    looks: int | None = None
+    """So many versions a rollback asks for first, in place of LOOKS."""
 
 
 class Stoppable:
@@ -80,6 +82,8 @@ def work(order: Order, session: boto3.Session) -> Outcome:
         books.RENEW_SECONDS, books.MARGIN_SECONDS = order.lease / 4, order.lease / 3
     if order.threads is not None:
         crew.THREADS = order.threads
+    if order.looks is not None:
+        rollback.LOOKS = order.looks
     aws = Clients(session)
     s3 = aws.s3
 

@@ -3,7 +3,8 @@
 import random
 import signal
 
-from tests.integration.publishing.publisher import INTERRUPTED
+from tests.integration.publishing.proxy import Fault
+from tests.integration.publishing.publisher import FAILED, INTERRUPTED
 from tests.integration.publishing.trees import tree
 from tests.integration.publishing.world import World
 
@@ -37,6 +38,31 @@ def test_to_some_of_the_last_twenty_deployments(world: World) -> None:
         world.roll_back(made[number])
         world.check_is(tree(number), commit=f"{number:040d}")
         assert "PUT" not in {request.kind for request in world.proxy.seen if world.bucket in request.path}
+
+
+def test_a_version_that_is_found_gone_halfway_has_the_site_put_back(world: World) -> None:
+    old, new = tree(1), tree(2)
+    first = world.publish(old, commit="1" * 40)
+    second = world.publish(new, commit="2" * 40)
+    page = world.deployment(first).files["index.html"]  # the last that is copied
+    world.s3.delete_object(Bucket=world.bucket, Key="index.html", VersionId=page.version_id)
+
+    world.proxy.set_plan(lambda _: Fault.NONE)
+    failed = world.start_rollback(first, looks=1)
+    assert failed.wait() == FAILED
+    assert "index.html is not stored any more (NoSuchVersion)" in failed.said
+    manifest = world.check_site(new, commit="2" * 40)
+    assert manifest.deployment_id == second
+    copies = [request.kind for request in world.proxy.seen if world.bucket in request.path].count("COPY")
+    assert copies > 10
+
+    code = world.killed(
+        lambda: world.start_rollback(first, looks=1, lease=LEASE), copies, carried_out=True, kind="COPY"
+    )
+    assert code == -signal.SIGKILL
+    world.check_pages()
+    world.roll_back(second, waits=True, lease=LEASE)
+    world.check_is(new, commit="2" * 40)
 
 
 def test_what_somebody_changed_by_hand_is_noticed_and_healed(world: World) -> None:
