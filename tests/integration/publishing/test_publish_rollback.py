@@ -2,9 +2,12 @@
 
 import random
 import signal
+from itertools import count
+
+import pytest
 
 from tests.integration.publishing.proxy import Fault
-from tests.integration.publishing.publisher import FAILED, INTERRUPTED
+from tests.integration.publishing.publisher import DONE, FAILED, INTERRUPTED
 from tests.integration.publishing.trees import tree
 from tests.integration.publishing.world import World
 
@@ -63,6 +66,31 @@ def test_a_version_that_is_found_gone_halfway_has_the_site_put_back(world: World
     world.check_pages()
     world.roll_back(second, waits=True, lease=LEASE)
     world.check_is(new, commit="2" * 40)
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_rollback_killed_at_every_request(world: World, gone: bool) -> None:
+    old, new, choice = tree(1), tree(2), random.Random(7)
+    first = world.publish(old, commit="1" * 40)
+    second = world.publish(new, commit="2" * 40)
+    page = world.deployment(first).files["index.html"]
+    if gone:
+        world.s3.delete_object(Bucket=world.bucket, Key="index.html", VersionId=page.version_id)
+    for number in count(1):
+        carried_out = choice.random() < 0.5
+        code = world.killed(lambda: world.start_rollback(first, looks=1, lease=1.0), number, carried_out=carried_out)
+        world.check_pages()
+        if code != -signal.SIGKILL:
+            break
+        held = world.manifest()
+        assert held is not None
+        world.roll_back(second, waits=held.holder is not None, lease=1.0)
+        # Put back, the site has newer versions than its deployment's own books.
+        world.check_site(new, commit="2" * 40)
+    assert code == (FAILED if gone else DONE) and number > 20
+    world.check_site(new if gone else old, commit=("2" if gone else "1") * 40)
 
 
 def test_what_somebody_changed_by_hand_is_noticed_and_healed(world: World) -> None:
