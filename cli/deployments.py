@@ -10,7 +10,7 @@ from boto3.dynamodb.conditions import Key
 from botocore.exceptions import BotoCoreError, ClientError
 from workspace.publish import books, rollback
 from workspace.publish.content import StoredFile, stored_files
-from workspace.publish.faults import NotRestorable, PublishError, SiteIs
+from workspace.publish.faults import NotPutBack, NotRestorable, PublishError, SiteIs
 from workspace.publish.outcome import Outcome
 from workspace.publish.site import Open, Site
 
@@ -27,15 +27,9 @@ Json = dict[str, Any]
 SESSION = "rollback"
 """Stands for the session in a rollback's record."""
 
+_NAMED = 5
 PAGE = DEPLOYMENTS_KEPT + 10
 """Records of one Query."""
-
-
-_NOW = {
-    SiteIs.UNTOUCHED: "Nothing was changed.",
-    SiteIs.PUT_BACK: "The site is again what it was before.",
-    SiteIs.MIXED: "The site is half restored, and was no whole deployment before; the next publish or rollback completes it.",
-}
 
 
 class NotDone(LocalError):
@@ -116,14 +110,16 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
         )
     except NotRestorable as error:
         raise CannotRollBack(
-            f"{target.deployment_id} cannot be restored. {error}", f"{_NOW[error.site_is]} {past.where_to_look}"
+            f"{target.deployment_id} cannot be restored. {error}", f"{_site_is(error, past)} {past.where_to_look}"
         ) from error
     except KeyboardInterrupt as error:
-        raise _interrupted(access, past) from error
+        state, remedy = _left_behind(access, past, target)
+        raise Interrupted(f"Interrupted: {state}.", remedy) from error
+    except NotPutBack as error:
+        raise NotDone(f"The rollback broke off: {error}.", _ways_on(past)) from error
     except PublishError as error:
-        raise NotDone(
-            f"The rollback broke off: {error}.", "Repeat it; the next publish or rollback completes the site."
-        ) from error
+        state, remedy = _left_behind(access, past, target)
+        raise NotDone(f"The rollback broke off: {str(error).rstrip('.')}; {state}.", remedy) from error
     if past.live is not None and done.deployment_id == past.live.id:
         raise CannotRollBack(
             f"What {target.deployment_id} left is live already, and nobody changed it: there is nothing to do.",
@@ -141,15 +137,35 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
     return RolledBack(site, record, time.monotonic() - began)
 
 
-def _interrupted(access: Access, past: History) -> Interrupted:
+def _site_is(error: NotRestorable, past: History) -> str:
+    missing = f"{', '.join(error.missing[:_NAMED])}{' and more' if len(error.missing) > _NAMED else ''}"
+    if error.site_is is SiteIs.UNTOUCHED:
+        return "Nothing was changed."
+    if error.site_is is SiteIs.PUT_BACK:
+        but = f", but for {missing}, which is not stored any more; the next publish sends it" if missing else ""
+        return f"The site is again as {past.live.id if past.live else 'it was'} left it{but}."
+    reason = f"{missing} is not stored any more" if missing else "it was no whole deployment before"
+    return f"The site is half restored, for {reason}. {_ways_on(past)}"
+
+
+def _ways_on(past: History) -> str:
+    goal = f"`--to {past.live.id}`" if past.live and past.live.manifest.complete else "`--to` and another deployment"
+    return f"Go back with {goal}, or send a message: either completes the site."
+
+
+def _left_behind(access: Access, past: History, target: DeploymentRecord) -> tuple[str, str]:
+    """What a rollback that ended halfway has made of the site, and what to do. For a sentence each."""
+    again, now = f"--to {target.deployment_id}", None
     with contextlib.suppress(NotDone, KeyboardInterrupt):
         now = _live(_view(access, past.site))
-        if now is not None and past.live is not None and now.manifest == past.live.manifest:
-            return Interrupted("Interrupted: nothing was changed.", "Repeat the rollback.")
-    return Interrupted(
-        "Interrupted: the site may be half restored.",
-        "Repeat the rollback; it or the next publish completes the site.",
-    )
+    if now is not None and past.live is not None and now.manifest == past.live.manifest:
+        return "nothing was changed", f"Repeat it with `{again}`."
+    if now is not None and now.manifest.complete and not now.publishing and now.manifest.commit == target.commit:
+        return (
+            "the site is restored, but was not compared with the bucket, and is not recorded",
+            f"Repeat it with `{again}`, which does both.",
+        )
+    return "the site may be half restored", f"Repeat it with `{again}`. {_ways_on(past)}"
 
 
 def _invalidate(access: Access, record: DeploymentRecord, site: SiteEntry) -> None:

@@ -34,12 +34,12 @@ class Live:
             said.append(f"A publish of {self.manifest.holder} broke off; the next one completes it.")
         if not self.manifest.complete and not self.publishing:
             said.append(
-                f"The live deployment {self.id} is incomplete: files of an older one are live beside newer ones."
+                f"The live deployment {self.id} is not whole: files of another one are live beside its own, or some are missing."
             )
         elif self.manifest.reconcile and self.manifest.holder is None:
             said.append(
-                "The bucket was changed by other hands, or by a publish that was taken over; "
-                "the next publish or rollback repairs it."
+                "The bucket may not be as it should: other hands changed it, or a publish or a rollback broke off; "
+                "the next one compares and repairs it."
             )
         return said
 
@@ -64,7 +64,7 @@ class History:
         if lost := next((record.lost_count for record in self.records if self.is_live(record)), 0):
             said.append(
                 f"{lost} assets of older pages were deleted or changed by other hands and are not stored any more: "
-                "a rollback to a deployment with one of them is refused."
+                "a deployment with one of them cannot be restored."
             )
         return said
 

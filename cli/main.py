@@ -173,6 +173,7 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Makes an earlier deployment live again; the exit code is 0 only if that is done."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated one gives the site back
     with _access(aws, region) as access:
         done = undo.roll_back(access, client, to, _say)
     if as_json:

@@ -124,7 +124,7 @@ class DeploymentRecord(Contract):
     drift: list[str] = []
     drift_count: int = 0
     lost: list[str] = []
-    """Assets of older pages that the publish could not bring back, the first ones: no rollback can go to deployments with them."""
+    """Assets of older pages that the publish could not bring back, the first ones: deployments with them cannot be restored."""
     lost_count: int = 0
     expiring: int = 0
     due: int = 0

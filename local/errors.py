@@ -52,7 +52,7 @@ class ImageFailed(LocalError):
 
 
 class Interrupted(LocalError):
-    """Ctrl-C or SIGTERM in the middle of `up`, or Ctrl-C in that of a rollback."""
+    """Ctrl-C or SIGTERM in the middle of `up` or of a rollback."""
 
 
 class BadSiteRepository(LocalError):

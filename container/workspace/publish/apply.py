@@ -29,7 +29,7 @@ class Applier:
     """Called every now and then, in this thread: keeps the site held."""
 
     def send(self, phases: Sequence[Sequence[SiteFile]], *, what_is_there: bool = False) -> None:
-        """One phase after the other; with `what_is_there`, leaves out older versions that are not stored any more.
+        """One phase after the other; with `what_is_there`, notes older versions that are not stored any more as missing.
 
         Raises NotRestorable if there is one otherwise.
         """
@@ -72,7 +72,6 @@ class Applier:
             self.ledger.healed(heal, sent)
 
     def _sent(self, file: SiteFile, sender: Sender) -> Sent:
-        self.ledger.touched = True
         try:
             return sender.send(file)
         except NotRestorable:
@@ -87,8 +86,8 @@ class Applier:
             self.check()
             self.renew()
             left = list(keys[start : start + _DELETE_BATCH])
-            batch = frozenset(left)
-            self.ledger.touched = True
+            # A copy of one of them that got no answer stays in doubt whatever becomes of this.
+            batch = frozenset(left) - self.ledger.doubtful
             self.ledger.doubtful |= batch
             try:
                 patiently(lambda left=left: self._delete_batch(left), self.check)  # type: ignore[misc]

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from workspace.errors import StepStopped
-from workspace.publish.faults import SiteTaken
+from workspace.publish.faults import PublishError, SiteTaken
 
 THREADS = 96
 """Requests under way. S3 answers a small PutObject after tens of milliseconds: what is not under way meanwhile is not sent
@@ -53,8 +53,14 @@ def for_each(things: Sequence[T], work: Callable[[T], None], meanwhile: Callable
 
 def _raise_worst(workers: Sequence[Future[None]]) -> None:
     errors = [error for worker in workers if (error := worker.exception()) is not None]
-    # A stop explains what else failed; so does a site that was taken over.
-    for kind in (StepStopped, SiteTaken, BaseException):
-        for error in errors:
-            if isinstance(error, kind):
-                raise error
+    if errors:
+        raise min(errors, key=_rank)
+
+
+def _rank(error: BaseException) -> int:
+    # A stop explains what else failed; so does a site that was taken over. What S3 will refuse again weighs more than a fault.
+    if isinstance(error, StepStopped):
+        return 0
+    if isinstance(error, SiteTaken):
+        return 1
+    return 2 if isinstance(error, PublishError) and error.is_final else 3

@@ -13,7 +13,7 @@ from workspace.publish import books, listing
 from workspace.publish.apply import Applier
 from workspace.publish.books import Lease, RaceLost, Seen
 from workspace.publish.content import LocalFile, SiteFile, stored_files
-from workspace.publish.faults import AwsError, NotRestorable, PublishError, SiteIs, SiteTaken
+from workspace.publish.faults import AwsError, NotPutBack, NotRestorable, PublishError, SiteIs, SiteTaken
 from workspace.publish.ledger import Ledger
 from workspace.publish.outcome import Outcome, deployment_id
 from workspace.publish.plan import UNKNOWN, Listed, Plan, make_plan, needs_listing
@@ -47,13 +47,17 @@ class Publish:
     """Older versions are made live again. No check follows, so once it is done the bucket is compared with the books, and what
     is not right is made right; what S3 refuses halfway is taken back."""
     examine: Callable[[Plan, Callable[[], None]], None] = lambda *_: None
-    """Sees each plan before it is carried out, and may raise. What takes it long calls its second argument every few seconds,
-    in one thread, which keeps the site held and raises if the publish has to end."""
+    """Sees each plan for `files` before it is carried out, and may raise. What takes it long calls its second argument every
+    few seconds, in one thread, which keeps the site held if it is, and raises if the publish has to end."""
     id: str = ""
     now: int = 0
     ledger: Ledger = field(default_factory=Ledger)
+    plan: Plan | None = None
+    """What is to be done next; None: the bucket has to be listed first."""
     compared: bool = False
     """The plan is one of the bucket, not of the books."""
+    restored: bool = False
+    """All that the books told is done."""
     put_back: Manifest | None = None
     """What is live again, after a publish that could not be finished."""
 
@@ -62,10 +66,11 @@ class Publish:
         while True:
             seen = books.wait_for_turn(self.site, patient=not self.partial)
             self._begin(seen)
-            plan = None if needs_listing(seen.manifest) else self._plan_by_books(seen)
+            if not needs_listing(seen.manifest):
+                self._plan_by_books(seen)
             try:
-                if plan is not None and not self._writes(plan):
-                    return self._record(seen, plan)
+                if self.plan is not None and not self._writes(self.plan):
+                    return self._record(seen, self.plan)
                 self.site.guard.verify()
                 # Should the container die halfway, the next publish must not believe these books.
                 held = self._manifest(complete=False, reconcile=True, held=True)
@@ -75,43 +80,46 @@ class Publish:
                 continue
             break
         with self._given_back(seen, lease):
-            self._do(seen, plan, lease)
+            self._do(seen, lease)
         return self.outcome()
 
     def outcome(self, error: ErrorInfo | None = None) -> Outcome:
         """What was done so far."""
         done = self.ledger
         unchanged = len(self.files) - len(done.wanted) if done.before is not None else 0
-        return Outcome(self.id, done.uploaded, done.deleted, unchanged, error, done.stale, tuple(sorted(done.lost)))
+        return Outcome(
+            self.id, len(done.uploaded), done.deleted, unchanged, error, done.stale, tuple(sorted(done.lost))
+        )
 
     def _begin(self, seen: Seen) -> None:
         # Ids sort by time, and a deployment comes after the one that it replaces, whatever the two machines' clocks say.
         self.now = max(int(time.time() * 1000), seen.manifest.created_at + 1 if seen.manifest else 0)
         self.id = deployment_id(self.now, self.commit)
         self.ledger = Ledger(dict(seen.manifest.files) if seen.manifest else {})
+        self.plan = None
 
-    def _plan_by_books(self, seen: Seen) -> Plan:
+    def _plan_by_books(self, seen: Seen) -> None:
         check = self.site.guard.check_stop
         plan = self._plan(seen.manifest, None, check)
         if self.restoring and not self._writes(plan):
             # Who changes the site after the listing has written the manifest before: the plan is made anew then.
-            plan = self._plan(seen.manifest, listing.objects(self.site, check), check)
-        return plan
+            self._plan(seen.manifest, listing.objects(self.site, check), check)
 
-    def _plan_by_listing(self, manifest: Manifest | None, lease: Lease) -> Plan:
+    def _plan_by_listing(self, manifest: Manifest | None, lease: Lease) -> None:
         def alive() -> None:
             # A large bucket is listed for longer than a lease.
             self._check(lease)
             self._renew(lease)
 
         # Listed only now: nobody else writes the site any more.
-        return self._plan(manifest, listing.objects(self.site, alive), alive)
+        self._plan(manifest, listing.objects(self.site, alive), alive)
 
     def _plan(self, manifest: Manifest | None, found: Mapping[str, Listed] | None, alive: Callable[[], None]) -> Plan:
-        plan = make_plan(self.files, manifest, found, self.now)
+        self.compared = found is not None
+        plan = make_plan(self.files, manifest, found, self.now, again=self.restoring and not self.compared)
         self.ledger.begin(plan)
-        self.restoringd = found is not None
         self.examine(plan, alive)
+        self.plan = plan
         return plan
 
     def _writes(self, plan: Plan) -> bool:
@@ -133,13 +141,17 @@ class Publish:
         books.write(self.site, body, seen.etag, self.site.guard.check_stop)
         return self.outcome()
 
-    def _do(self, seen: Seen, plan: Plan | None, lease: Lease) -> None:
+    def _do(self, seen: Seen, lease: Lease) -> None:
         applier = Applier(self.site, self.ledger, lambda: self._check(lease), lambda: self._renew(lease))
         try:
-            self._apply(plan or self._plan_by_listing(seen.manifest, lease), applier)
-            if self.restoring and not self.restoringd:
-                self.site.progress("The site is restored; comparing it with the bucket")
-                self._apply(self._plan_by_listing(self._manifest(complete=False, reconcile=True), lease), applier)
+            if self.plan is None:
+                self._plan_by_listing(seen.manifest, lease)
+            self._apply(applier)
+            if self.restoring and not self.compared:
+                self.restored = True
+                self.site.progress("Copied; comparing the bucket with it")
+                self._plan_by_listing(self._manifest(complete=False, reconcile=True), lease)
+                self._apply(applier)
         except PublishError as error:
             if not self.restoring or not error.is_final:
                 raise
@@ -151,7 +163,11 @@ class Publish:
             books.write_deployment(self.site, self.id, body, lease.check)
         lease.give_back(body)
 
-    def _apply(self, plan: Plan, applier: Applier) -> None:
+    def _apply(self, applier: Applier) -> None:
+        # Given away: of 20,001 files the next one would come on top of it.
+        plan, self.plan = self.plan, None
+        if plan is None:
+            return
         applier.send(plan.phases)
         if not self.partial:
             applier.heal(plan.heals)
@@ -159,25 +175,29 @@ class Publish:
             self.ledger.settle(plan)
 
     def _put_back(self, seen: Seen, error: NotRestorable, applier: Applier) -> None:
-        """Makes the site what it was before. Raises PublishError."""
+        """Makes the site what it was before, and has `error` say what it is now. Raises NotPutBack, SiteTaken, StepStopped."""
         done, before = self.ledger, seen.manifest
-        if not (done.uploaded or done.deleted or done.doubtful):
+        if not done.changed:
             return
-        error.site_is = SiteIs.MIXED
+        error.site_is, self.restored = SiteIs.MIXED, False
         if before is None or not before.complete:
             return
         self.site.progress("Putting back what was live before")
         now = self._manifest(complete=False, reconcile=True)
         unknown = {key: now.files.get(key, _UNKNOWN).model_copy(update={"md5": UNKNOWN}) for key in done.doubtful}
-        now = now.model_copy(update={"files": now.files | unknown})
-        plan = make_plan(stored_files(before), now, None, self.now)
+        plan = make_plan(stored_files(before), now.model_copy(update={"files": now.files | unknown}), None, self.now)
         try:
             applier.send(plan.phases, what_is_there=True)
+            error.missing = tuple(sorted(done.missing))
+            if any(key in done.live for key in done.missing):
+                # In its place is a page of the target, which loads what would be deleted now.
+                return
             applier.delete(plan.deletes)
+        except SiteTaken:
+            raise
         except PublishError as fault:
-            raise PublishError(
-                fault.bucket, fault.key, fault.code, f"{error}; what was live before could not be put back: {fault}"
-            ) from fault
+            text = f"{str(error).rstrip('.')}; what was live before could not be put back: {fault}"
+            raise NotPutBack(fault.bucket, fault.key, fault.code, text) from fault
         done.settle(plan)
         self.put_back = before
         error.site_is = SiteIs.PUT_BACK
@@ -212,25 +232,25 @@ class Publish:
             if isinstance(error, SiteTaken) or (
                 isinstance(error, StepStopped) and error.reason is StopReason.CLAIM_LOST
             ):
-                if self.ledger.touched:
+                if self.ledger.changed:
                     books.doubt(self.site)
             else:
                 stopped = isinstance(error, (StepStopped, Fenced))
                 done = self.ledger
                 doubtful = bool(done.doubtful) or done.unhealed > 0 or done.before is None
-                self._give_back(seen, lease, reconcile=not stopped or doubtful)
+                self._give_back(seen, lease, reconcile=not stopped or doubtful or self.restored)
             raise
 
     def _give_back(self, seen: Seen, lease: Lease, *, reconcile: bool) -> None:
-        if seen.manifest is not None and not self.ledger.touched:
+        if seen.manifest is not None and not self.ledger.changed:
             manifest = seen.manifest.model_copy(update={"holder": None})
         elif self.put_back is not None:
             done = self.ledger
             doubtful = self.put_back.reconcile or bool(done.doubtful or done.missing) or done.unhealed > 0
-            now = {"holder": None, "reconcile": doubtful, "files": done.entries()}
+            now = {"holder": None, "reconcile": doubtful, "files": done.entries(), "complete": not done.missing}
             manifest = self.put_back.model_copy(update=now)
         else:
-            manifest = self._manifest(complete=False, reconcile=reconcile)
+            manifest = self._manifest(complete=self.restored, reconcile=reconcile)
         try:
             # After an interrupt the generation is the newer command's, the claim is still ours.
             self.site.guard.verify(any_generation=True)

@@ -71,9 +71,9 @@ class SiteIs(StrEnum):
 
     UNTOUCHED = "untouched"
     PUT_BACK = "put back"
-    """Changed, and then made what it was before."""
+    """Changed, and then made what the deployment before it was."""
     MIXED = "mixed"
-    """What was live before was no whole site either, by the books: nothing to put back."""
+    """Files of two deployments: what was live before is not stored as a whole either, or was none by the books."""
 
 
 class NotRestorable(PublishError):
@@ -81,6 +81,12 @@ class NotRestorable(PublishError):
 
     is_final = True
     site_is = SiteIs.UNTOUCHED
+    missing: tuple[str, ...] = ()
+    """What could not be put back, sorted: it is not stored any more."""
+
+
+class NotPutBack(PublishError):
+    """Something failed while what was live before was put back."""
 
 
 def code_of(error: BaseException) -> str:

@@ -17,10 +17,10 @@ class Ledger:
     live: dict[str, ManifestEntry] = field(default_factory=dict)
     """By key. What is to be healed is in it until it is, or cannot be."""
     before: frozenset[str] | None = None
-    """The keys that were live before anything was done; None as long as that is not known."""
+    """The keys that were live before anything was done, by the first plan; None as long as that is not known."""
     wanted: set[str] = field(default_factory=set)
     """The keys that are sent, or were to be."""
-    uploaded: int = 0
+    uploaded: set[str] = field(default_factory=set)
     deleted: int = 0
     sent: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
@@ -30,8 +30,6 @@ class Ledger:
     """What was to be put back and is not stored any more."""
     unhealed: int = 0
     """Assets that are in the books and not in the bucket."""
-    touched: bool = False
-    """Something of the site was changed, or may have been."""
     doubtful: set[str] = field(default_factory=set)
     """The keys of requests that failed and may have been carried out all the same, now or later."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -52,7 +50,7 @@ class Ledger:
         """A file was sent."""
         with self.lock:
             self.live[file.key] = entry_of(file, sent.etag, sent.version_id)
-            self.uploaded += 1
+            self.uploaded.add(file.key)
             self.sent.append(file.key)
 
     def healed(self, heal: Heal, sent: Sent) -> None:
@@ -86,6 +84,11 @@ class Ledger:
         """What is live, by key, sorted."""
         with self.lock:
             return dict(sorted(self.live.items()))
+
+    @property
+    def changed(self) -> bool:
+        """Whether something of the site was changed, or may have been."""
+        return bool(self.sent or self.gone or self.doubtful)
 
     @property
     def stale(self) -> tuple[str, ...]:

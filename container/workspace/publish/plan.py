@@ -1,7 +1,7 @@
 """What a publish has to do: the build's files against what is live. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from contracts.manifest import Manifest, ManifestEntry
 from workspace.publish.content import SiteFile, StoredFile, is_hashed, is_html
@@ -44,7 +44,6 @@ class Plan:
     """Entries that change without a write: assets that retire now, or that came back."""
     live: Mapping[str, ManifestEntry]
     """What is live before anything is done. What is to be healed stays in the books until it is, or cannot be."""
-    unchanged: int
 
     @property
     def writes(self) -> bool:
@@ -58,7 +57,12 @@ def needs_listing(manifest: Manifest | None) -> bool:
 
 
 def make_plan(
-    files: Iterable[SiteFile], manifest: Manifest | None, listing: Mapping[str, Listed] | None, now: int
+    files: Iterable[SiteFile],
+    manifest: Manifest | None,
+    listing: Mapping[str, Listed] | None,
+    now: int,
+    *,
+    again: bool = False,
 ) -> Plan:
     """Compares a build with what is live.
 
@@ -67,12 +71,15 @@ def make_plan(
         manifest: the books; None if there are none, or none that can be read.
         listing: the bucket's objects, which then count instead of the books; None to trust these.
         now: milliseconds since the epoch.
+        again: assets in grace that come back are sent again: no page that is live shows whether they are still there.
     """
     local = {file.key: file for file in files}
     found = _live(manifest, listing)
     heals = {} if manifest is None else _heals(manifest.files, found, local, now)
     live = found | {key: manifest.files[key] for key in heals if manifest is not None}
     uploads = [file for file in local.values() if not _same(file, live.get(file.key))]
+    if again:
+        uploads += _in_grace(local, live)
     sent = {file.key for file in uploads}
     settled: dict[str, ManifestEntry] = {}
     deletes = []
@@ -90,7 +97,6 @@ def make_plan(
         deletes=tuple(sorted(deletes, key=lambda key: (not is_html(key), key))),
         settled=settled,
         live=live,
-        unchanged=len(local) - len(uploads),
     )
 
 
@@ -140,6 +146,17 @@ def _heals(
         retired_at = now if entry.retired_at is None else entry.retired_at
         heals[key] = Heal(file, retired_at, there and there.model_copy(update={"retired_at": retired_at}))
     return heals
+
+
+def _in_grace(local: Mapping[str, SiteFile], live: Mapping[str, ManifestEntry]) -> Iterator[SiteFile]:
+    for key, file in local.items():
+        entry = live.get(key)
+        if entry is not None and entry.retired_at is not None and _same(file, entry):
+            # Older versions of such a key expire by age alone: the newest is the one that is stored.
+            if isinstance(file, StoredFile) and entry.version_id is not None:
+                yield replace(file, version_id=entry.version_id)
+            else:
+                yield file
 
 
 def _same(file: SiteFile, entry: ManifestEntry | None) -> bool:

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 MANY = 500
 """From so many copies on a rollback takes long enough to be told what it is at."""
 
-LOOKS = 96
-"""So many versions at most are asked for before anything is changed, as many as are asked for at once. What S3 does not
-have any more is mostly gone for one reason, a bucket that was emptied or a lifecycle rule, and then one of them is too."""
+LOOKS = crew.THREADS
+"""So many versions, and that of the last copy, are asked for before anything is changed: all at once. What S3 does not have any
+more is mostly gone for one reason, a bucket that was emptied or somebody's lifecycle rule, and then one of them is too; or it
+is the page that was written most often, which is mostly the root page, the last copy."""
 
 _NAMED = 5
 
@@ -74,8 +75,8 @@ def roll_back(
         progress: a line for a human.
         quick: copies small objects, and looks whether they are there; None: `s3` does.
 
-    Raises NotRestorable, which says what the site is now: as it was, unless what was live before is no whole deployment;
-    PublishError, after which the next publish or rollback compares the whole bucket.
+    Raises NotRestorable, which says what the site is now; PublishError, after which the next publish or rollback compares
+    the whole bucket (NotPutBack: the way back failed too).
     """
     # No session's id has a slash, and two rollbacks are two holders.
     holder = f"rollback/{token_hex(4)}"
@@ -110,7 +111,7 @@ def _examine(site: Site, plan: Plan, alive: Callable[[], None]) -> None:
     if large := [file.key for file in copies if file.size > COPY_BYTES]:
         raise _refused(site.bucket, large[0], f"S3 copies no object above 5 GB within a bucket: {_names(large)}.")
     # To ask for each of thousands would take as long as the copies. The rest is found out by copying.
-    asked = copies[:: -(-len(copies) // LOOKS)] if copies else []
+    asked = [*copies[: -1 : -(-len(copies) // LOOKS)], *copies[-1:]] if copies else []
     if gone := _gone(site, asked, alive):
         raise _refused(site.bucket, gone[0], f"Their older versions are not stored any more: {_names(gone)}.")
     if len(copies) >= MANY:

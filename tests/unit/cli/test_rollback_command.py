@@ -5,7 +5,10 @@ from typing import Any
 
 import boto3
 import pytest
-from workspace.publish import rollback
+from workspace.publish import crew, listing, rollback
+from workspace.publish.apply import Applier
+from workspace.publish.content import Sent, SiteFile
+from workspace.publish.faults import PublishError
 from workspace.publish.transfer import Sender
 
 from contracts.manifest import Manifest
@@ -132,15 +135,44 @@ def test_ctrl_c_says_what_became_of_the_site_and_gives_it_back(
 ) -> None:
     account.publish("20260101T000000000Z-one", ONE)
     account.publish("20260101T000000001Z-two", TWO)
+    real = Sender.send
 
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+    def interrupted(sender: Sender, file: SiteFile) -> Sent:
+        if file.key == "index.html":
+            raise KeyboardInterrupt
+        return real(sender, file)
 
     monkeypatch.setattr(Sender, "send", interrupted)
     error = refusal("rollback")
     assert isinstance(error, Interrupted) and "half restored" in error.message
+    assert "--to 20260101T000000000Z-one" in error.remedy and "--to 20260101T000000001Z-two" in error.remedy
     live = account.live()
     assert (live.holder, live.complete, live.reconcile) == (None, False, True)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, PublishError(BUCKET, "", "SlowDown", "s3://x: SlowDown: Reduce.")])
+def test_what_ends_the_comparison_leaves_a_restored_site(
+    account: Account, monkeypatch: pytest.MonkeyPatch, stop: BaseException
+) -> None:
+    account.publish("20260101T000000000Z-one", ONE)
+    account.publish("20260101T000000001Z-two", TWO)
+
+    def ended(*_: object) -> None:
+        raise stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr(listing, "objects", ended)
+        error = refusal("rollback")
+    assert "is restored, but was not compared with the bucket, and is not recorded" in error.message
+    assert account.pages() == ONE
+    live = account.live()
+    assert (live.holder, live.complete, live.reconcile) == (None, True, True)
+    assert "has no record" in run("deployments").stderr
+    assert "--to 20260101T000000000Z-one`, which does both" in error.remedy
+    assert run("rollback", "--to", "20260101T000000000Z-one").exit_code == 0
+    assert account.pages() == ONE
+    assert [record.rolled_back_to for record in account.records().values()].count("20260101T000000000Z-one") == 1
+    assert not account.live().reconcile and account.live().deployment_id in account.records()
 
 
 def test_ctrl_c_before_anything_is_changed_says_so(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,22 +199,66 @@ def test_versions_that_are_gone_are_named_and_nothing_changes(account: Account) 
 
 
 @pytest.mark.parametrize(
-    ("complete", "says"), [(True, "The site is again what it was before."), (False, "The site is half restored")]
+    ("complete", "says"),
+    [
+        (True, "The site is again as 20260101T000000001Z-two left it. `sitewright deployments"),
+        (
+            False,
+            "The site is half restored, for it was no whole deployment before. Go back with `--to` and another deployment",
+        ),
+    ],
 )
 def test_what_is_found_gone_halfway_is_said_and_what_the_site_is_now(
     account: Account, monkeypatch: pytest.MonkeyPatch, complete: bool, says: str
 ) -> None:
-    one = account.publish("20260101T000000000Z-one", ONE)
-    two = account.publish("20260101T000000001Z-two", TWO)
+    one = account.publish("20260101T000000000Z-one", ONE | {"middle.html": "1"})
+    two = account.publish("20260101T000000001Z-two", TWO | {"middle.html": "two"})
     account.book(two.model_copy(update={"complete": complete}))
-    account.s3.delete_object(Bucket=BUCKET, Key="index.html", VersionId=str(one.files["index.html"].version_id))
+    account.s3.delete_object(Bucket=BUCKET, Key="middle.html", VersionId=str(one.files["middle.html"].version_id))
     monkeypatch.setattr(rollback, "LOOKS", 1)
     error = refusal("rollback", "--to", "20260101T000000000Z-one")
-    assert "index.html is not stored any more" in error.message
+    assert "middle.html is not stored any more" in error.message
     assert error.remedy.startswith(says)
-    assert (account.pages() == TWO) == complete
+    assert (account.pages() == TWO | {"middle.html": "two"}) == complete
     assert account.live().holder is None
     assert len(account.records()) == 2
+
+
+def test_what_could_not_be_put_back_is_named(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = account.publish("20260101T000000000Z-one", ONE | {"a.html": "1", "middle.html": "1"})
+    two = account.publish("20260101T000000001Z-two", TWO | {"a.html": "two", "middle.html": "two"})
+    account.s3.delete_object(Bucket=BUCKET, Key="middle.html", VersionId=str(one.files["middle.html"].version_id))
+    account.s3.delete_object(Bucket=BUCKET, Key="a.html", VersionId=str(two.files["a.html"].version_id))
+    monkeypatch.setattr(rollback, "LOOKS", 1)
+    monkeypatch.setattr(crew, "THREADS", 1)
+    error = refusal("rollback")
+    assert "middle.html is not stored any more" in error.message
+    assert (
+        "half restored, for a.html is not stored any more. Go back with `--to 20260101T000000001Z-two`" in error.remedy
+    )
+    live = account.live()
+    assert (live.complete, live.reconcile, live.holder) == (False, True, None)
+
+
+def test_a_way_back_that_fails_too_is_said(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = account.publish("20260101T000000000Z-one", ONE | {"middle.html": "1"})
+    account.publish("20260101T000000001Z-two", TWO | {"middle.html": "two"})
+    account.s3.delete_object(Bucket=BUCKET, Key="middle.html", VersionId=str(one.files["middle.html"].version_id))
+    monkeypatch.setattr(rollback, "LOOKS", 1)
+    real = Applier.send
+
+    def refused(applier: Applier, phases: Any, *, what_is_there: bool = False) -> None:
+        if what_is_there:
+            raise PublishError(BUCKET, "x", "AccessDenied", "s3://x: AccessDenied: No.")
+        real(applier, phases)
+
+    monkeypatch.setattr(Applier, "send", refused)
+    error = refusal("rollback")
+    assert (
+        "middle.html is not stored any more (NoSuchVersion); what was live before could not be put back"
+        in error.message
+    )
+    assert error.remedy == "Go back with `--to 20260101T000000001Z-two`, or send a message: either completes the site."
 
 
 def test_a_manifest_that_is_gone_is_said(account: Account) -> None:

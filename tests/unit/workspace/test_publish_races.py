@@ -70,7 +70,7 @@ def test_an_outage_that_does_not_pass_is_an_error_and_the_site_is_given_back(mon
             raise refused("SlowDown", 503)
 
     with pytest.raises(PublishError, match="SlowDown"):
-        world.publish(world.site("s1", before=out), {"index.html": "2"})
+        world.publish(world.site("s1", after=out), {"index.html": "2"})
     assert world.manifest().holder is None and world.manifest().reconcile
     world.publish(world.site("s2"), {"index.html": "3"})
     world.check_is({"index.html": "3"})
