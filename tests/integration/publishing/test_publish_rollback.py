@@ -6,9 +6,9 @@ from itertools import count
 
 import pytest
 
-from tests.integration.publishing.proxy import Fault
+from tests.integration.publishing.proxy import Fault, Request
 from tests.integration.publishing.publisher import DONE, FAILED, INTERRUPTED
-from tests.integration.publishing.trees import tree
+from tests.integration.publishing.trees import Tree, tree
 from tests.integration.publishing.world import World
 
 LEASE = 4.0
@@ -43,17 +43,24 @@ def test_to_some_of_the_last_twenty_deployments(world: World) -> None:
         assert "PUT" not in {request.kind for request in world.proxy.seen if world.bucket in request.path}
 
 
+def forget_one(world: World, old: Tree, new: Tree, deployment_id: str) -> str:
+    """Deletes the version of a page that is neither the first nor the last to be copied; gives the page."""
+    pages = sorted(key for key in old if key.endswith(".html") and key != "index.html" and new.get(key) != old[key])
+    version = world.deployment(deployment_id).files[pages[-1]].version_id
+    world.s3.delete_object(Bucket=world.bucket, Key=pages[-1], VersionId=version)
+    return pages[-1]
+
+
 def test_a_version_that_is_found_gone_halfway_has_the_site_put_back(world: World) -> None:
     old, new = tree(1), tree(2)
     first = world.publish(old, commit="1" * 40)
     second = world.publish(new, commit="2" * 40)
-    page = world.deployment(first).files["index.html"]  # the last that is copied
-    world.s3.delete_object(Bucket=world.bucket, Key="index.html", VersionId=page.version_id)
+    page = forget_one(world, old, new, first)
 
     world.proxy.set_plan(lambda _: Fault.NONE)
     failed = world.start_rollback(first, looks=1)
     assert failed.wait() == FAILED
-    assert "index.html is not stored any more (NoSuchVersion)" in failed.said
+    assert f"{page} is not stored any more (NoSuchVersion)" in failed.said
     manifest = world.check_site(new, commit="2" * 40)
     assert manifest.deployment_id == second
     copies = [request.kind for request in world.proxy.seen if world.bucket in request.path].count("COPY")
@@ -75,9 +82,8 @@ def test_a_rollback_killed_at_every_request(world: World, gone: bool) -> None:
     old, new, choice = tree(1), tree(2), random.Random(7)
     first = world.publish(old, commit="1" * 40)
     second = world.publish(new, commit="2" * 40)
-    page = world.deployment(first).files["index.html"]
     if gone:
-        world.s3.delete_object(Bucket=world.bucket, Key="index.html", VersionId=page.version_id)
+        forget_one(world, old, new, first)
     for number in count(1):
         carried_out = choice.random() < 0.5
         code = world.killed(lambda: world.start_rollback(first, looks=1, lease=1.0), number, carried_out=carried_out)
@@ -108,3 +114,33 @@ def test_what_somebody_changed_by_hand_is_noticed_and_healed(world: World) -> No
     world.publish(made)
     world.check_is(made)
     assert world.keep_books() == []
+
+
+def pages(look: str) -> Tree:
+    page = f'<!doctype html><html><img src="/{look}">'
+    made = {f"p{number:03}.html": f"{page}<p>{number}</p></html>".encode() for number in range(200)}
+    return made | {look: look.encode()}
+
+
+@pytest.mark.sweep
+def test_a_copy_without_an_answer_beside_a_version_that_is_gone(world: World) -> None:
+    old, new = pages("look-1.svg"), pages("look-2.svg")
+    first = world.publish(old, commit="1" * 40)
+    second = world.publish(new, commit="2" * 40)
+    version = world.deployment(first).files["p000.html"].version_id  # of 201 copies each third is asked for
+    world.s3.delete_object(Bucket=world.bucket, Key="p000.html", VersionId=version)
+
+    def unanswered(request: Request) -> Fault:
+        return Fault.LOST_RESET if request.kind == "COPY" and request.path.endswith("p001.html") else Fault.NONE
+
+    world.proxy.set_plan(unanswered)
+    failed = world.start_rollback(first)
+    assert failed.wait(200) == FAILED
+    world.proxy.settle()
+    assert "p000.html is not stored any more" in failed.said
+    world.check_pages()
+    manifest = world.manifest()
+    assert manifest is not None and manifest.reconcile
+    assert manifest.deployment_id == second or not manifest.complete
+    world.publish(new, "s2", "3" * 40)
+    world.check_is(new)
