@@ -26,7 +26,8 @@ MULTIPART_DAYS = 1
 
 WRITES_PER_DEPLOYMENT = 5
 """Noncurrent versions that one deployment may add to a key: a partial publish of an interrupted build, somebody's write
-by hand, its healing, this publish's own write or delete marker, and a repetition of it whose first answer got lost."""
+by hand, its healing, this publish's own write or delete marker, and a repetition of it whose first answer got lost. A
+rollback that was put back adds two and is no deployment: not counted, for it takes dozens of them in a row to matter."""
 
 VERSIONS_KEPT = DEPLOYMENTS_KEPT * WRITES_PER_DEPLOYMENT
 """Noncurrent versions of a key that stay whatever their age, because a rollback may copy them. S3 takes at most 100."""

@@ -83,11 +83,12 @@ def _round(s3: Endpoint, programs: Tools, dist: Path, rows: Json, number: int) -
     names: dict[str, set[str]] = {}
     over_one, over_both = ROLLBACKS
 
-    def back(row: str, to: str) -> None:
+    def back(to: str) -> Json:
         s3.taken()
         argv = [*_argv(OURS, programs, s3.url, dist), rows[to][OURS][-1]["id"]]
-        rows[row][OURS].append({**_measured(argv, _environment(s3.url)), **s3.taken()})
+        row = {**_measured(argv, _environment(s3.url)), **s3.taken()}
         _check(Aws(s3.url, REGION).s3, names[to], OURS)
+        return row
 
     try:
         before = ""
@@ -105,11 +106,10 @@ def _round(s3: Endpoint, programs: Tools, dist: Path, rows: Json, number: int) -
             for tool in reversed(TOOLS):  # ours last, by a client that is warm, as a Lambda's mostly is
                 rows[scenario.name][tool][-1]["check"] = _check(client, names[scenario.name], tool)
             if scenario.name == ONE_PAGE:
-                back(over_one, before)
-                # And forth, for the scenarios that follow.
-                back(over_one, ONE_PAGE)
+                rows[over_one][OURS].append(back(before))
+                back(ONE_PAGE)  # forth again, for the scenarios that follow
             before = scenario.name
-        back(over_both, ONE_PAGE)
+        rows[over_both][OURS].append(back(ONE_PAGE))
     finally:
         shutil.rmtree(dist, ignore_errors=True)
 
