@@ -10,7 +10,7 @@ from boto3.dynamodb.conditions import Key
 from botocore.exceptions import BotoCoreError, ClientError
 from workspace.publish import books, rollback
 from workspace.publish.content import StoredFile, stored_files
-from workspace.publish.faults import NotPutBack, NotRestorable, PublishError, SiteIs
+from workspace.publish.faults import NotPutBack, NotRestorable, PublishError, SiteIs, names
 from workspace.publish.outcome import Outcome
 from workspace.publish.site import Open, Site
 
@@ -27,7 +27,6 @@ Json = dict[str, Any]
 SESSION = "rollback"
 """Stands for the session in a rollback's record."""
 
-_NAMED = 5
 PAGE = DEPLOYMENTS_KEPT + 10
 """Records of one Query."""
 
@@ -138,14 +137,16 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
 
 
 def _site_is(error: NotRestorable, past: History) -> str:
-    missing = f"{', '.join(error.missing[:_NAMED])}{' and more' if len(error.missing) > _NAMED else ''}"
+    missing = names(error.missing)
     if error.site_is is SiteIs.UNTOUCHED:
         return "Nothing was changed."
     if error.site_is is SiteIs.PUT_BACK:
         but = f", but for {missing}, which is not stored any more; the next publish sends it" if missing else ""
         return f"The site is again as {past.live.id if past.live else 'it was'} left it{but}."
-    reason = f"{missing} is not stored any more" if missing else "it was no whole deployment before"
-    return f"The site is half restored, for {reason}. {_ways_on(past)}"
+    half = "The site is half restored: what was live before"
+    if missing:
+        return f"{half} is not stored as a whole any more either ({missing}). Send a message: its publish completes the site."
+    return f"{half} was no whole deployment either. {_ways_on(past)}"
 
 
 def _ways_on(past: History) -> str:

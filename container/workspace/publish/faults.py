@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
@@ -13,6 +13,8 @@ from botocore.exceptions import ConnectionError as ConnectError
 PATIENCE_SECONDS = 45.0
 """A request is repeated for so long, besides botocore's own four repetitions. These come within seconds, and all requests
 of a client share one quota of them (botocore, `retries/quota.py`): a burst of SlowDown for 16 threads uses it up."""
+
+_NAMED = 5
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 
@@ -87,6 +89,12 @@ class NotRestorable(PublishError):
 
 class NotPutBack(PublishError):
     """Something failed while what was live before was put back."""
+
+
+def names(keys: Sequence[str]) -> str:
+    """The first of some keys and how many more there are, for an error's text."""
+    rest = len(keys) - _NAMED
+    return ", ".join(keys[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def code_of(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from contracts.names import deployment_key
 from workspace.publish import crew
 from workspace.publish.content import StoredFile, stored_files
 from workspace.publish.execute import Publish
-from workspace.publish.faults import GONE, AwsError, NotRestorable, PublishError, code_of, patiently
+from workspace.publish.faults import GONE, AwsError, NotRestorable, PublishError, code_of, names, patiently
 from workspace.publish.outcome import Outcome
 from workspace.publish.plan import Plan
 from workspace.publish.site import Open, Quick, Site
@@ -32,8 +32,6 @@ LOOKS = crew.THREADS
 """So many versions, and that of the last copy, are asked for before anything is changed: all at once. What S3 does not have any
 more is mostly gone for one reason, a bucket that was emptied or somebody's lifecycle rule, and then one of them is too; or it
 is the page that was written most often, which is mostly the root page, the last copy."""
-
-_NAMED = 5
 
 
 def read_deployment(s3: S3Client, artifacts: str, client_id: str, deployment_id: str) -> Manifest:
@@ -107,13 +105,13 @@ def _examine(site: Site, plan: Plan, alive: Callable[[], None]) -> None:
     """
     copies = [file for phase in plan.phases for file in phase if isinstance(file, StoredFile)]
     if unknown := [file.key for file in copies if file.version_id is None]:
-        raise _refused(site.bucket, unknown[0], f"Their older versions are not known: {_names(unknown)}.")
+        raise _refused(site.bucket, unknown[0], f"Their older versions are not known: {names(unknown)}.")
     if large := [file.key for file in copies if file.size > COPY_BYTES]:
-        raise _refused(site.bucket, large[0], f"S3 copies no object above 5 GB within a bucket: {_names(large)}.")
+        raise _refused(site.bucket, large[0], f"S3 copies no object above 5 GB within a bucket: {names(large)}.")
     # To ask for each of thousands would take as long as the copies. The rest is found out by copying.
     asked = [*copies[: -1 : -(-len(copies) // LOOKS)], *copies[-1:]] if copies else []
     if gone := _gone(site, asked, alive):
-        raise _refused(site.bucket, gone[0], f"Their older versions are not stored any more: {_names(gone)}.")
+        raise _refused(site.bucket, gone[0], f"Their older versions are not stored any more: {names(gone)}.")
     if len(copies) >= MANY:
         site.progress(f"Copying the older versions of {len(copies):,} files")
 
@@ -152,11 +150,6 @@ def _is_there(site: Site, file: StoredFile) -> bool:
             return False
         raise PublishError.of(site.bucket, file.key, error) from error
     return True
-
-
-def _names(keys: Sequence[str]) -> str:
-    rest = len(keys) - _NAMED
-    return ", ".join(keys[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _refused(bucket: str, key: str, text: str) -> NotRestorable:

@@ -40,7 +40,7 @@ def run(home: Home, sizes: Mapping[int, int], later_ms: int = 0) -> Json:
     for files, rounds in sizes.items():
         site = built(home, files)
         rows: Json = {scenario.name: {tool: [] for tool in TOOLS} for scenario in SCENARIOS}
-        rows |= {name: {OURS: []} for name in ROLLBACKS}
+        rows |= {name: {OURS: []} for pair in ROLLBACKS.items() for name in pair}
         ceilings, loads = [], list[float]()
         for number in range(rounds):
             print(f"  {files} files, round {number + 1}/{rounds}", file=sys.stderr, flush=True)
@@ -80,36 +80,41 @@ def _copied(built_dist: Path, dist: Path) -> None:
 
 def _round(s3: Endpoint, programs: Tools, dist: Path, rows: Json, number: int) -> None:
     """All scenarios once, and the ways back; the folder is gone afterwards."""
+    client: Any = Aws(s3.url, REGION).s3
     names: dict[str, set[str]] = {}
-    over_one, over_both = ROLLBACKS
 
-    def back(to: str) -> Json:
+    def measured(scenario: str, tool: str, *more: str) -> None:
         s3.taken()
-        argv = [*_argv(OURS, programs, s3.url, dist), rows[to][OURS][-1]["id"]]
-        row = {**_measured(argv, _environment(s3.url)), **s3.taken()}
-        _check(Aws(s3.url, REGION).s3, names[to], OURS)
-        return row
+        row = _measured([*_argv(tool, programs, s3.url, dist), *more], _environment(s3.url))
+        rows[scenario][tool].append({**row, **s3.taken()})
 
+    def checked(scenario: str, tool: str, files: set[str]) -> None:
+        rows[scenario][tool][-1]["check"] = _check(client, files, tool)
+
+    def back_and_forth(rollback: str, to: str, now: str) -> None:
+        measured(rollback, OURS, rows[to][OURS][-1]["id"])
+        checked(rollback, OURS, names[to])
+        rewritten(dist)
+        measured(ROLLBACKS[rollback], OURS)
+        checked(ROLLBACKS[rollback], OURS, names[now])
+
+    over_one, over_all = ROLLBACKS
+    before = ""
     try:
-        before = ""
         for position, scenario in enumerate(SCENARIOS):
             scenario.change(dist)
             first = (number + position) % len(TOOLS)
             for tool in (*TOOLS[first:], *TOOLS[:first]):
                 time.sleep(_TICK)
                 rewritten(dist)
-                s3.taken()
-                row = _measured(_argv(tool, programs, s3.url, dist), _environment(s3.url))
-                rows[scenario.name][tool].append({**row, **s3.taken()})
+                measured(scenario.name, tool)
             names[scenario.name] = {path.relative_to(dist).as_posix() for path in dist.rglob("*") if path.is_file()}
-            client = Aws(s3.url, REGION).s3
             for tool in reversed(TOOLS):  # ours last, by a client that is warm, as a Lambda's mostly is
-                rows[scenario.name][tool][-1]["check"] = _check(client, names[scenario.name], tool)
+                checked(scenario.name, tool, names[scenario.name])
             if scenario.name == ONE_PAGE:
-                rows[over_one][OURS].append(back(before))
-                back(ONE_PAGE)  # forth again, for the scenarios that follow
+                back_and_forth(over_one, before, ONE_PAGE)
             before = scenario.name
-        rows[over_both][OURS].append(back(ONE_PAGE))
+        back_and_forth(over_all, SCENARIOS[0].name, before)
     finally:
         shutil.rmtree(dist, ignore_errors=True)
 

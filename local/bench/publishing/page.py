@@ -69,7 +69,7 @@ def rate(scenarios: Json, tool: str) -> float:
 
 
 def way_back(scenarios: Json, name: str) -> str:
-    """A rollback beside the publish of as many files. Pure."""
+    """A rollback beside the publish of the same files. Pure."""
     back, there = scenarios[name][OURS], scenarios[ROLLBACKS[name]][OURS]
     checked = there["warm"] + there["check"]
     return (

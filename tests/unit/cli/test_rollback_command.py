@@ -204,7 +204,7 @@ def test_versions_that_are_gone_are_named_and_nothing_changes(account: Account) 
         (True, "The site is again as 20260101T000000001Z-two left it. `sitewright deployments"),
         (
             False,
-            "The site is half restored, for it was no whole deployment before. Go back with `--to` and another deployment",
+            "The site is half restored: what was live before was no whole deployment either. Go back with `--to` and",
         ),
     ],
 )
@@ -234,7 +234,8 @@ def test_what_could_not_be_put_back_is_named(account: Account, monkeypatch: pyte
     error = refusal("rollback")
     assert "middle.html is not stored any more" in error.message
     assert (
-        "half restored, for a.html is not stored any more. Go back with `--to 20260101T000000001Z-two`" in error.remedy
+        "cannot be put back, for a.html is not stored any more. Go back with `--to 20260101T000000001Z-two`"
+        in error.remedy
     )
     live = account.live()
     assert (live.complete, live.reconcile, live.holder) == (False, True, None)
