@@ -233,10 +233,7 @@ def test_what_could_not_be_put_back_is_named(account: Account, monkeypatch: pyte
     monkeypatch.setattr(crew, "THREADS", 1)
     error = refusal("rollback")
     assert "middle.html is not stored any more" in error.message
-    assert (
-        "cannot be put back, for a.html is not stored any more. Go back with `--to 20260101T000000001Z-two`"
-        in error.remedy
-    )
+    assert "is not stored as a whole any more either (a.html). Send a message: its publish completes" in error.remedy
     live = account.live()
     assert (live.complete, live.reconcile, live.holder) == (False, True, None)
 
