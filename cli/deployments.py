@@ -10,12 +10,12 @@ from boto3.dynamodb.conditions import Key
 from botocore.exceptions import BotoCoreError, ClientError
 from workspace.publish import books, rollback
 from workspace.publish.content import StoredFile, stored_files
-from workspace.publish.faults import NotPutBack, NotRestorable, PublishError, SiteIs, names
+from workspace.publish.faults import NotPutBack, NotRestorable, PublishError, SiteIs, SiteTaken, names
 from workspace.publish.outcome import Outcome
 from workspace.publish.site import Open, Site
 
 from cli.access import Access
-from cli.history import CannotRollBack, History, Live, worth_listing
+from cli.history import CannotRollBack, History, Live, is_complete, worth_listing
 from contracts.manifest import DEPLOYMENTS_KEPT, LEASE_SECONDS
 from contracts.names import deployment_key
 from contracts.records import DeploymentRecord, SiteEntry
@@ -115,7 +115,9 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
         state, remedy = _left_behind(access, past, target)
         raise Interrupted(f"Interrupted: {state}.", remedy) from error
     except NotPutBack as error:
-        raise NotDone(f"The rollback broke off: {error}.", _ways_on(past)) from error
+        raise NotDone(f"The rollback broke off: {str(error).rstrip('.')}.", _ways_on(past, error.before)) from error
+    except SiteTaken as error:
+        raise NotDone(f"The rollback broke off: {error}", "Repeat it when the other one is done.") from error
     except PublishError as error:
         state, remedy = _left_behind(access, past, target)
         raise NotDone(f"The rollback broke off: {str(error).rstrip('.')}; {state}.", remedy) from error
@@ -141,16 +143,17 @@ def _site_is(error: NotRestorable, past: History) -> str:
     if error.site_is is SiteIs.UNTOUCHED:
         return "Nothing was changed."
     if error.site_is is SiteIs.PUT_BACK:
-        but = f", but for {missing}, which is not stored any more; the next publish sends it" if missing else ""
-        return f"The site is again as {past.live.id if past.live else 'it was'} left it{but}."
+        but = f", but for what is not stored any more ({missing}); a publish that has it sends it" if missing else ""
+        return f"The site is again as {error.before} left it{but}."
     half = "The site is half restored: what was live before"
     if missing:
         return f"{half} is not stored as a whole any more either ({missing}). Send a message: its publish completes the site."
-    return f"{half} was no whole deployment either. {_ways_on(past)}"
+    return f"{half} was no whole deployment either. {_ways_on(past, None)}"
 
 
-def _ways_on(past: History) -> str:
-    goal = f"`--to {past.live.id}`" if past.live and past.live.manifest.complete else "`--to` and another deployment"
+def _ways_on(past: History, before: str | None) -> str:
+    there = any(record.deployment_id == before and is_complete(record) for record in past.records)
+    goal = f"`--to {before}`" if there else "`--to` and another deployment"
     return f"Go back with {goal}, or send a message: either completes the site."
 
 
@@ -162,11 +165,17 @@ def _left_behind(access: Access, past: History, target: DeploymentRecord) -> tup
     if now is not None and past.live is not None and now.manifest == past.live.manifest:
         return "nothing was changed", f"Repeat it with `{again}`."
     if now is not None and now.manifest.complete and not now.publishing and now.manifest.commit == target.commit:
+        if not now.manifest.reconcile:
+            return (
+                "the site is restored, but not recorded",
+                f"It is live as {now.id}, which `deployments` does not list.",
+            )
         return (
             "the site is restored, but was not compared with the bucket, and is not recorded",
             f"Repeat it with `{again}`, which does both.",
         )
-    return "the site may be half restored", f"Repeat it with `{again}`. {_ways_on(past)}"
+    before = past.live.id if past.live else None
+    return "the site may be half restored", f"Repeat it with `{again}`. {_ways_on(past, before)}"
 
 
 def _invalidate(access: Access, record: DeploymentRecord, site: SiteEntry) -> None:

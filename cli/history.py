@@ -60,7 +60,9 @@ class History:
             return []
         said = self.live.remarks()
         if self.live.manifest.complete and not any(map(self.is_live, self.records)):
-            said.append(f"The live deployment {self.live.id} has no record: its check failed, or is under way.")
+            said.append(
+                f"The live deployment {self.live.id} has no record: its check failed or is under way, or a rollback broke off."
+            )
         if lost := next((record.lost_count for record in self.records if self.is_live(record)), 0):
             said.append(
                 f"{lost} assets of older pages were deleted or changed by other hands and are not stored any more: "

@@ -45,7 +45,7 @@ class Manifest(Contract):
     deployment_id: str
     commit: str | None = None
     complete: bool = True
-    """False after a partial publish: some files of an older build are live beside newer ones."""
+    """False after a partial publish, and one that broke off: some files of another build are live beside its own, or are missing."""
     created_at: int
     reconcile: bool = False
     """Set by record_sync when the bucket is not what the manifest says: the next publish lists the bucket, repairs it."""

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from workspace.publish import crew
 from workspace.publish.content import Sent, SiteFile, is_html
-from workspace.publish.faults import AwsError, NotRestorable, PublishError, patiently
+from workspace.publish.faults import AwsError, NotRestorable, PublishError, is_passing, patiently
 from workspace.publish.ledger import Ledger
 from workspace.publish.plan import Heal
 from workspace.publish.site import Site
@@ -72,14 +72,19 @@ class Applier:
             self.ledger.healed(heal, sent)
 
     def _sent(self, file: SiteFile, sender: Sender) -> Sent:
+        # In doubt from the beginning: who is interrupted does not wait for what is under way.
+        doubtful, known = self.ledger.doubtful, file.key not in self.ledger.doubtful
+        doubtful.add(file.key)
         try:
-            return sender.send(file)
-        except NotRestorable:
+            sent = sender.send(file)
+        except BaseException as error:
+            refused = isinstance(error, PublishError) and error.is_final and sender.attempts <= 1
+            if known and (refused or isinstance(error, NotRestorable) or not sender.attempts):
+                doubtful.discard(file.key)
             raise
-        except BaseException:
-            if sender.attempted:
-                self.ledger.doubtful.add(file.key)
-            raise
+        if known:
+            doubtful.discard(file.key)
+        return sent
 
     def _delete(self, keys: Sequence[str]) -> None:
         for start in range(0, len(keys), _DELETE_BATCH):
@@ -89,9 +94,18 @@ class Applier:
             # A copy of one of them that got no answer stays in doubt whatever becomes of this.
             batch = frozenset(left) - self.ledger.doubtful
             self.ledger.doubtful |= batch
+            attempts = 0
+
+            def delete(left: list[str] = left) -> None:
+                nonlocal attempts
+                attempts += 1
+                self._delete_batch(left)
+
             try:
-                patiently(lambda left=left: self._delete_batch(left), self.check)  # type: ignore[misc]
+                patiently(delete, self.check)
             except AwsError as error:
+                if attempts == 1 and not is_passing(error):
+                    self.ledger.doubtful -= batch
                 raise PublishError.of(self.site.bucket, left[0], error) from error
             self.ledger.doubtful -= batch
 

@@ -57,7 +57,7 @@ class Publish:
     compared: bool = False
     """The plan is one of the bucket, not of the books."""
     restored: bool = False
-    """All that the books told is done."""
+    """All that is known to be wrong is made right."""
     put_back: Manifest | None = None
     """What is live again, after a publish that could not be finished."""
 
@@ -149,16 +149,18 @@ class Publish:
             self._apply(applier)
             if self.restoring and not self.compared:
                 self.restored = True
-                self.site.progress("Copied; comparing the bucket with it")
+                self.site.progress("Copied; comparing the bucket with the books")
                 self._plan_by_listing(self._manifest(complete=False, reconcile=True), lease)
+                self.restored = self.plan is not None and not self._writes(self.plan)
                 self._apply(applier)
+                self.restored = True
         except PublishError as error:
             if not self.restoring or not error.is_final:
                 raise
             refusal = NotRestorable(error.bucket, error.key, error.code, str(error))
             self._put_back(seen, refusal, applier)
             raise refusal from error
-        body = self._manifest(complete=not self.partial, reconcile=self.ledger.unhealed > 0).to_bytes()
+        body = self._manifest(complete=not self.partial, reconcile=bool(self.ledger.unhealed)).to_bytes()
         if not self.partial:
             books.write_deployment(self.site, self.id, body, lease.check)
         lease.give_back(body)
@@ -182,22 +184,27 @@ class Publish:
         error.site_is, self.restored = SiteIs.MIXED, False
         if before is None or not before.complete:
             return
+        error.before = before.deployment_id
         self.site.progress("Putting back what was live before")
         now = self._manifest(complete=False, reconcile=True)
-        unknown = {key: now.files.get(key, _UNKNOWN).model_copy(update={"md5": UNKNOWN}) for key in done.doubtful}
-        plan = make_plan(stored_files(before), now.model_copy(update={"files": now.files | unknown}), None, self.now)
+        # What the books say of these may not be so.
+        for key in done.doubtful | done.unhealed:
+            now.files[key] = now.files.get(key, _UNKNOWN).model_copy(update={"md5": UNKNOWN})
+        plan = make_plan(stored_files(before), now, None, self.now)
         try:
             applier.send(plan.phases, what_is_there=True)
             error.missing = tuple(sorted(done.missing))
             if any(key in done.live for key in done.missing):
-                # In its place is a page of the target, which loads what would be deleted now.
+                # In its place is the target's, which may load what would be deleted now.
                 return
             applier.delete(plan.deletes)
         except SiteTaken:
             raise
         except PublishError as fault:
             text = f"{str(error).rstrip('.')}; what was live before could not be put back: {fault}"
-            raise NotPutBack(fault.bucket, fault.key, fault.code, text) from fault
+            failed = NotPutBack(fault.bucket, fault.key, fault.code, text)
+            failed.before = before.deployment_id
+            raise failed from fault
         done.settle(plan)
         self.put_back = before
         error.site_is = SiteIs.PUT_BACK
@@ -237,7 +244,7 @@ class Publish:
             else:
                 stopped = isinstance(error, (StepStopped, Fenced))
                 done = self.ledger
-                doubtful = bool(done.doubtful) or done.unhealed > 0 or done.before is None
+                doubtful = bool(done.doubtful or done.unhealed) or done.before is None
                 self._give_back(seen, lease, reconcile=not stopped or doubtful or self.restored)
             raise
 
@@ -246,7 +253,7 @@ class Publish:
             manifest = seen.manifest.model_copy(update={"holder": None})
         elif self.put_back is not None:
             done = self.ledger
-            doubtful = self.put_back.reconcile or bool(done.doubtful or done.missing) or done.unhealed > 0
+            doubtful = self.put_back.reconcile or bool(done.doubtful or done.missing or done.unhealed)
             now = {"holder": None, "reconcile": doubtful, "files": done.entries(), "complete": not done.missing}
             manifest = self.put_back.model_copy(update=now)
         else:

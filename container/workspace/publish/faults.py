@@ -83,12 +83,17 @@ class NotRestorable(PublishError):
 
     is_final = True
     site_is = SiteIs.UNTOUCHED
+    before: str | None = None
+    """The deployment that was live before; None if nothing was changed, or the books named none."""
     missing: tuple[str, ...] = ()
     """What could not be put back, sorted: it is not stored any more."""
 
 
 class NotPutBack(PublishError):
     """Something failed while what was live before was put back."""
+
+    before: str | None = None
+    """As of NotRestorable."""
 
 
 def names(keys: Sequence[str]) -> str:

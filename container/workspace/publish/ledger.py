@@ -28,16 +28,16 @@ class Ledger:
     """Assets of older pages that were to be healed and are not stored any more."""
     missing: list[str] = field(default_factory=list)
     """What was to be put back and is not stored any more."""
-    unhealed: int = 0
+    unhealed: set[str] = field(default_factory=set)
     """Assets that are in the books and not in the bucket."""
     doubtful: set[str] = field(default_factory=set)
-    """The keys of requests that failed and may have been carried out all the same, now or later."""
+    """The keys of requests that are under way, or that failed and may have been carried out all the same, now or later."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, plan: Plan) -> None:
         """What is live is what the plan says."""
         self.live = dict(plan.live)
-        self.unhealed = len(plan.heals)
+        self.unhealed = {heal.file.key for heal in plan.heals}
         self.wanted.update(file.key for phase in plan.phases for file in phase)
         if self.before is None:
             self.before = frozenset(self.live)
@@ -58,7 +58,7 @@ class Ledger:
         key = heal.file.key
         entry = entry_of(heal.file, sent.etag, sent.version_id)
         with self.lock:
-            self.unhealed -= 1
+            self.unhealed.discard(key)
             self.sent.append(key)
             self.live[key] = entry.model_copy(update={"retired_at": heal.retired_at})
 
@@ -66,7 +66,7 @@ class Ledger:
         """An asset of older pages is lost."""
         key = heal.file.key
         with self.lock:
-            self.unhealed -= 1
+            self.unhealed.discard(key)
             self.lost.append(key)
             if heal.there is not None:
                 self.live[key] = heal.there

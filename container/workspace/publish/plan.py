@@ -73,7 +73,7 @@ def make_plan(
         now: milliseconds since the epoch.
         again: assets in grace that come back are sent again: no page that is live shows whether they are still there.
     """
-    local = {file.key: file for file in files}
+    local = {file.key: _newest(file, manifest) for file in files}
     found = _live(manifest, listing)
     heals = {} if manifest is None else _heals(manifest.files, found, local, now)
     live = found | {key: manifest.files[key] for key in heals if manifest is not None}
@@ -152,11 +152,15 @@ def _in_grace(local: Mapping[str, SiteFile], live: Mapping[str, ManifestEntry]) 
     for key, file in local.items():
         entry = live.get(key)
         if entry is not None and entry.retired_at is not None and _same(file, entry):
-            # Older versions of such a key expire by age alone: the newest is the one that is stored.
-            if isinstance(file, StoredFile) and entry.version_id is not None:
-                yield replace(file, version_id=entry.version_id)
-            else:
-                yield file
+            yield file
+
+
+def _newest(file: SiteFile, manifest: Manifest | None) -> SiteFile:
+    # Older versions of hashed keys expire by age alone: of the same content the newest is the one that is stored.
+    entry = manifest.files.get(file.key) if manifest is not None and is_hashed(file.key) else None
+    if entry is None or entry.version_id is None or not isinstance(file, StoredFile) or not _same(file, entry):
+        return file
+    return replace(file, version_id=entry.version_id)
 
 
 def _same(file: SiteFile, entry: ManifestEntry | None) -> bool:

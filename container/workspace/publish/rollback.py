@@ -109,7 +109,7 @@ def _examine(site: Site, plan: Plan, alive: Callable[[], None]) -> None:
     if large := [file.key for file in copies if file.size > COPY_BYTES]:
         raise _refused(site.bucket, large[0], f"S3 copies no object above 5 GB within a bucket: {names(large)}.")
     # To ask for each of thousands would take as long as the copies. The rest is found out by copying.
-    asked = [*copies[: -1 : -(-len(copies) // LOOKS)], *copies[-1:]] if copies else []
+    asked = [*copies[: -1 : max(1, -(-(len(copies) - 1) // LOOKS))], *copies[-1:]]
     if gone := _gone(site, asked, alive):
         raise _refused(site.bucket, gone[0], f"Their older versions are not stored any more: {names(gone)}.")
     if len(copies) >= MANY:

@@ -48,13 +48,15 @@ class Sender:
         self._site.s3.meta.events.unregister("before-send.s3", unique_id=f"sender-{id(self)}")
 
     @property
-    def attempted(self) -> bool:
-        """Whether a request of this thread's last `send` went out: if it failed, it may have been carried out."""
-        return getattr(self._mine, "attempted", False)
+    def attempts(self) -> int:
+        """Requests of this thread's last `send` that went out: if it failed, they may have been carried out all the same, but
+        for one alone that S3 refused.
+        """
+        return getattr(self._mine, "attempts", 0)
 
     def send(self, file: SiteFile) -> Sent:
         """Raises PublishError (NotRestorable: the version is not stored, or not known), and what `check` raises."""
-        self._mine.attempted = False
+        self._mine.attempts = 0
         where = f"s3://{self._site.bucket}/{file.key}"
         if isinstance(file, StoredFile) and file.version_id is None:
             raise NotRestorable(self._site.bucket, file.key, "NoVersion", f"The older version of {where} is not known.")
@@ -105,7 +107,7 @@ class Sender:
 
     def _put_in_parts(self, file: LocalFile) -> Sent:
         # Its requests are made in other threads.
-        self._mine.attempted = True
+        self._mine.attempts = 2
         before = file.path.stat()
         self._site.s3.upload_file(
             os.fspath(file.path),
@@ -136,7 +138,7 @@ class Sender:
         # Other threads use the client too: a checkpoint, the manifest.
         if getattr(self._mine, "sending", False):
             self._check()
-            self._mine.attempted = True
+            self._mine.attempts += 1
 
 
 def _base64(crc32: int) -> str:

@@ -16,7 +16,7 @@ from workspace.publish.content import LocalFile, cache_control, content_type, is
 from workspace.publish.execute import Publish
 from workspace.publish.faults import PublishError
 from workspace.publish.rollback import roll_back
-from workspace.publish.site import Open, Site
+from workspace.publish.site import Open, Quick, Site
 
 from contracts.manifest import Manifest
 from contracts.names import deployment_key, manifest_key
@@ -68,7 +68,7 @@ class World:
     def publish(self, site: Site, tree: Tree, commit: str = "c" * 40) -> execute.Outcome:
         return Publish(site, self.files(tree), commit).run()
 
-    def roll_back(self, deployment_id: str, **hooks: Any) -> execute.Outcome:
+    def roll_back(self, deployment_id: str, quick: Quick | None = None, **hooks: Any) -> execute.Outcome:
         stored = self.store.newest("artifacts", deployment_key("amelia", deployment_id))
         assert stored is not None and stored.body is not None
         s3: Any = ModelS3(self.store, **hooks)
@@ -80,6 +80,7 @@ class World:
             target=Manifest.from_bytes(stored.body),
             log=lambda *_, **__: None,
             progress=lambda _: None,
+            quick=quick,
         )
 
     def drift(self, key: str, body: bytes | None = None) -> None:

@@ -152,7 +152,7 @@ def test_a_publish_that_was_stopped_repeats_nothing(s3: S3Server, tmp_path: Path
     s3.answer = lambda *_: (503, "SlowDown")
     with sender(s3, Stopping(s3, 2)) as sending, pytest.raises(StepStopped):
         sending.send(file(tmp_path))
-    assert sending.attempted
+    assert sending.attempts
     time.sleep(1.2)
     assert len(s3.requests) == 2
 
@@ -160,7 +160,7 @@ def test_a_publish_that_was_stopped_repeats_nothing(s3: S3Server, tmp_path: Path
 def test_a_stop_before_the_first_request_sends_nothing(s3: S3Server, tmp_path: Path) -> None:
     with sender(s3, Stopping(s3, 0)) as sending, pytest.raises(StepStopped):
         sending.send(file(tmp_path))
-    assert not sending.attempted and s3.requests == []
+    assert not sending.attempts and s3.requests == []
 
 
 def test_a_file_that_would_fill_the_memory_is_streamed_by_botocore(s3: S3Server, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_refusal_is_told_with_the_key(s3: S3Server, tmp_path: Path) -> None:
     s3.answer = lambda *_: (403, "AccessDenied")
     with sender(s3, lambda: None) as sending, pytest.raises(PublishError, match=f"s3://{BUCKET}/a.html: AccessDenied"):
         sending.send(file(tmp_path))
-    assert sending.attempted
+    assert sending.attempts
 
 
 def test_credentials_are_asked_for_each_time(s3: S3Server, tmp_path: Path) -> None:

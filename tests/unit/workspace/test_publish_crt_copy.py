@@ -106,7 +106,7 @@ def test_a_rollback_that_was_stopped_repeats_nothing(s3: S3Server) -> None:
     s3.answer = lambda *_: (200, "SlowDown")
     with sender(s3, Stopping(s3, 1)) as sending, pytest.raises(StepStopped):
         sending.send(stored())
-    assert sending.attempted
+    assert sending.attempts
     time.sleep(1.2)
     assert len(s3.requests) == 1
 

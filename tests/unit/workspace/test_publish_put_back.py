@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from workspace.publish import books, crew, faults, rollback
+from workspace.publish.content import LocalFile, Sent, StoredFile
 from workspace.publish.faults import NotRestorable, PublishError, SiteIs, SiteTaken
 
 from contracts.manifest import Manifest
@@ -176,6 +177,49 @@ def test_what_s3_refuses_halfway_is_taken_back(operation: str) -> None:
     assert caught.value.site_is is SiteIs.PUT_BACK
     check_is_as_before(world, NEW, before)
     world.publish(world.site("s2"), OLD, "3" * 40)
+    world.check_is(OLD)
+
+
+def test_who_may_not_copy_at_all_changes_nothing() -> None:
+    world, first = two_deployments()
+    before = world.manifest()
+
+    class Denied:
+        def put(self, bucket: str, file: LocalFile) -> Sent:
+            raise AssertionError(file)
+
+        def copy(self, bucket: str, file: StoredFile) -> Sent:
+            raise refused("AccessDenied", 403)
+
+        def head(self, bucket: str, file: StoredFile) -> None:
+            pass
+
+    with pytest.raises(NotRestorable, match="AccessDenied") as caught:
+        world.roll_back(first, Denied())
+    assert caught.value.site_is is SiteIs.UNTOUCHED
+    assert world.manifest() == before and world.live().items() >= NEW.items()
+
+
+def test_what_was_live_gets_its_stylesheet_back_that_somebody_deleted() -> None:
+    both = {"both.html": "<p>"}
+    world, first = two_deployments(OLD | both, NEW | both)
+    world.store.add("site", "_astro/s.2.css", None)
+    del world.store.objects["site", "both.html"]
+    with pytest.raises(NotRestorable, match=r"both\.html") as caught:
+        world.roll_back(first)
+    assert caught.value.site_is is SiteIs.PUT_BACK
+    assert world.live().items() >= NEW.items()
+    world.check_pages()
+
+
+def test_the_newest_version_of_an_asset_counts_the_older_ones_expire() -> None:
+    world, first = two_deployments()
+    world.roll_back(first)  # copies the stylesheet onto itself
+    world.publish(world.site("s1"), NEW, "3" * 40)
+    versions = world.store.objects["site", "_astro/s.1.css"]
+    del versions[:-1]
+    world.drift("_astro/s.1.css")
+    world.roll_back(first)
     world.check_is(OLD)
 
 

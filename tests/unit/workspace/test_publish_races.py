@@ -60,7 +60,10 @@ def test_a_fault_at_any_request_breaks_no_page_and_the_next_publish_completes_it
     world.check_is(new)
 
 
-def test_an_outage_that_does_not_pass_is_an_error_and_the_site_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("carried_out", [False, True])
+def test_an_outage_that_does_not_pass_is_an_error_and_the_site_is_given_back(
+    monkeypatch: pytest.MonkeyPatch, carried_out: bool
+) -> None:
     world = World()
     world.publish(world.site("s1"), {"index.html": "1"})
     monkeypatch.setattr(faults, "PATIENCE_SECONDS", 0.0)
@@ -70,8 +73,8 @@ def test_an_outage_that_does_not_pass_is_an_error_and_the_site_is_given_back(mon
             raise refused("SlowDown", 503)
 
     with pytest.raises(PublishError, match="SlowDown"):
-        world.publish(world.site("s1", after=out), {"index.html": "2"})
-    assert world.manifest().holder is None and world.manifest().reconcile
+        world.publish(world.site("s1", **{"after" if carried_out else "before": out}), {"index.html": "2"})
+    assert world.manifest().holder is None and world.manifest().reconcile is carried_out
     world.publish(world.site("s2"), {"index.html": "3"})
     world.check_is({"index.html": "3"})
 

@@ -99,7 +99,7 @@ def test_a_long_rollback_says_what_it_is_at(site: Site, monkeypatch: pytest.Monk
     first, second = put(site, ONE, "1" * 40), put(site, TWO, "2" * 40)
     said: list[str] = []
     back(site, deployment(site, first), said.append)
-    compared = "Copied; comparing the bucket with it"
+    compared = "Copied; comparing the bucket with the books"
     assert said == [compared]
     said.clear()
     monkeypatch.setattr(rollback, "MANY", 2)
