@@ -12,7 +12,7 @@ from workspace.publish.faults import NotRestorable, PublishError, SiteIs
 
 from tests.unit.workspace.model_s3 import refused
 from tests.unit.workspace.publish_world import TREES, Killed, Tree, World, at_request, kill_from, quick  # noqa: F401 - an autouse fixture
-from tests.unit.workspace.test_publish_put_back import check_is_as_before, forget, put, two_deployments
+from tests.unit.workspace.rollback_world import check_is_as_before, forget, put, two_deployments
 
 
 @pytest.fixture(autouse=True)
