@@ -71,7 +71,7 @@ def test_a_bucket_changed_by_hand_is_seen_and_healed(site: Site) -> None:
     assert newest["commandId"] == sent.command_id
     assert {"strange.txt", "robots.txt"} <= set(newest["drift"])
     assert newest["driftCount"] == len(newest["drift"])
-    assert "by other hands" in sitewright("deployments", "--client", site.client_id).stderr
+    assert "other hands changed it" in sitewright("deployments", "--client", site.client_id).stderr
 
     sent, answer = site.run('Add a paragraph "And heals it" to the about page', session=sent.session_id)
     assert answer["deploySuccess"], answer
