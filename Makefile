@@ -1,4 +1,4 @@
-# What a newcomer runs; everything is installed into .venv and local/tools.
+# What a newcomer runs; everything is installed into .venv and tools/cdk.
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -6,7 +6,7 @@ export NPM_CONFIG_UPDATE_NOTIFIER := false
 
 .PHONY: setup demo down test test-e2e bench cost chaos lint
 
-setup: .venv/.done local/tools/node_modules/.done
+setup: .venv/.done tools/cdk/node_modules/.done
 
 .venv/.done: requirements.txt requirements-dev.txt container/requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -14,20 +14,20 @@ setup: .venv/.done local/tools/node_modules/.done
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-local/tools/node_modules/.done: local/tools/package-lock.json .venv/.done
-	cd local/tools && npm ci --silent --no-audit --no-fund
+tools/cdk/node_modules/.done: tools/cdk/package-lock.json .venv/.done
+	cd tools/cdk && npm ci --silent --no-audit --no-fund
 	touch $@
 
 demo: setup
-	$(BIN)/python -m local.demo
+	$(BIN)/python -m sitewright.local.demo
 
 down:
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m cli.main down; fi
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m sitewright.cli.main down; fi
 
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy app.py contracts stacks lambdas container/workspace local cli
+	$(BIN)/mypy app.py sitewright stacks lambdas container/workspace tools
 
 # Every test. The end-to-end ones share one deployed local stack, but for a short chaos run, which has its own; they wait
 # more than they work, so there is a worker more than cores (two), and with worksteal they run beside the units.
@@ -36,14 +36,14 @@ test: lint
 
 # From send to response against the same work by hand (N commands each way), container starts with and without a workspace
 # that stays, how soon an interrupt comes through, and the publish beside `aws s3 sync` and `s5cmd sync` (which it installs
-# into .local). Some half an hour; one of them: python -m local.bench --only publishing --files 2001
+# into .local). Some half an hour; one of them: python -m tools.bench --only publishing --files 2001
 N ?= 7
 bench: setup
-	$(BIN)/python -m local.bench --count $(N)
+	$(BIN)/python -m tools.bench --count $(N)
 
 # Counts the calls and seconds of a few messages and writes docs/cost.md. Some two minutes.
 cost: setup
-	$(BIN)/python -m local.cost
+	$(BIN)/python -m tools.cost
 
 # The end-to-end tests alone.
 test-e2e: setup
@@ -54,4 +54,4 @@ test-e2e: setup
 COMMANDS ?= 100
 SESSIONS ?= 10
 chaos: setup
-	$(BIN)/python -m local.chaos --commands $(COMMANDS) --sessions $(SESSIONS) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tools.chaos --commands $(COMMANDS) --sessions $(SESSIONS) $(if $(SEED),--seed $(SEED))

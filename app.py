@@ -5,7 +5,7 @@ import sys
 
 import aws_cdk as cdk
 
-from contracts.site import DEFAULT_REGION, SiteConfig, SiteConfigError, parse_sites
+from sitewright.contracts.site_config import DEFAULT_REGION, SiteConfig, SiteConfigError, parse_sites
 from stacks.platform_stack import PlatformStack
 from stacks.sites import add_site
 

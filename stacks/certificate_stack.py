@@ -7,7 +7,7 @@ from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
-from contracts.site import HostedZone
+from sitewright.contracts.site_config import HostedZone
 
 
 def hosted_zone(scope: Construct, zone: HostedZone, name: str) -> route53.IHostedZone:

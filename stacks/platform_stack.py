@@ -12,7 +12,7 @@ from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_lambda_event_sources as event_sources
 from constructs import Construct
 
-from contracts.names import (
+from sitewright.contracts.names import (
     EVENT_SOURCE,
     NOT_STARTED,
     SITE_PARAMETER_PREFIX,
@@ -20,7 +20,7 @@ from contracts.names import (
     manifest_key,
     state_machine_name,
 )
-from contracts.records import OPEN_INDEX
+from sitewright.contracts.records import OPEN_INDEX
 from stacks.constructs.alarms import Alarms
 from stacks.constructs.function import Function
 from stacks.constructs.messaging import INTAKE_TIMEOUT, Messaging

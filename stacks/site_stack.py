@@ -13,10 +13,10 @@ from aws_cdk import aws_ssm as ssm
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from contracts.names import SITE_PARAMETER_PREFIX, state_machine_name
-from contracts.records import SiteEntry
-from contracts.site import SiteConfig
-from contracts.steps import WorkspaceEnv
+from sitewright.contracts.names import SITE_PARAMETER_PREFIX, state_machine_name
+from sitewright.contracts.records import SiteEntry
+from sitewright.contracts.site_config import SiteConfig
+from sitewright.contracts.steps import WorkspaceEnv
 from stacks.certificate_stack import hosted_zone
 from stacks.constructs.distribution import SiteDistribution
 from stacks.constructs.site_records import SiteRecords

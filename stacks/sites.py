@@ -2,7 +2,7 @@
 
 import aws_cdk as cdk
 
-from contracts.site import CERTIFICATE_REGION, SiteConfig
+from sitewright.contracts.site_config import CERTIFICATE_REGION, SiteConfig
 from stacks.certificate_stack import CertificateStack
 from stacks.platform_stack import PlatformStack
 from stacks.site_stack import SiteStack

@@ -18,7 +18,7 @@ def sitewright(
     env = {"SITEWRIGHT_IDLE_SECONDS": "5", **os.environ, "SITEWRIGHT_HOME": str(home)}
     env.pop("ANTHROPIC_API_KEY", None)  # the tests are about the demo model, whatever the developer has set
     env.pop("ANTHROPIC_BASE_URL", None)
-    argv = [sys.executable, "-m", "cli.main", *args]
+    argv = [sys.executable, "-m", "sitewright.cli.main", *args]
     done = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False)
     if check and done.returncode:
         raise AssertionError(

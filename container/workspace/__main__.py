@@ -5,25 +5,25 @@ import traceback
 
 from pydantic import ValidationError
 
-from contracts.errors import ErrorCode, ErrorInfo, SfnError
-from contracts.steps import StepEnv, step_request_from_env
-from workspace import process
-from workspace.ahead import Ahead
-from workspace.aws import Clients
-from workspace.logs import Log
-from workspace.metadata import workspace_id
-from workspace.report import Reporter
-from workspace.runner import EXIT_UNREPORTED, Runner
-from workspace.settings import Settings, SettingsError
-from workspace.stop import Signals, Stop
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.steps import StepEnv, step_request_from_env
+from workspace.agent.prestart import Ahead
+from workspace.lifecycle.report import Reporter
+from workspace.lifecycle.runner import EXIT_UNREPORTED, Runner
+from workspace.system import processes
+from workspace.system.aws_clients import Clients
+from workspace.system.logs import Log
+from workspace.system.settings import Settings, SettingsError
+from workspace.system.stop import Signals, Stop
+from workspace.system.task_metadata import workspace_id
 
 
 def main(env: dict[str, str]) -> int:
     """The runner's exit code; see Runner.run."""
     signals = Signals()
     signals.heed()
-    process.hide_from_peers()
-    process.become_subreaper()
+    processes.hide_from_peers()
+    processes.become_subreaper()
     log = Log(sessionId=env.get(StepEnv.SESSION_ID), commandId=env.get(StepEnv.COMMAND_ID), step=env.get(StepEnv.STEP))
     log.hide(env.get(StepEnv.TASK_TOKEN, ""))
     clients = Clients()

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from contracts.errors import ErrorCode, ErrorInfo
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 
 
 class StopReason(StrEnum):

@@ -5,11 +5,11 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from contracts.base import Contract
-from contracts.records import CommandRecord
 from lambdas.commit_message.compose import compose
-from lambdas.common.aws import patient, table
+from lambdas.common.aws_clients import patient, table
 from lambdas.common.settings import settings
+from sitewright.contracts.base import Contract
+from sitewright.contracts.records import CommandRecord
 
 logger = Logger()
 

@@ -8,12 +8,12 @@ from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, proce
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from contracts.messages import Command
-from lambdas.common.aws import client, now_ms, table
+from lambdas.common.aws_clients import client, now_ms, table
 from lambdas.common.settings import settings
 from lambdas.intake.intake import Intake
 from lambdas.intake.parse import parse
 from lambdas.intake.store import Store
+from sitewright.contracts.messages import Command
 
 logger = Logger()
 

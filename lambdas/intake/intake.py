@@ -7,16 +7,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from contracts.errors import ErrorCode, ErrorInfo
-from contracts.events import CommandNotStarted
-from contracts.messages import Command, ResponseStatus
-from contracts.names import EVENT_SOURCE, NOT_STARTED, SITE_PARAMETER_PREFIX
-from contracts.records import CommandRecord, SiteEntry
-from contracts.steps import ExecutionInput
-from lambdas.common.aws import error_code
+from lambdas.common.aws_clients import error_code
 from lambdas.intake.dead_letter import dead_letter
 from lambdas.intake.parse import Rejected, Unreadable, parse
 from lambdas.intake.store import SessionMismatch, Store
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
+from sitewright.contracts.events import CommandNotStarted
+from sitewright.contracts.messages import Command, ResponseStatus
+from sitewright.contracts.names import EVENT_SOURCE, NOT_STARTED, SITE_PARAMETER_PREFIX
+from sitewright.contracts.records import CommandRecord, SiteEntry
+from sitewright.contracts.steps import ExecutionInput
 
 SITE_CACHE_MS = 60_000
 

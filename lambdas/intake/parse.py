@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from contracts.errors import ErrorCode, ErrorInfo
-from contracts.messages import Command, readable_ids
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
+from sitewright.contracts.messages import Command, readable_ids
 
 _DIGITS = 300
 """Longer integers become floats: Python refuses to convert more than 4,300 digits (`sys.set_int_max_str_digits`)."""

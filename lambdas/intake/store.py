@@ -7,11 +7,11 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from contracts.errors import ErrorInfo
-from contracts.messages import Command
-from contracts.names import execution_name
-from contracts.records import OPEN, RECORD_TTL_DAYS, CommandRecord, SessionRecord, SiteEntry
-from lambdas.common.aws import patient
+from lambdas.common.aws_clients import patient
+from sitewright.contracts.error_codes import ErrorInfo
+from sitewright.contracts.messages import Command
+from sitewright.contracts.names import execution_name
+from sitewright.contracts.records import OPEN, RECORD_TTL_DAYS, CommandRecord, SessionRecord, SiteEntry
 
 ATTEMPTS = 20
 """The workspace refreshes the session item twice a second, so a transaction meets it now and then: retried."""

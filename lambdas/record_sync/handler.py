@@ -8,15 +8,15 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-from contracts.base import Contract
-from contracts.manifest import Manifest
-from contracts.names import ALARM_NAMESPACE, deployment_key, manifest_key
-from contracts.records import DeploymentRecord
-from contracts.steps import BuildResult, SyncResult
-from lambdas.common.aws import client, error_code, now_ms, patient, table
+from lambdas.common.aws_clients import client, error_code, now_ms, patient, table
 from lambdas.common.settings import settings
 from lambdas.record_sync import retention
-from lambdas.record_sync.books import Books, check
+from lambdas.record_sync.drift import Books, check
+from sitewright.contracts.base import Contract
+from sitewright.contracts.names import ALARM_NAMESPACE, deployment_key, manifest_key
+from sitewright.contracts.records import DeploymentRecord
+from sitewright.contracts.steps import BuildResult, SyncResult
+from sitewright.publishing.manifest import Manifest
 
 logger = Logger()
 metrics = Metrics(namespace=ALARM_NAMESPACE)

@@ -7,12 +7,12 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
-from contracts.events import CommandNotStarted
-from contracts.names import EVENT_SOURCE
-from contracts.steps import ExecutionInput
-from lambdas.common.aws import client, now_ms, table
+from lambdas.common.aws_clients import client, now_ms, table
 from lambdas.common.settings import settings
 from lambdas.respond.responder import Responder
+from sitewright.contracts.events import CommandNotStarted
+from sitewright.contracts.names import EVENT_SOURCE
+from sitewright.contracts.steps import ExecutionInput
 
 logger = Logger()
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from contracts.errors import ErrorCode, ErrorInfo, SfnError
-from contracts.messages import MAX_FILES_LISTED, Response, ResponseStatus
-from contracts.records import CommandRecord
-from contracts.steps import RepairResult
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.messages import MAX_FILES_LISTED, Response, ResponseStatus
+from sitewright.contracts.records import CommandRecord
+from sitewright.contracts.steps import RepairResult
 
 MAX_BODY_BYTES = 200_000
 MAX_ITEM_BYTES = 380_000

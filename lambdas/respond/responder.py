@@ -13,12 +13,12 @@ from typing import Any
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
-from contracts.errors import ErrorCode, ErrorInfo
-from contracts.events import CommandNotStarted
-from contracts.messages import Response, ResponseStatus
-from contracts.records import OPEN, OPEN_INDEX, CommandRecord, SessionRecord
-from lambdas.common.aws import error_code, patient
+from lambdas.common.aws_clients import error_code, patient
 from lambdas.respond.outcome import Outcome, build_response, of_execution
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
+from sitewright.contracts.events import CommandNotStarted
+from sitewright.contracts.messages import Response, ResponseStatus
+from sitewright.contracts.records import OPEN, OPEN_INDEX, CommandRecord, SessionRecord
 
 SETTLE_SECONDS = 25
 """How long an interrupted command's workspace may take to save its work before the answer goes without the commit."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from contracts.errors import ErrorCode, ErrorInfo, SfnError
-from contracts.names import WORKSPACE_CONTAINER
-from contracts.steps import StepRequest, step_request_from_env
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.names import WORKSPACE_CONTAINER
+from sitewright.contracts.steps import StepRequest, step_request_from_env
 
 EXIT_CODES = {
     1: "the runner failed without reporting (see the workspace's log)",

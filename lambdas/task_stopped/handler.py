@@ -6,12 +6,12 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-from contracts.errors import ErrorCode, ErrorInfo, SfnError
-from contracts.records import SessionRecord
-from contracts.steps import StepRequest
-from lambdas.common.aws import client, error_code, patient, table
+from lambdas.common.aws_clients import client, error_code, patient, table
 from lambdas.common.settings import settings
 from lambdas.task_stopped.diagnosis import Diagnosis, diagnose, request_of
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.records import SessionRecord
+from sitewright.contracts.steps import StepRequest
 
 logger = Logger()
 

@@ -7,9 +7,16 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from contracts.names import ALARM_NAMESPACE
+from sitewright.contracts.names import ALARM_NAMESPACE
 
 REPOSITORY = Path(__file__).parents[2]
+SHARED = [
+    "!sitewright",
+    "!sitewright/__init__.py",
+    *(f"!sitewright/{package}{files}" for package in ("contracts", "tables", "publishing") for files in ("", "/**")),
+]
+"""What functions and workspaces have of the package `sitewright`, in the patterns of .dockerignore."""
+
 JUNK = ["**/__pycache__", "**/*.pyc", "**/.*"]
 """What appears beside code without being code, in the patterns of .dockerignore."""
 
@@ -41,7 +48,7 @@ class Function(Construct):
             handler=f"lambdas.{module}.handler.handler",
             code=lambda_.Code.from_asset(
                 str(REPOSITORY),
-                exclude=["*", "!lambdas", "!lambdas/**", "!contracts", "!contracts/**", *JUNK],
+                exclude=["*", "!lambdas", "!lambdas/**", *SHARED, *JUNK],
                 ignore_mode=IgnoreMode.DOCKER,
             ),
             layers=[lambda_.LayerVersion.from_layer_version_arn(self, "Powertools", layer)],

@@ -5,8 +5,8 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from contracts import retention
-from contracts.records import OPEN_INDEX
+from sitewright.contracts import expiry
+from sitewright.contracts.records import OPEN_INDEX
 
 STRING = dynamodb.AttributeType.STRING
 
@@ -34,9 +34,9 @@ class Storage(Construct):
             removal_policy=RemovalPolicy.RETAIN,
             lifecycle_rules=[
                 # A rule that goes by tags cannot abort uploads: these have none yet.
-                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(retention.MULTIPART_DAYS)),
-                _expiry(retention.CHECKPOINT, retention.CHECKPOINT_DAYS),
-                _expiry(retention.CACHE, retention.CACHE_DAYS),
+                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(expiry.MULTIPART_DAYS)),
+                _expiry(expiry.CHECKPOINT, expiry.CHECKPOINT_DAYS),
+                _expiry(expiry.CACHE, expiry.CACHE_DAYS),
             ],
         )
 
@@ -56,4 +56,4 @@ class Storage(Construct):
 
 
 def _expiry(value: str, days: int) -> s3.LifecycleRule:
-    return s3.LifecycleRule(tag_filters={retention.TAG: value}, expiration=Duration.days(days))
+    return s3.LifecycleRule(tag_filters={expiry.TAG: value}, expiration=Duration.days(days))

@@ -4,8 +4,8 @@ The Amazon States Language is written out here rather than composed of CDK's sta
 console is then what stands here, and no class decides which query language a nested state speaks (aws-cdk 34352, 35403).
 """
 
-from contracts.errors import SfnError
-from contracts.steps import StepName
+from sitewright.contracts.error_codes import SfnError
+from sitewright.contracts.steps import StepName
 from stacks.constructs.workflow_states import INPUT, RESULT, Json, WorkflowParts, catch, function, in_workspace
 
 NOTHING_YET = {"commitMessage": "{% null %}", "sync": "{% null %}", "repair": "{% null %}", "repairs": 0}

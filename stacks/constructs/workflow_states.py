@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.errors import SfnError
-from contracts.names import WORKSPACE_CONTAINER
-from contracts.steps import StepEnv, StepName
+from sitewright.contracts.error_codes import SfnError
+from sitewright.contracts.names import WORKSPACE_CONTAINER
+from sitewright.contracts.steps import StepEnv, StepName
 
 Json = dict[str, Any]
 

@@ -10,8 +10,8 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from contracts.names import WORKSPACE_CONTAINER, task_family
-from stacks.constructs.function import JUNK
+from sitewright.contracts.names import WORKSPACE_CONTAINER, task_family
+from stacks.constructs.function import JUNK, SHARED
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -76,7 +76,7 @@ class WorkspaceTask(Construct):
             file="container/Dockerfile",
             platform=ecr_assets.Platform.LINUX_ARM64,
             # What a checkout collects (.venv, .local, caches) must not change the hash: it would be a new image each time.
-            exclude=["*", "!container", "!container/**", "!contracts", "!contracts/**", *JUNK],
+            exclude=["*", "!container", "!container/**", *SHARED, *JUNK],
             ignore_mode=IgnoreMode.DOCKER,
         )
 

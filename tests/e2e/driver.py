@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import boto3
 import httpx
 
-from contracts.manifest import Manifest
-from contracts.names import execution_name, manifest_key
+from sitewright.contracts.names import execution_name, manifest_key
+from sitewright.publishing.manifest import Manifest
 
 Json = dict[str, Any]
 T = TypeVar("T")

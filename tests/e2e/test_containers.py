@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from local.engine import STACK_LABEL, Engine
-from local.errors import NoEngine
-from local.image import BASE_VARIABLE, tag
+from sitewright.local.containers.container_engine import STACK_LABEL, Engine
+from sitewright.local.containers.image import BASE_VARIABLE, tag
+from sitewright.local.errors import NoEngine
 from tests.e2e.driver import until
 from tests.home import HOME, REPO, sitewright
 

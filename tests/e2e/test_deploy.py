@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-import local.deploy
-from local.aws import Aws
-from local.home import Home
-from local.processes import ProcessRecord, stop
-from local.strays import marked
+from sitewright.local.aws_clients import Aws
+from sitewright.local.machine.home import Home
+from sitewright.local.machine.service_processes import ProcessRecord, stop
+from sitewright.local.machine.strays import marked
+from sitewright.local.stack import deploy
 from tests.home import HOME, REPO, sitewright
 
-SOURCES = ("app.py", "cdk.json", "cli", "container", "contracts", "lambdas", "local", "requirements.txt", "stacks")
+SOURCES = ("app.py", "cdk.json", "container", "lambdas", "requirements.txt", "sitewright", "stacks")
 EDIT = '\n\ndef handler(event: object, context: object) -> dict[str, str]:\n    return {"edited": "yes"}\n'
 Snapshot = dict[str, Any]
 
@@ -42,13 +42,13 @@ class Checkout:
 
     @property
     def aws(self) -> Aws:
-        return Aws(f"http://127.0.0.1:{self.state['ports']['emulator']}", local.deploy.REGION)
+        return Aws(f"http://127.0.0.1:{self.state['ports']['emulator']}", deploy.REGION)
 
     def cdk(self, *arguments: str) -> str:
         """Runs `cdk` as `up` does; gives what it said."""
         log = self.home.log / "deploy.log"
         before = log.stat().st_size
-        local.deploy.cdk(self.home, self.aws.endpoint_url, self.state["deployed"], local.deploy.NO_IMAGE, *arguments)
+        deploy.cdk(self.home, self.aws.endpoint_url, self.state["deployed"], deploy.NO_IMAGE, *arguments)
         return log.read_bytes()[before:].decode()
 
     def stacks(self) -> dict[str, Snapshot]:
@@ -100,8 +100,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worker: str) -> It
             shutil.copytree(REPO / name, tree / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
         else:
             shutil.copy(REPO / name, tree / name)
-    (tree / "local/tools/node_modules").symlink_to(REPO / "local/tools/node_modules")
-    monkeypatch.setattr(local.deploy, "REPOSITORY_ROOT", tree)
+    (tree / "tools/cdk/node_modules").symlink_to(REPO / "tools/cdk/node_modules")
+    monkeypatch.setattr(deploy, "REPOSITORY_ROOT", tree)
     home = Home(HOME / f"deploy-{worker}")
     shutil.rmtree(home.root, ignore_errors=True)
     yield Checkout(tree, home)

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from contracts.manifest import LEASE_SECONDS
+from sitewright.publishing.manifest import LEASE_SECONDS
 from tests.e2e.driver import Site, Stack, until
 
 

@@ -57,7 +57,7 @@ def test_interrupt_during_the_agent(site: Site) -> None:
     runners = [pid for pid, _ in site.stack.task_processes(old)]
     assert len(runners) <= 1, "the workspace stays, and it is the only one"
     left = [words for pid in runners for child in descendants(pid) if (words := _command_line(child))]
-    assert len(left) <= 1 and all("workspace.claude" in words for words in left), "more than the waiting driver is left"
+    assert len(left) <= 1 and all("workspace.agent" in words for words in left), "more than the waiting driver is left"
 
 
 def _written(site: Site, sent: Sent) -> bool:

@@ -11,7 +11,7 @@ import aws_cdk as cdk
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from contracts.site import SiteConfig, SiteConfigError, parse_sites
+from sitewright.contracts.site_config import SiteConfig, SiteConfigError, parse_sites
 from stacks.constructs.distribution import INDEX_DOCUMENTS
 from stacks.platform_stack import PlatformStack
 from stacks.sites import add_site

@@ -6,12 +6,12 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
-from workspace.publish.content import HASHED_PREFIX
 
-from contracts import retention
-from contracts.manifest import DEPLOYMENTS_KEPT
-from contracts.records import RECORD_TTL_DAYS
-from contracts.site import SiteConfig
+from sitewright.contracts import expiry
+from sitewright.contracts.expiry import DEPLOYMENTS_KEPT
+from sitewright.contracts.records import RECORD_TTL_DAYS
+from sitewright.contracts.site_config import SiteConfig
+from sitewright.publishing.site_files import HASHED_PREFIX
 from stacks.platform_stack import PlatformStack
 from stacks.site_stack import SiteStack
 
@@ -52,7 +52,7 @@ def test_the_versions_of_the_kept_deployments_stay_whatever_their_age(templates:
     assert kept["NoncurrentDays"] >= 1
     assert "Prefix" not in rule
     # A rule that goes by age alone would take them: only of keys whose content never changes, which no rollback copies.
-    assert hashed["Prefix"] == retention.HASHED_PREFIX == HASHED_PREFIX
+    assert hashed["Prefix"] == expiry.HASHED_PREFIX == HASHED_PREFIX
     assert hashed["NoncurrentVersionExpiration"] == {"NoncurrentDays": kept["NoncurrentDays"]}
     assert not [name for found in (rule, hashed) for name in found if name in {"ExpirationInDays", "ExpirationDate"}]
 
@@ -69,15 +69,15 @@ def test_what_an_upload_or_a_delete_leaves_behind_goes(templates: dict[str, Any]
 def test_of_the_artifacts_only_what_is_tagged_expires(templates: dict[str, Any]) -> None:
     expiring = [rule for rule in rules(templates[PLATFORM]) if "ExpirationInDays" in rule]
     assert {rule["TagFilters"][0]["Value"]: rule["ExpirationInDays"] for rule in expiring} == {
-        retention.CHECKPOINT: retention.CHECKPOINT_DAYS,
-        retention.CACHE: retention.CACHE_DAYS,
+        expiry.CHECKPOINT: expiry.CHECKPOINT_DAYS,
+        expiry.CACHE: expiry.CACHE_DAYS,
     }
-    assert all(len(rule["TagFilters"]) == 1 and rule["TagFilters"][0]["Key"] == retention.TAG for rule in expiring)
+    assert all(len(rule["TagFilters"]) == 1 and rule["TagFilters"][0]["Key"] == expiry.TAG for rule in expiring)
 
 
 def test_a_checkpoint_outlives_the_session_that_points_to_it() -> None:
     # DynamoDB deletes within a few days after the time to live (developer guide, "Time to Live").
-    assert retention.CHECKPOINT_DAYS > 2 * RECORD_TTL_DAYS + 7
+    assert expiry.CHECKPOINT_DAYS > 2 * RECORD_TTL_DAYS + 7
 
 
 def test_the_workspace_may_tag_what_it_stores(templates: dict[str, Any]) -> None:

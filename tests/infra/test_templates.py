@@ -14,8 +14,8 @@ import aws_cdk as cdk
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from contracts.site import SiteConfig, SiteConfigError, parse_sites
-from contracts.steps import StepEnv
+from sitewright.contracts.site_config import SiteConfig, SiteConfigError, parse_sites
+from sitewright.contracts.steps import StepEnv
 from stacks.constructs import function, workspace_task
 from stacks.constructs.workflow import definition
 from stacks.platform_stack import PlatformStack
@@ -58,7 +58,7 @@ def test_the_state_machine_is_valid(tmp_path: Path, idle_seconds: int) -> None:
     file = tmp_path / "machine.json"
     file.write_text(json.dumps(machine(idle_seconds)))
     node = Path(sys.executable).parent / "node"
-    validator = REPO / "local/tools/node_modules/asl-validator/dist/bin/asl-validator.js"
+    validator = REPO / "tools/cdk/node_modules/asl-validator/dist/bin/asl-validator.js"
     done = subprocess.run(
         [str(node), str(validator), "--json-path", str(file)], capture_output=True, text=True, check=False
     )

@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from workspace.children import STOP_LADDER
-from workspace.report import PATIENCE_SECONDS as REPORT_SECONDS
-from workspace.restore import CLONE_SECONDS, DOWN_SECONDS
-from workspace.runner import BUSY_SECONDS
-from workspace.save import PUSH_SECONDS
+from workspace.lifecycle.interruption import PUSH_SECONDS
+from workspace.lifecycle.report import PATIENCE_SECONDS as REPORT_SECONDS
+from workspace.lifecycle.runner import BUSY_SECONDS
+from workspace.repository.restore import CLONE_SECONDS, DOWN_SECONDS
+from workspace.system.children import STOP_LADDER
 
-from contracts.errors import SfnError
-from contracts.steps import StepEnv
+from sitewright.contracts.error_codes import SfnError
+from sitewright.contracts.steps import StepEnv
 from stacks.constructs.workflow import definition
 from stacks.constructs.workflow_states import MARGIN_SECONDS
 from tests.infra.asl import Outcome, Run, StatesError, interpret

@@ -13,9 +13,9 @@ import claude_agent_sdk
 import httpx
 import pytest
 
-from local.ports import choose_port
-from local.repositories import DEMO_SITE
-from local.services import loopback
+from sitewright.local.machine.ports import choose_port
+from sitewright.local.stack.services import loopback
+from sitewright.local.stack.site_repositories import DEMO_SITE
 
 BINARY = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
 
@@ -25,7 +25,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def model() -> Iterator[str]:
     port = choose_port(0, {0})
-    server = subprocess.Popen([sys.executable, "-m", "local.demo_model", "--port", str(port)], cwd=DEMO_SITE.parents[1])
+    server = subprocess.Popen(
+        [sys.executable, "-m", "sitewright.local.demo_model", "--port", str(port)], cwd=DEMO_SITE.parents[1]
+    )
     url = loopback(port)
     try:
         deadline = time.monotonic() + 20

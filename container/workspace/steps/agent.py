@@ -5,19 +5,19 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from contracts.errors import ErrorCode
-from contracts.steps import AgentResult
-from workspace.ahead import Program
-from workspace.claude.command import driver_program
-from workspace.claude.instructions import instructions
-from workspace.claude.meter import Meter
-from workspace.claude.protocol import Event, Request, parse
-from workspace.claude.recall import recall
-from workspace.claude.transcript import cost_so_far, damage, forget, prepare_resume
-from workspace.context import ChildResult, StepContext
-from workspace.environment import agent_environment
+from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.steps import AgentResult
+from workspace.agent.budget import Spending
+from workspace.agent.conversation_summary import recall
+from workspace.agent.cost_meter import Meter
+from workspace.agent.driver_command import driver_program
+from workspace.agent.driver_messages import Event, Request, parse
+from workspace.agent.instructions import instructions
+from workspace.agent.prestart import Program
+from workspace.agent.transcript import cost_so_far, damage, forget, prepare_resume
 from workspace.errors import GitError, StepFailed, StepStopped
-from workspace.spending import Spending
+from workspace.step_context import ChildResult, StepContext
+from workspace.system.child_environment import agent_environment
 
 MAX_RETRIES = 6
 """Of Claude Code for a request that the model API refuses: with its waits of 0.5 s, doubled each time, it gives up

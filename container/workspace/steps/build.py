@@ -11,19 +11,19 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from contracts.errors import ErrorCode, ErrorInfo
-from contracts.steps import LOST_LISTED, BuildResult
-from workspace.blame import Part, is_edits
-from workspace.context import ChildResult, StepContext
-from workspace.environment import build_environment
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
+from sitewright.contracts.steps import LOST_LISTED, BuildResult
+from sitewright.publishing import partial
+from sitewright.publishing.live import read_manifest
+from sitewright.publishing.objects.invalidation import invalidate
+from sitewright.publishing.publisher import publish
+from sitewright.publishing.site_files import scan
+from workspace.build.dependencies import Modules, NoManager, remove
+from workspace.build.failure_cause import Part, is_edits
+from workspace.claim.session import SessionStore
 from workspace.errors import StepFailed, StepStopped
-from workspace.modules import Modules, NoManager, remove
-from workspace.publish import partial
-from workspace.publish.content import scan
-from workspace.publish.execute import publish
-from workspace.publish.invalidate import invalidate
-from workspace.publish.live import read_manifest
-from workspace.session import SessionStore
+from workspace.step_context import ChildResult, StepContext
+from workspace.system.child_environment import build_environment
 
 DIST = "dist"
 FALLBACK_SUBJECT = "Update the website"

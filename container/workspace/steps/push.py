@@ -6,12 +6,12 @@ A remote that moved on is rebased onto; commits that conflict go to a rescue bra
 import time
 from dataclasses import dataclass, field
 
-from contracts.errors import ErrorCode, ErrorInfo
-from contracts.names import rescue_branch
-from contracts.steps import PushResult
-from workspace.context import StepContext
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
+from sitewright.contracts.names import rescue_branch
+from sitewright.contracts.steps import PushResult
 from workspace.errors import StepFailed
-from workspace.githost import DOWN_SECONDS, Diverged, reach
+from workspace.repository.remote_retry import DOWN_SECONDS, Diverged, reach
+from workspace.step_context import StepContext
 
 _RACES = 5
 _RESCUES = 20

@@ -7,10 +7,10 @@ turns or time are built all the same, for they may be the right ones, and would 
 import time
 import uuid
 
-from contracts.errors import ErrorCode
-from contracts.steps import AgentResult, RepairResult
-from workspace.context import StepContext
+from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.steps import AgentResult, RepairResult
 from workspace.errors import StepFailed
+from workspace.step_context import StepContext
 from workspace.steps.agent import Agent
 
 LEAST_SECONDS = 10.0

@@ -1,8 +1,8 @@
 """The step `salvage`: a run failed, what it did is kept."""
 
-from contracts.steps import PushResult
-from workspace.context import StepContext
-from workspace.restore import wip_message
+from sitewright.contracts.steps import PushResult
+from workspace.repository.restore import wip_message
+from workspace.step_context import StepContext
 from workspace.steps import push
 
 SUBJECT = "WIP: Run failed before commit"

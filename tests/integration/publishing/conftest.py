@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from local.bench.publishing.endpoint import endpoint
-from local.home import Home
+from sitewright.local.machine.home import Home
 from tests.integration.publishing.publishers import Publishers
 from tests.integration.publishing.world import World
+from tools.bench.publishing.endpoint import endpoint
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,8 @@ from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from local.bench.publishing.requests import kind_of
-from local.ports import LOOPBACK
+from sitewright.local.machine.ports import LOOPBACK
+from tools.bench.publishing.request_counts import kind_of
 
 
 class Fault(StrEnum):
@@ -42,7 +42,7 @@ class Request:
     number: int
     """From 1, in the order of arrival since the plan was set."""
     kind: str
-    """GET, PUT, COPY, LIST, DELETE and so on; see `local.bench.publishing.requests`."""
+    """GET, PUT, COPY, LIST, DELETE and so on; see `tools.bench.publishing.request_counts`."""
     path: str
 
 

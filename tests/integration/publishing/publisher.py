@@ -15,19 +15,20 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import boto3
-from workspace.aws import Clients
 from workspace.errors import StepStopped
-from workspace.publish import books, crew, rollback
-from workspace.publish.content import scan
-from workspace.publish.execute import Publish
-from workspace.publish.faults import PublishError, SiteTaken
-from workspace.publish.outcome import Outcome
-from workspace.publish.rollback import read_deployment, roll_back
-from workspace.publish.site import Site
-from workspace.stop import Signals, Stop
+from workspace.system.aws_clients import Clients
+from workspace.system.stop import Signals, Stop
 
-from local.deploy import REGION
-from local.environment import aws_environment
+from sitewright.local.machine.service_environment import aws_environment
+from sitewright.local.stack.deploy import REGION
+from sitewright.publishing import manifest_store, rollback
+from sitewright.publishing.errors import PublishError, SiteTaken
+from sitewright.publishing.objects import workers
+from sitewright.publishing.publish_result import Outcome
+from sitewright.publishing.publisher import Publish
+from sitewright.publishing.rollback import read_deployment, roll_back
+from sitewright.publishing.site_files import scan
+from sitewright.publishing.target import Site
 
 DONE, STOPPED, FAILED, TAKEN, INTERRUPTED, BROKEN = 0, 10, 11, 12, 13, 14
 """Exit codes."""
@@ -78,10 +79,10 @@ def work(order: Order, session: boto3.Session) -> Outcome:
     """Publishes or rolls back."""
     os.environ.update(aws_environment(order.url, REGION))
     if order.lease is not None:
-        books.LEASE_SECONDS = order.lease  # type: ignore[assignment]
-        books.RENEW_SECONDS, books.MARGIN_SECONDS = order.lease / 4, order.lease / 3
+        manifest_store.LEASE_SECONDS = order.lease  # type: ignore[assignment]
+        manifest_store.RENEW_SECONDS, manifest_store.MARGIN_SECONDS = order.lease / 4, order.lease / 3
     if order.threads is not None:
-        crew.THREADS = order.threads
+        workers.THREADS = order.threads
     if order.looks is not None:
         rollback.LOOKS = order.looks
     aws = Clients(session)

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from contracts.manifest import ASSET_GRACE_MS, Manifest
-from contracts.names import deployment_key, manifest_key
-from lambdas.record_sync.books import check
-from local.aws import Aws
-from local.deploy import REGION
-from local.ports import LOOPBACK
+from lambdas.record_sync.drift import check
+from sitewright.contracts.names import deployment_key, manifest_key
+from sitewright.local.aws_clients import Aws
+from sitewright.local.machine.ports import LOOPBACK
+from sitewright.local.stack.deploy import REGION
+from sitewright.publishing.manifest import ASSET_GRACE_MS, Manifest
 from tests.integration.publishing import trees
 from tests.integration.publishing.proxy import Fault, Plan, Proxy, Request
 from tests.integration.publishing.publisher import DONE, Order

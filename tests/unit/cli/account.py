@@ -9,13 +9,13 @@ from moto import mock_aws
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-import cli.access
-import cli.main
-from cli.main import app
-from contracts.manifest import Manifest, ManifestEntry
-from contracts.names import SITE_PARAMETER_PREFIX, deployment_key, manifest_key
-from contracts.records import DeploymentRecord, SiteEntry
-from local.errors import LocalError
+import sitewright.cli.aws_access
+import sitewright.cli.main
+from sitewright.cli.main import app
+from sitewright.contracts.names import SITE_PARAMETER_PREFIX, deployment_key, manifest_key
+from sitewright.contracts.records import DeploymentRecord, SiteEntry
+from sitewright.local.errors import LocalError
+from sitewright.publishing.manifest import Manifest, ManifestEntry
 
 REGION, BUCKET, ARTIFACTS, TABLE = "eu-central-1", "edit.amelia.example.com", "artifacts", "deployments"
 ENTRY = SiteEntry(
@@ -117,9 +117,9 @@ def account_fixture(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         monkeypatch.setenv(name, "test")
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(cli.main, "out", Console(width=200))
+    monkeypatch.setattr(sitewright.cli.main, "out", Console(width=200))
     # Moto sees only what goes through botocore.
-    monkeypatch.setattr(cli.access, "quick_client", lambda *_: None)
+    monkeypatch.setattr(sitewright.cli.aws_access, "quick_client", lambda *_: None)
     with mock_aws():
         yield Account()
 

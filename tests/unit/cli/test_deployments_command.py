@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
-from contracts.manifest import DEPLOYMENTS_KEPT
-from local.errors import LocalError
+from sitewright.cli.main import app
+from sitewright.contracts.expiry import DEPLOYMENTS_KEPT
+from sitewright.local.errors import LocalError
 from tests.unit.cli.account import (
     ENTRY,
     REGION,

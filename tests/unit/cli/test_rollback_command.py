@@ -5,15 +5,16 @@ from typing import Any
 
 import boto3
 import pytest
-from workspace.publish import crew, listing, rollback
-from workspace.publish.apply import Applier
-from workspace.publish.content import Sent, SiteFile
-from workspace.publish.faults import PublishError
-from workspace.publish.transfer import Sender
 
-from contracts.manifest import Manifest
-from contracts.names import SITE_PARAMETER_PREFIX, deployment_key, manifest_key
-from local.errors import Interrupted
+from sitewright.contracts.names import SITE_PARAMETER_PREFIX, deployment_key, manifest_key
+from sitewright.local.errors import Interrupted
+from sitewright.publishing import rollback
+from sitewright.publishing.apply import Applier
+from sitewright.publishing.errors import PublishError
+from sitewright.publishing.manifest import Manifest
+from sitewright.publishing.objects import listing, workers
+from sitewright.publishing.objects.upload import Sender
+from sitewright.publishing.site_files import Sent, SiteFile
 from tests.unit.cli.account import (
     ARTIFACTS,
     BUCKET,
@@ -230,7 +231,7 @@ def test_what_could_not_be_put_back_is_named(account: Account, monkeypatch: pyte
     account.s3.delete_object(Bucket=BUCKET, Key="middle.html", VersionId=str(one.files["middle.html"].version_id))
     account.s3.delete_object(Bucket=BUCKET, Key="a.html", VersionId=str(two.files["a.html"].version_id))
     monkeypatch.setattr(rollback, "LOOKS", 1)
-    monkeypatch.setattr(crew, "THREADS", 1)
+    monkeypatch.setattr(workers, "THREADS", 1)
     error = refusal("rollback")
     assert "middle.html is not stored any more" in error.message
     assert "is not stored as a whole any more either (a.html). Send a message: its publish completes" in error.remedy

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
-from lambdas.common import aws as common_aws
+from lambdas.common import aws_clients as common_aws
 from lambdas.common import settings as common_settings
 from lambdas.intake import handler as intake
 from lambdas.respond import handler as respond

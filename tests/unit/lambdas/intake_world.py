@@ -6,11 +6,11 @@ from typing import Any
 import boto3
 import pytest
 
-from contracts.names import execution_name
-from contracts.records import SiteEntry
 from lambdas.intake.handler import followers
 from lambdas.intake.intake import Intake
 from lambdas.intake.store import Store
+from sitewright.contracts.names import execution_name
+from sitewright.contracts.records import SiteEntry
 from tests.unit.lambdas.aws_support import REGION, item, make_fifo, make_table
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import boto3
 import pytest
 
-from contracts.names import execution_name
-from contracts.records import CommandRecord, SessionRecord
-from contracts.steps import AgentResult, BuildResult, PushResult, SyncResult
 from lambdas.respond.responder import Responder
+from sitewright.contracts.names import execution_name
+from sitewright.contracts.records import CommandRecord, SessionRecord
+from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, SyncResult
 from tests.unit.lambdas.aws_support import MACHINE, NOW, REGION, item, make_fifo, make_table
 
 ACCEPTED = NOW - 200_000

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from contracts.messages import Command
 from lambdas.intake.handler import followers, handler
+from sitewright.contracts.messages import Command
 from tests.unit.lambdas.intake_world import (
     World,
     command,

@@ -2,10 +2,11 @@
 
 import pytest
 
-from contracts.errors import ErrorCode, ErrorInfo
-from contracts.messages import ResponseStatus
-from contracts.records import CommandRecord
-from contracts.steps import (
+from lambdas.respond.outcome import MAX_BODY_BYTES, build_response, fitted, of_execution
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
+from sitewright.contracts.messages import ResponseStatus
+from sitewright.contracts.records import CommandRecord
+from sitewright.contracts.steps import (
     AgentResult,
     BuildResult,
     Interruption,
@@ -15,7 +16,6 @@ from contracts.steps import (
     StepName,
     SyncResult,
 )
-from lambdas.respond.outcome import MAX_BODY_BYTES, build_response, fitted, of_execution
 
 INFO = ErrorInfo.of(ErrorCode.GIT_AUTH_FAILED, "no")
 

@@ -7,11 +7,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from contracts.manifest import DEPLOYMENTS_KEPT, Manifest, ManifestEntry
-from contracts.names import deployment_key, manifest_key
-from contracts.records import RECORD_TTL_DAYS, CommandRecord, DeploymentRecord
-from contracts.steps import BuildResult
 from lambdas.record_sync import handler as entry
+from sitewright.contracts.expiry import DEPLOYMENTS_KEPT
+from sitewright.contracts.names import deployment_key, manifest_key
+from sitewright.contracts.records import RECORD_TTL_DAYS, CommandRecord, DeploymentRecord
+from sitewright.contracts.steps import BuildResult
+from sitewright.publishing.manifest import Manifest, ManifestEntry
 from tests.unit.lambdas.aws_support import NOW, REGION, item, make_table
 
 SITE, ARTIFACTS, KEY = "edit.amelia.example.com", "artifacts", manifest_key("amelia")

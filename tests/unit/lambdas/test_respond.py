@@ -6,13 +6,13 @@ from typing import Any
 import boto3
 import pytest
 
-from contracts.errors import ErrorCode, ErrorInfo
-from contracts.events import CommandNotStarted
-from contracts.messages import ResponseStatus
-from contracts.records import CommandRecord
-from contracts.steps import Interruption, StepName
 from lambdas.respond.outcome import Outcome
 from lambdas.respond.responder import JUST_ENDED_MS, SETTLE_SECONDS, SweepError
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
+from sitewright.contracts.events import CommandNotStarted
+from sitewright.contracts.messages import ResponseStatus
+from sitewright.contracts.records import CommandRecord
+from sitewright.contracts.steps import Interruption, StepName
 from tests.unit.lambdas.aws_support import NOW, REGION, item
 from tests.unit.lambdas.respond_world import (
     PARTS,

@@ -6,12 +6,12 @@ from typing import Any
 import boto3
 import pytest
 
-from contracts.errors import ErrorCode, ErrorInfo
-from contracts.events import CommandNotStarted
-from contracts.messages import ResponseStatus
-from contracts.names import EVENT_SOURCE, NOT_STARTED
-from contracts.steps import ExecutionInput
 from lambdas.respond import handler as entry
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
+from sitewright.contracts.events import CommandNotStarted
+from sitewright.contracts.messages import ResponseStatus
+from sitewright.contracts.names import EVENT_SOURCE, NOT_STARTED
+from sitewright.contracts.steps import ExecutionInput
 from tests.unit.lambdas.aws_support import MACHINE, REGION
 from tests.unit.lambdas.respond_world import (
     PARTS,

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from contracts.errors import ErrorCode, ErrorInfo, SfnError
-from contracts.records import SessionRecord
 from lambdas.task_stopped import handler as entry
 from lambdas.task_stopped.diagnosis import diagnose, may_start_later, request_of
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.records import SessionRecord
 from tests.unit.lambdas.aws_support import item, make_table
 
 EVENTS = Path(__file__).parent / "events"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from ministack.services import stepfunctions  # type: ignore[import-untyped]
 
-from local import emulator
-from local.emulator import STOPPED, Watch
+from sitewright.local import emulator
+from sitewright.local.emulator import STOPPED, Watch
 
 
 class Clock:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import EndpointConnectionError
+from workspace.claim.fence import ClaimFence
+from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepStopped
-from workspace.fence import ClaimFence
-from workspace.pulse import Heartbeat
-from workspace.session import SessionStore
+from workspace.lifecycle.heartbeats import Heartbeat
 
 if TYPE_CHECKING:
     from tests.unit.protocol.workspace import Workspace

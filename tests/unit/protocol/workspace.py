@@ -9,21 +9,21 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import EndpointConnectionError
-from workspace.context import StepContext
+from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepFailed, StepStopped, WorkspaceBusy
-from workspace.inbox import Inbox
-from workspace.pulse import Pulse
-from workspace.report import Reporter
-from workspace.runner import BUSY_SECONDS, Runner
-from workspace.save import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, End
-from workspace.session import SessionStore
-from workspace.stop import Signals, Stop
-from workspace.turn import Turn
-from workspace.waiting import Attempt, Claiming, Left, Taken, Waiting
+from workspace.lifecycle.heartbeats import Pulse
+from workspace.lifecycle.idle_wait import Attempt, Claiming, Left, Taken, Waiting
+from workspace.lifecycle.interruption import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, End
+from workspace.lifecycle.mailbox import Inbox
+from workspace.lifecycle.report import Reporter
+from workspace.lifecycle.runner import BUSY_SECONDS, Runner
+from workspace.lifecycle.step_run import Turn
+from workspace.step_context import StepContext
+from workspace.system.stop import Signals, Stop
 
-from contracts.errors import ErrorCode, ErrorInfo, SfnError
-from contracts.records import SessionRecord
-from contracts.steps import AgentResult, BuildResult, PushResult, StepName, step_request_from_env
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.records import SessionRecord
+from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, StepName, step_request_from_env
 from tests.unit.protocol.doubles import BeatByHand, Checkout, Checkpointer, Desk, Log, Push, quiet
 
 if TYPE_CHECKING:

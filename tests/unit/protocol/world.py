@@ -12,13 +12,13 @@ from unittest.mock import patch
 
 from botocore.exceptions import EndpointConnectionError
 
-from contracts.names import SITE_PARAMETER_PREFIX, WORKSPACE_CONTAINER
-from contracts.records import SessionRecord, SiteEntry
 from lambdas.intake.intake import Intake
 from lambdas.intake.store import Store
 from lambdas.respond.handler import CommandNotStarted
 from lambdas.respond.responder import Responder
 from lambdas.task_stopped import handler as task_stopped
+from sitewright.contracts.names import SITE_PARAMETER_PREFIX, WORKSPACE_CONTAINER
+from sitewright.contracts.records import SessionRecord, SiteEntry
 from tests.unit.protocol.doubles import Killed, Lost, quiet
 from tests.unit.protocol.dynamo import Client, Dynamo, Item, Table
 from tests.unit.protocol.states import Execution, StepFunctions, refused
@@ -251,7 +251,7 @@ class World:
         self.workspaces.append(Workspace(self, f"task-{len(self.workspaces)}", environment))
 
     def stopped(self, workspace: Workspace, code: int) -> None:
-        env = [{"name": k, "value": v} for k, v in workspace.environment.items()]
+        env = [{"name": k, "value": v} for k, v in workspace.system.child_environment.items()]
         detail = {
             "taskArn": workspace.id,
             "stopCode": "EssentialContainerExited",

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace.children import ProcessChildren
-from workspace.context import StepContext
 from workspace.errors import StepFailed
+from workspace.step_context import StepContext
 from workspace.steps import agent
-from workspace.stop import Stop
+from workspace.system.children import ProcessChildren
+from workspace.system.stop import Stop
 
-from contracts.errors import ErrorCode
-from contracts.records import CommandRecord, SessionRecord
-from contracts.steps import AgentResult, StepName
+from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.records import CommandRecord, SessionRecord
+from sitewright.contracts.steps import AgentResult, StepName
 from tests.unit.workspace.core_support import git, make_checkout, make_settings, request
 from tests.unit.workspace.fake_model import FakeModel, Reply, Script, fake_model, text, tool
 

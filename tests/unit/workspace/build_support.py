@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from moto import mock_aws
-
 from tests.unit.workspace.site_support import Site, make_site
 
 BUILD = """

@@ -13,14 +13,14 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from workspace.aws import Clients
-from workspace.environment import git_environment, inherited
-from workspace.git import Checkout
-from workspace.settings import Settings
-from workspace.transport import Transport
+from workspace.repository.checkout import Checkout
+from workspace.repository.remote import Transport
+from workspace.system.aws_clients import Clients
+from workspace.system.child_environment import git_environment, inherited
+from workspace.system.settings import Settings
 
-from contracts.records import CommandRecord, SessionRecord
-from contracts.steps import StepName, StepRequest
+from sitewright.contracts.records import CommandRecord, SessionRecord
+from sitewright.contracts.steps import StepName, StepRequest
 
 TOKEN = "ghp_" + "s3cretT0ken" * 3
 REGION = "us-west-2"

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
-from workspace import turn as turn_module
-from workspace.context import StepContext
-from workspace.logs import Log
-from workspace.runner import Runner, Timing
-from workspace.session import SessionStore
-from workspace.stop import Stop
+from workspace.claim.session import SessionStore
+from workspace.lifecycle import step_run as turn_module
+from workspace.lifecycle.runner import Runner, Timing
+from workspace.step_context import StepContext
+from workspace.system.logs import Log
+from workspace.system.stop import Stop
 
-from contracts.steps import AgentResult, BuildResult, StepName
+from sitewright.contracts.steps import AgentResult, BuildResult, StepName
 from tests.unit.workspace.core_support import (
     GitHost,
     TestClients,

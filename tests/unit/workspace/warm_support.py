@@ -3,9 +3,9 @@
 import uuid
 from typing import Any
 
-from workspace.runner import Runner
+from workspace.lifecycle.runner import Runner
 
-from contracts.steps import StepName, StepRequest
+from sitewright.contracts.steps import StepName, StepRequest
 from tests.unit.workspace.core_support import request as core_request
 from tests.unit.workspace.runner_support import World, in_background, wait_for
 

@@ -1,0 +1,168 @@
+"""Runs Claude Code through its SDK, in a process of its own.
+
+A process of its own because the SDK hands its whole environment on to Claude Code, and so that a signal to the group
+ends all of it.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from claude_agent_sdk import (
+    AssistantMessage,
+    ClaudeAgentOptions,
+    Message,
+    ProcessError,
+    ResultMessage,
+    SystemMessage,
+    TextBlock,
+    ToolUseBlock,
+    query,
+)
+
+from workspace.agent.driver_messages import Event, Request
+
+_DETAIL = ("file_path", "path", "pattern", "command", "url", "description")
+
+_SETTINGS = {"attribution": {"commit": "", "pr": ""}, "includeCoAuthoredBy": False}
+"""Commits are the runner's."""
+
+_ANSWERS_NEEDED = ["AskUserQuestion", "EnterPlanMode", "ExitPlanMode"]
+"""Tools that wait for a person, who is not there."""
+
+_LATER = ["ScheduleWakeup", "CronCreate", "Monitor"]
+"""Tools for a process that lives on after its answer."""
+
+_MESSAGE_BYTES = 64 * 1024 * 1024
+"""The SDK gives up at 1 MB, which a tool result with a picture exceeds."""
+
+
+def options(request: Request) -> ClaudeAgentOptions:
+    """The SDK's options for a request."""
+    return ClaudeAgentOptions(
+        cwd=request.cwd,
+        model=request.model,
+        max_turns=request.max_turns,
+        max_budget_usd=request.max_budget_usd,
+        permission_mode="bypassPermissions",
+        system_prompt={"type": "preset", "preset": "claude_code", "append": request.instructions},
+        # None of the repository's settings and MCP servers: whoever can write to it could run hooks with the model key
+        # in reach, or send the conversation to another ANTHROPIC_BASE_URL. CLAUDE.md comes with the instructions.
+        setting_sources=[],
+        strict_mcp_config=True,
+        settings=json.dumps(_SETTINGS),
+        disallowed_tools=[*_ANSWERS_NEEDED, *_LATER],
+        # "/clear the footer" is no command of the CLI's, "@/etc/passwd" no file to be attached.
+        verbatim_prompts=True,
+        resume=request.resume,
+        max_buffer_size=_MESSAGE_BYTES,
+        stderr=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+
+
+def main() -> int:
+    """Reads the request, runs it, prints events. 0 after a final event or without a request, 130 after SIGINT."""
+    asked = sys.stdin.read()
+    if not asked:
+        # Started ahead, and not needed, or left behind by a runner that died.
+        return 0
+    request = Request.model_validate_json(asked)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    os.chdir(request.cwd)
+    return asyncio.run(_run(request))
+
+
+async def _run(request: Request) -> int:
+    interrupted = asyncio.Event()
+    # The group got the signal, Claude Code too: it writes transcript and result and ends, and then so does this.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
+    work = asyncio.create_task(_converse(request))
+    stop = asyncio.create_task(interrupted.wait())
+    await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+    if not work.done():
+        await asyncio.wait({work}, timeout=3.0)
+        return 130
+    stop.cancel()
+    await work
+    return 130 if interrupted.is_set() else 0
+
+
+async def _converse(request: Request) -> None:
+    conversation = _Conversation()
+    try:
+        async for message in query(prompt=request.prompt, options=options(request)):
+            for event in conversation.take(message):
+                print(event.to_json(), flush=True)
+    except Exception as error:
+        # The SDK raises bare Exceptions for the CLI's error results; after a final event they tell nothing new.
+        if not conversation.ended:
+            text = broke_off(error)
+            print(Event(sitewright_agent="error", text=text, spoke=conversation.spoke).to_json(), flush=True)
+
+
+def broke_off(error: Exception) -> str:
+    """What is said of a run without a result. Pure."""
+    if isinstance(error, ProcessError) and error.exit_code is not None:
+        # The SDK's own text refers to an output that it does not have: that is in the log.
+        return f"Claude Code exited with {error.exit_code} before it came to a result. Its last words are in the run's log."
+    return f"Claude Code broke off without a result: {error} ({type(error).__name__})"
+
+
+class _Conversation:
+    """Turns the SDK's messages into events."""
+
+    def __init__(self) -> None:
+        self.spoke = False
+        self.ended = False
+        self._api_error: str | None = None
+        self._last = ""
+
+    def take(self, message: Message) -> list[Event]:
+        if isinstance(message, AssistantMessage):
+            self._api_error = message.error
+            self.spoke = self.spoke or not message.error
+            return [event for block in message.content if (event := self._block(block)) is not None]
+        if isinstance(message, SystemMessage) and message.subtype == "api_retry":
+            return [Event(sitewright_agent="retry", text=_retry(message.data))]
+        if isinstance(message, ResultMessage) and not self.ended:
+            self.ended = True
+            return [self._result(message)]
+        return []
+
+    def _block(self, block: Any) -> Event | None:
+        if isinstance(block, ToolUseBlock):
+            return Event(sitewright_agent="tool", text=describe(block.name, block.input))
+        if isinstance(block, TextBlock) and block.text.strip():
+            self._last = block.text.strip()
+            return Event(sitewright_agent="text", text=self._last)
+        return None
+
+    def _result(self, message: ResultMessage) -> Event:
+        return Event(
+            sitewright_agent="result",
+            text=(message.result or "; ".join(message.errors or []) or self._last).strip(),
+            subtype=message.subtype,
+            is_error=message.is_error,
+            api_status=message.api_error_status,
+            api_error=self._api_error,
+            conversation_id=message.session_id,
+            cost_usd=message.total_cost_usd,
+            turns=message.num_turns,
+            spoke=self.spoke,
+        )
+
+
+def describe(tool: str, arguments: dict[str, Any]) -> str:
+    """A tool's use in one line: "Edit src/pages/index.astro"."""
+    detail = next((str(arguments[key]) for key in _DETAIL if arguments.get(key)), "")
+    detail = detail.removeprefix(f"{os.getcwd()}/")  # noqa: PTH109 - text is wanted
+    return f"{tool} {' '.join(detail.split())[:160]}".strip()
+
+
+def _retry(data: dict[str, Any]) -> str:
+    what = data.get("error_status") or data.get("error") or "no answer"
+    return f"The model's service refused ({what}), trying again ({data.get('attempt')} of {data.get('max_retries')})"

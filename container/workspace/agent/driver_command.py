@@ -1,0 +1,21 @@
+"""How the driver is started: always the same, so that it can be started ahead."""
+
+import sys
+from pathlib import Path
+
+import sitewright
+import workspace
+from workspace.agent.prestart import Program
+from workspace.system.settings import Settings
+
+
+def driver_program(settings: Settings) -> Program:
+    """The driver, without anything of a step: that comes with its request."""
+    # -P: no module is taken from the working folder.
+    argv = (sys.executable, "-P", "-m", "workspace.agent")
+    return Program(argv, settings.paths.root, {**settings.inherited, "PYTHONPATH": _python_path()})
+
+
+def _python_path() -> str:
+    folders = [str(Path(package.__path__[0]).resolve().parent) for package in (workspace, sitewright)]
+    return ":".join(dict.fromkeys(folders))

@@ -1,0 +1,63 @@
+"""What the step `agent` and the driver say to each other: one request, then events, each one line of JSON."""
+
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from sitewright.contracts.base import Contract
+
+
+class Request(Contract):
+    """What Claude Code is asked to do."""
+
+    prompt: str
+    """Given to the model as it is: no slash commands, no @file mentions."""
+    instructions: str = ""
+    """Appended to Claude Code's own system prompt."""
+    model: str | None = None
+    resume: str | None = None
+    """Id of the conversation to go on with."""
+    max_turns: int
+    max_budget_usd: float
+    cwd: str
+    """The checkout."""
+    environment: dict[str, str] = Field(repr=False)
+    """All that Claude Code has: the driver may have been started long before the step, and knows nothing of it."""
+
+
+class Event(Contract):
+    """One line of the driver."""
+
+    sitewright_agent: Literal["tool", "text", "retry", "result", "error"]
+    """`result` and `error` are final: Claude Code's result, or that it did not come to one."""
+    text: str = ""
+    """For `tool` and `retry` what is being done, for `text` what was said, for the final ones the summary or what went
+    wrong."""
+    subtype: str = ""
+    """Of the result: success, error_max_turns, error_max_budget_usd, error_during_execution."""
+    is_error: bool = False
+    api_status: int | None = None
+    """HTTP status of the model API's last refusal."""
+    api_error: str | None = None
+    """The SDK's name of it: rate_limit, authentication_failed, server_error, ..."""
+    conversation_id: str | None = None
+    cost_usd: float | None = None
+    """Of the whole conversation, earlier commands included: Claude Code restores its counter with the transcript."""
+    turns: int | None = None
+    spoke: bool = False
+    """The model answered at least once."""
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing comes after it."""
+        return self.sitewright_agent in {"result", "error"}
+
+
+def parse(line: str) -> Event | None:
+    """The event in a line of output; None for anything else (stdout is shared with stderr)."""
+    if not line.startswith("{"):
+        return None
+    try:
+        return Event.model_validate_json(line)
+    except ValidationError:
+        return None

@@ -1,0 +1,80 @@
+"""A child process started before it is needed.
+
+Importing the agent's SDK takes 0.6 to 1 s: as long as Claude Code itself takes for a small edit. A driver that was
+started while the workspace claims its session, or waits for the next message, has that behind it.
+"""
+
+import contextlib
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from workspace.system import processes
+
+_GRACE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to start. One that reads its work from stdin, so that nothing else differs from one time to the next."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str] = field(repr=False)
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """A child with pipes, stderr merged into stdout. Raises OSError."""
+        return processes.start(
+            self.argv,
+            cwd=self.cwd,
+            env=dict(self.env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+
+@dataclass
+class Ahead:
+    """At most one child that waits for its stdin."""
+
+    log: Callable[..., None] = field(repr=False)
+    _program: Program | None = None
+    _child: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+
+    def start(self, program: Program) -> None:
+        """Starts the program unless it waits already. Never raises: whoever needs it starts it then."""
+        if self._program == program and self._child is not None and self._child.poll() is None:
+            return
+        self.drop()
+        try:
+            program.cwd.mkdir(parents=True, exist_ok=True)
+            self._child, self._program = program.start(), program
+        except OSError as error:
+            self.log("a program could not be started ahead", level="warning", error=str(error))
+
+    def take(self, program: Program) -> "subprocess.Popen[bytes] | None":
+        """The waiting child, now the caller's, if it is of that very program and alive."""
+        if self._program == program and self._child is not None and self._child.poll() is None:
+            child, self._child = self._child, None
+            return child
+        self.drop()
+        return None
+
+    def drop(self) -> None:
+        """Ends the child."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        for stream in (child.stdin, child.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        processes.signal_group(child.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_GRACE_SECONDS)
+        processes.signal_group(child.pid, signal.SIGKILL)
+        child.wait()
+        processes.forget(child)

@@ -1,0 +1,1 @@
+"""The build of a site: dependencies, caches, and why it failed."""

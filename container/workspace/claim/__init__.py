@@ -1,0 +1,1 @@
+"""The claim of a workspace on its session."""

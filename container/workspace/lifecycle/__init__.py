@@ -1,0 +1,1 @@
+"""The life of a workspace: one step after the other, interruptions, idle waits."""

@@ -1,0 +1,224 @@
+"""What is saved of a step that was ended from outside. Children are dead when this begins.
+
+An interrupted command is answered with its WIP commit, so that is made, checkpointed and pushed here; a workspace that
+stays begins the next command meanwhile. A workspace that is told to stop only checkpoints: the run goes on in a fresh
+one, with the edits still uncommitted.
+"""
+
+import importlib
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.steps import Interruption, StepName
+from workspace.claim.fence import ClaimFence
+from workspace.claim.session import SessionStore
+from workspace.errors import Fenced, StepStopped, StopReason, WorkspaceError
+from workspace.lifecycle.report import Reporter, for_record
+from workspace.repository.checkpoint import Checkpointer
+from workspace.repository.restore import BackgroundPush, wip_message
+from workspace.step_context import StepContext
+from workspace.system.children import ProcessChildren
+from workspace.system.stop import Stop
+
+INTERRUPTED_SUBJECT = "WIP: Interrupted by new message"
+
+PUSH_SECONDS = 15.0
+"""The next command waits for the claim meanwhile; what is not pushed by then, its own push takes along."""
+
+EXIT_DONE = 0
+EXIT_UNREPORTED = 1
+"""The report did not get through: the STOPPED event makes the `task_stopped` Lambda fail the token."""
+
+EXIT_CLAIM_LOST = 3
+
+
+@dataclass(frozen=True)
+class End:
+    """How a step's part in the workspace ended."""
+
+    code: int
+    """The runner's exit code if it ends now."""
+    stays: bool = False
+    """The claim is still held, and the workspace waits for the next step."""
+    settled: bool = False
+    """Nothing of the command is left to be saved."""
+
+
+@dataclass(frozen=True)
+class Saver:
+    """Ends a stopped step. Before a checkout is there (`ctx` is None) nothing needs saving."""
+
+    store: SessionStore
+    fence: ClaimFence
+    reporter: Reporter
+    stop: Stop
+    log: Callable[..., None] = field(repr=False)
+    ctx: StepContext | None = None
+    checkpointer: Checkpointer | None = None
+    base: str | None = None
+    """HEAD when the step began."""
+    push: BackgroundPush | None = None
+    """The workspace's pushes beside the steps; one under way must not outlive the claim."""
+    stays: bool = False
+    """The workspace waits for the session's next step: the push is done beside the next command's work."""
+
+    def stopped(self, reason: StopReason) -> End:
+        """Saves what the reason allows, reports, and gives the claim back unless the workspace stays."""
+        self.log("step stopped", level="warning", reason=reason.value)
+        try:
+            if reason is StopReason.INTERRUPT or (reason is not StopReason.CLAIM_LOST and self._superseded()):
+                return self._interrupted()
+            if reason is not StopReason.CLAIM_LOST:
+                return self._terminated(reason)
+        except (Fenced, StepStopped) as error:
+            self.log("the claim was lost while saving", level="error", error=str(error))
+        except (ClientError, BotoCoreError) as error:
+            # Without the table there is no claim to rely on. What `task_stopped` reports is retried.
+            self.log("the session cannot be reached, nothing was saved", level="error", error=str(error))
+            return End(EXIT_UNREPORTED)
+        return End(EXIT_CLAIM_LOST)
+
+    def superseded(self) -> None:
+        """Saves what a command left between two of its steps when a newer one was accepted. Raises Fenced."""
+        self.log("superseded between two steps", level="warning")
+        self._record_saved(publish=False)
+
+    def leave(self) -> None:
+        """Gives the claim back, and the step that waits in the mailbox to a fresh workspace."""
+        if self.push is not None:
+            self.push.cancel()
+        try:
+            mail = self.store.abandon()
+        except (ClientError, BotoCoreError) as error:
+            self.log("the claim could not be released, it ends by itself", level="warning", error=str(error))
+            return
+        if mail is not None:
+            info = ErrorInfo.of(ErrorCode.WORKSPACE_CRASHED, "The workspace ended before it took the step.")
+            replace(self.reporter, token=mail.task_token).failure(SfnError.STOPPED, info)
+
+    def checkpoint(self, fence: ClaimFence) -> None:
+        """A checkpoint as far as it goes: an error is logged. Raises Fenced."""
+        if self.checkpointer is None:
+            return
+        try:
+            self.checkpointer.write(fence)
+        except Fenced:
+            raise
+        except (WorkspaceError, ClientError, BotoCoreError, OSError) as error:
+            self.log("checkpoint failed", level="error", error=str(error))
+
+    def _superseded(self) -> bool:
+        # Intake raises the generation before it stops the run, so a token that is gone is often an interrupt that the
+        # pulse has not seen yet.
+        return self.fence.for_saving().verify().generation > self.store.request.generation
+
+    def _interrupted(self) -> End:
+        self._record_saved(publish=self._step is StepName.BUILD)
+        info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
+        reported = self.reporter.failure(SfnError.INTERRUPTED, info)
+        if not self.stays:
+            self.leave()
+        return End(EXIT_DONE if reported else EXIT_UNREPORTED, stays=self.stays, settled=True)
+
+    def _record_saved(self, *, publish: bool) -> None:
+        interruption = Interruption(step=self._step)
+        try:
+            if self.ctx is not None:
+                interruption = self._save_interrupted(self.ctx, publish=publish)
+        except (Fenced, StepStopped):
+            raise
+        except Exception as error:
+            # The answer to the old command and the start of the new one must not hang on this.
+            self.log("saving failed", level="error", error=repr(error), traceback=traceback.format_exc())
+            self.checkpoint(self.fence.for_saving())
+        self._record(interruption)
+        if self.push is not None and self.stays and interruption.pushing and interruption.commit is not None:
+            done = interruption.model_copy(update={"pushing": False})
+            self.push.start(
+                interruption.commit,
+                self.fence,
+                lambda pushed: self._record(done.model_copy(update={"pushed": pushed})),
+            )
+
+    def _save_interrupted(self, ctx: StepContext, *, publish: bool) -> Interruption:
+        fence = self.fence.for_saving()
+        fence.verify()
+        ctx = replace(
+            ctx,
+            fence=fence,
+            children=ProcessChildren(self.stop.only(StopReason.CLAIM_LOST), self.log),
+        )
+        request, checkout = ctx.request, ctx.checkout
+        if self.base is not None:
+            # What the agent began anew is not the session's history, and must not be pushed as such.
+            checkout.must_have(self.base)
+        commit = checkout.commit_all(wip_message(INTERRUPTED_SUBJECT, request.session_id, request.command_id))
+        head = commit or checkout.head()
+        # Before what takes longer: from here on not even a SIGKILL costs anything.
+        self.checkpoint(fence)
+        published = self._publish(ctx) if publish else 0
+        pushed = checkout.tracking() == head or (not self.stays and self._push(ctx, head))
+        files: set[str] = set()
+        for known in (ctx.command.agent, ctx.command.repair):
+            files |= set(known.files_changed if known else [])
+        files |= set(checkout.commits_touch(self.base, head) if self.base else [])
+        return Interruption(
+            step=self._step,
+            commit=head,
+            pushed=pushed,
+            pushing=self.stays and not pushed,
+            files_changed=sorted(files),
+            published=published,
+        )
+
+    def _publish(self, ctx: StepContext) -> int:
+        # Imported here: only an interrupted build needs it, and a cold step pays for every import.
+        build = importlib.import_module("workspace.steps.build")
+        try:
+            count: int = build.publish_partial(ctx)
+        except (Fenced, StepStopped):
+            raise
+        except Exception as error:
+            self.log("the partial publish failed", level="warning", error=str(error))
+            return 0
+        return count
+
+    def _push(self, ctx: StepContext, head: str) -> bool:
+        checkout = ctx.checkout
+        ctx.fence.verify()
+        try:
+            checkout.transport.push(head, checkout.branch, timeout=PUSH_SECONDS, poll=ctx.fence.check_stop)
+        except StepStopped:
+            raise
+        except (WorkspaceError, TimeoutError, ClientError, BotoCoreError, OSError) as error:
+            self.log("not pushed, the next command's push takes it along", level="warning", error=str(error))
+            return False
+        checkout.set_tracking(checkout.branch, head)
+        return True
+
+    def _terminated(self, reason: StopReason) -> End:
+        self.checkpoint(self.fence.for_saving())
+        if reason is not StopReason.TERMINATED and self.stays:
+            return End(EXIT_DONE, stays=True)
+        reported = True
+        if reason is StopReason.TERMINATED:
+            info = ErrorInfo.of(
+                ErrorCode.WORKSPACE_CRASHED, "The workspace was asked to stop (SIGTERM); work is saved."
+            )
+            reported = self.reporter.failure(SfnError.STOPPED, info)
+        self.leave()
+        return End(EXIT_DONE if reported else EXIT_UNREPORTED)
+
+    def _record(self, interruption: Interruption) -> None:
+        try:
+            self.store.record("interruption", for_record(interruption))
+        except (ClientError, BotoCoreError) as error:
+            self.log("the interruption could not be recorded", level="error", error=str(error))
+
+    @property
+    def _step(self) -> StepName:
+        return self.store.request.step

@@ -1,0 +1,111 @@
+"""What the step answers: to Step Functions, and on the command's item. Bounded, because both have limits."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sitewright.contracts.base import Contract
+from sitewright.contracts.error_codes import ErrorInfo, SfnError
+from sitewright.contracts.messages import MAX_FILES_LISTED
+from sitewright.contracts.steps import (
+    RESULT_FILES_LISTED,
+    AgentResult,
+    BuildResult,
+    Interruption,
+    PushResult,
+    RepairResult,
+)
+from workspace.claim.session import is_transient
+from workspace.lifecycle.heartbeats import TOKEN_GONE
+from workspace.system.aws_clients import Clients
+
+PATIENCE_SECONDS = 20.0
+"""How long a report is repeated while Step Functions does not answer."""
+
+MAX_LIST_BYTES = 48 * 1024
+"""A command's item holds 400 KB, the instruction up to 256 of them: paths of a list take at most this much."""
+
+MAX_SUMMARY = 16_000
+"""Characters of a summary that are kept."""
+
+_Agent = TypeVar("_Agent", bound=AgentResult)
+
+StepResult = AgentResult | BuildResult | PushResult
+
+
+def for_record(result: Contract) -> Contract:
+    """A result as the command's item keeps it."""
+    if isinstance(result, RepairResult):
+        return _shorter(result, RESULT_FILES_LISTED, MAX_LIST_BYTES // 4)
+    if isinstance(result, AgentResult):
+        return _shorter(result, MAX_FILES_LISTED)
+    if isinstance(result, Interruption):
+        return result.model_copy(update={"files_changed": _first(result.files_changed, MAX_FILES_LISTED)})
+    return result
+
+
+def for_console(result: StepResult) -> StepResult:
+    """A result as the run carries it: short enough for a state's payload and for an operator's eye."""
+    return _shorter(result, RESULT_FILES_LISTED) if isinstance(result, AgentResult) else result
+
+
+def _shorter(result: _Agent, files: int, limit: int = MAX_LIST_BYTES) -> _Agent:
+    kept = _first(result.files_changed, files, limit)
+    return result.model_copy(update={"files_changed": kept, "summary": result.summary[:MAX_SUMMARY]})
+
+
+def _first(paths: list[str], count: int, limit: int = MAX_LIST_BYTES) -> list[str]:
+    kept: list[str] = []
+    size = 0
+    for path in paths[:count]:
+        size += len(path.encode("utf-8", "replace")) + 1
+        if size > limit:
+            break
+        kept.append(path)
+    return kept
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """Ends the state that waits for the step. A token that is gone is no failure: nobody waits any more."""
+
+    clients: Clients
+    token: str = field(repr=False)
+    log: Callable[..., None] = field(repr=False)
+    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+
+    def success(self, result: StepResult) -> bool:
+        """Reports the result; False if the report did not get through."""
+        output = for_console(result).to_json()
+        return self._send(lambda: self.clients.stepfunctions.send_task_success(taskToken=self.token, output=output))
+
+    def failure(self, error: SfnError, info: ErrorInfo) -> bool:
+        """Reports a failure; the cause is the ErrorInfo as JSON. False if the report did not get through."""
+        cause = info.to_json()
+        return self._send(
+            lambda: self.clients.stepfunctions.send_task_failure(taskToken=self.token, error=error.value, cause=cause)
+        )
+
+    def _send(self, call: Callable[[], object]) -> bool:
+        deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.2
+        while True:
+            try:
+                call()
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code in TOKEN_GONE:
+                    self.log("nobody waits for the report any more", level="warning", code=code)
+                    return True
+                failure: Exception = error
+            except BotoCoreError as error:
+                failure = error
+            else:
+                return True
+            if not is_transient(failure) or time.monotonic() + pause > deadline:
+                self.log("the report did not get through", level="error", error=str(failure))
+                return False
+            self.sleep(pause)
+            pause = min(pause * 2, 3.0)

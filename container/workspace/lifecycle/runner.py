@@ -1,0 +1,216 @@
+"""The life of a workspace: claim the session, do the step it was started for, and then what comes into the mailbox.
+
+A workspace of a site with `idleSeconds` 0 ends after its first step.
+"""
+
+import contextlib
+import time
+from dataclasses import dataclass, field, replace
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.records import SessionRecord
+from sitewright.contracts.steps import BuildResult, Interruption, StepRequest
+from workspace.agent.driver_command import driver_program
+from workspace.agent.prestart import Ahead
+from workspace.claim.fence import ClaimFence
+from workspace.claim.session import SessionStore
+from workspace.errors import Fenced, StepStopped, StopReason, WorkspaceBusy
+from workspace.lifecycle.heartbeats import HEARTBEAT_SECONDS, Heartbeat, Pulse
+from workspace.lifecycle.idle_wait import Attempt, Claiming, Waiting
+from workspace.lifecycle.interruption import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, Saver
+from workspace.lifecycle.mailbox import Inbox, Mail
+from workspace.lifecycle.report import Reporter
+from workspace.lifecycle.step_run import AGENTS, Turn, report_failure
+from workspace.repository.checkpoint import PERIOD_SECONDS
+from workspace.system.aws_clients import Clients
+from workspace.system.logs import Log
+from workspace.system.settings import Settings
+from workspace.system.stop import Signals, Stop
+
+BUSY_SECONDS = 120.0
+"""How long a live claim of another workspace is waited for: an interrupt's saving takes a third of that."""
+
+CLAIM_POLL_SECONDS = 0.25
+
+EAGER_FOR_SECONDS = 3.0
+"""After a step that another of the same run follows, and after an interrupt, whose command's first offer is on its way."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Intervals in seconds, which tests shorten."""
+
+    busy: float = BUSY_SECONDS
+    heartbeat: float = HEARTBEAT_SECONDS
+    checkpoint: float = PERIOD_SECONDS
+
+
+@dataclass(frozen=True)
+class Runner:
+    """One workspace. `request` is the step its container was started for."""
+
+    settings: Settings
+    request: StepRequest
+    clients: Clients
+    log: Log
+    stop: Stop
+    workspace_id: str
+    timing: Timing = field(default_factory=Timing)
+    signals: Signals = field(default_factory=Signals)
+    ahead: Ahead | None = None
+    """Where the agent's driver waits for its work; None starts it when it is needed."""
+
+    def run(self) -> int:
+        """Does the steps and returns the exit code: 0 reported, 1 not reported, 3 claim lost."""
+        store = SessionStore(
+            self.clients, self.settings.sessions_table, self.settings.commands_table, self.request, self.workspace_id
+        )
+        reporter = Reporter(self.clients, self.request.task_token, self.log)
+        self.signals.follow(self.stop)
+        beat = Heartbeat(self.clients, self.request.task_token, self.stop, self.log, every=self.timing.heartbeat)
+        # A container that comes late, when nobody waits for it any more, must not claim: its run may be over.
+        beat.beat()
+        if self.request.step in AGENTS:
+            self._start_ahead()
+        with beat:
+            try:
+                session = self._claim(store, beat)
+            except WorkspaceBusy as error:
+                self._unclaim(store, reporter)
+                info = ErrorInfo.of(ErrorCode.WORKSPACE_BUSY, str(error))
+                return _exit(reporter.failure(SfnError.BUSY, info))
+            except StepStopped as stopped:
+                return self._stopped_unclaimed(stopped.reason, store, reporter)
+            except Exception as error:
+                self._unclaim(store, reporter)
+                return _exit(report_failure(error, reporter, self.log))
+            if session is None:
+                self.log("the session's workspace took the step over")
+                return EXIT_DONE
+            inbox = Inbox(self.clients, self.log, every=self.timing.heartbeat)
+            with Pulse(store, self.stop, self.log, seen=inbox.see) as pulse:
+                turn = Turn(
+                    self.settings,
+                    self.clients,
+                    store,
+                    reporter,
+                    session,
+                    self.stop,
+                    self.log,
+                    self.timing.checkpoint,
+                    ahead=self.ahead,
+                )
+                try:
+                    return self._live(turn, beat, pulse, inbox)
+                finally:
+                    inbox.drop()
+                    if turn.desk is not None:
+                        turn.desk.push.cancel()
+
+    def _live(self, turn: Turn, beat: Heartbeat, pulse: Pulse, inbox: Inbox) -> int:
+        while True:
+            end = turn.run()
+            beat.stop(wait=False)
+            if not end.stays:
+                return end.code
+            if end.settled or _is_given_back(turn):
+                self._start_ahead()
+            stop = self.signals.follow(Stop())
+            over = end.settled and StopReason.INTERRUPT not in turn.stop.reasons
+            pulse.follow(turn.store, stop, self.log, idle=True, eager=0.0 if over else EAGER_FOR_SECONDS)
+            if over and turn.desk is not None:
+                turn.desk.cache.start(ClaimFence(turn.store, stop, saving=True))
+            try:
+                mail = Waiting(turn, end, inbox, stop, self.settings.idle_seconds).next()
+            except (Fenced, StepStopped) as error:
+                turn.log("the claim was lost while waiting", level="error", error=str(error))
+                return EXIT_CLAIM_LOST
+            except (ClientError, BotoCoreError) as error:
+                self.log("the session cannot be reached", level="error", error=str(error))
+                return EXIT_UNREPORTED
+            finally:
+                if turn.desk is not None:
+                    turn.desk.cache.cancel()
+            if mail is None:
+                return EXIT_DONE
+            taken, session = mail
+            beat = taken.heartbeat
+            turn = self._turn(turn, taken, session)
+            pulse.follow(turn.store, taken.stop, turn.log)
+
+    def _turn(self, before: Turn, mail: Mail, session: SessionRecord) -> Turn:
+        request = mail.request
+        log = self.log.bind(sessionId=request.session_id, commandId=request.command_id, step=request.step.value)
+        log.hide(request.task_token)
+        return Turn(
+            self.settings,
+            self.clients,
+            replace(before.store, request=request),
+            Reporter(self.clients, request.task_token, log),
+            session,
+            self.signals.follow(mail.stop),
+            log,
+            self.timing.checkpoint,
+            desk=before.desk,
+            ahead=self.ahead,
+        )
+
+    def _start_ahead(self) -> None:
+        """What comes next is an agent: its driver takes a second to start."""
+        if self.ahead is not None:
+            self.ahead.start(driver_program(self.settings))
+
+    def _claim(self, store: SessionStore, beat: Heartbeat) -> SessionRecord | None:
+        """Takes the session's claim; None if the workspace that holds it took the step over.
+
+        Raises WorkspaceBusy, StepStopped (INTERRUPT: a newer command is there).
+        """
+        deadline = time.monotonic() + self.timing.busy
+        claiming = Claiming(store, hands_over=self.settings.idle_seconds > 0, open=beat.beat)
+        waiting = False
+        while True:
+            self.stop.check()
+            attempt, session = claiming.attempt()
+            if attempt is not Attempt.BUSY:
+                return session if attempt is Attempt.OURS else None
+            if time.monotonic() > deadline:
+                raise WorkspaceBusy(f"{session.workspace_id} kept the session's claim for {self.timing.busy:.0f} s")
+            if not waiting:
+                waiting = True
+                self.log("waiting for another workspace of the session", holder=session.workspace_id)
+            self.stop.sleep(CLAIM_POLL_SECONDS)
+
+    def _unclaim(self, store: SessionStore, reporter: Reporter) -> None:
+        # A claim whose answer got lost may be ours without our knowing: nobody would serve what is offered to it.
+        Saver(store, ClaimFence(store, self.stop), reporter, self.stop, self.log).leave()
+
+    def _stopped_unclaimed(self, reason: StopReason, store: SessionStore, reporter: Reporter) -> int:
+        # Nothing was touched, so there is nothing to save; the older command's edits are in the checkpoint, and the
+        # workspace of the newer command commits them.
+        self._unclaim(store, reporter)
+        reported = True
+        self.log("step stopped before it began", level="warning", reason=reason.value)
+        if reason is StopReason.INTERRUPT:
+            with contextlib.suppress(ClientError, BotoCoreError):
+                # An earlier step's workspace may have recorded what it saved: that is the better answer.
+                store.record("interruption", Interruption(step=self.request.step), if_absent=True)
+            info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
+            reported = reporter.failure(SfnError.INTERRUPTED, info)
+        elif reason is StopReason.TERMINATED:
+            info = ErrorInfo.of(ErrorCode.WORKSPACE_CRASHED, "The workspace was asked to stop before it began.")
+            reported = reporter.failure(SfnError.STOPPED, info)
+        return _exit(reported)
+
+
+def _is_given_back(turn: Turn) -> bool:
+    # Whether an attempt is left is the state machine's to know; if none is, the next command finds the driver started.
+    return isinstance(turn.result, BuildResult) and turn.result.broken_by_edit
+
+
+def _exit(reported: bool) -> int:
+    return EXIT_DONE if reported else EXIT_UNREPORTED
+
+
+__all__ = ["EXIT_CLAIM_LOST", "EXIT_DONE", "EXIT_UNREPORTED", "Runner", "Timing"]

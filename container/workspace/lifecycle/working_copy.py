@@ -1,0 +1,144 @@
+"""What stays in a workspace between its steps: the checkout, what is known of its checkpoints, a push under way."""
+
+import shutil
+from dataclasses import dataclass, field
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sitewright.contracts.names import branch_name
+from sitewright.contracts.records import SessionRecord
+from sitewright.contracts.steps import LostCheckpoint, StepRequest
+from workspace.build.build_cache import BuildCache
+from workspace.claim.fence import ClaimFence
+from workspace.claim.session import SessionStore
+from workspace.errors import GitError, StopReason, WorkspaceError
+from workspace.lifecycle.interruption import INTERRUPTED_SUBJECT
+from workspace.repository.checkout import Checkout
+from workspace.repository.checkpoint import Checkpointer
+from workspace.repository.checkpoint_archive import CheckpointError
+from workspace.repository.remote import Transport
+from workspace.repository.remote_retry import read_token
+from workspace.repository.restore import BackgroundPush, Restorer, wip_message
+from workspace.system.aws_clients import Clients
+from workspace.system.child_environment import git_environment
+from workspace.system.logs import Log
+from workspace.system.settings import Settings
+from workspace.system.stop import Stop
+
+
+@dataclass
+class Desk:
+    """One checkout and its surroundings; made once a workspace, used by one step after the other."""
+
+    settings: Settings
+    clients: Clients
+    checkout: Checkout
+    checkpointer: Checkpointer
+    push: BackgroundPush
+    cache: BuildCache
+    log: Log = field(repr=False)
+
+    @classmethod
+    def open(
+        cls, settings: Settings, clients: Clients, store: SessionStore, session: SessionRecord, log: Log
+    ) -> "Desk":
+        """Empty folders, nothing restored yet."""
+        paths = settings.paths
+        # A root that outlives a container (the local stack's) must not bring in another session's scratch.
+        shutil.rmtree(paths.tmp, ignore_errors=True)
+        for folder in (paths.root, paths.home, paths.tmp):
+            folder.mkdir(parents=True, exist_ok=True)
+        private_home = paths.tmp / "git-home"
+        private_home.mkdir(exist_ok=True)
+        env = git_environment(private_home, ceiling=paths.root, inherited=settings.inherited)
+        transport = Transport(
+            url=settings.repository,
+            token=lambda: read_token(clients, settings.git_token_secret, log.hide),
+            site=paths.site,
+            git_dir=paths.tmp / "transport.git",
+            env=env,
+        )
+        checkout = Checkout(paths.site, paths.tmp, branch_name(session.chat_thread_id), env, transport)
+        checkpointer = Checkpointer(
+            client_id=settings.client_id,
+            bucket=settings.artifacts_bucket,
+            request=store.request,
+            paths=paths,
+            checkout=checkout,
+            store=store,
+            clients=clients,
+            log=log,
+            current=None,
+        )
+        cache = BuildCache(settings, clients, log)
+        return cls(settings, clients, checkout, checkpointer, BackgroundPush(checkout, log), cache, log)
+
+    def turn_to(self, request: StepRequest, store: SessionStore, log: Log) -> None:
+        """Makes the desk another step's."""
+        self.checkpointer.request, self.checkpointer.store, self.checkpointer.log = request, store, log
+        self.log = log
+        self.clients.forget_secrets()
+
+    @property
+    def usable(self) -> bool:
+        """Whether the checkout can be worked on: the agent may have destroyed it."""
+        damage = self._damage()
+        if damage is not None:
+            self.log("the checkout is broken, restoring it", level="warning", error=damage)
+        return damage is None
+
+    def restore(self, key: str | None, request: StepRequest, fence: ClaimFence, stop: Stop) -> None:
+        """Fills the checkout from the session's checkpoint, or without one from the git host.
+
+        Raises StepFailed, StepStopped, Fenced, botocore's exceptions.
+        """
+        restorer = self._restorer(stop)
+        meta, self.checkpointer.base = None, None
+        if key is not None:
+            try:
+                meta = restorer.restore(key)
+            except CheckpointError as error:
+                self.log("the checkpoint is damaged, cloning instead", level="error", key=key, reason=str(error))
+                # Before anything else: whatever becomes of the step, the client has to hear of it.
+                self.checkpointer.store.record("lostCheckpoint", LostCheckpoint(key=key, reason=str(error)[:500]))
+        if meta is None:
+            restorer.clone()
+            return
+        self.checkpointer.current = key
+        self.checkpointer.is_at(meta)
+        if meta.dirty and not meta.settled and meta.command_id != request.command_id:
+            commit = self.checkout.commit_all(wip_message(INTERRUPTED_SUBJECT, request.session_id, meta.command_id))
+            if commit is not None:
+                self.log("edits of the older command committed", commit=commit, olderCommandId=meta.command_id)
+                # Before the push: a repetition of this step must find the same commit, not make another.
+                self.checkpointer.write(fence)
+                self.push.start(commit, fence)
+
+    def mend(self, stop: Stop) -> None:
+        """Puts the repository back if the agent destroyed it: its edits are in the files, which stay. Errors are logged."""
+        base, damage = self.checkpointer.base, self._damage(of_edits=True)
+        if base is None or damage is None:
+            return
+        self.log("the agent destroyed the repository, restoring it under the files", level="warning", error=damage)
+        try:
+            with self.checkpointer.held():
+                # Also after an interrupt: what is there is to be saved.
+                self._restorer(stop.only(StopReason.CLAIM_LOST)).repository(self.checkpointer.current, base)
+        except (CheckpointError, WorkspaceError, BotoCoreError, ClientError, OSError) as error:
+            self.log("the repository could not be restored", level="error", error=str(error))
+
+    def _damage(self, *, of_edits: bool = False) -> str | None:
+        """What git says is wrong; with `of_edits` also what keeps it from looking at them: a broken index, `core.bare`."""
+        try:
+            self.checkout.head()
+            if of_edits:
+                self.checkout.is_dirty()
+            if self.checkpointer.base is not None:
+                self.checkout.must_have(self.checkpointer.base)
+        except (GitError, OSError) as error:
+            return str(error)
+        return None
+
+    def _restorer(self, stop: Stop) -> Restorer:
+        bucket = self.settings.artifacts_bucket
+        return Restorer(self.clients, bucket, self.settings.paths, self.checkout, stop, self.log)

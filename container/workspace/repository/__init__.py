@@ -1,0 +1,1 @@
+"""The git checkout, its remote, and its checkpoints in S3."""

@@ -1,0 +1,155 @@
+"""Writing checkpoints: what makes a workspace disposable.
+
+Each goes to a key of its own, then the session's pointer moves, conditional on the claim: a workspace that was cut off
+can neither overwrite a newer checkpoint nor leave half of one behind.
+"""
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sitewright.contracts.expiry import CHECKPOINT, tagging
+from sitewright.contracts.names import session_prefix
+from sitewright.contracts.steps import StepRequest
+from workspace.claim.fence import ClaimFence
+from workspace.claim.session import SessionStore
+from workspace.errors import Fenced, WorkspaceError
+from workspace.repository import checkpoint_archive
+from workspace.repository.checkout import Checkout
+from workspace.repository.checkpoint_archive import Meta
+from workspace.system.aws_clients import Clients
+from workspace.system.paths import Paths
+
+PERIOD_SECONDS = 30.0
+"""How much of the agent's work a `kill -9` may cost."""
+
+
+@dataclass
+class Checkpointer:
+    """The checkpoints of one workspace. Safe to use from several threads."""
+
+    client_id: str
+    bucket: str
+    request: StepRequest
+    paths: Paths
+    checkout: Checkout
+    store: SessionStore
+    clients: Clients
+    log: Callable[..., None] = field(repr=False)
+    current: str | None
+    """Key of the newest checkpoint; None if there is none that can be read."""
+    base: str | None = None
+    """HEAD when the step under way began: what lacks it is not the session's repository, and replaces no checkpoint."""
+    _written: str | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def is_at(self, meta: Meta) -> None:
+        """Says that the workspace is in the state of a checkpoint: writing the same again can be spared."""
+        transcripts = checkpoint_archive.transcript_files(self.paths.home)
+        self._written = checkpoint_archive.fingerprint(self._refs(), meta, transcripts)
+
+    def write(self, fence: ClaimFence, *, settled: bool = False) -> bool:
+        """Writes a checkpoint if something changed since the last one, and says whether.
+
+        Raises Fenced, GitError, botocore's exceptions.
+        """
+        with self._lock:
+            meta = self._meta(settled)
+            state = checkpoint_archive.fingerprint(
+                self._refs(), meta, checkpoint_archive.transcript_files(self.paths.home)
+            )
+            if state == self._written:
+                return False
+            fence.verify()
+            key = f"{session_prefix(self.client_id, self.request.session_id)}checkpoints/{uuid.uuid4()}.tar.zst"
+            size = self._upload(key, meta)
+            try:
+                self.store.point_to(key, meta.conversation_id)
+            except Fenced:
+                self._delete(key)
+                raise
+            previous, self.current, self._written = self.current, key, state
+            if previous is not None:
+                self._delete(previous)
+            self.log("checkpoint written", key=key, bytes=size, dirty=meta.dirty, head=meta.head)
+            return True
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """No checkpoint is written meanwhile."""
+        with self._lock:
+            yield
+
+    def beside(self, fence: ClaimFence) -> None:
+        """Begins to write a checkpoint beside the step's work; the `write` at its end waits for it, or makes up for it."""
+        threading.Thread(target=self._try, args=(fence,), name="checkpoint", daemon=True).start()
+
+    @contextlib.contextmanager
+    def periodically(self, fence: ClaimFence, *, every: float = PERIOD_SECONDS) -> Iterator[None]:
+        """Writes a checkpoint every `every` seconds meanwhile; one that fails is logged, the next tries again."""
+        ended = threading.Event()
+
+        def loop() -> None:
+            while not ended.wait(every):
+                self._try(fence)
+
+        thread = threading.Thread(target=loop, name="checkpoints", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _try(self, fence: ClaimFence) -> None:
+        try:
+            self.write(fence)
+        except (WorkspaceError, ClientError, BotoCoreError, OSError) as error:
+            self.log("checkpoint failed, the next one tries again", level="warning", error=str(error))
+
+    def _meta(self, settled: bool) -> Meta:
+        snapshot, head = self.checkout.tree_snapshot(), self.checkout.head()
+        return Meta(
+            generation=self.request.generation,
+            command_id=self.request.command_id,
+            session_id=self.request.session_id,
+            settled=settled,
+            head=head,
+            branch=self.checkout.current_branch(),
+            default_branch=self.checkout.default_branch,
+            snapshot=None if snapshot == head else snapshot,
+            conversation_id=checkpoint_archive.newest_conversation(self.paths.home),
+        )
+
+    def _refs(self) -> str:
+        # What is known of the remote is left out: a push alone is no reason to upload everything again.
+        names = self.checkout.run("for-each-ref", "--format=%(refname) %(objectname)")
+        return "\n".join(line for line in names.splitlines() if not line.startswith("refs/remotes/"))
+
+    def _upload(self, key: str, meta: Meta) -> int:
+        self.paths.tmp.mkdir(parents=True, exist_ok=True)
+        bundle, packed = self.paths.tmp / "checkpoint.bundle", self.paths.tmp / "checkpoint.tar.zst"
+        try:
+            self.checkout.run("bundle", "create", "--quiet", str(bundle), "--all")
+            if self.base is not None:
+                # Only now: the agent may begin the repository anew at any moment.
+                self.checkout.must_have(self.base)
+            checkpoint_archive.write(packed, bundle=bundle, home=self.paths.home, meta=meta)
+            size = packed.stat().st_size
+            with packed.open("rb") as body:
+                tags = tagging(CHECKPOINT)
+                self.clients.s3.put_object(Bucket=self.bucket, Key=key, Body=body, Tagging=tags)
+        finally:
+            bundle.unlink(missing_ok=True)
+            packed.unlink(missing_ok=True)
+        return size
+
+    def _delete(self, key: str) -> None:
+        try:
+            self.clients.s3.delete_object(Bucket=self.bucket, Key=key)
+        except (ClientError, BotoCoreError) as error:
+            self.log("an old checkpoint stays", level="warning", key=key, error=str(error))

@@ -1,0 +1,75 @@
+"""Talking to the git host in spite of its bad days: what is retried, for how long, and which error it becomes."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from botocore.exceptions import ClientError
+
+from sitewright.contracts.error_codes import ErrorCode
+from workspace.errors import GitError, StepFailed
+from workspace.repository.git_errors import Refusal, classify, host_words
+from workspace.system.aws_clients import Clients
+
+DOWN_SECONDS = 90.0
+"""How long a host that does not answer is tried again."""
+
+_T = TypeVar("_T")
+
+
+class Diverged(Exception):
+    """The remote branch has commits that we have not."""
+
+
+def reach(
+    operation: Callable[[float], _T],
+    *,
+    within: float,
+    sleep: Callable[[float], None],
+    log: Callable[..., None],
+    clock: Callable[[], float] = time.monotonic,
+) -> _T:
+    """Does a network operation, again and again while the host is out of reach, for `within` seconds at most.
+
+    Args:
+        operation: gets the seconds it may take.
+        within: seconds in all.
+        sleep: pauses between attempts; raises StepStopped to give up.
+
+    Raises:
+        Diverged: the push is no fast-forward.
+        StepFailed: GIT_AUTH_FAILED at once, PUSH_FAILED for the host's rules, GIT_UNAVAILABLE in the end.
+    """
+    deadline, pause = clock() + within, 0.5
+    while True:
+        try:
+            return operation(max(deadline - clock(), 1.0))
+        except TimeoutError as error:
+            failure: Exception = error
+            words = str(error)
+        except GitError as error:
+            failure, words = error, host_words(error.stderr)
+            refusal = classify(error.stderr)
+            if refusal is Refusal.DIVERGED:
+                raise Diverged(words) from error
+            if refusal is Refusal.AUTH:
+                raise StepFailed(ErrorCode.GIT_AUTH_FAILED, f"The git host refuses the token: {words}") from error
+            if refusal is not Refusal.UNAVAILABLE:
+                raise StepFailed(ErrorCode.PUSH_FAILED, f"The git host refuses: {words}") from error
+        if clock() + pause >= deadline:
+            message = f"The git host did not answer for {within:.0f} s: {words}"
+            raise StepFailed(ErrorCode.GIT_UNAVAILABLE, message) from failure
+        log("the git host is out of reach, trying again", level="warning", seconds=pause, answer=words)
+        sleep(pause)
+        pause = min(pause * 2, 8.0)
+
+
+def read_token(clients: Clients, arn: str, hide: Callable[[str], None]) -> str:
+    """The git token from the site's secret; `hide` keeps it out of the log. Raises StepFailed."""
+    try:
+        token = clients.secret(arn)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        raise StepFailed(ErrorCode.GIT_AUTH_FAILED, f"The git token's secret cannot be read: {code}") from error
+    hide(token)
+    return token

@@ -1,0 +1,1 @@
+"""The machine below a workspace: processes, environments, logs, settings, AWS clients."""

@@ -1,0 +1,122 @@
+"""AWS clients, made when they are first used: a step is a cold process, and each client costs it 5 to 100 ms."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.utils import determine_content_length
+
+from sitewright.publishing.objects.workers import THREADS
+from sitewright.publishing.target import quick_client
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudfront import CloudFrontClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+    from sitewright.publishing.target import Quick
+
+_CONTROL = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
+"""For calls the claim's life depends on: two attempts end before CLAIM_SECONDS, and the caller repeats them itself."""
+
+_REPORT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
+
+_BULK = Config(
+    connect_timeout=5,
+    read_timeout=60,
+    max_pool_connections=THREADS + 8,
+    retries={"mode": "standard", "total_max_attempts": 5},
+)
+
+EXPECT_BYTES = 2**20
+"""From this size on a body is announced, and sent after S3 said `100 Continue`: a refusal then costs no upload. Botocore does
+so with any body, which costs a small one a round trip more. AWS's SDKs for Java, JavaScript, Kotlin and Go have such a threshold:
+https://github.com/aws/aws-sdk-java-v2/pull/6864 (1 MB; up to 30 % less latency below it)."""
+
+
+class Clients:
+    """The clients of one workspace: one session, one client a service, safe to use from any thread."""
+
+    def __init__(self, session: boto3.Session | None = None) -> None:
+        self._session = session
+        self._made: dict[str, Any] = {}
+        self._secrets: dict[str, str] = {}
+        self._quick: Quick | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def dynamodb(self) -> DynamoDBClient:
+        """Short timeouts: the claim is refreshed through it."""
+        client: DynamoDBClient = self._client("dynamodb", _CONTROL)
+        return client
+
+    @property
+    def s3(self) -> S3Client:
+        """A connection for each request that a publish has under way, and some for what goes on beside it: its hold of the site is
+        renewed, commits are checkpointed."""
+        client: S3Client = self._client("s3", _BULK)
+        return client
+
+    @property
+    def quick(self) -> Quick | None:
+        """For the many small files of a publish."""
+        s3 = self.s3
+        with self._lock:
+            if self._quick is None:
+                session: Any = self._session
+                self._quick = quick_client(s3, session.get_credentials, os.environ.get("AWS_CA_BUNDLE"))
+            return self._quick
+
+    @property
+    def stepfunctions(self) -> SFNClient:
+        """Heartbeats and the report."""
+        client: SFNClient = self._client("stepfunctions", _REPORT)
+        return client
+
+    @property
+    def cloudfront(self) -> CloudFrontClient:
+        """For the invalidation after a publish."""
+        client: CloudFrontClient = self._client("cloudfront", _REPORT)
+        return client
+
+    @property
+    def secretsmanager(self) -> SecretsManagerClient:
+        """For `secret`."""
+        client: SecretsManagerClient = self._client("secretsmanager", _REPORT)
+        return client
+
+    def secret(self, arn: str) -> str:
+        """The text of a secret, fetched once a step. Raises botocore.exceptions.ClientError (no such secret, not allowed)."""
+        value = self._secrets.get(arn)
+        if value is None:
+            value = self.secretsmanager.get_secret_value(SecretId=arn)["SecretString"].strip()
+            self._secrets[arn] = value
+        return value
+
+    def forget_secrets(self) -> None:
+        """The next use fetches them anew: an operator may have corrected one since the step before."""
+        self._secrets.clear()
+
+    def _client(self, service: str, config: Config) -> Any:
+        # boto3 clients are thread safe, their creation from one session is not.
+        with self._lock:
+            if service not in self._made:
+                if self._session is None:
+                    self._session = boto3.Session()
+                # mypy-boto3 types `client` by overloads over literal names only.
+                made: Any = self._session.client(service, config=config)  # type: ignore[call-overload]
+                made.meta.events.register_last("before-call.s3", _unannounced)
+                self._made[service] = made
+            return self._made[service]
+
+
+def _unannounced(params: Any, **_: Any) -> None:
+    headers, length = params["headers"], determine_content_length(params.get("body"))
+    if length is not None and length < EXPECT_BYTES:
+        headers.pop("Expect", None)

@@ -1,0 +1,165 @@
+"""The environments of child processes, built from an allow-list.
+
+The agent and the build run code that nobody reviewed. What they inherit is listed by name, so that a new variable of
+the runner (an AWS credential, a token) is withheld until somebody decides otherwise.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from workspace.system.paths import Paths
+
+INHERITED = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "GIT_SSL_CAINFO",
+    "NPM_CONFIG_REGISTRY",
+    "npm_config_registry",
+)
+"""What a child may see of the runner's environment: where programs are, language, trust anchors. No secret among
+them.
+"""
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+AUTHOR_NAME = "Sitewright"
+AUTHOR_EMAIL = "sitewright@users.noreply.github.com"
+
+
+def inherited(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The part of the runner's environment that children may have; always with a PATH. Kept in Settings.inherited."""
+    kept = {name: environ[name] for name in INHERITED if environ.get(name)}
+    kept.setdefault("PATH", DEFAULT_PATH)
+    kept.setdefault("LANG", "C.UTF-8")
+    return MappingProxyType(kept)
+
+
+def agent_environment(
+    paths: Paths,
+    *,
+    inherited: Mapping[str, str],
+    api_key: str,
+    base_url: str | None = None,
+    as_root: bool = False,
+    extra: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The whole environment of Claude Code. The model key is the only secret in it.
+
+    Args:
+        paths: the workspace's folders; HOME is `paths.home`.
+        inherited: `Settings.inherited`.
+        api_key: ANTHROPIC_API_KEY.
+        base_url: ANTHROPIC_BASE_URL; None for Anthropic's own.
+        as_root: the runner is uid 0; Claude Code then wants IS_SANDBOX=1 before it takes bypassPermissions.
+        extra: further variables of the agent step, which win.
+    """
+    env = _common(paths, inherited)
+    env |= {
+        "ANTHROPIC_API_KEY": api_key,
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+    }
+    if base_url:
+        env["ANTHROPIC_BASE_URL"] = base_url
+    if as_root:
+        env["IS_SANDBOX"] = "1"
+    return env | dict(extra or {})
+
+
+def build_environment(
+    paths: Paths, *, inherited: Mapping[str, str], extra: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The whole environment of npm and the build: NODE_ENV=production, no prompt, no telemetry, no secret."""
+    env = _common(paths, inherited)
+    env |= {
+        "NODE_ENV": "production",
+        "CI": "1",
+        "ASTRO_TELEMETRY_DISABLED": "1",
+        "NPM_CONFIG_UPDATE_NOTIFIER": "false",
+        "NPM_CONFIG_FUND": "false",
+        "NPM_CONFIG_AUDIT": "false",
+    }
+    return env | dict(extra or {})
+
+
+def git_environment(private_home: Path, *, ceiling: Path, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the runner's own git commands. `ceiling` is the folder that holds the checkout.
+
+    HOME is a folder that the agent's is not: git and curl read ~/.gitconfig and ~/.netrc. The configuration comes with
+    each command and wins over what a child may have written into .git/config: hooks and fsmonitor would run programs of
+    its choice (husky sets core.hooksPath from an npm script), gc would leave a process behind.
+    """
+    env = dict(inherited)
+    env |= {
+        "HOME": str(private_home),
+        "LC_ALL": "C",
+        **_within(ceiling),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "true",
+        "GIT_EDITOR": "true",
+        "GIT_PAGER": "cat",
+        "GIT_AUTHOR_NAME": AUTHOR_NAME,
+        "GIT_AUTHOR_EMAIL": AUTHOR_EMAIL,
+        "GIT_COMMITTER_NAME": AUTHOR_NAME,
+        "GIT_COMMITTER_EMAIL": AUTHOR_EMAIL,
+    }
+    return env | git_config(
+        {
+            "core.hooksPath": "/dev/null",
+            "core.fsmonitor": "false",
+            "core.quotePath": "false",
+            "commit.gpgSign": "false",
+            "tag.gpgSign": "false",
+            "gc.auto": "0",
+            "maintenance.auto": "false",
+            "submodule.recurse": "false",
+            "fetch.recurseSubmodules": "false",
+            "push.recurseSubmodules": "no",
+            "rebase.autoStash": "false",
+            "advice.detachedHead": "false",
+            "safe.directory": "*",
+            "http.lowSpeedLimit": "500",
+            "http.lowSpeedTime": "20",
+        }
+    )
+
+
+def git_config(values: Mapping[str, str]) -> dict[str, str]:
+    """Configuration as GIT_CONFIG_COUNT, KEY_n and VALUE_n: not visible in argv, and stronger than any file."""
+    env = {"GIT_CONFIG_COUNT": str(len(values))}
+    for i, (key, value) in enumerate(values.items()):
+        env[f"GIT_CONFIG_KEY_{i}"] = key
+        env[f"GIT_CONFIG_VALUE_{i}"] = value
+    return env
+
+
+def _within(folder: Path) -> dict[str, str]:
+    # A checkout whose .git is gone would be taken for a part of whatever repository lies around it: on the local stack
+    # that is the user's own clone of this project, which then is committed to, and pushed to the client's remote.
+    return {"GIT_CEILING_DIRECTORIES": str(folder)}
+
+
+def _common(paths: Paths, inherited: Mapping[str, str]) -> dict[str, str]:
+    # The identity is for commits the agent makes itself: without one, git refuses.
+    return dict(inherited) | {
+        "HOME": str(paths.home),
+        **_within(paths.root),
+        "USER": "sitewright",
+        "SHELL": "/bin/sh",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_EDITOR": "true",
+        "GIT_AUTHOR_NAME": AUTHOR_NAME,
+        "GIT_AUTHOR_EMAIL": AUTHOR_EMAIL,
+        "GIT_COMMITTER_NAME": AUTHOR_NAME,
+        "GIT_COMMITTER_EMAIL": AUTHOR_EMAIL,
+    }

@@ -1,0 +1,189 @@
+"""Child processes of a step: the agent, npm, the build.
+
+Killing a parent leaves its children: Claude Code's Bash tool and npm start programs of their own, some of which ignore
+SIGINT or move to a session of their own. A child gets a process group, signals go to the group, and whatever is left in
+the end is found as an orphan of the runner and killed.
+"""
+
+import contextlib
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from workspace.agent.prestart import Ahead, Program
+from workspace.errors import StepStopped
+from workspace.step_context import ChildResult
+from workspace.system import processes
+from workspace.system.stop import Stop
+
+STOP_LADDER = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
+"""Signals and the seconds each is given. Together below ECS's stopTimeout (30 s), with time left to save the work.
+SIGINT first: Claude Code writes its transcript and result on it, on SIGTERM it does not."""
+
+LEFTOVER_LADDER = ((signal.SIGTERM, 1.0), (signal.SIGKILL, 2.0))
+"""For what outlives a child that ended by itself."""
+
+_POLL_SECONDS = 0.05
+_TAIL_CHARACTERS = 8_000
+
+
+@dataclass(frozen=True)
+class ProcessChildren:
+    """`context.Children` with real processes."""
+
+    stop: Stop
+    log: Callable[..., None] = field(repr=False)
+    ladder: Sequence[tuple[signal.Signals, float]] = STOP_LADDER
+    ahead: Ahead | None = field(default=None, repr=False)
+    """A program with input that waits here is taken instead of a new one."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        timeout: float,
+        stdin: str | None = None,
+        on_line: Callable[[str], None] | None = None,
+        log_lines: bool = True,
+    ) -> ChildResult:
+        """See `context.Children.run`. Raises StepStopped, TimeoutError, and OSError for a program that cannot start."""
+        self.stop.check()
+        began = time.monotonic()
+        spared = processes.unregistered()
+        child = self._start(argv, cwd, env, with_stdin=stdin is not None)
+        output = _Output(child, on_line, self.log if log_lines else None, Path(argv[0]).name)
+        try:
+            output.start(stdin)
+            stopped = self._wait(child, output, began + timeout)
+        finally:
+            # Also on an exception of the caller's on_line: no child outlives the call.
+            self._end(child, LEFTOVER_LADDER if child.poll() is not None else self.ladder)
+            strays = processes.kill_strays(spared)
+            if strays:
+                self.log("killed processes that a child left behind", level="warning", count=strays, program=argv[0])
+            output.finish()
+            processes.forget(child)
+        if stopped is not None:
+            # A handler that chokes on a dying child's last words must not hide why it dies.
+            raise stopped from output.error
+        if output.error is not None:
+            raise output.error
+        return ChildResult(child.returncode, output.tail(), time.monotonic() - began)
+
+    def _start(
+        self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, with_stdin: bool
+    ) -> "subprocess.Popen[bytes]":
+        program = Program(tuple(argv), cwd, dict(env))
+        if not with_stdin:
+            return processes.start(
+                argv,
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        waiting = self.ahead.take(program) if self.ahead is not None else None
+        return waiting or program.start()
+
+    def _wait(self, child: "subprocess.Popen[bytes]", output: "_Output", deadline: float) -> Exception | None:
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_POLL_SECONDS)
+                return None
+            if output.error is not None:
+                return None
+            if reason := self.stop.reason:
+                self._end(child, self.ladder)
+                return StepStopped(reason)
+            if time.monotonic() > deadline:
+                self._end(child, self.ladder)
+                return TimeoutError("the program did not end in time")
+
+    @staticmethod
+    def _end(child: "subprocess.Popen[bytes]", ladder: Sequence[tuple[signal.Signals, float]]) -> None:
+        for number, grace in ladder:
+            if child.poll() is not None and not processes.group_alive(child.pid):
+                return
+            processes.signal_group(child.pid, number)
+            deadline = time.monotonic() + grace
+            while time.monotonic() < deadline:
+                if child.poll() is not None and not processes.group_alive(child.pid):
+                    return
+                time.sleep(_POLL_SECONDS)
+
+
+class _Output:
+    """Feeds a child's input and hands out its output, each from a thread of its own: pipes fill up."""
+
+    def __init__(
+        self,
+        child: "subprocess.Popen[bytes]",
+        on_line: Callable[[str], None] | None,
+        log: Callable[..., None] | None,
+        program: str,
+    ) -> None:
+        self.error: Exception | None = None
+        self._child = child
+        self._on_line = on_line
+        self._log = log
+        self._program = program
+        self._tail: deque[str] = deque()
+        self._held = 0
+        self._threads: list[threading.Thread] = []
+
+    def start(self, stdin: str | None) -> None:
+        self._threads = [threading.Thread(target=self._read, daemon=True)]
+        if stdin is not None:
+            self._threads.append(threading.Thread(target=self._write, args=(stdin,), daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self) -> None:
+        """Waits for the rest of the output; everything that could hold the pipe open is dead."""
+        for thread in self._threads:
+            thread.join(5.0)
+        for stream in (self._child.stdin, self._child.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError, ValueError):
+                    stream.close()
+
+    def tail(self) -> str:
+        """The last 8,000 characters or so."""
+        return "\n".join(self._tail)[-_TAIL_CHARACTERS:]
+
+    def _read(self) -> None:
+        for raw in self._child.stdout or ():
+            line = raw.decode("utf-8", "replace").rstrip("\r\n")
+            self._keep(line)
+            if self.error is not None:
+                # Go on reading: a child whose pipe is full cannot end.
+                continue
+            try:
+                if self._log is not None:
+                    self._log("output", program=self._program, line=line)
+                if self._on_line is not None:
+                    self._on_line(line)
+            except Exception as error:
+                # The caller's own: raised again in the caller's thread.
+                self.error = error
+
+    def _keep(self, line: str) -> None:
+        self._tail.append(line[-_TAIL_CHARACTERS:])
+        self._held += min(len(line), _TAIL_CHARACTERS) + 1
+        while self._held > 2 * _TAIL_CHARACTERS and len(self._tail) > 1:
+            self._held -= len(self._tail.popleft()) + 1
+
+    def _write(self, stdin: str) -> None:
+        pipe = self._child.stdin
+        if pipe is not None:
+            with contextlib.suppress(OSError, ValueError):
+                pipe.write(stdin.encode("utf-8", "replace"))
+                pipe.close()

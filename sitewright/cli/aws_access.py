@@ -1,0 +1,113 @@
+"""Where a site's deployments are: found through the site's registration, on the local stack and on AWS alike."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sitewright.contracts.names import SITE_PARAMETER_PREFIX
+from sitewright.contracts.records import SiteEntry
+from sitewright.contracts.site_config import DEFAULT_REGION
+from sitewright.local.aws_clients import Aws
+from sitewright.local.errors import LocalError
+from sitewright.local.machine.service_environment import ACCESS_KEY, SECRET_KEY, network_environment
+from sitewright.publishing.objects.workers import THREADS
+from sitewright.publishing.target import quick_client
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBServiceResource
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_ssm import SSMClient
+
+    from sitewright.publishing.target import Quick
+
+
+class NoSuchSite(LocalError):
+    """Nobody registered this client."""
+
+
+class AwsRefused(LocalError):
+    """AWS did not answer, or refused: credentials, region, rights."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """The clients that the commands need, of one account and region."""
+
+    s3: "S3Client"
+    dynamodb: "DynamoDBServiceResource"
+    ssm: "SSMClient"
+    where: str
+    """For a person."""
+    cloudfront: Callable[[], Any] | None = None
+    """Makes the client; the local stack has no such sites."""
+    quick: "Callable[[], Quick] | None" = None
+    """Makes what copies the many small objects of a rollback; None: `s3` does."""
+
+    @classmethod
+    def local(cls, info: dict[str, Any]) -> "Access":
+        """The local stack, as `stack.json` describes it."""
+        aws = Aws(info["endpoint_url"], info["region"])
+
+        def quick() -> "Quick":
+            # The client in C knows no proxies but the environment's, and would ask one for loopback too.
+            os.environ.update(network_environment(os.environ))
+            return quick_client(aws.s3, lambda: Credentials(ACCESS_KEY, SECRET_KEY))
+
+        return cls(aws.s3, aws.dynamodb, aws.ssm, "the local stack", quick=quick)
+
+    @classmethod
+    def aws(cls, region: str | None) -> "Access":
+        """A deployed stack, with the user's own credentials (environment, profile, single sign-on)."""
+        with refusals():
+            session = boto3.Session()
+            region = region or session.region_name or DEFAULT_REGION
+            config = Config(
+                region_name=region, max_pool_connections=THREADS, retries={"mode": "standard", "total_max_attempts": 5}
+            )
+            s3 = session.client("s3", config=config)
+            return cls(
+                s3,
+                session.resource("dynamodb", config=config),
+                session.client("ssm", config=config),
+                region,
+                lambda: session.client("cloudfront", config=config),
+                lambda: quick_client(s3, session.get_credentials, _ca_bundle()),
+            )
+
+    def site(self, client_id: str) -> SiteEntry:
+        """The site's registration. Raises NoSuchSite."""
+        try:
+            found = self.ssm.get_parameter(Name=f"{SITE_PARAMETER_PREFIX}{client_id}")
+        except self.ssm.exceptions.ParameterNotFound as error:
+            raise NoSuchSite(
+                f"There is no site {client_id!r} on {self.where}.",
+                "Correct --client, or say where it is: without --aws the local stack, with --aws the --region.",
+            ) from error
+        return SiteEntry.model_validate_json(found["Parameter"]["Value"])
+
+
+def _ca_bundle() -> str | None:
+    """The certificates that botocore trusts instead of its own: AWS_CA_BUNDLE, the profile's `ca_bundle`, REQUESTS_CA_BUNDLE."""
+    found: str | None = botocore.session.get_session().get_config_variable("ca_bundle")
+    return found or os.environ.get("REQUESTS_CA_BUNDLE")
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Makes of AWS's errors one line with a remedy."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        said = " ".join(str(error).split())
+        raise AwsRefused(
+            f"AWS did not do it: {said.rstrip('.')}.",
+            "Check your credentials (`aws sts get-caller-identity`), their rights, and --region.",
+        ) from error

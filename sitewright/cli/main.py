@@ -1,0 +1,253 @@
+"""`sitewright`: the local stack from the command line, and the deployments of any."""
+
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.table import Table
+
+from sitewright.cli import deployment_commands as undo
+from sitewright.cli.aws_access import Access, refusals
+from sitewright.cli.deployment_history import History
+from sitewright.contracts.records import DeploymentRecord
+from sitewright.contracts.site_config import DEFAULT_CLIENT
+from sitewright.local.errors import BadSetting, Interrupted, LocalError
+from sitewright.local.stack.stack_file import load
+from sitewright.local.stack.up_down import down as stop_stack
+from sitewright.local.stack.up_down import home_of
+from sitewright.local.stack.up_down import up as start_stack
+from sitewright.local.stack_client import FINAL, INSTANT, Client
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+out, err = Console(), Console(stderr=True)
+
+
+def _say(text: str) -> None:
+    err.print(f"  {text}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def up(
+    client: Annotated[str | None, typer.Option(help="clientId of the site; added beside those that are there")] = None,
+    site_repo: Annotated[str | None, typer.Option(help="git repository of the site, a path or a URL")] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="process (the default), or docker: the real image in Docker or Podman", show_default=False),
+    ] = None,
+) -> None:
+    """Starts the local stack, or adds a site to it."""
+    began = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated `up` stops what it started
+    if site_repo == "":
+        raise BadSetting("--site-repo is empty.", "Name a git repository, or leave the option out for the demo site.")
+    info = start_stack(home_of(), client, site_repo, runtime, _say)
+    err.print(f"Up after {time.monotonic() - began:.0f} s:", highlight=False)
+    for site in info["sites"]:
+        out.print(f"{site['client_id']}: {site['site_url']}", highlight=False)
+
+
+@app.command()
+def down() -> None:
+    """Stops the local stack; the git repositories stay, and with them all that was pushed."""
+    stopped = stop_stack(home_of(), _say)
+    kept = "What was pushed stays; sessions, runs and edits that were not pushed yet are gone."
+    err.print(f"Stopped {stopped} processes. {kept}" if stopped else "Nothing was running.", highlight=False)
+
+
+@app.command()
+def send(  # noqa: PLR0917 - typer passes by name
+    text: Annotated[str, typer.Argument(help="the instruction; - reads it from standard input")],
+    client: Annotated[str, typer.Option(help="clientId")] = DEFAULT_CLIENT,
+    session: Annotated[str | None, typer.Option(help="sessionId; a new one if left out")] = None,
+    thread: Annotated[str | None, typer.Option(help="chatThreadId; derived from the session if left out")] = None,
+    command_id: Annotated[str | None, typer.Option(help="commandId; a new one if left out")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="wait for the response")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    timeout: Annotated[float, typer.Option(help="seconds to wait")] = 900,
+) -> None:
+    """Sends a command; with --wait the exit code is 0 only if the response says success."""
+    user = Client(load(home_of(), whole=True))  # a half dead stack would take the message and never answer
+    sent = user.send(sys.stdin.read() if text == "-" else text, client, session, thread, command_id)
+    if not wait:
+        ids = {"sessionId": sent.session_id, "commandId": sent.command_id, "chatThreadId": sent.chat_thread_id}
+        print(json.dumps(ids) if as_json else f"sent {sent.command_id} in session {sent.session_id}")
+        return
+    if not as_json:
+        err.print(f"sent {sent.command_id} in session {sent.session_id}", highlight=False, soft_wrap=True)
+    try:
+        # Nothing of it is shown where standard error is no terminal.
+        with err.status("waiting for the answer"):
+            answer = user.response(sent, timeout)
+    except TimeoutError as error:
+        err.print(f"{error}. Look at `sitewright runs`.", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    if as_json:
+        print(json.dumps(answer, ensure_ascii=False))
+    else:
+        print(f"{answer['status']}: {answer['summary']}")
+        for name in answer["filesChanged"]:
+            print(f"  {name}")
+        if answer["error"]:
+            print(f"{answer['error']['code']}: {answer['error']['message']}\n{answer['error']['remedy']}")
+        if answer["status"] != "rejected":  # of which there is no site, commit or time
+            commit = f"  commit {answer['commit'][:10]}" if answer["commit"] else ""
+            print(f"{answer['siteUrl']}{commit}  {(answer['durationMs'] or 0) / 1000:.1f} s")
+    raise typer.Exit(0 if answer["success"] else 1)
+
+
+@app.command()
+def runs(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+    """Lists the newest runs."""
+    found = Client(load(home_of())).runs()
+    if as_json:
+        print(json.dumps(found))
+        return
+    table = Table("client", "run", "status", "started", "seconds")
+    for run in found:
+        table.add_row(run["client"], run["run"], run["status"], run["started"][:19], str(run["seconds"] or ""))
+    out.print(table)
+
+
+ClientOption = Annotated[str, typer.Option("--client", help="clientId")]
+AwsOption = Annotated[bool, typer.Option("--aws", help="a stack deployed to AWS, with your own credentials")]
+RegionOption = Annotated[
+    str | None, typer.Option("--region", help="AWS region; your profile's if left out", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+@app.command()
+def deployments(
+    client: ClientOption = DEFAULT_CLIENT,
+    aws: AwsOption = False,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Lists a site's deployments, newest first, and what is live."""
+    with _access(aws, region) as access:
+        past = undo.history(access, client)
+    if as_json:
+        print(json.dumps(undo.as_json(past), ensure_ascii=False))
+        return
+    # Ids are there to be copied, so no table that cuts them. They begin with the time (UTC) and end with the commit.
+    if past.records:
+        _row("id", "by", "files", "changed", "drift", "")
+    else:
+        _line("No deployments yet.")
+    for record in past.records:
+        by = record.session_id if record.rolled_back_to is None else "rollback"
+        changed = f"+{record.uploaded} -{record.deleted}"
+        _row(record.deployment_id, by, str(record.files), changed, str(record.drift_count), _standing(past, record))
+    for remark in past.remarks():
+        err.print(remark, highlight=False, soft_wrap=True)
+    out.print(past.site.site_url, highlight=False)
+
+
+def _row(*cells: str) -> None:
+    deployment, by, files, changed, drift, standing = cells
+    _line(f"{deployment:<28} {_cut(by, 16):<16} {files:>6} {changed:>9} {drift:>5}  {standing}".rstrip())
+
+
+def _standing(past: History, record: DeploymentRecord) -> str:
+    if past.is_live(record):
+        return "live" if record.rolled_back_to is None else f"live, rollback to {record.rolled_back_to}"
+    return "restorable" if past.is_target(record) else "failed" if not record.deploy_success else "gone"
+
+
+@app.command()
+def rollback(
+    client: ClientOption = DEFAULT_CLIENT,
+    to: Annotated[
+        str | None, typer.Option(help="deployment id; the last complete one before the live one if left out")
+    ] = None,
+    aws: AwsOption = False,
+    region: RegionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Makes an earlier deployment live again; the exit code is 0 only if that is done."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated one gives the site back
+    with _access(aws, region) as access:
+        done = undo.roll_back(access, client, to, _say)
+    if as_json:
+        print(json.dumps(done.as_json(), ensure_ascii=False))
+    else:
+        print(f"{done}\n{done.site.site_url}")
+
+
+@contextlib.contextmanager
+def _access(aws: bool, region: str | None) -> Iterator[Access]:
+    if not aws:
+        if region is not None:
+            raise BadSetting("--region is for --aws.", "Add --aws, or leave --region out for the local stack.")
+        yield Access.local(load(home_of()))
+        return
+    with refusals():
+        yield Access.aws(region)
+
+
+@app.command()
+def watch() -> None:
+    """Shows runs and their steps as they happen, until Ctrl-C."""
+    user = Client(load(home_of()))
+    names = ", ".join(site["client_id"] for site in user.info["sites"])
+    told: dict[str, int] = {}
+    over: set[str] = {run["arn"] for run in user.runs() if run["status"] in FINAL}
+    # The last line shows what is under way: with a real model a step takes minutes.
+    with contextlib.suppress(KeyboardInterrupt), out.status("") as status:
+        while True:
+            working = []
+            for run in reversed(user.runs()):
+                if run["arn"] in over:
+                    continue
+                who = f"{_cut(run['client'], 16)}  {_cut(run['run'], 28)}"
+                steps = user.steps(run["arn"])
+                ended = list(pairwise(steps))
+                for (name, start), (_, end) in ended[told.get(run["arn"], 0) :]:
+                    if name not in INSTANT:
+                        _line(f"{who}  {name:<20} {end - start:6.1f} s")
+                told[run["arn"]] = len(ended)
+                if run["status"] in FINAL:
+                    colour = "green" if run["status"] == "SUCCEEDED" else "red"
+                    _line(f"{who}  {run['status'].lower():<20} {run['seconds'] or 0:6.1f} s", style=colour)
+                    over.add(run["arn"])
+                elif steps:
+                    working.append(f"{who}  {steps[-1][0]} {max(0.0, time.time() - steps[-1][1]):.0f} s")
+            status.update("; ".join(working) or f"watching {names}, Ctrl-C ends it")
+            time.sleep(0.4)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _line(text: str, style: str | None = None) -> None:
+    out.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Entry point; an expected failure is one line that ends with the remedy, exit code 2."""
+    try:
+        app()
+    except LocalError as error:
+        tail = getattr(error, "tail", "")
+        print(f"{tail}\n" if tail else "", end="", file=sys.stderr)
+        print(f"{error.message} {error.remedy}", file=sys.stderr)
+        sys.exit(130 if isinstance(error, Interrupted) else 2)
+    except (BotoCoreError, ClientError) as error:
+        said = " ".join(str(error).split())
+        print(
+            f"The local stack did not do it: {said}. Look at {home_of().log}, or run `sitewright up`.", file=sys.stderr
+        )
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

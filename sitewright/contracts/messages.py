@@ -1,0 +1,116 @@
+"""The two messages of the interface: the command that comes in and the response that goes out."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
+
+from sitewright.contracts.base import Contract
+from sitewright.contracts.error_codes import ErrorInfo
+
+MAX_INSTRUCTION_BYTES = 256 * 1024
+"""A DynamoDB item holds 400 KB and the command's results share it with the instruction."""
+
+MAX_FILES_LISTED = 500
+"""`filesChanged` lists at most this many paths; `filesChangedCount` has the whole number."""
+
+
+def _git_safe(value: str) -> str:
+    # git check-ref-format: no "..", no component ending in ".lock", no trailing dot.
+    if ".." in value or value.endswith((".", ".lock")):
+        raise ValueError("must be usable in a git branch name: no '..', no '.' or '.lock' at the end")
+    return value
+
+
+def _instruction(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    size = len(value.encode("utf-8", errors="surrogatepass"))
+    if size > MAX_INSTRUCTION_BYTES:
+        raise ValueError(f"is {size} bytes long, at most {MAX_INSTRUCTION_BYTES} are accepted")
+    if any(0xD800 <= ord(c) <= 0xDFFF for c in value):
+        raise ValueError("holds half of a surrogate pair, which is no text")
+    if "\0" in value:
+        raise ValueError("holds a NUL character, which is no text")
+    return value
+
+
+ClientId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$")]
+"""Part of a bucket's and a host's name: lower case, digits, inner hyphens, 1 to 32 characters."""
+
+OpaqueId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@+=-]{0,127}$")]
+"""A session's or command's id: 1 to 128 characters that SQS, DynamoDB and S3 keys all take."""
+
+ThreadId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"), AfterValidator(_git_safe)]
+"""A chat thread's id: part of a git branch name, 1 to 100 characters."""
+
+
+class Command(Contract):
+    """One message of a session, as a client sends it. `command` is accepted for `instruction`."""
+
+    session_id: OpaqueId
+    command_id: OpaqueId
+    client_id: ClientId
+    chat_thread_id: ThreadId
+    instruction: Annotated[str, AfterValidator(_instruction)] = Field(
+        validation_alias=AliasChoices("instruction", "command"), serialization_alias="instruction"
+    )
+    user_id: Annotated[str, StringConstraints(max_length=256)] | None = None
+
+
+class ResponseStatus(StrEnum):
+    """How a command ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    TIMED_OUT = "timed_out"
+    REJECTED = "rejected"
+
+
+class Response(Contract):
+    """The one answer to a command. `success` is true exactly when `status` is `succeeded`.
+
+    A run whose build or publish failed has succeeded (the edit is committed and pushed): `build_success`,
+    `deploy_success` and `error` say that the site stayed as it was.
+    """
+
+    session_id: str
+    command_id: str
+    timestamp: int
+    """Milliseconds since the epoch at which the response was made."""
+    success: bool
+    status: ResponseStatus
+    summary: str = ""
+    files_changed: list[str] = []
+    files_changed_count: int = 0
+    site_url: str | None = None
+    commit: str | None = None
+    pushed: bool = False
+    build_success: bool | None = None
+    """None where no build was tried."""
+    deploy_success: bool | None = None
+    """None where no publish was tried."""
+    error: ErrorInfo | None = None
+    cost_usd: float | None = None
+    duration_ms: int | None = None
+    superseded_by: str | None = None
+
+
+_SAFE_GROUP = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~]{1,128}")
+
+
+def readable_ids(body: Any) -> tuple[str, str] | None:
+    """(sessionId, commandId) of a message that may be broken otherwise, or None where they cannot be read.
+
+    Readable means: two strings that SQS takes as a message group and deduplication id (1 to 128 printable ASCII).
+    """
+    if not isinstance(body, dict):
+        return None
+    session_id, command_id = body.get("sessionId"), body.get("commandId")
+    if not isinstance(session_id, str) or not isinstance(command_id, str):
+        return None
+    if not _SAFE_GROUP.fullmatch(session_id) or not _SAFE_GROUP.fullmatch(command_id):
+        return None
+    return session_id, command_id

@@ -1,0 +1,239 @@
+"""A site as an operator configures it in the context of cdk.json."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from sitewright.contracts.base import Contract
+from sitewright.contracts.messages import ClientId
+from sitewright.contracts.names import site_bucket, website_url
+
+DEFAULT_DOMAIN = "webordinary.com"
+DEFAULT_CLIENT = "amelia"
+DEFAULT_REGION = "us-west-2"
+
+CERTIFICATE_REGION = "us-east-1"
+"""CloudFront takes certificates of this region only (ACM user guide, "Supported Regions")."""
+
+_CERTIFICATE = re.compile(r"arn:[a-z-]+:acm:(?P<region>[a-z0-9-]+):\d{12}:certificate/[A-Za-z0-9-]+")
+_ZONE_ID = re.compile(r"(?:/hostedzone/)?(?P<id>Z[A-Z0-9]{1,31})")
+_BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+
+FARGATE_MEMORY: dict[int, Sequence[int]] = {
+    256: (512, 1024, 2048),
+    512: range(1024, 4096 + 1, 1024),
+    1024: range(2048, 8192 + 1, 1024),
+    2048: range(4096, 16384 + 1, 1024),
+    4096: range(8192, 30720 + 1, 1024),
+    8192: range(16384, 61440 + 1, 4096),
+    16384: range(32768, 122880 + 1, 8192),
+}
+"""MiB by CPU units (ECS developer guide, "Troubleshoot Amazon ECS task definition invalid CPU or memory errors")."""
+
+
+def _listed(sizes: Sequence[int]) -> str:
+    if isinstance(sizes, range):
+        return f"{sizes[0]} to {sizes[-1]} in steps of {sizes.step}"
+    return ", ".join(map(str, sizes))
+
+
+class SiteConfigError(ValueError):
+    """A wrong entry in `sites`. The text is one line that names the entry, the fault and the remedy."""
+
+
+class HostedZone(Contract):
+    """A public Route 53 zone. Both parts are given by the operator: looking one up needs credentials at synth."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+
+    id: str
+    name: str | None = None
+    """The zone's domain; None: the site's `domain`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _id_alone(cls, value: Any) -> Any:
+        return {"id": value} if isinstance(value, str) else value
+
+    @field_validator("id")
+    @classmethod
+    def _id(cls, value: str) -> str:
+        match = _ZONE_ID.fullmatch(value)
+        if match is None:
+            raise ValueError("must be the id that Route 53 shows, like Z0123456789ABCDEFGHIJ")
+        return match["id"]
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str | None) -> str | None:
+        return value.rstrip(".").lower() if value else None
+
+
+class SiteConfig(Contract):
+    """One entry of `sites`. Unknown names are refused: a misspelt setting must not be ignored in silence."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+
+    client_id: ClientId
+    repository: str
+    """https URL of the git repository, without credentials (http is accepted for loopback only)."""
+    domain: str = DEFAULT_DOMAIN
+    site_url: str | None = None
+    """Where clients reach the site; default http://edit.{clientId}.{domain}, with `https` https://…"""
+    https: bool = False
+    """CloudFront in front of a private bucket instead of S3's own website."""
+    certificate_arn: str | None = None
+    """For `https`: a certificate of the site's host; default is one made with the help of `hosted_zone`."""
+    hosted_zone: HostedZone | None = None
+    """Where the site's host gets its DNS records. Text is the zone's id, its name then the site's `domain`."""
+    model: str | None = None
+    """Claude model; default is Claude Code's own."""
+    model_base_url: str | None = None
+    """ANTHROPIC_BASE_URL of the agent; default is Anthropic's."""
+    max_turns: Annotated[int, Field(ge=1, le=1000)] = 50
+    max_budget_usd: Annotated[float, Field(gt=0, le=1000)] = 2.0
+    agent_timeout_seconds: Annotated[int, Field(ge=30, le=7200)] = 1800
+    build_timeout_seconds: Annotated[int, Field(ge=30, le=7200)] = 900
+    push_timeout_seconds: Annotated[int, Field(ge=30, le=7200)] = 300
+    run_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 5400
+    idle_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
+    """How long a workspace waits for the session's next step; 0: each step starts a task of its own."""
+    build_repair_attempts: Annotated[int, Field(ge=0, le=3)] = 1
+    """How often a build that the edit broke is given back to the agent."""
+    cpu: int = 2048
+    memory_mib: int = 4096
+    """Together one of Fargate's sizes."""
+
+    @field_validator("cpu")
+    @classmethod
+    def _cpu(cls, value: int) -> int:
+        if value not in FARGATE_MEMORY:
+            raise ValueError(f"Fargate has no task with {value} CPU units, only {', '.join(map(str, FARGATE_MEMORY))}")
+        return value
+
+    @model_validator(mode="after")
+    def _size(self) -> Self:
+        sizes = FARGATE_MEMORY[self.cpu]
+        if self.memory_mib not in sizes:
+            raise ValueError(
+                f"memoryMib: Fargate has no task with cpu {self.cpu} and memoryMib {self.memory_mib}; "
+                f"allowed are {_listed(sizes)}"
+            )
+        return self
+
+    @field_validator("repository")
+    @classmethod
+    def _repository(cls, value: str) -> str:
+        url = urlsplit(value)
+        loopback = url.hostname in {"127.0.0.1", "localhost", "::1"}
+        if not url.hostname or not (url.scheme == "https" or (url.scheme == "http" and loopback)):
+            raise ValueError("must be an https:// URL of a git repository")
+        if url.username or url.password:
+            raise ValueError("must not hold credentials: the token belongs into the site's secret")
+        return value
+
+    @field_validator("certificate_arn")
+    @classmethod
+    def _certificate(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        match = _CERTIFICATE.fullmatch(value)
+        if match is None:
+            raise ValueError("must be the ARN of an ACM certificate")
+        if match["region"] != CERTIFICATE_REGION:
+            raise ValueError(
+                f"is in {match['region']}, CloudFront takes certificates of {CERTIFICATE_REGION} only; "
+                "request it there, or leave it out and set hostedZone"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _https(self) -> Self:
+        if self.https and self.certificate_arn is None and self.hosted_zone is None:
+            raise ValueError(
+                'https: needs a certificate; set hostedZone ({"id": "Z…", "name": "…"}) to have one made, '
+                f"or certificateArn, one of {CERTIFICATE_REGION}"
+            )
+        if self.certificate_arn is not None and not self.https:
+            raise ValueError("certificateArn: S3's website speaks http only; set https to true, or leave it out")
+        zone = self.zone_name
+        if zone is not None and not self.host.endswith(f".{zone}"):
+            raise ValueError(f"hostedZone: {self.host} is not in the zone {zone}; name the zone that holds it")
+        return self
+
+    @property
+    def host(self) -> str:
+        """The site's host name. Its bucket is named alike: S3's website behind a CNAME demands it."""
+        return self.bucket
+
+    @property
+    def zone_name(self) -> str | None:
+        """The domain of the hosted zone, if there is one."""
+        return (self.hosted_zone.name or self.domain) if self.hosted_zone else None
+
+    @property
+    def bucket(self) -> str:
+        """Name of the site's bucket, the same with `https` and without: what is in it stays when that changes."""
+        return site_bucket(self.client_id, self.domain)
+
+    @property
+    def url(self) -> str:
+        """Where the site is live."""
+        return self.site_url or website_url(self.host, https=self.https)
+
+    @classmethod
+    def parse(cls, entry: Any, position: int) -> Self:
+        """One entry of the list. Raises SiteConfigError, one line."""
+        name = entry.get("clientId") if isinstance(entry, dict) else None
+        where = f"sites[{position}]" + (f" (clientId {name!r})" if name else "")
+        if not isinstance(entry, dict):
+            raise SiteConfigError(f'{where}: is no object. Write {{"clientId": …, "repository": …}} in cdk.json.')
+        try:
+            site = cls.model_validate(entry)
+        except ValidationError as error:
+            raise SiteConfigError(f"{where}: {_fault(error)}") from error
+        if not _BUCKET.match(site.bucket) or len(site.bucket) > 63:
+            raise SiteConfigError(
+                f"{where}: {site.bucket!r} is no S3 bucket name (3 to 63 characters, lower case). "
+                "Shorten or correct clientId or domain in cdk.json."
+            )
+        return site
+
+
+def _fault(error: ValidationError) -> str:
+    """The first fault and its remedy in one line; a value is not repeated, it may be a credential."""
+    first = error.errors(include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    message = " ".join(str(first["msg"]).removeprefix("Value error, ").split())
+    remedy = "Correct it in the context `sites` of cdk.json."
+    if first["type"] == "missing":
+        message, remedy = "is missing", "Add it to the entry in the context `sites` of cdk.json."
+    elif first["type"] == "extra_forbidden":
+        model: type[Contract] = HostedZone if len(first["loc"]) > 1 else SiteConfig
+        known = [to_camel(name) for name in model.model_fields]
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
+        message = "there is no such setting" + (f", did you mean {near[0]!r}?" if near else "")
+        remedy = f"Remove or correct it in cdk.json; settings are {', '.join(known)}."
+    end = "" if message.endswith("?") else "."
+    return f"{field}{': ' if field else ''}{message}{end} {remedy}"
+
+
+def parse_sites(entries: Any) -> list[SiteConfig]:
+    """All sites of the context. Raises SiteConfigError for the first wrong, missing or duplicate entry."""
+    if not isinstance(entries, list) or not entries:
+        raise SiteConfigError("sites: must be a non-empty list. Add an entry to the context `sites` of cdk.json.")
+    sites = [SiteConfig.parse(entry, i) for i, entry in enumerate(entries)]
+    seen: dict[str, int] = {}
+    for i, site in enumerate(sites):
+        if site.client_id in seen:
+            raise SiteConfigError(
+                f"sites[{i}] (clientId {site.client_id!r}): is there already as sites[{seen[site.client_id]}]. "
+                "Give each site a clientId of its own in cdk.json."
+            )
+        seen[site.client_id] = i
+    return sites

@@ -1,0 +1,120 @@
+"""AWS clients for the local stack: its endpoint and credentials, whatever the user's shell or ~/.aws says."""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from sitewright.local.machine.service_environment import ACCESS_KEY, SECRET_KEY
+from tools.cost.calls import LOCAL_AGENT
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBServiceResource
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+@dataclass(frozen=True)
+class Aws:
+    """Clients of one endpoint, made when first used."""
+
+    endpoint_url: str
+    region: str
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        # Neither AWS_PROFILE nor the user's files: a profile that does not exist would raise here, one that does
+        # could name another endpoint.
+        core = botocore.session.Session(
+            session_vars={
+                "profile": (None, [], None, None),
+                "config_file": (None, [], os.devnull, None),
+                "credentials_file": (None, [], os.devnull, None),
+            }
+        )
+        return boto3.Session(
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            region_name=self.region,
+            botocore_session=core,
+        )
+
+    @cached_property
+    def _config(self) -> Config:
+        # Buckets have dots in their names: path style. proxies={}: loopback is reached directly.
+        return Config(
+            proxies={},
+            s3={"addressing_style": "path"},
+            connect_timeout=3,
+            read_timeout=30,
+            retries={"total_max_attempts": 3, "mode": "standard"},
+            max_pool_connections=32,
+            user_agent_extra=LOCAL_AGENT,
+        )
+
+    @cached_property
+    def cloudformation(self) -> "CloudFormationClient":
+        """CloudFormation."""
+        return self._session.client("cloudformation", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
+    def dynamodb(self) -> "DynamoDBServiceResource":
+        """DynamoDB, resource API."""
+        return self._session.resource("dynamodb", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
+    def ecs(self) -> "ECSClient":
+        """ECS."""
+        return self._session.client("ecs", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
+    def events(self) -> "EventBridgeClient":
+        """EventBridge."""
+        return self._session.client("events", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
+    def functions(self) -> "LambdaClient":
+        """Lambda."""
+        return self._session.client("lambda", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
+    def logs(self) -> "CloudWatchLogsClient":
+        """CloudWatch Logs."""
+        return self._session.client("logs", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        """S3."""
+        return self._session.client("s3", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
+    def secrets(self) -> "SecretsManagerClient":
+        """Secrets Manager."""
+        return self._session.client("secretsmanager", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        """SQS."""
+        return self._session.client("sqs", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
+    def ssm(self) -> "SSMClient":
+        """Systems Manager."""
+        return self._session.client("ssm", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
+    def sfn(self) -> "SFNClient":
+        """Step Functions."""
+        return self._session.client("stepfunctions", endpoint_url=self.endpoint_url, config=self._config)

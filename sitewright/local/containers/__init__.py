@@ -1,0 +1,1 @@
+"""Docker or Podman: the engine, the workspace image, the runtime."""

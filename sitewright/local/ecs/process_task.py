@@ -1,0 +1,151 @@
+"""Tasks as host processes."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sitewright.local.ecs.orphans import SPAWN, kill_orphans
+from sitewright.local.ecs.task import Json, Task
+from sitewright.local.machine.home import REPOSITORY_ROOT, Home
+from sitewright.local.machine.service_environment import aws_environment, network_environment, tool_path
+from sitewright.local.machine.service_processes import ProcessRecord, start_time
+from sitewright.local.machine.strays import kill_until_none, living_at
+
+
+@dataclass
+class ProcessTask(Task):
+    """A task and its process."""
+
+    record: Path = field(kw_only=True)
+    """Where the process is written down while it runs."""
+    before: ProcessRecord | None = None
+    """The process of a data plane before this one: its exit code stays unknown."""
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def adopted(self) -> bool:
+        """See Task.adopted."""
+        return self.before is not None
+
+    def environment(self) -> dict[str, str]:
+        """The process's environment; its folder stands for the image's /workspace."""
+        return {"SITEWRIGHT_ROOT": str(self.folder), "HOME": str(self.folder), **super().environment()}
+
+    def start(self) -> None:
+        """See Task.start."""
+        with self._lock:
+            if self.stop_asked:
+                return
+            # A data plane that was killed after it had started this task, and before it had written that down.
+            kill_until_none(lambda: living_at(self.folder))
+            command = [sys.executable if part == "python" else part for part in self.container.get("command", [])]
+            # A data plane that was killed after it had started this task, and before it had written that down.
+            kill_until_none(lambda: living_at(self.folder))
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                # A file, not a pipe: a data plane that ends must not take the task's output with it.
+                with SPAWN, self.log.open("ab") as log:
+                    self.process = subprocess.Popen(
+                        command,
+                        cwd=self.folder,
+                        env=self.environment(),
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
+            except (OSError, IndexError) as error:
+                self.failed = f"CannotStartContainerError: {error}"
+                return
+        ProcessRecord(self.process.pid, start_time(self.process.pid) or "", self.arn).save(self.record)
+
+    def stop(self) -> None:
+        """SIGTERM to the group, after `stopTimeout` SIGKILL. Returns at once."""
+        with self._lock:
+            if self.stop_asked or self.failed or (self._started and self.over):
+                return
+            self.stop_asked = True
+            if not self._started:
+                return
+        self._signal(signal.SIGTERM)
+        timer = threading.Timer(float(self.stop_seconds), self.kill)
+        timer.daemon = True
+        timer.start()
+
+    def kill(self) -> None:
+        """See Task.kill."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        else:
+            self._signal(signal.SIGKILL)
+        kill_until_none(lambda: living_at(self.folder))  # what left the group
+
+    def remove(self) -> None:
+        """See Task.remove."""
+        self.record.unlink(missing_ok=True)
+
+    def _signal(self, number: int) -> None:
+        pid = self.process.pid if self.process is not None else self.before.pid if self.before else None
+        if pid is not None and not self.over:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, number)
+
+    @property
+    def _started(self) -> bool:
+        return self.process is not None or self.before is not None
+
+    @property
+    def over(self) -> bool:
+        """See Task.over."""
+        if self.process is not None:
+            return self.process.poll() is not None
+        if self.before is not None:
+            return not self.before.alive
+        return self.failed is not None or self.stop_asked
+
+    @property
+    def exit_code(self) -> int | None:
+        """See Task.exit_code."""
+        code = self.process.poll() if self.process else None
+        return 128 - code if code is not None and code < 0 else code
+
+
+@dataclass(frozen=True)
+class ProcessRuntime:
+    """Runs each task's command on this machine, with this Python."""
+
+    home: Home
+    endpoint_url: str
+    region: str
+    subreaper: bool = False
+    """This process is a child subreaper: orphans of the tasks are its children."""
+
+    def task(self, data: Json, definition: Json, metadata_uri: str) -> ProcessTask:
+        """See Runtime.task."""
+        identity = data["taskArn"].rsplit("/", 1)[-1]
+        record = self.home.task_records / f"{identity}.json"
+        env = {
+            **aws_environment(self.endpoint_url, self.region),
+            **network_environment(os.environ),
+            "PATH": os.pathsep.join([*tool_path(), os.environ.get("PATH", os.defpath)]),
+            "PYTHONPATH": os.pathsep.join([str(REPOSITORY_ROOT), str(REPOSITORY_ROOT / "container")]),
+            "PYTHONUNBUFFERED": "1",
+            "IS_SANDBOX": "1",
+            "ECS_CONTAINER_METADATA_URI_V4": metadata_uri,
+        }
+        folder, log = self.home.tasks / identity, self.home.task_logs / f"{identity}.log"
+        # A record means that a data plane before this one started it and was killed: go on with that process.
+        return ProcessTask(data, definition, folder, log, env, record=record, before=ProcessRecord.load(record))
+
+    def clear(self, tasks: dict[str, Task]) -> None:
+        """Kills orphans: a container's end would have ended them."""
+        if self.subreaper:
+            with SPAWN:
+                own = {task.process.pid for task in tasks.values() if isinstance(task, ProcessTask) and task.process}
+                kill_orphans(own)

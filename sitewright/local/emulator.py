@@ -1,0 +1,122 @@
+"""`python -m sitewright.local.emulator`: MiniStack, with what its Step Functions lack of AWS's callback pattern.
+
+AWS fails a state whose worker is silent for HeartbeatSeconds, gives every attempt of a state a token of its own, and
+ends the tokens of a run that is stopped. MiniStack does none of it: without the first, the end of a workspace that
+nobody reports is waited for until the step's timeout; without the others, a late word about an attempt ends the next.
+It also sleeps before each run's first state, which a client's message would wait for.
+"""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from contextvars import copy_context
+from types import SimpleNamespace
+from typing import Any
+
+from ministack.services import stepfunctions  # type: ignore[import-untyped]
+
+from sitewright.local.machine.service_environment import HEARTBEAT_AT_MOST
+
+Json = dict[str, Any]
+
+STOPPED = "Sitewright.RunStopped"
+_POLL_SECONDS = 0.25
+_START_PAUSE = 0.15
+"""What MiniStack sleeps before the first state of a run."""
+
+
+class Watch:
+    """Ends the wait for one token: after `seconds` without a heartbeat, or once its run is over."""
+
+    def __init__(
+        self, info: Json, seconds: float | None, running: Callable[[], bool], now: Callable[[], float]
+    ) -> None:
+        self._info = info
+        self._seconds = seconds
+        self._running = running
+        self._now = now
+        self._heard = now()
+        self._last = info["heartbeat"]
+
+    def look(self) -> bool:
+        """One look; False if there is nothing to watch any more."""
+        info = self._info
+        if info["event"].is_set():
+            return False
+        if info["heartbeat"] != self._last:
+            # MiniStack notes the time by its own format; that it changed is all that counts here.
+            self._last, self._heard = info["heartbeat"], self._now()
+        if not self._running():
+            return self._fail(STOPPED, "the run was stopped")
+        if self._seconds is not None and self._now() - self._heard > self._seconds:
+            return self._fail("States.HeartbeatTimeout", f"no heartbeat for {self._seconds:.0f} seconds")
+        return True
+
+    def _fail(self, error: str, cause: str) -> bool:
+        self._info["error"] = {"Error": error, "Cause": cause}
+        self._info["event"].set()
+        return False
+
+
+def install(at_most: float | None) -> None:
+    """Puts the missing behaviour into MiniStack's interpreter."""
+    owners: dict[str, str] = {}
+    evaluate, wait = stepfunctions._apply_jsonata_arguments, stepfunctions._invoke_with_callback
+
+    def is_running(token: str) -> bool:
+        execution = stepfunctions._executions.get(owners.get(token, ""))
+        return execution is None or execution["status"] == "RUNNING"
+
+    def arguments(state: Json, given: Any, ctx: Json | None = None) -> Any:
+        if ctx is not None and ".waitForTaskToken" in state.get("Resource", ""):
+            token = str(uuid.uuid4())
+            ctx["Task"] = {"Token": token}
+            owners[token] = ctx["Execution"]["Id"]
+            if not is_running(token):  # a retry after the run was stopped
+                del owners[token]
+                raise stepfunctions._ExecutionError(STOPPED, "the run was stopped")
+        return evaluate(state, given, ctx)
+
+    def watch(token: str, seconds: float | None) -> None:
+        info = None
+        while info is None:
+            info = stepfunctions._task_tokens.get(token)
+            if token not in owners:
+                return
+            time.sleep(_POLL_SECONDS)
+        found = Watch(info, seconds, lambda: is_running(token), time.monotonic)
+        while found.look():
+            time.sleep(_POLL_SECONDS)
+
+    def callback(resource: str, given: Any, token: str, state: Json) -> Any:
+        limits = [limit for limit in (state.get("HeartbeatSeconds"), at_most) if limit is not None]
+        seconds = min(limits) if "HeartbeatSeconds" in state else None
+        # The tokens are kept by account and region, which MiniStack has in context variables.
+        threading.Thread(target=copy_context().run, args=(watch, token, seconds), daemon=True).start()
+        try:
+            return wait(resource, given, token, state)
+        finally:
+            owners.pop(token, None)
+
+    def sleep(seconds: float) -> None:
+        if seconds != _START_PAUSE:
+            time.sleep(seconds)
+
+    stepfunctions.time = SimpleNamespace(**{**vars(time), "sleep": sleep})
+    stepfunctions._apply_jsonata_arguments = arguments
+    stepfunctions._invoke_with_callback = callback
+
+
+def main() -> None:
+    """MiniStack's own command, which takes its settings from the environment."""
+    from ministack.app import main as serve  # type: ignore[import-untyped]  # noqa: PLC0415 - reads the environment when imported
+
+    limit = os.environ.get(HEARTBEAT_AT_MOST)
+    install(float(limit) if limit else None)
+    serve()
+
+
+if __name__ == "__main__":
+    main()

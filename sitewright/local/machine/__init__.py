@@ -1,0 +1,1 @@
+"""This machine: folders, ports, processes and their environments."""

@@ -1,0 +1,158 @@
+"""Processes that outlive the command that started them: records, liveness, stopping.
+
+A pid alone is not an identity: it is reused. Each record holds the start time too, and nothing is signalled whose start
+time differs.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from sitewright.local.machine.home import write_private
+
+
+@dataclass(frozen=True)
+class ProcessRecord:
+    """One process: its pid, when it started (opaque, compared only) and what it was started with."""
+
+    pid: int
+    started: str
+    fingerprint: str = ""
+
+    def save(self, path: Path) -> None:
+        """Writes the record."""
+        write_private(path, json.dumps(asdict(self)) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "ProcessRecord | None":
+        """The record in a file; None where there is none, or one that cannot be read (a crash while writing)."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            return cls(pid=int(data["pid"]), started=str(data["started"]), fingerprint=str(data.get("fingerprint", "")))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    @property
+    def alive(self) -> bool:
+        """Whether this very process runs; a zombie does not."""
+        return start_time(self.pid) == self.started
+
+
+def run_group(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: BinaryIO, grace: float | None = None
+) -> int:
+    """Runs a program in a group of its own, to its end; the exit code. Raises OSError.
+
+    What it starts (`node` may be a wrapper) ends with it where we are interrupted: `grace` seconds after SIGTERM, None for at once.
+    """
+    process = subprocess.Popen(
+        argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+    )
+    try:
+        return process.wait()
+    except BaseException:
+        if grace is None or not _ends(process, grace):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        raise
+
+
+def _ends(process: "subprocess.Popen[bytes]", grace: float) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(grace)
+    return process.returncode is not None
+
+
+def start_time(pid: int) -> str | None:
+    """When a process started, or None if there is none (or only a zombie)."""
+    if sys.platform == "linux":
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+        # The second field is the program's name in parentheses and may hold anything; proc(5) counts from there.
+        fields = stat.rpartition(")")[2].split()
+        return None if fields[0] in {"Z", "X"} else fields[19]
+    shown = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout.split(None, 1)
+    return None if len(shown) < 2 or shown[0].startswith("Z") else shown[1].strip()
+
+
+def start_detached(
+    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, fingerprint: str = ""
+) -> ProcessRecord:
+    """Starts a program in a session of its own, its output appended to `log`. Raises OSError if it cannot start."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return ProcessRecord(process.pid, start_time(process.pid) or "", fingerprint)
+
+
+def signal_group(record: ProcessRecord, number: int) -> None:
+    """Sends a signal to the process's group, if it still is that process."""
+    if record.alive:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(record.pid, number)
+
+
+def reap(pid: int) -> int | None:
+    """Exit code of an ended child of ours (negative: the signal); None if it runs or is not our child."""
+    try:
+        found, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def wait_ended(records: Iterable[ProcessRecord], seconds: float) -> list[ProcessRecord]:
+    """Waits until all have ended; returns those that have not after `seconds`."""
+    deadline = time.monotonic() + seconds
+    left = list(records)
+    while True:
+        for record in left:
+            reap(record.pid)
+        left = [record for record in left if record.alive]
+        if not left or time.monotonic() >= deadline:
+            return left
+        time.sleep(0.02)
+
+
+def stop(records: Sequence[ProcessRecord], grace: float) -> None:
+    """Ends processes: SIGTERM to the groups, after `grace` seconds SIGKILL, and waits for that too."""
+    for record in records:
+        signal_group(record, signal.SIGTERM)
+    for record in wait_ended(records, grace):
+        signal_group(record, signal.SIGKILL)
+    wait_ended(records, 5)
+
+
+def tail(path: Path, lines: int = 20) -> str:
+    """The last lines of a log, or an empty text."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 64 * 1024))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])

@@ -1,0 +1,1 @@
+"""Starting, deploying and stopping the local stack."""

@@ -1,0 +1,79 @@
+"""The services of the local stack as detached processes: started once, found again, stopped by record."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from sitewright.local.errors import ServiceFailed
+from sitewright.local.machine.home import REPOSITORY_ROOT, Home
+from sitewright.local.machine.ports import LOOPBACK
+from sitewright.local.machine.service_environment import service_environment
+from sitewright.local.machine.service_processes import ProcessRecord, start_detached, stop, tail
+from sitewright.local.machine.strays import kill_until_none, living_at, marked
+
+START_SECONDS = 40
+
+
+def ensure(home: Home, name: str, arguments: list[str], *, url: str, extra: dict[str, str] | None = None) -> bool:
+    """Starts `python -m …` unless it runs with these very arguments; True if it was started. Raises ServiceFailed."""
+    path, fingerprint = home.run / f"{name}.json", " ".join(arguments)
+    record = ProcessRecord.load(path)
+    if record and record.alive:
+        if record.fingerprint == fingerprint:
+            return False
+        stop([record], 5)
+    log = home.log / f"{name}.log"
+    env = {**service_environment(home, os.environ), **(extra or {})}
+    record = start_detached(
+        [sys.executable, "-m", *arguments], env=env, cwd=REPOSITORY_ROOT, log=log, fingerprint=fingerprint
+    )
+    record.save(path)
+    try:
+        _wait(name, record, url, log)
+    except ServiceFailed:
+        stop([record], 2)  # else the next `up` would take it for one that runs
+        raise
+    return True
+
+
+def _wait(name: str, record: ProcessRecord, url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(url, timeout=2, trust_env=False)
+        except httpx.HTTPError:
+            time.sleep(0.1)
+        else:
+            if record.alive:  # else somebody else answers on the port
+                return
+        if not record.alive:
+            break
+    raise ServiceFailed(name, "did not come up", log, tail(log))
+
+
+def running(home: Home, name: str) -> bool:
+    """Whether a service's process lives."""
+    record = ProcessRecord.load(home.run / f"{name}.json")
+    return record is not None and record.alive
+
+
+def stop_all(home: Home) -> int:
+    """Stops the data plane first (it ends its tasks), then tasks, other services and strays; gives how many."""
+    stopped = 0
+    services = sorted(home.run.glob("*.json"), key=lambda p: p.stem != "dataplane")
+    groups = [services[:1], sorted(home.task_records.glob("*.json")), services[1:]] if services else []
+    for paths in groups:
+        records = [record for path in paths if (record := ProcessRecord.load(path)) and record.alive]
+        stop(records, 10)
+        stopped += len(records)
+        for path in paths:
+            path.unlink(missing_ok=True)
+    return stopped + kill_until_none(lambda: [*marked(home.root), *living_at(home.tasks)])
+
+
+def loopback(port: int, path: str = "") -> str:
+    """A URL of ours."""
+    return f"http://{LOOPBACK}:{port}{path}"

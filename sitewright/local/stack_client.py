@@ -1,0 +1,167 @@
+"""Sending commands to the local stack and watching their runs: what the command line and the demo do."""
+
+import hashlib
+import json
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from sitewright.contracts.messages import OpaqueId
+from sitewright.contracts.names import execution_name
+from sitewright.contracts.records import CommandRecord
+from sitewright.local.aws_clients import Aws
+from sitewright.local.errors import BadSetting
+
+Json = dict[str, Any]
+FINAL = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
+INSTANT = {"HasChanges", "IsPublished", "Done"}
+"""States that only decide: nobody waits for them."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A command on its way."""
+
+    session_id: str
+    command_id: str
+    client_id: str
+    chat_thread_id: str
+
+
+def thread_of(session: str) -> str:
+    """A chatThreadId for a session without one: fit for a branch name, and no two sessions share it."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", session)
+    if plain == session and len(session) <= 90:
+        return f"of-{session}"
+    return f"of-{plain[:80]}-{hashlib.sha256(session.encode()).hexdigest()[:8]}"
+
+
+def _check_id(option: str, value: str | None) -> None:
+    try:
+        TypeAdapter(OpaqueId | None).validate_python(value)
+    except ValidationError as error:
+        remedy = "An id begins with a letter or digit and has 1 to 128 of letters, digits and _.:@+=-."
+        raise BadSetting(f"{option} {value!r} cannot be an id.", remedy) from error
+
+
+class Client:
+    """A user of the stack that `stack.json` describes."""
+
+    def __init__(self, info: Json) -> None:
+        self.info = info
+        self.aws = Aws(info["endpoint_url"], info["region"])
+
+    def site(self, client_id: str) -> Json:
+        """The site's entry. Raises BadSetting."""
+        for site in self.info["sites"]:
+            if site["client_id"] == client_id:
+                found: Json = site
+                return found
+        raise BadSetting(f"There is no site {client_id!r}.", f"Add it with `sitewright up --client {client_id}`.")
+
+    def send(
+        self, text: str, client_id: str, session: str | None, thread: str | None = None, command: str | None = None
+    ) -> Sent:
+        """Puts a command on the input queue; ids that are left out are made up.
+
+        Raises BadSetting for an unknown site, and for ids without which no answer could come back.
+        """
+        self.site(client_id)
+        for option, value in (("--session", session), ("--command-id", command)):
+            _check_id(option, value)
+        session = session or f"session-{uuid.uuid4().hex[:8]}"
+        sent = Sent(session, command or f"cmd-{uuid.uuid4().hex[:8]}", client_id, thread or thread_of(session))
+        body = {
+            "sessionId": sent.session_id,
+            "commandId": sent.command_id,
+            "clientId": client_id,
+            "chatThreadId": sent.chat_thread_id,
+            "instruction": text,
+        }
+        self.aws.sqs.send_message(
+            QueueUrl=self.info["input_queue_url"],
+            MessageBody=json.dumps(body),
+            MessageGroupId=sent.session_id,
+            MessageDeduplicationId=sent.command_id,
+        )
+        return sent
+
+    def record(self, sent: Sent) -> CommandRecord | None:
+        """The command's record, once it is accepted."""
+        key = {"sessionId": sent.session_id, "commandId": sent.command_id}
+        table = self.aws.dynamodb.Table(self.info["tables"]["commands"])
+        item = table.get_item(Key=key, ConsistentRead=True).get("Item")
+        return CommandRecord.from_item(dict(item)) if item else None
+
+    def response(self, sent: Sent, seconds: float, *, every: float = 0.15) -> Json:
+        """The response that was sent, from the command's record: the response queue is left to its consumer.
+
+        Looks `every` seconds, for `seconds` at most. Raises TimeoutError.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            record = self.record(sent)
+            if record and record.response and record.answered_at:
+                answer: Json = json.loads(record.response.to_json())
+                return answer
+            time.sleep(every)
+        raise TimeoutError(f"no response to {sent.command_id} within {seconds:.0f} s")
+
+    def execution_arn(self, sent: Sent) -> str:
+        """The ARN of a command's run, whether it has started or not."""
+        machine: str = self.site(sent.client_id)["state_machine_arn"].replace(":stateMachine:", ":execution:")
+        return f"{machine}:{execution_name(sent.session_id, sent.command_id)}"
+
+    def runs(self, limit: int = 20) -> list[Json]:
+        """The newest runs of every site."""
+        found = []
+        for site in self.info["sites"]:
+            for run in self.aws.sfn.list_executions(stateMachineArn=site["state_machine_arn"], maxResults=limit)[
+                "executions"
+            ]:
+                stop = run.get("stopDate")
+                found.append(
+                    {
+                        "client": site["client_id"],
+                        "run": run["name"],
+                        "status": run["status"],
+                        "started": run["startDate"].isoformat(),
+                        "seconds": round((stop - run["startDate"]).total_seconds(), 1) if stop else None,
+                        "arn": run["executionArn"],
+                    }
+                )
+        return sorted(found, key=lambda run: str(run["started"]), reverse=True)[:limit]
+
+    def steps(self, arn: str) -> list[tuple[str, float]]:
+        """(state, seconds since the epoch at which it was entered), in order; a last `.` for the end."""
+        try:
+            events = self.aws.sfn.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+        except self.aws.sfn.exceptions.ExecutionDoesNotExist:
+            return []
+        found = [
+            (e["stateEnteredEventDetails"]["name"], e["timestamp"].timestamp())
+            for e in events
+            if "stateEnteredEventDetails" in e
+        ]
+        ended = [
+            e for e in events if e["type"] in {f"Execution{s}" for s in ("Succeeded", "Failed", "TimedOut", "Aborted")}
+        ]
+        return [*found, (".", ended[0]["timestamp"].timestamp())] if ended else found
+
+    def follow(self, arn: str, seconds: float) -> Iterator[tuple[str, float]]:
+        """Each state that is over, with the seconds it took, as it happens; ends with the run or after `seconds`."""
+        deadline, told = time.monotonic() + seconds, 0
+        while time.monotonic() < deadline:
+            steps = self.steps(arn)
+            for (name, start), (_, end) in list(pairwise(steps))[told:]:
+                yield name, end - start
+                told += 1
+            if steps and steps[-1][0] == ".":
+                return
+            time.sleep(0.2)

@@ -1,0 +1,1 @@
+"""Which files of an interrupted build can go live."""

@@ -1,0 +1,1 @@
+"""Requests to S3 and CloudFront: uploads, copies, listings, invalidations."""

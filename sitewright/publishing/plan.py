@@ -1,0 +1,188 @@
+"""What a publish has to do: the build's files against what is live. Pure."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from sitewright.publishing.manifest import Manifest, ManifestEntry
+from sitewright.publishing.site_files import SiteFile, StoredFile, is_hashed, is_html
+
+UNKNOWN = ""
+"""The headers of an object that is in the bucket but not in the books, or the digest of one that may be there."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object as ListObjectsV2 describes it."""
+
+    etag: str
+    """Without quotes."""
+    size: int
+
+
+@dataclass(frozen=True)
+class Heal:
+    """An asset of older pages that somebody deleted or overwrote. Open pages still load it, and a rollback counts on it."""
+
+    file: StoredFile
+    """The version that the books name."""
+    retired_at: int
+    there: ManifestEntry | None
+    """What is in its place: the books' entry from now on if that version is not stored any more."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do, in order: `phases`, then `heals`, then `deletes`."""
+
+    phases: tuple[tuple[SiteFile, ...], ...]
+    """Uploads. A phase begins when the one before is done: hashed assets, other files, pages, the root page; of other
+    files and of pages those with a new name before those that replace something."""
+    heals: tuple[Heal, ...]
+    """Copies of older versions: server-side, and of nothing that the newest pages load."""
+    deletes: tuple[str, ...]
+    settled: Mapping[str, ManifestEntry]
+    """Entries that change without a write: assets that retire now, or that came back."""
+    live: Mapping[str, ManifestEntry]
+    """What is live before anything is done. What is to be healed stays in the books until it is, or cannot be."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether the bucket is touched at all."""
+        return bool(self.deletes or self.heals or any(self.phases))
+
+
+def needs_listing(manifest: Manifest | None) -> bool:
+    """Whether the books cannot be trusted, and the bucket has to be listed."""
+    return manifest is None or manifest.reconcile or manifest.holder is not None
+
+
+def make_plan(
+    files: Iterable[SiteFile],
+    manifest: Manifest | None,
+    listing: Mapping[str, Listed] | None,
+    now: int,
+    *,
+    again: bool = False,
+) -> Plan:
+    """Compares a build with what is live.
+
+    Args:
+        files: the build.
+        manifest: the books; None if there are none, or none that can be read.
+        listing: the bucket's objects, which then count instead of the books; None to trust these.
+        now: milliseconds since the epoch.
+        again: assets in grace that come back are sent again: no page that is live shows whether they are still there.
+    """
+    local = {file.key: _newest(file, manifest) for file in files}
+    found = _live(manifest, listing)
+    heals = {} if manifest is None else _heals(manifest.files, found, local, now)
+    live = found | {key: manifest.files[key] for key in heals if manifest is not None}
+    uploads = [file for file in local.values() if not _same(file, live.get(file.key))]
+    if again:
+        uploads += _in_grace(local, live)
+    sent = {file.key for file in uploads}
+    settled: dict[str, ManifestEntry] = {}
+    deletes = []
+    for key, entry in live.items():
+        if key in local:
+            if key not in sent and (entry.retired_at is not None or entry.due):
+                settled[key] = entry.model_copy(update={"retired_at": None, "due": False})
+        elif not is_hashed(key) or entry.due:
+            deletes.append(key)
+        elif entry.retired_at is None and key not in heals:
+            settled[key] = entry.model_copy(update={"retired_at": now})
+    return Plan(
+        phases=_phases(uploads, live),
+        heals=tuple(heals.values()),
+        deletes=tuple(sorted(deletes, key=lambda key: (not is_html(key), key))),
+        settled=settled,
+        live=live,
+    )
+
+
+def entry_of(file: SiteFile, etag: str | None, version_id: str | None = None) -> ManifestEntry:
+    """The books' entry of a file that was sent."""
+    return ManifestEntry(
+        md5=file.md5,
+        size=file.size,
+        content_type=file.content_type,
+        cache_control=file.cache_control,
+        etag=etag,
+        version_id=version_id,
+    )
+
+
+def _live(manifest: Manifest | None, listing: Mapping[str, Listed] | None) -> dict[str, ManifestEntry]:
+    known = manifest.files if manifest else {}
+    if listing is None:
+        return dict(known)
+    found = {}
+    for key, listed in listing.items():
+        entry = known.get(key)
+        if entry is None or listed.etag != (entry.etag or entry.md5):
+            # A listing tells no headers, so what the books do not know is sent again.
+            entry = ManifestEntry(
+                md5=listed.etag,
+                size=listed.size,
+                content_type=UNKNOWN,
+                cache_control=UNKNOWN,
+                etag=listed.etag,
+                retired_at=entry.retired_at if entry else None,
+                due=entry.due if entry else False,
+            )
+        found[key] = entry
+    return found
+
+
+def _heals(
+    known: Mapping[str, ManifestEntry], found: Mapping[str, ManifestEntry], local: Mapping[str, SiteFile], now: int
+) -> dict[str, Heal]:
+    heals = {}
+    for key, entry in known.items():
+        if not is_hashed(key) or key in local or entry.due or entry.version_id is None or found.get(key) is entry:
+            continue
+        file = StoredFile(key, entry.version_id, entry.md5, entry.size, entry.content_type, entry.cache_control)
+        there = found.get(key)
+        retired_at = now if entry.retired_at is None else entry.retired_at
+        heals[key] = Heal(file, retired_at, there and there.model_copy(update={"retired_at": retired_at}))
+    return heals
+
+
+def _in_grace(local: Mapping[str, SiteFile], live: Mapping[str, ManifestEntry]) -> Iterator[SiteFile]:
+    for key, file in local.items():
+        entry = live.get(key)
+        if entry is not None and entry.retired_at is not None and _same(file, entry):
+            yield file
+
+
+def _newest(file: SiteFile, manifest: Manifest | None) -> SiteFile:
+    # Older versions of hashed keys expire by age alone: of the same content the newest is the one that is stored.
+    entry = manifest.files.get(file.key) if manifest is not None and is_hashed(file.key) else None
+    if entry is None or entry.version_id is None or not isinstance(file, StoredFile) or not _same(file, entry):
+        return file
+    return replace(file, version_id=entry.version_id)
+
+
+def _same(file: SiteFile, entry: ManifestEntry | None) -> bool:
+    return entry is not None and (file.md5, file.content_type, file.cache_control) == (
+        entry.md5,
+        entry.content_type,
+        entry.cache_control,
+    )
+
+
+def _phases(files: Iterable[SiteFile], live: Collection[str]) -> tuple[tuple[SiteFile, ...], ...]:
+    phases: tuple[list[SiteFile], ...] = ([], [], [], [], [], [])
+    for file in sorted(files, key=lambda file: file.key):
+        phases[_rank(file.key, is_new=file.key not in live)].append(file)
+    return tuple(tuple(phase) for phase in phases)
+
+
+def _rank(key: str, *, is_new: bool) -> int:
+    # A page may go live only after everything it loads. What replaces something is in use the moment it is there (pages
+    # load `/site.css` already, and link to each other), so what only the new content refers to has to be there before.
+    if is_hashed(key):
+        return 0
+    if key == "index.html":
+        return 5
+    return (3 if is_html(key) else 1) + (not is_new)

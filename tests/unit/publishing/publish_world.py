@@ -1,0 +1,205 @@
+"""Publishers of one site on a model of S3: killed at any request, or one request at a time in any order."""
+
+import hashlib
+import re
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from tests.unit.workspace.model_s3 import ModelS3, Store
+
+from sitewright.contracts.names import deployment_key, manifest_key
+from sitewright.publishing import errors, manifest_store, publisher
+from sitewright.publishing.errors import PublishError
+from sitewright.publishing.manifest import Manifest
+from sitewright.publishing.objects import workers
+from sitewright.publishing.publisher import Publish
+from sitewright.publishing.rollback import roll_back
+from sitewright.publishing.site_files import LocalFile, cache_control, content_type, is_hashed
+from sitewright.publishing.target import Open, Quick, Site
+
+PAGES = ["index.html", "a.html", "b/index.html"]
+Tree = dict[str, str]
+
+
+def tree_of(pages: dict[str, int], others: set[str]) -> Tree:
+    """A build: each page refers to the stylesheet of its look, and the stylesheets are just those."""
+    made = {page: f"<link href='_astro/s.{look}.css'>" for page, look in pages.items()}
+    made |= {f"_astro/s.{look}.css": f"body{{{look}}}" for look in pages.values()}
+    return made | {name: f"{sorted(pages.items())}" for name in others}
+
+
+TREES = st.builds(
+    tree_of,
+    st.dictionaries(st.sampled_from(PAGES), st.integers(1, 4), min_size=1),
+    st.sets(st.sampled_from(["robots.txt", "feed.xml"])),
+)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the modules that import it."""
+    # One sender, so that a request's number means the same each time.
+    monkeypatch.setattr(workers, "THREADS", 1)
+    monkeypatch.setattr(manifest_store.time, "sleep", lambda _: None)
+    monkeypatch.setattr(errors, "_sleep", lambda _seconds, check: check())
+
+
+class Killed(BaseException):
+    """SIGKILL: nothing more of this publisher reaches S3."""
+
+
+@dataclass
+class World:
+    store: Store = field(default_factory=Store)
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp()))
+
+    def site(self, holder: str, **hooks: Any) -> Site:
+        s3: Any = ModelS3(self.store, **hooks)
+        return Site(s3, "site", "artifacts", "amelia", holder, Open(), lambda *_, **__: None, lambda _: None)
+
+    def files(self, tree: Tree) -> list[LocalFile]:
+        return [self._file(key, text) for key, text in tree.items()]
+
+    def publish(self, site: Site, tree: Tree, commit: str = "c" * 40) -> publisher.Outcome:
+        return Publish(site, self.files(tree), commit).run()
+
+    def roll_back(self, deployment_id: str, quick: Quick | None = None, **hooks: Any) -> publisher.Outcome:
+        stored = self.store.newest("artifacts", deployment_key("amelia", deployment_id))
+        assert stored is not None and stored.body is not None
+        s3: Any = ModelS3(self.store, **hooks)
+        return roll_back(
+            s3,
+            bucket="site",
+            artifacts="artifacts",
+            client_id="amelia",
+            target=Manifest.from_bytes(stored.body),
+            log=lambda *_, **__: None,
+            progress=lambda _: None,
+            quick=quick,
+        )
+
+    def drift(self, key: str, body: bytes | None = None) -> None:
+        """Somebody deletes an object by hand, or writes it, and the check of the last publish finds it."""
+        self.store.add("site", key, body)
+        manifest = self.manifest().model_copy(update={"reconcile": True})
+        self.store.add("artifacts", manifest_key("amelia"), manifest.to_bytes())
+
+    def manifest(self) -> Manifest:
+        stored = self.store.newest("artifacts", manifest_key("amelia"))
+        assert stored is not None and stored.body is not None
+        return Manifest.from_bytes(stored.body)
+
+    def live(self) -> Tree:
+        return {key: body.decode() for key, body in self.store.live("site").items()}
+
+    def check_pages(self) -> None:
+        """No live page refers to an asset that is not there."""
+        live = self.live()
+        for key, text in live.items():
+            if key.endswith(".html"):
+                for wanted in re.findall(r"href='([^']+)'", text):
+                    assert wanted in live, f"{key} refers to {wanted}"
+
+    def check_is(self, tree: Tree) -> None:
+        """The site is this build, besides assets in grace, and the books are right."""
+        live, manifest = self.live(), self.manifest()
+        assert {k: v for k, v in live.items() if k in tree} == tree
+        assert all(is_hashed(key) for key in set(live) - set(tree))
+        assert manifest.complete and not manifest.reconcile and manifest.holder is None
+        assert {k: e.etag for k, e in manifest.files.items()} == {
+            k: hashlib.md5(v.encode()).hexdigest() for k, v in live.items()
+        }
+        assert {k for k, e in manifest.files.items() if e.retired_at is None} == set(tree)
+        own = self.store.newest("artifacts", deployment_key("amelia", manifest.deployment_id))
+        assert own is not None and own.body == manifest.to_bytes()
+        self.check_pages()
+
+    def _file(self, key: str, text: str) -> LocalFile:
+        path = self.folder / hashlib.md5(text.encode()).hexdigest()
+        path.write_text(text)
+        return LocalFile(key, str(path), path.name, len(text), content_type(key), cache_control(key))
+
+
+def at_request(number: int, act: Callable[[], None]) -> Callable[[str, str], None]:
+    counted = [0]
+
+    def hook(*_: str) -> None:
+        counted[0] += 1
+        if counted[0] == number:
+            act()
+
+    return hook
+
+
+def kill_from(number: int) -> Callable[[str, str], None]:
+    counted = [0]
+
+    def hook(*_: str) -> None:
+        counted[0] += 1
+        if counted[0] >= number:
+            raise Killed
+
+    return hook
+
+
+@dataclass
+class Turns:
+    """Lets one publisher do one request at a time, in the order of `order`, then in turns."""
+
+    order: list[int]
+    alive: set[int]
+    waiting: set[int] = field(default_factory=set)
+    turn: int | None = None
+    last: int | None = None
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def hook(self, me: int) -> Callable[[str, str], None]:
+        def before(*_: str) -> None:
+            with self.changed:
+                self.waiting.add(me)
+                self._choose()
+                while self.turn != me:
+                    assert self.changed.wait(20), "the turns are stuck"
+                self.waiting.discard(me)
+                self.turn = None
+
+        return before
+
+    def done(self, me: int) -> None:
+        with self.changed:
+            self.alive.discard(me)
+            self._choose()
+
+    def _choose(self) -> None:
+        if self.turn is None and self.alive and self.waiting >= self.alive:
+            wanted = self.order.pop(0) if self.order else None
+            if wanted not in self.alive:
+                wanted = min(self.alive, key=lambda who: (who == self.last, who))
+            self.turn = self.last = wanted
+            self.changed.notify_all()
+
+
+def side_by_side(world: World, order: list[int], works: list[Callable[[Site], Any]], holders: list[str]) -> list[Any]:
+    turns, results = Turns(order, set(range(len(works)))), list[Any]([None] * len(works))
+
+    def run(me: int) -> None:
+        try:
+            results[me] = works[me](world.site(holders[me], before=turns.hook(me)))
+        except (PublishError, Killed) as error:
+            results[me] = error
+        finally:
+            turns.done(me)
+
+    threads = [threading.Thread(target=run, args=(me,)) for me in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+    return results

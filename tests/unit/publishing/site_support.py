@@ -1,0 +1,108 @@
+"""A step's context for build and publish: a real checkout, real child processes, S3 in moto."""
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workspace.step_context import StepContext
+from workspace.system.children import ProcessChildren
+from workspace.system.stop import Stop
+
+from sitewright.contracts.names import manifest_key
+from sitewright.contracts.records import CommandRecord, SessionRecord
+from sitewright.contracts.steps import StepName
+from sitewright.publishing.manifest import Manifest
+from tests.unit.workspace.core_support import TestClients, git, make_checkout, make_settings, request
+
+BUCKET = "edit.amelia.example.com"
+
+
+@dataclass
+class StopFence:
+    """Open until `stop` has a reason; `at` is called before each look."""
+
+    session: SessionRecord
+    stop: Stop
+    verified: list[bool] = field(default_factory=list)
+    at: Callable[[], None] = lambda: None
+
+    def verify(self, *, any_generation: bool = False) -> SessionRecord:
+        self.verified.append(any_generation)
+        return self.session
+
+    def check_stop(self) -> None:
+        self.at()
+        self.stop.check()
+
+
+@dataclass
+class Site:
+    ctx: StepContext
+    clients: TestClients
+    stop: Stop
+    fence: StopFence
+    logs: list[str]
+
+    @property
+    def folder(self) -> Path:
+        return self.ctx.paths.site
+
+    def live(self) -> set[str]:
+        listing = self.clients.s3.list_objects_v2(Bucket=BUCKET)
+        return {item["Key"] for item in listing.get("Contents", [])}
+
+    def read(self, key: str) -> str:
+        return self.clients.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
+
+    def manifest(self) -> Manifest:
+        body = self.clients.s3.get_object(Bucket="artifacts", Key=manifest_key("amelia"))["Body"].read()
+        return Manifest.from_bytes(body)
+
+
+def make_site(root: Path, files: dict[str, str], **settings: Any) -> Site:
+    clients = TestClients()
+    for bucket in ("artifacts", BUCKET):
+        clients.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    config = make_settings(root, str(root), **settings)
+    paths = config.paths
+    for folder in (paths.site, paths.home, paths.tmp):
+        folder.mkdir(parents=True)
+    git(paths.site, "init", "-q", "-b", "thread-t1")
+    write(paths.site, {".gitignore": "node_modules\ndist\n", **files})
+    git(paths.site, "add", "-A")
+    git(paths.site, "commit", "-qm", "First")
+    stop, logs = Stop(), list[str]()
+    session = SessionRecord(session_id="s1", client_id="amelia", chat_thread_id="t1")
+    fence = StopFence(session, stop)
+
+    def log(message: str, **values: Any) -> None:
+        logs.append(f"{message} {values}")
+
+    ctx = StepContext(
+        settings=config,
+        request=request(StepName.BUILD),
+        command=CommandRecord(session_id="s1", command_id="cmd-1", accepted_at=1, commit_message="Add a page\n\nBody"),
+        session=session,
+        paths=paths,
+        checkout=make_checkout(root, str(root)),
+        children=ProcessChildren(stop, log),
+        fence=fence,
+        aws=clients,
+        log=log,
+        progress=lambda _: None,
+    )
+    return Site(ctx, clients, stop, fence, logs)
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def npm_lock(folder: Path) -> None:
+    """A lock file as npm writes it."""
+    subprocess.run(["npm", "install", "--package-lock-only", "--offline"], cwd=folder, check=True, capture_output=True)

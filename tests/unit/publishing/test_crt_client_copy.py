@@ -1,0 +1,154 @@
+"""Older versions looked for, and made the newest again, by AWS's client in C, against an S3 on loopback that can fail."""
+
+import hashlib
+import time
+
+import pytest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
+from tests.unit.workspace.crt_support import (
+    BUCKET,
+    KEYS,
+    Stopping,
+    boto3_client,
+    no_proxy,  # noqa: F401 - a fixture
+    s3_fixture,  # noqa: F401 - a fixture
+    sender,
+)
+from tests.unit.workspace.s3_server import S3Server
+from workspace.errors import StepStopped
+
+from sitewright.publishing.errors import PublishError, code_of, is_passing
+from sitewright.publishing.objects.crt_client import CrtClient
+from sitewright.publishing.objects.upload import SMALL_BYTES
+from sitewright.publishing.site_files import Sent, StoredFile
+
+
+def client(s3: S3Server) -> CrtClient:
+    return CrtClient(s3.url, "us-west-2", lambda: Credentials("AKIA", "secret"))
+
+
+def stored(key: str = "a.html", *, version: str = "3HL4kqtJlcpXroDTDmJ_.rmSpXd3dIbrHY", size: int = 10) -> StoredFile:
+    return StoredFile(key, version, "0" * 32, size, "text/html; charset=utf-8", "public, max-age=0, must-revalidate")
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()
+
+
+def test_the_version_is_copied_as_it_is(s3: S3Server) -> None:
+    sent = client(s3).copy(BUCKET, stored())
+    (request,) = s3.requests
+    source = f"{BUCKET}/a.html?versionId=3HL4kqtJlcpXroDTDmJ_.rmSpXd3dIbrHY"
+    assert (request.path, request.body) == (f"/{BUCKET}/a.html", b"")
+    assert request.headers["x-amz-copy-source"] == source
+    assert request.headers["x-amz-metadata-directive"] == "COPY"
+    # What S3 is not told, it does not change.
+    assert "content-type" not in request.headers and "cache-control" not in request.headers
+    assert "x-amz-copy-source" in request.headers["authorization"]
+    assert sent == Sent(md5(source), "v1")
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_of_any_spelling_is_copied_as_botocore_does_it(s3: S3Server, key: str) -> None:
+    client(s3).copy(BUCKET, stored(key))
+    with sender(s3, lambda: None) as sending:
+        sending.send(stored(key, size=SMALL_BYTES + 1))  # too large for the client in C
+    ours, botocores = s3.requests
+    assert "Boto3" in botocores.headers["user-agent"] and "Boto3" not in ours.headers["user-agent"]
+    assert ours.path == botocores.path
+    assert ours.headers["x-amz-copy-source"] == botocores.headers["x-amz-copy-source"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "passing"),
+    [
+        (404, "NoSuchVersion", False),
+        (403, "AccessDenied", False),
+        (503, "SlowDown", True),
+        (500, "InternalError", True),
+    ],
+)
+def test_a_refusal_is_botocores_and_the_request_is_not_repeated(
+    s3: S3Server, status: int, code: str, passing: bool
+) -> None:
+    s3.answer = lambda *_: (status, code)
+    with pytest.raises(ClientError, match="CopyObject") as caught:
+        client(s3).copy(BUCKET, stored())
+    assert caught.value.response["Error"].get("Code") == code
+    assert is_passing(caught.value) is passing
+    time.sleep(1.2 if passing else 0)  # the client's own first repetition would come within a second
+    assert len(s3.requests) == 1
+
+
+@pytest.mark.parametrize("code", ["InternalError", "SlowDown", "SomethingNew", ""])
+def test_an_error_that_comes_after_a_200_is_an_error_that_passes(s3: S3Server, code: str) -> None:
+    s3.answer = lambda number, _: (200, code) if number == 1 else None
+    with pytest.raises((ClientError, HTTPClientError)) as caught:
+        client(s3).copy(BUCKET, stored())
+    assert is_passing(caught.value)
+    assert len(s3.requests) == 1
+    with sender(s3, lambda: None) as sending:
+        assert sending.send(stored()).version_id == "v2"
+
+
+def test_faults_are_sat_out_and_each_repetition_is_asked_for(s3: S3Server) -> None:
+    s3.answer = lambda number, _: (
+        [(503, "SlowDown"), (0, ""), (200, "InternalError")][number - 1] if number < 4 else None
+    )
+    asked_at: list[int] = []
+    with sender(s3, lambda: asked_at.append(len(s3.requests))) as sending:
+        assert sending.send(stored()).version_id == "v4"
+    assert {0, 1, 2, 3} <= set(asked_at) and len(s3.requests) == 4
+
+
+def test_a_rollback_that_was_stopped_repeats_nothing(s3: S3Server) -> None:
+    s3.answer = lambda *_: (200, "SlowDown")
+    with sender(s3, Stopping(s3, 1)) as sending, pytest.raises(StepStopped):
+        sending.send(stored())
+    assert sending.attempts
+    time.sleep(1.2)
+    assert len(s3.requests) == 1
+
+
+def test_a_version_that_is_gone_is_told_with_the_key(s3: S3Server) -> None:
+    s3.answer = lambda *_: (404, "NoSuchVersion")
+    with (
+        sender(s3, lambda: None) as sending,
+        pytest.raises(PublishError, match=rf"s3://{BUCKET}/a.html is not stored any more \(NoSuchVersion\)") as caught,
+    ):
+        sending.send(stored())
+    # By the cause a healing publish tells what is lost from what passes.
+    assert isinstance(caught.value.__cause__, ClientError) and not is_passing(caught.value.__cause__)
+
+
+def test_without_credentials_nothing_is_sent_nor_waited_for(s3: S3Server) -> None:
+    with pytest.raises(NoCredentialsError):
+        CrtClient(s3.url, "us-west-2", lambda: None).copy(BUCKET, stored())
+    assert s3.requests == []
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_version_is_looked_for_as_botocore_does_it(s3: S3Server, key: str) -> None:
+    file = stored(key, version="a+b/c=")
+    client(s3).head(BUCKET, file)
+    boto3_client(s3).head_object(Bucket=BUCKET, Key=key, VersionId=file.version_id or "")
+    ours, botocores = s3.requests
+    assert ours.path == botocores.path
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405])
+def test_a_version_that_is_not_there_is_told_by_the_status_alone(s3: S3Server, status: int) -> None:
+    s3.answer = lambda *_: (status, "")
+    with pytest.raises(ClientError, match="HeadObject") as caught:
+        client(s3).head(BUCKET, stored())
+    assert code_of(caught.value) == str(status)
+    assert not is_passing(caught.value)
+
+
+@pytest.mark.parametrize("status", [500, 503, 0])
+def test_who_cannot_be_asked_is_asked_again(s3: S3Server, status: int) -> None:
+    s3.answer = lambda *_: (status, "")
+    with pytest.raises((ClientError, HTTPClientError)) as caught:
+        client(s3).head(BUCKET, stored())
+    assert is_passing(caught.value)

@@ -1,0 +1,173 @@
+"""What else goes wrong in a rollback that S3 refuses, and what the site is then."""
+
+import threading
+
+import pytest
+from tests.unit.workspace.model_s3 import refused
+from tests.unit.workspace.publish_world import (
+    quick,  # noqa: F401 - an autouse fixture
+)
+from tests.unit.workspace.rollback_world import (
+    NEW,
+    OLD,
+    check_is_as_before,
+    forget,
+    one_look,  # noqa: F401 - an autouse fixture
+    two_deployments,
+)
+
+from sitewright.publishing import errors, manifest_store
+from sitewright.publishing.errors import NotRestorable, PublishError, SiteIs, SiteTaken
+from sitewright.publishing.objects import workers
+from sitewright.publishing.site_files import LocalFile, Sent, StoredFile
+
+
+def test_a_fault_while_it_is_put_back_is_told_with_the_reason_and_the_next_publish_completes_the_site() -> None:
+    world, first = two_deployments()
+    forget(world, "d.html", OLD["d.html"])
+    copied = set[str]()
+
+    def fail(operation: str, key: str) -> None:
+        if operation == "copy":
+            if key == "b.html" and key in copied:
+                raise refused("AccessDenied", 403)
+            copied.add(key)
+
+    with pytest.raises(
+        PublishError, match=r"d\.html is not stored.*could not be put back: .*b\.html: AccessDenied"
+    ) as caught:
+        world.roll_back(first, before=fail)
+    assert not isinstance(caught.value, NotRestorable)
+    world.check_pages()
+    manifest = world.manifest()
+    assert manifest.reconcile and not manifest.complete and manifest.holder is None
+    world.publish(world.site("s2"), NEW, "3" * 40)
+    world.check_is(NEW)
+
+
+@pytest.mark.parametrize("operation", ["copy", "list", "delete"])
+def test_what_s3_refuses_halfway_is_taken_back(operation: str) -> None:
+    world, first = two_deployments()
+    before, asked = world.manifest(), 0
+
+    def refuse(what: str, _: str) -> None:
+        nonlocal asked
+        asked += what == operation
+        if what == operation and asked == (4 if what == "copy" else 1):
+            raise refused("AccessDenied", 403)
+
+    with pytest.raises(NotRestorable, match="AccessDenied") as caught:
+        world.roll_back(first, before=refuse)
+    assert caught.value.site_is is SiteIs.PUT_BACK
+    check_is_as_before(world, NEW, before)
+    world.publish(world.site("s2"), OLD, "3" * 40)
+    world.check_is(OLD)
+
+
+def test_who_may_not_copy_at_all_changes_nothing() -> None:
+    world, first = two_deployments()
+    before = world.manifest()
+
+    class Denied:
+        def put(self, bucket: str, file: LocalFile) -> Sent:
+            raise AssertionError(file)
+
+        def copy(self, bucket: str, file: StoredFile) -> Sent:
+            raise refused("AccessDenied", 403)
+
+        def head(self, bucket: str, file: StoredFile) -> None:
+            pass
+
+    with pytest.raises(NotRestorable, match="AccessDenied") as caught:
+        world.roll_back(first, Denied())
+    assert caught.value.site_is is SiteIs.UNTOUCHED
+    assert world.manifest() == before and world.live().items() >= NEW.items()
+
+
+def test_a_fault_that_does_not_pass_is_left_to_the_next_publish(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, first = two_deployments()
+    monkeypatch.setattr(errors, "PATIENCE_SECONDS", 0.0)
+
+    def out(operation: str, key: str) -> None:
+        if operation == "copy" and key == "c.html":
+            raise refused("SlowDown", 503)
+
+    with pytest.raises(PublishError, match="SlowDown") as caught:
+        world.roll_back(first, before=out)
+    assert not isinstance(caught.value, NotRestorable)
+    assert world.live()["a.html"] == OLD["a.html"] and world.manifest().reconcile
+    world.check_pages()
+    world.roll_back(first)
+    world.check_is(OLD)
+
+
+@pytest.mark.parametrize("while_putting_back", [False, True])
+def test_who_loses_the_site_meanwhile_warns_the_next_publish(
+    monkeypatch: pytest.MonkeyPatch, while_putting_back: bool
+) -> None:
+    world, first = two_deployments()
+    forget(world, "d.html", OLD["d.html"])
+    other = NEW | {"b.html": "<p>the other's", "c.html": "<p>the other's"}
+    real, copies = manifest_store.time.monotonic, 0
+
+    def stand_still(operation: str, key: str) -> None:
+        nonlocal copies
+        if operation == "copy" and key == "b.html":
+            copies += 1
+            if copies == 1 + while_putting_back:
+                # This process stands still for 100 s; another session publishes; then the copy that was under way lands.
+                world.store.clock += 100.0
+                world.publish(world.site("s2"), other, "7" * 40)
+                world.store.add("site", "b.html", b"<p>late")
+                monkeypatch.setattr(manifest_store.time, "monotonic", lambda: real() + 100)
+
+    with pytest.raises(SiteTaken):
+        world.roll_back(first, before=stand_still)
+    assert world.live()["b.html"] == "<p>late"
+    assert world.manifest().reconcile, "the other is told that something of ours is on top of its site"
+    world.publish(world.site("s3"), other, "8" * 40)
+    world.check_is(other)
+
+
+def test_nothing_was_changed_means_the_books_too() -> None:
+    world, first = two_deployments()
+    before = world.manifest()
+
+    def forgotten_now(operation: str, key: str) -> None:
+        if operation == "copy" and key in OLD:  # deleted between the question and the copy
+            forget(world, key, OLD[key])
+
+    with pytest.raises(NotRestorable) as caught:
+        world.roll_back(first, before=forgotten_now)
+    assert caught.value.site_is is SiteIs.UNTOUCHED
+    assert world.live().items() >= NEW.items() and world.manifest() == before
+
+
+def test_a_copy_without_an_answer_beside_one_that_is_gone_leaves_the_books_in_doubt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers, "THREADS", 2)
+    monkeypatch.setattr(errors, "PATIENCE_SECONDS", 0.0)
+    loads = OLD | {f"{name}.html": f"<link href='old.txt'>{name}" for name in "abcde"}
+    world, first = two_deployments(loads)
+    forget(world, "a.html", loads["a.html"])
+    landed = threading.Event()
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("copy", "a.html"):
+            assert landed.wait(5)
+
+    def after(operation: str, key: str) -> None:
+        if (operation, key) == ("copy", "b.html") and not landed.is_set():
+            landed.set()
+            raise refused("InternalError", 500)  # carried out, and told as a failure until patience ended
+
+    with pytest.raises(NotRestorable, match=r"a\.html") as caught:
+        world.roll_back(first, before=before, after=after)
+    assert caught.value.site_is is SiteIs.PUT_BACK
+    assert world.manifest().reconcile, "the copy may still land"
+    assert world.live()["b.html"] == NEW["b.html"]
+    world.check_pages()
+    world.store.add("site", "b.html", loads["b.html"].encode())
+    world.publish(world.site("s2"), NEW, "3" * 40)
+    world.check_is(NEW)

@@ -1,0 +1,165 @@
+"""Rollbacks of sites that hands have changed, with versions gone, faults, kills and Ctrl-C at any request."""
+
+import contextlib
+import hashlib
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.workspace.model_s3 import refused
+from tests.unit.workspace.publish_world import TREES, Killed, Tree, World, at_request, kill_from, quick  # noqa: F401 - an autouse fixture
+from tests.unit.workspace.rollback_world import check_is_as_before, forget, put, two_deployments
+
+from sitewright.publishing import errors, rollback
+from sitewright.publishing.errors import NotRestorable, PublishError, SiteIs
+from sitewright.publishing.objects import workers
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollback, "LOOKS", 1)
+    monkeypatch.setattr(errors, "PATIENCE_SECONDS", 0.01)
+
+
+@given(TREES, TREES, st.data())
+@settings(deadline=None, max_examples=150)
+def test_whatever_is_gone_no_page_is_broken_at_any_request_and_the_site_is_one_of_the_two(
+    old: Tree, new: Tree, data: st.DataObject
+) -> None:
+    world, first = two_deployments(old, new)
+    books = world.manifest()
+    key = data.draw(st.sampled_from(sorted(old)))
+    forget(world, key, old[key])
+    # What is live needs its own version.
+    missing = new.get(key) == old[key] or (key not in new and key.startswith("_astro/"))
+    if missing:
+        world.store.add("site", key, old[key].encode())
+    what = data.draw(st.sampled_from(["nothing", "killed", "fault", "passing fault"]))
+    number, carried_out = data.draw(st.integers(1, 20)), data.draw(st.booleans())
+
+    def fail() -> None:
+        # Who refuses does nothing.
+        raise refused("AccessDenied", 403) if what == "fault" and not carried_out else refused("InternalError", 500)
+
+    hook = kill_from(number) if what == "killed" else at_request(number, fail if what != "nothing" else lambda: None)
+
+    def before_each(operation: str, key: str) -> None:
+        world.check_pages()
+        if not carried_out:
+            hook(operation, key)
+
+    hooks: dict[str, Any] = {"before": before_each} | ({"after": hook} if carried_out else {})
+    with contextlib.suppress(Killed, PublishError):
+        world.roll_back(first, **hooks)
+        world.check_is(old)
+    world.check_pages()
+    if what != "killed" and world.manifest().deployment_id == books.deployment_id:
+        check_is_as_before(world, new, books)
+    last = data.draw(st.sampled_from([old, new]))
+    world.store.clock += 100.0
+    world.publish(world.site("s3"), last, "9" * 40)
+    world.check_is(last)
+
+
+def drift(world: World) -> set[str]:
+    """Keys whose object is not the one that the books name."""
+    files = world.manifest().files
+    live = {key: hashlib.md5(text.encode()).hexdigest() for key, text in world.live().items()}
+    return {key for key in files.keys() | live.keys() if key not in files or files[key].etag != live.get(key)}
+
+
+def unstored(world: World) -> set[str]:
+    """Keys of which the version that the books name is not stored."""
+    ids = {key: {v.id for v in made if v.body is not None} for (where, key), made in world.store.objects.items()}
+    found = world.manifest().files.items()
+    return {key for key, entry in found if entry.version_id is not None and entry.version_id not in ids.get(key, ())}
+
+
+def is_broken(world: World) -> bool:
+    try:
+        world.check_pages()
+    except AssertionError:
+        return True
+    return False
+
+
+def by_hand(world: World, old: Tree, data: st.DataObject) -> None:
+    """Deletes, overwrites, forgets versions of the target; the books know of it or not."""
+    keys = sorted(world.live().keys() | old.keys())
+    for key in data.draw(st.lists(st.sampled_from(keys), max_size=2)):
+        act = data.draw(st.sampled_from(["delete", "overwrite", "forget"]))
+        if act == "forget" and key in old:
+            forget(world, key, old[key])
+        elif act != "forget":
+            world.store.add("site", key, None if act == "delete" else b"by hand")
+    if data.draw(st.booleans()):
+        world.store.add("site", "foreign.txt", b"?")
+    if drift(world) and data.draw(st.booleans()):
+        put(world, world.manifest().model_copy(update={"reconcile": True}))
+
+
+def trouble(world: World, data: st.DataObject) -> dict[str, Any]:
+    """Hooks: something at one request, and maybe a refusal of a kind of request from then on."""
+    what = data.draw(st.sampled_from(["nothing", "killed", "fault", "passing fault", "ctrl-c"]))
+    number, carried_out = data.draw(st.integers(1, 30)), data.draw(st.booleans())
+    refuses = data.draw(st.sampled_from(["", "", "copy", "delete", "list"]))
+    first = data.draw(st.integers(1, 3))
+    counted = 0
+
+    def fail() -> None:
+        if what == "ctrl-c":
+            raise KeyboardInterrupt
+        raise refused("AccessDenied", 403) if what == "fault" and not carried_out else refused("InternalError", 500)
+
+    hook = kill_from(number) if what == "killed" else at_request(number, fail if what != "nothing" else lambda: None)
+
+    def before(operation: str, key: str) -> None:
+        nonlocal counted
+        counted += operation == refuses
+        if operation == refuses and counted >= first:
+            raise refused("AccessDenied", 403)
+        if not carried_out:
+            hook(operation, key)
+
+    return {"before": before} | ({"after": hook} if carried_out else {})
+
+
+@given(TREES, TREES, TREES, st.data())
+@settings(deadline=None, max_examples=150)
+def test_what_is_said_of_the_site_is_true_and_the_next_publish_completes_it(
+    old: Tree, new: Tree, other: Tree, data: st.DataObject
+) -> None:
+    world, first = two_deployments(old, new)
+    by_hand(world, old, data)
+    before, live_before = world.manifest(), world.live()
+    drift_before, unstored_before = drift(world), unstored(world)
+    whole_before = not is_broken(world) and not drift_before
+    ended: BaseException | None = None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "THREADS", data.draw(st.sampled_from([1, 4])))
+        try:
+            world.roll_back(first, **trouble(world, data))
+        except (Killed, PublishError, KeyboardInterrupt) as error:
+            ended = error
+    now = world.manifest()
+    believed = now.complete and not now.reconcile and now.holder is None
+    if ended is None:
+        world.check_is(old)
+        assert not unstored(world) & set(old)
+    elif believed:
+        assert drift(world) <= drift_before and unstored(world) <= unstored_before
+    if ended is not None and whole_before:
+        assert not is_broken(world)
+    if isinstance(ended, NotRestorable) and ended.site_is is SiteIs.UNTOUCHED:
+        assert world.live() == live_before
+        assert now == before or now.holder is not None, "the books cannot be given back if that is refused too"
+    if isinstance(ended, NotRestorable) and ended.site_is is SiteIs.PUT_BACK:
+        live, excepted = world.live(), drift_before | unstored_before | set(ended.missing)
+        assert all(live.get(key) == text for key, text in new.items() if key not in excepted)
+    compares = now.reconcile or now.holder is not None
+    world.store.clock += 100.0
+    last = data.draw(st.sampled_from([old, new, other]))
+    world.publish(world.site("s3"), last, "9" * 40)
+    if compares or not drift_before:
+        world.check_is(last)

@@ -1,0 +1,95 @@
+"""The files of a build as objects."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.workspace.test_publish_plan import carried_out, file
+
+from sitewright.publishing.manifest import Manifest, ManifestEntry
+from sitewright.publishing.plan import Listed, make_plan
+from sitewright.publishing.site_files import KEY_BYTES, UnpublishableName, content_type, scan
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        ("a.mjs", "text/javascript; charset=utf-8"),
+        ("site.webmanifest", "application/manifest+json; charset=utf-8"),
+        ("p.avif", "image/avif"),
+        ("sitemap-0.xml", "application/xml; charset=utf-8"),
+        ("CNAME", "application/octet-stream"),
+        (".well-known/security", "application/octet-stream"),
+        ("v1.2/LICENSE", "application/octet-stream"),
+    ],
+)
+def test_types(key: str, kind: str) -> None:
+    assert content_type(key) == kind
+
+
+def test_an_edit_of_the_same_size_and_time_is_seen_and_an_empty_file_is_a_file(tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
+    page.write_text("one")
+    (tmp_path / "empty.txt").write_text("")
+    stamp = page.stat()
+    first = {f.key: f for f in scan(tmp_path)}
+    page.write_text("two")
+
+    os.utime(page, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    second = {f.key: f for f in scan(tmp_path)}
+    assert first["index.html"].md5 != second["index.html"].md5 and first["empty.txt"] == second["empty.txt"]
+    assert first["empty.txt"].size == 0 and first["empty.txt"].crc32 == 0
+
+
+def test_a_path_that_is_too_long_for_a_key_is_named(tmp_path: Path) -> None:
+    folder = tmp_path
+    for _ in range(KEY_BYTES // 200 + 1):
+        folder = folder / ("ö" * 100)
+    folder.mkdir(parents=True)
+    (folder / "x.html").write_text("x")
+    with pytest.raises(UnpublishableName, match="1024"):
+        scan(tmp_path)
+
+
+KEYS = st.sampled_from(["index.html", "a.html", "x.txt", "_astro/a.1.js", "_astro/b.2.css"])
+STATES = st.dictionaries(KEYS, st.sampled_from("123"))
+
+
+@given(STATES, STATES, STATES, st.sets(KEYS), st.sets(KEYS))
+def test_drift_is_healed_and_nothing_outside_the_plan_is_touched(
+    booked: dict[str, str], there: dict[str, str], new: dict[str, str], retired: set[str], foreign: set[str]
+) -> None:
+    """The bucket is in any state, the books say anything: afterwards the build is there, and assets in grace."""
+    listing = {k: Listed(file(k, text).md5, len(text)) for k, text in there.items()}
+    entries = {
+        k: ManifestEntry(
+            md5=file(k, text).md5,
+            size=len(text),
+            content_type="text/plain" if k in foreign else content_type(k),
+            cache_control=file(k).cache_control,
+            retired_at=1 if k in retired else None,
+            version_id=f"v-{k}",
+        )
+        for k, text in booked.items()
+    }
+    manifest = Manifest(
+        client_id="amelia", bucket="site", deployment_id="d", created_at=1, reconcile=True, files=entries
+    )
+    files = [file(k, text) for k, text in new.items()]
+    plan = make_plan(files, manifest, listing, 5)
+    sent = {f.key for phase in plan.phases for f in phase}
+    live = carried_out(plan)
+    assert {heal.file.key: heal.file.md5 for heal in plan.heals} == {
+        k: file(k, text).md5
+        for k, text in booked.items()
+        if k.startswith("_astro/") and k not in new and there.get(k) != text
+    }
+    assert sent <= set(new) and set(plan.deletes) <= set(there) - set(new)
+    assert all(k.startswith("_astro/") and live[k].retired_at is not None for k in set(live) - set(new))
+    for f in files:
+        assert (live[f.key].md5, live[f.key].content_type, live[f.key].retired_at) == (f.md5, f.content_type, None)
+        agrees = there.get(f.key) == booked.get(f.key) == new[f.key] and f.key not in foreign
+        assert (f.key not in sent) == agrees
+        assert agrees == (live[f.key].version_id is not None)

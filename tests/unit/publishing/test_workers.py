@@ -1,0 +1,57 @@
+"""Many things at a time, and what becomes of an error among them."""
+
+import threading
+
+import pytest
+from workspace.errors import StepStopped, StopReason
+
+from sitewright.publishing.errors import SiteTaken
+from sitewright.publishing.objects import workers
+from sitewright.publishing.objects.workers import for_each
+
+
+def test_each_is_done_once_and_the_hold_is_seen_to_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.001)
+    done: list[int] = []
+    looked = threading.Event()
+
+    def work(number: int) -> None:
+        assert looked.wait(10)
+        done.append(number)
+
+    for_each(range(100), work, looked.set)
+    assert sorted(done) == list(range(100))
+
+
+@pytest.mark.parametrize("broken", ["work", "meanwhile"])
+def test_nothing_more_is_begun_after_an_error(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.001)
+    begun: list[int] = []
+    failed = threading.Event()
+
+    def work(number: int) -> None:
+        begun.append(number)
+        if broken == "work":
+            raise OSError
+        assert failed.wait(10)
+
+    def meanwhile() -> None:
+        if broken == "meanwhile":
+            failed.set()
+            raise OSError
+
+    with pytest.raises(OSError):
+        for_each(range(1000), work, meanwhile)
+    assert len(begun) <= 2 * workers.THREADS
+
+
+def test_a_stop_is_told_before_what_failed_because_of_it() -> None:
+    together = threading.Barrier(3)
+    errors = [OSError(), SiteTaken("b", "k", "SiteTaken", "taken"), StepStopped(StopReason.INTERRUPT)]
+
+    def work(error: Exception) -> None:
+        together.wait(10)
+        raise error
+
+    with pytest.raises(StepStopped):
+        for_each(errors, work, lambda: None)

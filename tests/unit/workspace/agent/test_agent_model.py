@@ -1,0 +1,97 @@
+"""What the step `agent` makes of a model that refuses, is overloaded, is not there or talks nonsense."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workspace.agent.driver_messages import Event
+from workspace.errors import StepFailed
+from workspace.repository.checkpoint_archive import newest_conversation
+from workspace.steps import agent
+
+from sitewright.contracts.error_codes import ErrorCode
+from tests.unit.workspace.agent_support import failed, make_world, with_session, world
+from tests.unit.workspace.fake_model import Reply, failure, fake_model, garbage, text
+
+
+@pytest.fixture
+def few_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(agent._QUIET, "CLAUDE_CODE_MAX_RETRIES", "2")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 400])
+@pytest.mark.usefixtures("few_retries")
+def test_a_refusal_is_model_rejected(tmp_path: Path, status: int) -> None:
+    with world(tmp_path, lambda *_: failure(status, "x_error", "no")) as (w, _):
+        assert failed(w) is ErrorCode.MODEL_REJECTED
+
+
+@pytest.mark.parametrize(("status", "kind"), [(429, "rate_limit_error"), (529, "overloaded_error"), (500, "api_error")])
+@pytest.mark.usefixtures("few_retries")
+def test_an_overloaded_model_is_tried_again_and_then_unavailable(tmp_path: Path, status: int, kind: str) -> None:
+    with world(tmp_path, lambda *_: failure(status, kind, "Not now")) as (w, model):
+        assert failed(w) is ErrorCode.MODEL_UNAVAILABLE
+        assert len(model.requests) == 3
+        assert any(f"({status})" in line and "(2 of 2)" in line for line in w.progress)
+
+
+def test_retries_end_within_a_minute() -> None:
+    # Claude Code waits 0.5 s and doubles it, with up to a quarter more by chance.
+    waits = [0.5 * 2**n * 1.25 for n in range(agent.MAX_RETRIES)]
+    assert 20 < sum(waits) < 60
+    assert agent._QUIET["CLAUDE_CODE_MAX_RETRIES"] == str(agent.MAX_RETRIES)
+
+
+@pytest.mark.usefixtures("few_retries")
+def test_no_server_is_unavailable(tmp_path: Path) -> None:
+    with fake_model(lambda *_: text("never")) as gone:
+        url = gone.url
+    assert failed(make_world(tmp_path, None, url=url)) is ErrorCode.MODEL_UNAVAILABLE
+
+
+@pytest.mark.parametrize("reply", [garbage(), garbage(b'{"type": "mess'), Reply(blocks=[])])
+@pytest.mark.usefixtures("few_retries")
+def test_nonsense_is_a_failed_agent(tmp_path: Path, reply: Reply) -> None:
+    with world(tmp_path, lambda *_: reply) as (w, _):
+        assert failed(w) is ErrorCode.AGENT_FAILED
+
+
+def test_a_conversation_that_the_model_refuses_starts_anew_and_is_not_lost_if_that_fails_too(tmp_path: Path) -> None:
+    refuse = {"old": False, "all": False}
+
+    def script(body: dict[str, Any], _: int) -> Reply:
+        if refuse["all"] or (refuse["old"] and "secret word" in str(body["messages"])):
+            return failure(400, "invalid_request_error", "tool_use without tool_result")
+        return text("All right.")
+
+    with world(tmp_path, script) as (w, model):
+        command = w.ctx.command.model_copy(update={"instruction": "The secret word is plum"})
+        first = agent.run(replace(w.ctx, command=command))
+        refuse["all"] = True
+        with pytest.raises(StepFailed) as caught:
+            agent.run(with_session(w.ctx, first))
+        assert caught.value.error.code is ErrorCode.MODEL_REJECTED
+        assert newest_conversation(w.ctx.paths.home) == first.conversation_id
+        refuse.update(all=False, old=True)
+        again = agent.run(with_session(w.ctx, first))
+        assert again.summary == "All right." + agent.BEGUN_ANEW and again.conversation_id != first.conversation_id
+        assert any("cannot be resumed" in line for line in w.progress)
+        system = str(model.requests[-1]["system"])
+        assert "earlier conversation" in system and "Client: The secret word is plum" in system
+
+
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        (Event(sitewright_agent="error", text="exploded"), ErrorCode.AGENT_FAILED),
+        (Event(sitewright_agent="result", subtype="error_during_execution", is_error=True), ErrorCode.AGENT_FAILED),
+        (
+            Event(sitewright_agent="result", subtype="success", is_error=True, api_status=500),
+            ErrorCode.MODEL_UNAVAILABLE,
+        ),
+    ],
+)
+def test_final_events_have_a_meaning(event: Event, code: ErrorCode) -> None:
+    error = agent.failure(event)
+    assert error is not None and error.error.code is code

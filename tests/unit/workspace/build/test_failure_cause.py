@@ -1,0 +1,64 @@
+"""Whose fault a failed build is."""
+
+from typing import Any
+
+import pytest
+from workspace.build.failure_cause import Part, is_edits
+
+PAGE = ["src/pages/index.astro"]
+SYNTAX = "npm run build exited with 1.\n12:30:01 [build] src/pages/index.astro:31:4 Unable to parse after 1.2 s"
+
+
+def blamed(part: Part = Part.BUILD, **known: Any) -> bool:
+    values = {"returncode": 1, "log": SYNTAX, "edited": PAGE, "message": SYNTAX, "before": None}
+    return is_edits(part, **{**values, **known})
+
+
+def test_a_program_that_refuses_the_source_blames_the_edit() -> None:
+    assert blamed()
+    assert blamed(returncode=0, log=""), "no dist/ folder"
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "npm error code ECONNREFUSED",
+        "npm error code E503",
+        "npm error code E429",
+        "getaddrinfo EAI_AGAIN registry.example.com",
+        "TypeError: fetch failed",
+        "FATAL ERROR: Ineffective mark-compacts near heap limit Allocation failed - JavaScript heap out of memory",
+        "ENOSPC: no space left on device, write",
+    ],
+)
+def test_network_and_machine_are_nobodys_edit(log: str) -> None:
+    assert not blamed(log=log)
+    assert not blamed(Part.INSTALL, log=log, edited=["package.json"])
+
+
+@pytest.mark.parametrize("returncode", [-9, 134, 137, 143])
+def test_a_killed_build_is_not_given_back(returncode: int) -> None:
+    assert not blamed(returncode=returncode)
+
+
+@pytest.mark.parametrize("part", [Part.TIME, Part.MACHINE])
+def test_a_time_limit_and_a_disk_are_not_given_back(part: Part) -> None:
+    assert not blamed(part)
+
+
+@pytest.mark.parametrize("part", [Part.PACKAGE, Part.INSTALL])
+def test_an_installation_is_the_edits_only_where_it_touched_what_is_installed(part: Part) -> None:
+    assert not blamed(part, log="npm error code E404")
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        assert blamed(part, log="npm error code E404", edited=[*PAGE, name])
+
+
+def test_what_was_broken_in_the_same_way_before_is_not_given_back() -> None:
+    again = SYNTAX.replace("12:30:01", "12:35:59").replace("31:4", "33:4").replace("1.2 s", "0.9 s")
+    assert not blamed(before=again)
+    assert blamed(before=SYNTAX.replace("index", "menu"))
+
+
+@pytest.mark.parametrize("took", ["980ms", "12 ms", "1 min", "3.41s"])
+def test_a_failure_is_the_same_however_long_it_took(took: str) -> None:
+    assert not blamed(before=SYNTAX.replace("1.2 s", took))

@@ -1,0 +1,251 @@
+"""Claim, refresh, release, interrupt and loss, against DynamoDB's conditions."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from moto import mock_aws
+from workspace.claim.fence import ClaimFence
+from workspace.claim.session import CLAIM_SECONDS, Release, SessionStore
+from workspace.errors import Fenced, StepFailed, StopReason
+from workspace.lifecycle.heartbeats import LOOK_SECONDS, REFRESH_SECONDS, Heartbeat, Pulse
+from workspace.system.stop import Stop
+
+from sitewright.contracts.records import SessionRecord
+from sitewright.contracts.steps import PushResult, StepName
+from tests.unit.workspace.core_support import TestClients, accept, make_tables, read_command, read_session, request
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clients() -> Iterator[TestClients]:
+    with mock_aws():
+        made = TestClients()
+        make_tables(made.dynamodb)
+        accept(made, "cmd-1", 1)
+        yield made
+
+
+def store(clients: TestClients, me: str = "ws-1", generation: int = 1, clock: Clock | None = None) -> SessionStore:
+    wanted = request(StepName.AGENT, f"cmd-{generation}", generation)
+    return SessionStore(clients, "sessions", "commands", wanted, me, now=clock or Clock(), sleep=lambda _: None)
+
+
+def quiet(*_: Any, **__: Any) -> None:
+    pass
+
+
+def test_a_free_claim_is_taken_and_a_live_one_is_not(clients: TestClients) -> None:
+    clock = Clock()
+    ours, session = store(clients, clock=clock).claim()
+    assert ours and session.workspace_id == "ws-1" and session.claim_generation == 1
+    assert session.alive_until == int((clock.now + CLAIM_SECONDS) * 1000)
+    ours, session = store(clients, "ws-2", clock=clock).claim()
+    assert not ours and session.workspace_id == "ws-1"
+    assert store(clients, "ws-1", clock=clock).claim()[0], "the holder may claim again"
+
+
+def test_an_expired_claim_is_taken_and_its_holder_fenced(clients: TestClients) -> None:
+    clock = Clock()
+    first, second = store(clients, clock=clock), store(clients, "ws-2", clock=clock)
+    first.claim()
+    clock.now += CLAIM_SECONDS + 1
+    assert second.claim()[0]
+    with pytest.raises(Fenced):
+        first.refresh()
+    with pytest.raises(Fenced):
+        first.point_to("key", None)
+    assert read_session(clients).checkpoint is None
+    first.release()
+    assert read_session(clients).workspace_id == "ws-2", "a late release must not free another's claim"
+
+
+def test_release_is_refused_by_a_newer_command(clients: TestClients) -> None:
+    mine = store(clients)
+    mine.claim()
+    accept(clients, "cmd-2", 2)
+    assert mine.release() is Release.INTERRUPTED
+    assert read_session(clients).workspace_id == "ws-1"
+    assert mine.release(any_generation=True) is Release.RELEASED
+    session = read_session(clients)
+    assert (session.workspace_id, session.alive_until, session.claim_generation) == (None, None, None)
+    assert session.generation == 2
+
+
+def test_fence(clients: TestClients) -> None:
+    mine, stop = store(clients), Stop()
+    fence = ClaimFence(mine, stop)
+    mine.claim()
+    assert fence.verify().generation == 1
+    accept(clients, "cmd-2", 2)
+    with pytest.raises(Fenced):
+        fence.verify()
+    assert stop.reason == "interrupt"
+    assert fence.verify(any_generation=True).generation == 2
+    fence.for_saving().check_stop()
+    assert fence.for_saving().verify().generation == 2
+    mine.release(any_generation=True)
+    with pytest.raises(Fenced):
+        fence.for_saving().verify()
+    assert stop.reason == "claim_lost"
+
+
+def test_no_session_and_no_command_are_failures_that_say_so(clients: TestClients) -> None:
+    nowhere = SessionStore(
+        clients, "sessions", "commands", request(StepName.AGENT).model_copy(update={"session_id": "none"}), "ws"
+    )
+    with pytest.raises(StepFailed, match="none"):
+        nowhere.claim()
+    with pytest.raises(StepFailed, match="cmd-9"):
+        store(clients, generation=9).read_command()
+
+
+def test_results_are_recorded_on_the_command(clients: TestClients) -> None:
+    result = PushResult(commit="c" * 40, branch="thread-t1", pushed=True, seconds=1.25)
+    store(clients).record("push", result)
+    assert read_command(clients, "cmd-1").push == result
+    assert read_command(clients, "cmd-1").instruction == "Edit"
+
+
+def conflict(times: int, clients: TestClients, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> None:
+    real, left = clients.dynamodb.update_item, [times]
+
+    def update(**values: Any) -> Any:
+        if left[0] > 0:
+            left[0] -= 1
+            raise error or ClientError(
+                {"Error": {"Code": "TransactionConflictException", "Message": "busy"}}, "UpdateItem"
+            )
+        return real(**values)
+
+    monkeypatch.setattr(clients.dynamodb, "update_item", update)
+
+
+def test_transaction_conflicts_are_repeated(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
+    conflict(4, clients, monkeypatch)
+    assert store(clients).claim()[0]
+
+
+def test_pulse_notes_an_interrupt_and_goes_on(clients: TestClients) -> None:
+    mine, stop = store(clients), Stop()
+    mine.claim()
+    pulse = Pulse(mine, stop, quiet)
+    assert pulse.beat() and stop.reason is None
+    accept(clients, "cmd-2", 2)
+    assert pulse.beat() and stop.reason is StopReason.INTERRUPT
+
+
+def test_pulse_notes_a_claim_that_was_cleared(clients: TestClients) -> None:
+    mine, stop = store(clients), Stop()
+    mine.claim()
+    store(clients).release()
+    assert not Pulse(mine, stop, quiet).beat()
+    assert stop.reason is StopReason.CLAIM_LOST
+
+
+def test_pulse_is_not_surprised_by_its_own_release(clients: TestClients) -> None:
+    mine, stop = store(clients), Stop()
+    mine.claim()
+    pulse = Pulse(mine, stop, quiet)
+    mine.release()
+    assert not pulse.beat()
+    assert stop.reason is None
+
+
+def test_pulse_gives_up_when_the_claims_life_is_over(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, stop, clock = store(clients), Stop(), Clock()
+    mine.claim()
+    pulse = Pulse(mine, stop, quiet, clock=clock)
+    conflict(99, clients, monkeypatch, EndpointConnectionError(endpoint_url="http://x"))
+    clock.now += CLAIM_SECONDS - 1
+    assert pulse.beat() and stop.reason is None
+    clock.now += 2
+    assert not pulse.beat()
+    assert stop.reason is StopReason.CLAIM_LOST
+
+
+def counted(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    calls: list[str] = []
+    for name in ("update_item", "get_item"):
+        real = getattr(clients.dynamodb, name)
+        monkeypatch.setattr(
+            clients.dynamodb, name, lambda real=real, name=name, **values: (calls.append(name), real(**values))[1]
+        )
+    return calls
+
+
+def waiting(clients: TestClients, clock: Clock, seen: list[SessionRecord]) -> Pulse:
+    """The pulse of a workspace between two commands, just refreshed."""
+    mine = store(clients)
+    mine.claim()
+    pulse = Pulse(mine, Stop(), quiet, clock=clock, seen=seen.append)
+    pulse.follow(mine, Stop(), quiet, idle=True)
+    assert pulse.beat()
+    return pulse
+
+
+def test_a_pulse_that_waits_only_looks_between_two_refreshes(
+    clients: TestClients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, seen = Clock(), []
+    pulse = waiting(clients, clock, seen)
+    calls = counted(clients, monkeypatch)
+    for _ in range(4):
+        clock.now += LOOK_SECONDS
+        assert pulse.beat()
+    assert calls == ["get_item"] * 4 and len(seen) == 1
+    clock.now += LOOK_SECONDS
+    assert pulse.beat()
+    assert calls[4:] == ["update_item"] and len(seen) == 2
+
+
+def test_what_a_look_finds_is_read_for_sure_at_once(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, seen = Clock(), []
+    pulse = waiting(clients, clock, seen)
+    accept(clients, "cmd-2", 2)
+    calls = counted(clients, monkeypatch)
+    clock.now += LOOK_SECONDS
+    assert pulse.beat()
+    assert calls == ["get_item", "update_item"]
+    assert seen[-1].generation == 2
+
+
+def test_a_look_that_fails_leaves_the_claim_alone(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, seen = Clock(), []
+    pulse = waiting(clients, clock, seen)
+
+    def refuse(**_: Any) -> Any:
+        raise EndpointConnectionError(endpoint_url="http://x")
+
+    monkeypatch.setattr(clients.dynamodb, "get_item", refuse)
+    clock.now += LOOK_SECONDS
+    assert pulse.beat() and len(seen) == 1
+    clock.now += REFRESH_SECONDS
+    assert pulse.beat() and len(seen) == 2
+
+
+def test_a_pulse_at_work_never_merely_looks(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, seen = Clock(), []
+    pulse = waiting(clients, clock, seen)
+    pulse.follow(store(clients), Stop(), quiet)
+    calls = counted(clients, monkeypatch)
+    clock.now += LOOK_SECONDS
+    assert pulse.beat()
+    assert calls == ["update_item"]
+
+
+def test_heartbeat_notes_a_token_that_is_gone(clients: TestClients) -> None:
+    stop = Stop()
+    heartbeat = Heartbeat(clients, "token", stop, quiet)
+    assert heartbeat.beat() and stop.reason is None
+    clients.sfn.gone = True
+    assert not heartbeat.beat()
+    assert stop.reason is StopReason.TOKEN_GONE

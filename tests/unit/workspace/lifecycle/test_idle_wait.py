@@ -1,0 +1,208 @@
+"""A workspace that stays: steps through the mailbox, interrupts, idle ends, terminations, hand-overs."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from workspace.claim.session import SessionStore
+from workspace.errors import StepFailed
+from workspace.step_context import StepContext
+
+from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.names import modules_key
+from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, StepName
+from tests.unit.workspace.core_support import TOKEN, accept, git, read_command, read_session
+from tests.unit.workspace.runner_support import (
+    World,
+    commit_step,
+    edit,
+    slow_edit,
+    wait_for,
+    world_fixture,  # noqa: F401 - a fixture
+)
+from tests.unit.workspace.warm_support import Warm
+
+
+def test_the_next_step_comes_through_the_mailbox_without_a_restore(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    warm = Warm(world)
+    assert warm.first()[0] == "success"
+    build = warm.offer(StepName.BUILD)
+    assert warm.answer(build.task_token)[0] == "success"
+    assert ("heartbeat", {"taskToken": build.task_token}) in world.clients.sfn.calls
+    warm.end()
+    assert [event["warm"] for event in warm.events("workspace ready")] == [False, True]
+    assert world.claim_is_free() and read_session(world.clients).mailbox is None
+
+
+def test_the_next_command_finds_the_checkout_as_it_was(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    warm = Warm(world)
+    warm.first()
+    warm.answer(warm.offer(StepName.BUILD).task_token)
+    push = warm.offer(StepName.PUSH)
+    assert warm.answer(push.task_token)[0] == "success"
+    accept(world.clients, "cmd-2", 2)
+    seen: list[str] = []
+    world.use(agent=lambda ctx: seen.append((ctx.paths.site / "index.html").read_text()) or AgentResult())
+    agent = warm.offer(StepName.AGENT, "cmd-2", 2)
+    assert warm.answer(agent.task_token)[0] == "success"
+    warm.end()
+    assert seen == ["1"]
+    assert read_command(world.clients, "cmd-1").interruption is None, "it was done"
+
+
+def test_an_interrupted_workspace_does_the_next_command_while_the_wip_commit_is_pushed(world: World) -> None:
+    world.use(agent=slow_edit({"index.html": "half"}))
+    warm = Warm(world)
+    wait_for((world.root / "working").exists)
+    seen: list[Any] = []
+
+    def successor(ctx: StepContext) -> AgentResult:
+        saved = read_command(world.clients, "cmd-1").interruption
+        seen.extend([ctx.checkout.is_dirty(), saved is not None and saved.commit == ctx.checkout.head()])
+        return AgentResult()
+
+    world.use(agent=successor)
+    accept(world.clients, "cmd-2", 2)
+    agent = warm.offer(StepName.AGENT, "cmd-2", 2)
+    assert warm.answer(agent.task_token)[0] == "success"
+    assert warm.first()[1]["error"] == "Workspace.Interrupted"
+    warm.end()
+    assert seen == [False, True]
+    saved = read_command(world.clients, "cmd-1").interruption
+    assert saved is not None and saved.pushed and not saved.pushing
+    assert world.remote("rev-parse", "thread-t1") == saved.commit
+
+
+def test_a_command_that_comes_between_two_steps_saves_the_older_ones_edits(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}))
+    warm = Warm(world)
+    warm.first()
+    accept(world.clients, "cmd-2", 2)
+    wait_for(lambda: (saved := read_command(world.clients, "cmd-1").interruption) is not None and not saved.pushing)
+    warm.end()
+    saved = read_command(world.clients, "cmd-1").interruption
+    assert saved is not None and saved.pushed and world.remote("rev-parse", "thread-t1") == saved.commit
+
+
+def test_a_step_of_an_older_command_in_the_mailbox_is_refused(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}))
+    warm = Warm(world)
+    warm.first()
+    accept(world.clients, "cmd-2", 2)
+    late = warm.offer(StepName.BUILD)
+    assert warm.answer(late.task_token)[1]["error"] == "Workspace.Interrupted"
+    warm.end()
+    assert read_session(world.clients).mailbox is None
+
+
+def test_a_cold_workspace_hands_its_step_over_to_the_one_that_lives(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    warm = Warm(world, idle=8)
+    warm.first()
+    assert world.prepare(StepName.BUILD, idle_seconds=3).run() == 0
+    # It ends because the step was taken, or because the step's token is answered already.
+    assert warm.answer("task-token-of-build-cmd-1")[0] == "success"
+    warm.end()
+
+
+def test_a_workspace_that_comes_when_nobody_waits_for_it_does_not_claim(world: World) -> None:
+    world.clients.sfn.gone = True
+    world.use(agent=edit({"index.html": "1"}))
+    assert world.step(StepName.AGENT, idle_seconds=2) == 0
+    assert world.claim_is_free() and read_session(world.clients).checkpoint is None
+    assert not world.events("workspace ready")
+
+
+def test_a_claim_whose_answer_was_lost_is_given_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = SessionStore.claim
+
+    def lost(self: SessionStore) -> Any:
+        real(self)
+        raise EndpointConnectionError(endpoint_url="http://dynamodb")
+
+    monkeypatch.setattr(SessionStore, "claim", lost)
+    assert world.step(StepName.AGENT, idle_seconds=2) == 0
+    assert world.claim_is_free()
+
+
+def test_the_build_cache_is_saved_when_nothing_is_left_to_do(world: World) -> None:
+    saved: list[str] = []
+
+    def cached(ctx: StepContext) -> BuildResult:
+        key = modules_key("amelia", "0" * 64)
+        for name, text in {".sitewright-modules": key, ".astro/a.webp": "a"}.items():
+            path = ctx.paths.site / "node_modules" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        info = ctx.paths.site / ".git" / "info"
+        info.mkdir(exist_ok=True)
+        (info / "exclude").write_text("node_modules\n")
+        world.clients.s3.put_object(Bucket="artifacts", Key=key, Body=b"packages")
+        return BuildResult(commit=ctx.checkout.head(), build_success=True)
+
+    def push(ctx: StepContext) -> PushResult:
+        saved.extend(event["key"] for event in world.events("build cache saved"))
+        return PushResult(commit=ctx.checkout.head(), pushed=True)
+
+    world.use(agent=edit({"index.html": "1"}), build=cached, push=push)
+    warm = Warm(world)
+    warm.first()
+    for step in (StepName.BUILD, StepName.PUSH):
+        assert warm.answer(warm.offer(step).task_token)[0] == "success"
+    wait_for(lambda: bool(world.events("build cache saved")))
+    assert saved == [], "not while the command's answer is waited for"
+    warm.end()
+    body = world.clients.s3.get_object(Bucket="artifacts", Key=modules_key("amelia", "0" * 64))["Body"].read()
+    assert body.startswith(b"packages") and len(body) > len(b"packages")
+
+
+def test_a_failed_step_is_salvaged_in_the_same_workspace(world: World) -> None:
+    def fails(ctx: StepContext) -> AgentResult:
+        edit({"index.html": "half"})(ctx)
+        raise StepFailed(ErrorCode.AGENT_FAILED, "no")
+
+    world.use(agent=fails)
+    warm = Warm(world)
+    assert warm.first()[1]["error"] == "Step.Failed"
+    salvage = warm.offer(StepName.SALVAGE)
+    assert warm.answer(salvage.task_token)[0] == "success"
+    warm.end()
+    assert world.remote("show", "thread-t1:index.html") == "half"
+    assert [event["warm"] for event in warm.events("workspace ready")] == [False, True]
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_checkout_the_agent_destroyed_is_restored_for_the_next_step(world: World, anew: bool) -> None:
+    import shutil
+
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    warm = Warm(world, idle=8)
+    warm.first()
+    git(world.root.parent, "init", "-q")  # the local stack's folders lie in the user's own clone of this project
+    site = world.root / "site"
+    shutil.rmtree(site / ".git")
+    if anew:
+        git(site, "init", "-q")
+        git(site, "add", "-A")
+        git(site, "commit", "-qm", "Theirs")
+    build = warm.offer(StepName.BUILD)
+    assert warm.answer(build.task_token)[0] == "success"
+    warm.end()
+    assert warm.events("the checkout is broken, restoring it")
+    assert (site / "index.html").read_text() == "1"
+    assert git(site, "log", "--format=%s").splitlines() == ["[2026-01-01] Edit", "Second", "First"]
+
+
+def test_a_token_that_an_operator_corrected_is_used_by_the_next_step(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    warm = Warm(world)
+    warm.first()
+    warm.answer(warm.offer(StepName.BUILD).task_token)
+    world.clients.secretsmanager.put_secret_value(SecretId="git-token", SecretString="ghp_" + "expired!" * 4)
+    kind, refused = warm.answer(warm.offer(StepName.PUSH).task_token)
+    assert (kind, "git_auth_failed" in refused["cause"]) == ("failure", True)
+    world.clients.secretsmanager.put_secret_value(SecretId="git-token", SecretString=TOKEN)
+    assert warm.answer(warm.offer(StepName.SALVAGE).task_token)[0] == "success"
+    warm.end()

@@ -1,0 +1,181 @@
+"""How a workspace that stays ends: idle, SIGTERM, a lost claim, a bug."""
+
+import threading
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from workspace.claim.fence import ClaimFence
+from workspace.claim.session import SessionStore
+from workspace.errors import StopReason
+from workspace.lifecycle.heartbeats import Pulse
+from workspace.step_context import StepContext
+from workspace.system.stop import Stop
+
+from sitewright.contracts.steps import AgentResult, StepName, StepRequest
+from tests.unit.workspace.core_support import read_session
+from tests.unit.workspace.core_support import request as core_request
+from tests.unit.workspace.runner_support import (
+    World,
+    commit_step,
+    edit,
+    slow_edit,
+    wait_for,
+    world_fixture,  # noqa: F401 - a fixture
+)
+from tests.unit.workspace.warm_support import Warm
+
+
+def test_an_offer_that_races_the_idle_end_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    real, offers = SessionStore.leave, []
+
+    def late(self: SessionStore) -> bool:
+        if not offers:
+            offers.append(warm.offer(StepName.BUILD))
+        return real(self)
+
+    monkeypatch.setattr(SessionStore, "leave", late)
+    warm = Warm(world, idle=0.3)
+    warm.end()
+    assert warm.answer(offers[0].task_token)[0] == "success"
+
+
+def test_an_offer_that_was_taken_and_put_back_by_a_late_repetition_keeps_no_workspace_alive(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    warm = Warm(world)
+    warm.first()
+    build = warm.offer(StepName.BUILD)
+    warm.answer(build.task_token)
+    item = {k: {"N": str(v)} if isinstance(v, int) else {"S": str(v)} for k, v in build.to_item().items()}
+    world.clients.dynamodb.update_item(
+        TableName="sessions",
+        Key={"sessionId": {"S": "s1"}},
+        UpdateExpression="SET mailbox = :mail",
+        ExpressionAttributeValues={":mail": {"M": item}},
+    )
+    warm.end()
+    assert len(warm.answers(build.task_token)) == 1
+
+
+def test_sigterm_while_idle_ends_the_workspace_and_gives_the_waiting_step_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.use(agent=edit({"index.html": "1"}))
+    warm = Warm(world, idle=60)
+    warm.first()
+    wait_for(lambda: read_session(world.clients).serving is None)
+    real, offers = SessionStore.abandon, []
+
+    def late(self: SessionStore) -> StepRequest | None:
+        offers.append(warm.offer(StepName.BUILD))
+        return real(self)
+
+    monkeypatch.setattr(SessionStore, "abandon", late)
+    warm.runner.signals._note(15, None)
+    warm.end()
+    assert warm.answer(offers[0].task_token)[1]["error"] == "Workspace.Stopped"
+    assert world.claim_is_free()
+
+
+def test_sigterm_while_working_checkpoints_and_reports_stopped(world: World) -> None:
+    world.use(agent=slow_edit({"index.html": "half"}))
+    warm = Warm(world, idle=60)
+    wait_for((world.root / "working").exists)
+    warm.runner.signals._note(15, None)
+    warm.end()
+    assert warm.first()[1]["error"] == "Workspace.Stopped"
+    assert world.claim_is_free() and read_session(world.clients).checkpoint is not None
+
+
+def test_sigterm_before_the_step_began_gives_the_waiting_step_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workspace.lifecycle.working_copy import Desk
+
+    offers: list[StepRequest] = []
+
+    def late(self: Desk, *_: Any) -> None:
+        offers.append(warm.offer(StepName.BUILD))
+        warm.runner.signals._note(15, None)
+        warm.runner.stop.check()
+
+    monkeypatch.setattr(Desk, "restore", late)
+    warm = Warm(world, idle=60)
+    warm.end()
+    assert warm.answer(offers[0].task_token)[1]["error"] == "Workspace.Stopped"
+    assert world.claim_is_free() and read_session(world.clients).mailbox is None
+
+
+def test_a_claim_that_is_lost_while_idle_ends_the_workspace(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}))
+    warm = Warm(world, idle=60)
+    warm.first()
+    world.clients.dynamodb.update_item(
+        TableName="sessions",
+        Key={"sessionId": {"S": "s1"}},
+        UpdateExpression="SET workspaceId = :other",
+        ExpressionAttributeValues={":other": {"S": "other"}},
+    )
+    warm.end(3)
+    assert read_session(world.clients).workspace_id == "other"
+
+
+def test_a_pulse_that_dies_is_a_lost_claim_for_the_steps_that_follow_too(world: World) -> None:
+    store = SessionStore(world.clients, "sessions", "commands", core_request(StepName.AGENT), "me")
+    store.claim()
+
+    def broken(_: Any) -> None:
+        raise RuntimeError("no thread")
+
+    pulse, later = Pulse(store, Stop(), lambda *_, **__: None, seen=broken), Stop()
+    assert not pulse.beat()
+    pulse.follow(store, later, lambda *_, **__: None, idle=True)
+    assert later.reason is StopReason.CLAIM_LOST
+    with pytest.raises(Exception, match="claim_lost"):
+        ClaimFence(store, Stop()).for_saving().check_stop()
+
+
+def test_a_bug_ends_the_workspace(world: World) -> None:
+    def broken(ctx: StepContext) -> AgentResult:
+        raise ZeroDivisionError("a bug")
+
+    world.use(agent=broken)
+    warm = Warm(world, idle=60)
+    assert warm.first()[1]["error"] == "Step.Failed"
+    warm.end()
+    assert world.claim_is_free()
+
+
+def test_a_push_beside_the_steps_ends_with_the_claim(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from workspace.repository.restore import BackgroundPush
+
+    cancelled = threading.Event()
+    real = BackgroundPush.cancel
+
+    def cancel(self: BackgroundPush) -> None:
+        if read_session(world.clients).workspace_id is not None:
+            cancelled.set()
+        real(self)
+
+    monkeypatch.setattr(BackgroundPush, "cancel", cancel)
+    world.use(agent=slow_edit({"index.html": "half"}))
+    warm = Warm(world, idle=60)
+    wait_for((world.root / "working").exists)
+    warm.runner.signals._note(15, None)
+    warm.end()
+    assert cancelled.is_set(), "before the claim was given back"
+
+
+def test_a_done_step_whose_result_cannot_be_recorded_is_left_to_task_stopped(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: Any, **__: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="http://dynamodb")
+
+    monkeypatch.setattr(SessionStore, "record", down)
+    world.use(agent=edit({"index.html": "1"}))
+    assert world.step(StepName.AGENT, idle_seconds=8) == 1
+    assert world.clients.sfn.reports == []
+    serving = read_session(world.clients).serving
+    assert serving is not None and serving.step is StepName.AGENT

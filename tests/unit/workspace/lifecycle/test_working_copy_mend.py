@@ -1,0 +1,189 @@
+"""An agent that destroys its checkout's repository: the edits stay, the history comes back."""
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from workspace.agent.prestart import Program
+from workspace.errors import StopReason
+from workspace.lifecycle.runner import Runner
+from workspace.repository.restore import Restorer
+from workspace.steps import agent as agent_step
+from workspace.system.settings import Settings
+from workspace.system.stop import Stop
+
+from sitewright.contracts.steps import StepName
+from tests.unit.workspace.core_support import accept, read_command
+from tests.unit.workspace.runner_support import (
+    World,
+    commit_step,
+    edit,
+    in_background,
+    wait_for,
+    world_fixture,  # noqa: F401 - a fixture
+)
+
+BEGUN_ANEW = "rm -rf .git && git init -q && git add -A && git commit -qm mine"
+
+CLONED_ANEW = f"{BEGUN_ANEW} && git update-ref refs/remotes/origin/main HEAD && sleep 1"
+"""With what a clone has, and there for longer than a checkpoint waits."""
+
+HARM = {
+    "removed": "rm -rf .git",
+    "begun anew": BEGUN_ANEW,
+    "cloned anew": CLONED_ANEW,
+    "a file instead": "rm -rf .git && echo 'gitdir: /nowhere' > .git",
+    "a link to nowhere": "rm -rf .git && ln -s /nowhere .git",
+    "without its HEAD": "rm .git/HEAD",
+    "without its objects": "rm -rf .git/objects",
+    "without its refs, and locked": "rm -rf .git/refs && touch .git/index.lock",
+    "with a configuration nobody can read": "echo '[' > .git/config",
+    "moved away": "mv .git ../kept",
+    "in another folder": "git init -q --separate-git-dir=../elsewhere",
+    "with an index nobody can read": "echo x > .git/index",
+    "without a worktree": "git config core.bare true",
+    "gone with the runner's scratch": "rm -rf .git ../tmp",
+    "on a branch without a commit": "git checkout -q --orphan other",
+}
+
+
+def claude_code(world: World, script: str) -> None:
+    """The driver's place is taken by a shell script in the checkout, which then tells of a success."""
+    done = {
+        "sitewrightAgent": "result",
+        "subtype": "success",
+        "text": "Done.",
+        "turns": 1,
+        "spoke": True,
+        "costUsd": 0.5,
+    }
+    code = (
+        "import json, subprocess, sys; request = json.load(sys.stdin);"
+        "subprocess.run(['sh', '-c', sys.argv[1]], cwd=request['cwd'], env=request['environment'], check=True);"
+        "print(sys.argv[2], flush=True)"
+    )
+
+    def program(settings: Settings) -> Program:
+        argv = (sys.executable, "-IS", "-c", code, script, json.dumps(done))
+        return Program(argv, settings.paths.root, settings.inherited)
+
+    world.monkeypatch.setattr(agent_step, "driver_program", program)
+
+
+def unsaved(runner: Runner) -> Runner:
+    """It writes no checkpoint while the agent is at work."""
+    return replace(runner, timing=replace(runner.timing, checkpoint=60.0))
+
+
+@pytest.mark.parametrize("harm", HARM.values(), ids=HARM.keys())
+def test_the_first_commands_edit_is_kept_and_is_on_the_clients_history(world: World, harm: str) -> None:
+    claude_code(world, f"echo edited > index.html && echo new > about.html && {harm}")
+    assert world.step(StepName.AGENT) == 0
+    kind, report = world.report
+    assert (kind, report["output"]["filesChanged"]) == ("success", ["about.html", "index.html"])
+    assert world.events("the agent destroyed the repository, restoring it under the files")
+
+    world.use(build=commit_step())
+    world.step(StepName.BUILD)
+    world.step(StepName.PUSH)
+    assert world.remote("show", "thread-t1:index.html") == "edited"
+    assert world.remote("log", "--format=%s", "thread-t1").splitlines() == ["[2026-01-01] Edit", "Second", "First"]
+
+
+@pytest.mark.parametrize("harm", ["rm -rf .git", CLONED_ANEW])
+def test_what_the_session_had_and_nobody_else_has_is_still_there(world: World, harm: str) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step("Not pushed yet"))
+    world.step(StepName.AGENT)
+    world.step(StepName.BUILD)
+    world.use(agent=agent_step.run)
+    accept(world.clients, "cmd-2", 2)
+    claude_code(world, f"echo 2 > about.html; {harm}")
+
+    assert world.step(StepName.AGENT, "cmd-2", 2) == 0
+    assert world.report[1]["output"]["filesChanged"] == ["about.html"]
+    world.step(StepName.PUSH, "cmd-2", 2)
+    assert "Not pushed yet" in world.remote("log", "--format=%s", "thread-t1")
+
+
+def test_an_interrupt_keeps_the_edit_too(world: World) -> None:
+    claude_code(world, "echo half > index.html && rm -rf .git && touch ../working && sleep 60")
+    stop = Stop()
+    runner = world.prepare(StepName.AGENT, stop=stop)
+    thread, codes = in_background(runner.run)
+    wait_for((world.root / "working").exists)
+    accept(world.clients, "cmd-2", 2)
+    thread.join(40)
+    assert codes == [0] and stop.reason is StopReason.INTERRUPT
+    saved = read_command(world.clients, "cmd-1").interruption
+    assert saved is not None and saved.files_changed == ["index.html"]
+    assert world.remote("show", f"{saved.commit}:index.html") == "half"
+
+
+def test_without_a_git_host_the_files_stay_as_they_are(world: World) -> None:
+    claude_code(world, f"echo edited > index.html && rm -rf .git && mv {world.bare} {world.bare}.away")
+    unsaved(world.prepare(StepName.AGENT)).run()
+    assert world.report[0] == "failure"
+    assert world.events("the repository could not be restored")
+    assert (world.root / "site" / "index.html").read_text() == "edited\n"
+
+
+def test_what_others_pushed_meanwhile_is_not_taken_back(world: World) -> None:
+    theirs = (
+        "cd ../theirs && echo theirs > theirs.html && git add -A && git commit -qm Theirs && git push -q origin HEAD"
+    )
+    claude_code(world, f"(git clone -q {world.bare} ../theirs && {theirs}) && echo edited > index.html && rm -rf .git")
+    unsaved(world.prepare(StepName.AGENT)).run()
+    assert world.report[1]["output"]["filesChanged"] == ["index.html"]
+
+    world.use(build=commit_step())
+    world.step(StepName.BUILD)
+    world.step(StepName.PUSH)
+    assert world.remote("log", "--format=%s", "thread-t1").splitlines() == ["[2026-01-01] Edit", "Second", "First"]
+
+
+def test_a_repository_begun_anew_that_cannot_be_put_back_is_neither_saved_nor_pushed(world: World) -> None:
+    world.use(agent=edit({"index.html": "1"}), build=commit_step("Not pushed yet"))
+    world.step(StepName.AGENT)
+    world.step(StepName.BUILD)
+    world.use(agent=agent_step.run)
+    saved = world.checkpoints()
+    accept(world.clients, "cmd-2", 2)
+    claude_code(world, f"{BEGUN_ANEW} && touch ../working && sleep 60")
+
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    world.monkeypatch.setattr(Restorer, "repository", full)
+    runner = world.prepare(StepName.AGENT, "cmd-2", 2)
+    thread, codes = in_background(runner.run)
+    wait_for((world.root / "working").exists)
+    accept(world.clients, "cmd-3", 3)
+    thread.join(40)
+    assert codes == [0] and world.report[1]["error"] == "Workspace.Interrupted"
+    assert world.checkpoints() == saved
+    assert world.remote("branch", "--list", "thread-t1") == ""
+
+
+def test_an_agent_that_removed_the_folder_is_paid_all_the_same(world: World) -> None:
+    claude_code(world, 'rm -rf "$PWD"')
+    world.step(StepName.AGENT)
+    assert world.report[0] == "failure"
+    assert read_command(world.clients, "cmd-1").cost_usd == 0.5
+
+
+def test_the_files_come_back_whatever_cannot_be_deleted(world: World) -> None:
+    claude_code(world, "echo edited > index.html && rm -rf .git")
+    rmtree = shutil.rmtree
+
+    def unable(path: Path, ignore_errors: bool = False) -> None:
+        """As where somebody else's files are in it."""
+        if Path(path).name != "site":
+            rmtree(path, ignore_errors=ignore_errors)
+
+    world.monkeypatch.setattr(shutil, "rmtree", unable)
+    world.step(StepName.AGENT)
+    assert world.report[1]["output"]["filesChanged"] == ["index.html"]
+    assert (world.root / "site" / "index.html").read_text() == "edited\n"

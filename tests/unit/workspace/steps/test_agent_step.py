@@ -1,0 +1,212 @@
+"""The step `agent` with the real Claude Code against a Messages API on loopback."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workspace.agent.instructions import instructions
+from workspace.agent.transcript import damage, prepare_resume, slug
+from workspace.errors import StepStopped, StopReason
+from workspace.steps import agent
+
+from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.steps import AgentResult
+from tests.unit.workspace.agent_support import (
+    INSTRUCTION,
+    editing,
+    failed,
+    with_session,
+    world,
+)
+from tests.unit.workspace.core_support import git
+from tests.unit.workspace.fake_model import Reply, hang, text, tool
+
+
+def test_edits_are_reported_and_a_conversation_goes_on_in_another_folder(tmp_path: Path) -> None:
+    with world(tmp_path / "a", editing(tmp_path / "a")) as (w, model):
+        # Settings of the repository could run programs: they must not count.
+        (w.ctx.paths.site / ".claude").mkdir()
+        (w.ctx.paths.site / ".claude" / "settings.json").write_text(
+            '{"hooks":{"SessionStart":[{"hooks":[{"type":"command","command":"touch hooked"}]}]}}'
+        )
+        (w.ctx.paths.site / "json.py").write_text("raise SystemExit('the repository hijacked an import')\n")
+        git(w.ctx.paths.site, "add", "-A")
+        git(w.ctx.paths.site, "commit", "-qm", "Settings")
+        result = agent.run(w.ctx)
+        assert result.files_changed == ["banner.html"]
+        assert result.files_changed_count == 1
+        assert result.summary == "Added a banner."
+        assert result.turns and result.cost_usd is not None and result.conversation_id
+        assert any(line.startswith("Write ") and "banner.html" in line for line in w.progress)
+        assert any(INSTRUCTION in prompt for prompt in model.prompts())
+
+    with world(tmp_path / "b", lambda *_: text("Still here.")) as (w, model):
+        (tmp_path / "b" / "home").rmdir()
+        (tmp_path / "a" / "home").rename(tmp_path / "b" / "home")
+        again = agent.run(with_session(w.ctx, result))
+        assert again.summary == "Still here." and again.files_changed == []
+        assert sum(INSTRUCTION in prompt for prompt in model.prompts()) == 2
+
+
+def test_a_conversation_that_is_gone_or_unreadable_starts_anew_and_says_so(tmp_path: Path) -> None:
+    lost = AgentResult(conversation_id="7b9f4a52-0a3c-4a57-9d6c-0f3b1d6a0001")
+    with world(tmp_path, lambda *_: text("Fresh.")) as (w, _):
+        assert agent.run(with_session(w.ctx, lost)).summary == "Fresh." + agent.BEGUN_ANEW
+        assert any("cannot be resumed" in line for line in w.progress)
+        w.progress.clear()
+        folder = w.ctx.paths.home / ".claude" / "projects" / slug(w.ctx.paths.site)
+        (folder / f"{lost.conversation_id}.jsonl").write_text("not a transcript\n")
+        assert agent.run(with_session(w.ctx, lost)).summary == "Fresh." + agent.BEGUN_ANEW
+        assert any("cannot be resumed" in line for line in w.progress)
+
+
+def first_lines_gone(transcript: bytes) -> bytes:
+    return b"".join(transcript.splitlines(keepends=True)[-6:])
+
+
+@pytest.mark.parametrize(
+    ("harm", "anew"),
+    [
+        (lambda whole: b'{"x": \xff garbage\n' + whole, True),
+        (lambda whole: whole.replace(b'"type":"assistant"', b'"type":"assi\n', 1), True),
+        (first_lines_gone, True),
+        (lambda whole: whole + b'{"type":"user","uuid', False),
+    ],
+    ids=["a line of garbage", "a line cut in two", "its beginning is missing", "the last line is half written"],
+)
+def test_what_claude_code_would_pass_over_is_told(tmp_path: Path, harm: Callable[[bytes], bytes], anew: bool) -> None:
+    with world(tmp_path, lambda *_: text("Said.")) as (w, model):
+        before = agent.run(with_session(w.ctx, agent.run(w.ctx)))
+        path = w.ctx.paths.home / ".claude" / "projects" / slug(w.ctx.paths.site) / f"{before.conversation_id}.jsonl"
+        assert damage(w.ctx.paths.home, w.ctx.paths.site, str(before.conversation_id)) is None
+        whole = path.read_bytes()
+        path.write_bytes(harm(whole))
+        assert path.read_bytes() != whole
+
+        after = agent.run(with_session(w.ctx, before))
+
+        assert after.summary == "Said." + (agent.BEGUN_ANEW if anew else "")
+        assert (after.conversation_id == before.conversation_id) is not anew
+        assert "Said." in json.dumps(model.requests[-1]), "neither resumed nor summed up"
+
+
+def test_the_cost_is_the_commands_own_and_so_is_the_budget(tmp_path: Path) -> None:
+    def script(_: dict[str, Any], number: int) -> Reply:
+        if number % 2 == 0:
+            return tool("Bash", {"command": "echo", "description": "x"}, output_tokens=20_000)
+        return text("Done.", output_tokens=20_000)
+
+    with world(tmp_path, script, max_budget_usd=1.0) as (w, _):
+        first = agent.run(w.ctx)
+        second = agent.run(with_session(w.ctx, first))
+        third = agent.run(with_session(w.ctx, second))
+        assert first.conversation_id == third.conversation_id
+        assert first.cost_usd and first.cost_usd > 0.4
+        assert third.cost_usd == pytest.approx(first.cost_usd, rel=0.05)
+
+
+def test_the_key_appears_nowhere(tmp_path: Path) -> None:
+    def script(_: dict[str, Any], number: int) -> Reply:
+        if number == 0:
+            return tool("Bash", {"command": "echo sk-test-model-key; env", "description": "x"}, say="sk-test-model-key")
+        return text("The key is sk-test-model-key.")
+
+    with world(tmp_path, script) as (w, _):
+        result = agent.run(w.ctx)
+        assert result.summary == "The key is ***."
+        assert "sk-test-model-key" not in str(w.progress) + str(w.logs)
+
+
+def test_the_agents_tools_see_an_allow_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_SECRET_ACCESS_KEY", "SITEWRIGHT_TASK_TOKEN", "ECS_CONTAINER_METADATA_URI_V4"):
+        monkeypatch.setenv(name, "must-not-be-seen")
+
+    def script(_: dict[str, Any], number: int) -> Reply:
+        return tool("Bash", {"command": "env > env.txt", "description": "x"}) if number == 0 else text("Done.")
+
+    with world(tmp_path, script) as (w, _):
+        agent.run(w.ctx)
+        seen = (w.ctx.paths.site / "env.txt").read_text()
+        assert "must-not-be-seen" not in seen and "PYTHONPATH=" not in seen
+        assert f"HOME={w.ctx.paths.home}" in seen
+
+
+def test_the_repositorys_rules_reach_the_model_its_programs_do_not_run(tmp_path: Path) -> None:
+    with world(tmp_path, lambda *_: text("ok")) as (w, model):
+        site = w.ctx.paths.site
+        (site / "CLAUDE.md").write_text("Headings are written in sentence case.\n")
+        hook = {"hooks": [{"type": "command", "command": f"touch {tmp_path}/hooked"}]}
+        settings = {
+            "hooks": {"SessionStart": [hook], "UserPromptSubmit": [hook]},
+            "env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"},
+        }
+        (site / ".claude").mkdir()
+        (site / ".claude" / "settings.json").write_text(json.dumps(settings))
+        server = {"command": "touch", "args": [f"{tmp_path}/served"]}
+        (site / ".mcp.json").write_text(json.dumps({"mcpServers": {"x": server}}))
+        agent.run(w.ctx)
+        assert "sentence case" in str(model.requests[-1]["system"])
+        assert not (tmp_path / "hooked").exists() and not (tmp_path / "served").exists()
+
+
+def test_rules_are_not_read_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "outside.txt").write_text("confidential")
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "CLAUDE.md").symlink_to(tmp_path / "outside.txt")
+    assert "confidential" not in instructions(site)
+    (site / "AGENTS.md").write_text("Be brief. " + "x" * 200_000)
+    assert "Be brief." in instructions(site) and len(instructions(site)) < 40_000
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "/clear the footer",
+        "-p --help\n--dangerous",
+        "read @/etc/hostname and 'quote' \"it\" $(touch hacked) `id`\n\n\U0001f600",
+        "word " * 40_000,
+    ],
+)
+def test_an_instruction_reaches_the_model_as_it_is(tmp_path: Path, instruction: str) -> None:
+    with world(tmp_path, lambda *_: text("ok")) as (w, model):
+        agent.run(replace(w.ctx, command=w.ctx.command.model_copy(update={"instruction": instruction})))
+        assert instruction in model.prompts()
+        assert not any("hostname" in prompt for prompt in model.prompts() if prompt != instruction)
+
+
+def test_turns_and_budget_are_limits(tmp_path: Path) -> None:
+    def endless(_: dict[str, Any], number: int) -> Reply:
+        return tool("Bash", {"command": f"echo {number}"}, output_tokens=2_000_000)
+
+    with world(tmp_path / "turns", endless, max_turns=1, max_budget_usd=1000.0) as (w, _):
+        assert failed(w) is ErrorCode.TURNS_EXCEEDED
+    with world(tmp_path / "budget", endless, max_budget_usd=0.01) as (w, _):
+        assert failed(w) is ErrorCode.BUDGET_EXCEEDED
+
+
+def test_a_slow_agent_is_timed_out_and_an_interrupt_ends_it(tmp_path: Path) -> None:
+    with world(tmp_path / "slow", lambda *_: hang(), agent_timeout_seconds=2) as (w, _):
+        assert failed(w) is ErrorCode.AGENT_TIMED_OUT
+    with world(tmp_path / "stop", lambda *_: hang()) as (w, model):
+        began = time.monotonic()
+
+        def stop() -> None:
+            while not model.requests:
+                time.sleep(0.02)
+            w.stop.add(StopReason.INTERRUPT)
+
+        threading.Thread(target=stop, daemon=True).start()
+        with pytest.raises(StepStopped):
+            agent.run(w.ctx)
+        assert time.monotonic() - began < 15
+        assert list((w.ctx.paths.home / ".claude" / "projects").glob("*/*.jsonl"))
+
+
+def test_an_id_that_is_a_path_is_not_resumed(tmp_path: Path) -> None:
+    assert prepare_resume(tmp_path, tmp_path, "../../etc/passwd") is None

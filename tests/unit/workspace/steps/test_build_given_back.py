@@ -1,0 +1,62 @@
+"""Which failed builds are given back to the agent, and which commits are not built again."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto import mock_aws
+from tests.unit.workspace.site_support import Site, make_site, write
+from workspace.claim.session import SessionStore
+from workspace.steps import build
+
+from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.steps import AgentResult
+from tests.unit.workspace.build_support import (
+    SITE,
+    made_fixture,  # noqa: F401 - a fixture
+)
+from tests.unit.workspace.core_support import accept, make_tables
+
+
+def broken(site: Site, files: dict[str, Any], **command: Any) -> bool:
+    write(site.folder, files)
+    changes = {"agent": AgentResult(files_changed=sorted(files), files_changed_count=len(files)), **command}
+    result = build.run(replace(site.ctx, command=site.ctx.command.model_copy(update=changes)))
+    assert result.error is not None and result.error.code is ErrorCode.BUILD_FAILED
+    return result.broken_by_edit
+
+
+@pytest.mark.parametrize(
+    ("files", "given_back"),
+    [
+        ({"build.js": "process.exit(1)"}, True),
+        ({"build.js": ""}, True),
+        ({"package.json": "{"}, True),
+        ({"build.js": "console.log('getaddrinfo ENOTFOUND api.example.com'); process.exit(1)"}, False),
+        ({"build.js": "process.kill(process.pid, 'SIGKILL')"}, False),
+    ],
+)
+def test_a_build_is_given_back_only_if_the_edit_broke_it(made: Site, files: dict[str, Any], given_back: bool) -> None:
+    assert broken(made, files) is given_back
+
+
+def test_a_site_that_cannot_be_built_at_all_is_not_given_back(tmp_path: Path) -> None:
+    with mock_aws():
+        assert not broken(make_site(tmp_path / "bare", {"x.txt": "x"}), {"y.txt": "y"})
+    with mock_aws():
+        endless = make_site(tmp_path / "slow", SITE, build_timeout_seconds=4)
+        assert not broken(endless, {"build.js": "setTimeout(() => {}, 60000)"})
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_what_the_command_before_left_broken_is_not_given_back(made: Site, same: bool) -> None:
+    make_tables(made.clients.dynamodb)
+    accept(made.clients, "cmd-0", 1)
+    write(made.folder, {"build.js": "console.error('at', Date.now(), 'src/a.astro is broken'); process.exit(1)"})
+    first = build.run(made.ctx)
+    assert first.broken_by_edit
+    request = made.ctx.request.model_copy(update={"command_id": "cmd-0"})
+    SessionStore(made.clients, "sessions", "commands", request, "me").record("build", first)
+    files = {"page.txt": "x"} if same else {"build.js": "console.error('src/b.astro is broken'); process.exit(1)"}
+    assert broken(made, files, supersedes="cmd-0") is not same

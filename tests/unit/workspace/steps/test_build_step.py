@@ -1,0 +1,244 @@
+"""The step `build` with real npm on small sites, and S3 in moto."""
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from moto import mock_aws
+from tests.unit.workspace.site_support import BUCKET, Site, make_site, npm_lock, write
+from workspace.steps import build
+from workspace.system.children import ProcessChildren
+
+from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.names import manifest_key
+from sitewright.publishing import manifest_store
+from tests.unit.workspace.build_support import (
+    BUILD,
+    SITE,
+    made_fixture,  # noqa: F401 - a fixture
+    npm_commands,
+)
+from tests.unit.workspace.core_support import TestClients, git
+
+
+def test_a_dirty_checkout_is_committed_built_and_live(made: Site) -> None:
+    npm_lock(made.folder)
+    write(made.folder / "dist", {"stale.html": "old"})
+    result = build.run(made.ctx)
+    assert result.error is None and result.build_success and result.deploy_success and result.committed
+    assert result.commit == git(made.folder, "rev-parse", "HEAD")
+    assert git(made.folder, "log", "-1", "--format=%s") == "Add a page"
+    assert made.live() == {"index.html", "env.json"} and made.read("index.html") == "<html>tiny production</html>"
+    assert not {"AWS_SECRET_ACCESS_KEY", "ANTHROPIC_API_KEY"} & set(json.loads(made.read("env.json")))
+    assert set(result.seconds) == {"commit", "install", "build", "publish"} and result.uploaded == 2
+    assert made.manifest().commit == result.commit
+
+
+def test_the_commit_is_saved_while_npm_works(made: Site) -> None:
+    npm_lock(made.folder)
+    saved: list[tuple[str, bool]] = []
+    ctx = replace(
+        made.ctx,
+        save_beside=lambda: saved.append(
+            (git(made.folder, "log", "-1", "--format=%s"), (made.folder / "dist").exists())
+        ),
+    )
+    assert build.run(ctx).committed
+    assert saved == [("Add a page", False)]
+    assert not build.run(ctx).committed
+    assert len(saved) == 1, "nothing new to save"
+
+
+def test_node_modules_come_from_the_archive_of_the_same_lock_file(made: Site) -> None:
+    npm_lock(made.folder)
+    build.run(made.ctx)
+    assert len(npm_commands(made)) == 1
+    shutil.rmtree(made.folder / "node_modules")
+    write(made.folder, {"note.txt": "x"})
+    again = build.run(made.ctx)
+    assert again.build_success and again.unchanged == 2
+    assert len(npm_commands(made)) == 1 and (made.folder / "node_modules" / "tiny").is_symlink()
+    write(made.folder, {"note.txt": "y"})
+    build.run(made.ctx)
+    assert len(npm_commands(made)) == 1
+    listing = made.clients.s3.list_objects_v2(Bucket="artifacts", Prefix="amelia/cache/")["Contents"]
+    assert len(listing) == 1
+    # A broken archive is no reason to fail.
+    made.clients.s3.put_object(Bucket="artifacts", Key=listing[0]["Key"], Body=b"rubbish")
+    shutil.rmtree(made.folder / "node_modules")
+    write(made.folder, {"note.txt": "z"})
+    assert build.run(made.ctx).build_success and len(npm_commands(made)) == 2
+
+
+def test_without_a_lock_file_packages_are_installed_and_none_is_written(made: Site) -> None:
+    assert build.run(made.ctx).build_success
+    assert not (made.folder / "package-lock.json").exists()
+
+
+def test_a_failed_build_names_the_file_and_leaves_the_site_alone(made: Site) -> None:
+    made.clients.s3.put_object(Bucket=BUCKET, Key="index.html", Body=b"old")
+    noise = "".join(f"console.error('line {i}');" for i in range(60))
+    write(
+        made.folder, {"build.js": f"console.error(process.cwd()+'/src/pages/about.astro:3:1');{noise}process.exit(7)"}
+    )
+    result = build.run(made.ctx)
+    assert not result.build_success and not result.deploy_success and result.committed and result.commit
+    assert result.error is not None and result.error.code is ErrorCode.BUILD_FAILED
+    assert "src/pages/about.astro:3:1" in result.error.message and "line 59" in result.error.message
+    assert "line 10\n" not in result.error.message
+    assert made.live() == {"index.html"} and made.read("index.html") == "old"
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"build.js": ""}, "dist"),
+        ({"build.js": "require('fs').mkdirSync('dist')"}, "empty"),
+        ({"package.json": "{"}, "no JSON"),
+        ({"package.json": "[]"}, "script `build`"),
+        ({"package.json": '{"scripts": {"dev": "x"}}'}, "script `build`"),
+        ({"build.js": "require('fs').symlinkSync('/etc', 'dist')"}, "no dist/ folder"),
+        ({"package.json": '{"scripts": {"build": "no-such-program"}}'}, "exited with 127"),
+    ],
+)
+def test_no_result_is_a_failed_build(made: Site, files: dict[str, Any], says: str) -> None:
+    write(made.folder, files)
+    error = build.run(made.ctx).error
+    assert error is not None and error.code is ErrorCode.BUILD_FAILED and says in error.message
+
+
+def test_no_package_json_and_a_build_without_end(tmp_path: Path) -> None:
+    with mock_aws():
+        bare = build.run(make_site(tmp_path / "bare", {"x.txt": "x"}).ctx)
+        assert bare.error is not None and "package.json" in bare.error.message
+    with mock_aws():
+        endless = SITE | {"build.js": "setTimeout(() => {}, 60000)"}
+        error = build.run(make_site(tmp_path / "slow", endless, build_timeout_seconds=4).ctx).error
+        assert error is not None and "within 4 s" in error.message
+
+
+def test_a_publish_that_fails_leaves_a_build_that_succeeded(made: Site) -> None:
+    made.clients.s3.delete_bucket(Bucket=BUCKET)
+    result = build.run(made.ctx)
+    assert result.build_success and not result.deploy_success
+    assert result.error is not None and result.error.code is ErrorCode.PUBLISH_FAILED
+
+
+def distribution(cloudfront: Any) -> str:
+    """A distribution in moto."""
+    origin = {"Id": "o", "DomainName": f"{BUCKET}.s3.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}}
+    config = {
+        "CallerReference": "x",
+        "Comment": "",
+        "Enabled": True,
+        "Origins": {"Quantity": 1, "Items": [origin]},
+        "DefaultCacheBehavior": {"TargetOriginId": "o", "ViewerProtocolPolicy": "redirect-to-https"},
+    }
+    made: str = cloudfront.create_distribution(DistributionConfig=config)["Distribution"]["Id"]
+    return made
+
+
+def test_a_publish_tells_cloudfront_once_what_is_old(tmp_path: Path) -> None:
+    with mock_aws():
+        cloudfront = TestClients().cloudfront
+        there = distribution(cloudfront)
+        site = make_site(tmp_path, SITE, distribution_id=there)
+        first = build.run(site.ctx)
+        assert first.error is None and first.deploy_success
+        assert build.run(site.ctx).uploaded == 0
+        [summary] = cloudfront.list_invalidations(DistributionId=there)["InvalidationList"]["Items"]
+        batch = cloudfront.get_invalidation(DistributionId=there, Id=summary["Id"])["Invalidation"]["InvalidationBatch"]
+        assert batch["CallerReference"] == first.deployment_id
+        assert batch["Paths"]["Items"] == ["/", "/env.json", "/index.html"]
+
+
+def test_a_refused_invalidation_is_told_and_the_site_is_live(tmp_path: Path) -> None:
+    with mock_aws():
+        site = make_site(tmp_path, SITE, distribution_id="E123")
+
+        def refuse(**_: Any) -> None:
+            raise EndpointConnectionError(endpoint_url="https://cloudfront.amazonaws.com")
+
+        site.clients.cloudfront.meta.events.register("before-call.cloudfront.CreateInvalidation", refuse)
+        result = build.run(site.ctx)
+        assert result.build_success and result.deploy_success and "index.html" in site.live()
+        assert result.error is not None and result.error.code is ErrorCode.INVALIDATION_FAILED
+
+
+def test_a_name_that_is_no_key_is_a_failed_build(made: Site) -> None:
+    write(made.folder, {"build.js": BUILD + "fs.writeFileSync(Buffer.from('dist/\\xff.txt', 'latin1'), 'x')"})
+    error = build.run(made.ctx).error
+    assert error is not None and error.code is ErrorCode.BUILD_FAILED and "not UTF-8" in error.message
+
+
+def test_without_a_message_the_commit_still_has_a_subject(made: Site) -> None:
+    command = made.ctx.command.model_copy(update={"commit_message": None})
+    write(made.folder, {"new.txt": "x"})
+    assert build.run(replace(made.ctx, command=command)).committed
+    assert git(made.folder, "log", "-1", "--format=%s") == build.FALLBACK_SUBJECT
+
+
+def live(site: Site, **changes: Any) -> None:
+    body = site.manifest().model_copy(update=changes).to_bytes()
+    site.clients.s3.put_object(Bucket="artifacts", Key=manifest_key("amelia"), Body=body)
+
+
+def test_a_commit_that_is_live_is_not_built_again(made: Site) -> None:
+    first = build.run(made.ctx)
+    again = build.run(made.ctx)
+    assert (again.skipped, again.build_success, again.deploy_success, again.committed) == (True, True, True, False)
+    assert (again.commit, again.deployment_id, again.error) == (first.commit, first.deployment_id, None)
+    assert set(again.seconds) == {"commit"}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"reconcile": True}, {"complete": False}, {"holder": "s2"}, {"commit": "0" * 40}, {"commit": None}]
+)
+def test_what_is_not_wholly_this_commit_is_built(
+    made: Site, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A holder is waited for, for a whole lease.
+    for name, seconds in (("LEASE_SECONDS", 3.0), ("RENEW_SECONDS", 0.5), ("MARGIN_SECONDS", 0.1)):
+        monkeypatch.setattr(manifest_store, name, seconds)
+    build.run(made.ctx)
+    live(made, **changes)
+    result = build.run(made.ctx)
+    assert not result.skipped and result.seconds.get("build")
+
+
+def test_an_edit_is_built_although_its_parent_is_live(made: Site) -> None:
+    build.run(made.ctx)
+    write(made.folder, {"build.js": BUILD + "fs.writeFileSync('dist/new.html', '<html></html>')"})
+    result = build.run(made.ctx)
+    assert not result.skipped and "new.html" in made.live()
+
+
+def test_a_lock_file_that_does_not_fit_is_noted(made: Site) -> None:
+    npm_lock(made.folder)
+    write(made.folder, {"small/package.json": '{"name":"small","version":"1.0.0"}'})
+    changed = json.loads(SITE["package.json"])
+    changed["devDependencies"]["small"] = "file:./small"
+    write(made.folder, {"package.json": json.dumps(changed)})
+    result = build.run(made.ctx)
+    assert result.build_success
+    assert result.notes == ["package-lock.json does not fit package.json: run `npm install` and commit it."]
+
+
+def test_the_log_is_streamed_line_by_line(made: Site) -> None:
+    came: list[float] = []
+    log = made.ctx.log
+
+    def watch(message: str, **values: Any) -> None:
+        if values.get("line") in {"first", "second"}:
+            came.append(time.monotonic())
+        log(message, **values)
+
+    script = "console.log('first'); setTimeout(() => console.log('second'), 700);"
+    write(made.folder, {"build.js": BUILD + script})
+    build.run(replace(made.ctx, log=watch, children=ProcessChildren(made.stop, watch)))
+    assert len(came) == 2 and came[1] - came[0] > 0.5

@@ -1,0 +1,220 @@
+"""`make chaos`: commands under kills on a stack of its own; exit code 0 only if nothing was lost and nothing said twice."""
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sitewright.local.ecs import event_faults
+from sitewright.local.errors import LocalError
+from sitewright.local.machine.home import REPOSITORY_ROOT, Home
+from sitewright.local.machine.service_environment import HEARTBEAT_AT_MOST
+from sitewright.local.machine.strays import living_at, marked
+from sitewright.local.stack.up_down import down, up
+from sitewright.local.stack_client import Client
+from tools.chaos import checks
+from tools.chaos.kills import Killer, living_tasks
+from tools.chaos.schedule import Order, plan
+from tools.chaos.sending import Collector, Sender
+
+Json = dict[str, Any]
+CLIENTS = ["amelia", "bruno"]
+IDLE_SECONDS = 6
+HEARTBEAT_SECONDS = 20
+"""Four of a workspace's heartbeats."""
+CLAIM_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line."""
+
+    seed: int
+    commands: int
+    sessions: int
+    seconds: float
+    at_a_time: int
+    pause: tuple[float, float]
+
+
+def say(text: str) -> None:
+    """A line for whoever watches."""
+    print(f"  {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def start(home: Home) -> Json:
+    """Brings up what is not running."""
+    info: Json = {}
+    for client in CLIENTS:
+        info = up(home, client, None, "process", lambda _: None)
+    return info
+
+
+def chaos(home: Home, options: Options) -> bool:
+    """One run; whether everything held. Raises LocalError."""
+    os.environ["SITEWRIGHT_IDLE_SECONDS"] = str(IDLE_SECONDS)
+    os.environ[HEARTBEAT_AT_MOST] = str(HEARTBEAT_SECONDS)
+    os.environ.pop("ANTHROPIC_API_KEY", None)
+    began = time.monotonic()
+    client = Client(start(home))
+    say(f"up after {time.monotonic() - began:.0f} s; seed {options.seed}")
+    _warm_up(client)
+    sessions = plan(options.seed, options.commands, options.sessions, CLIENTS)
+    began = time.monotonic()
+    collector = Collector(client, {order.session_id for session in sessions for order in session})
+    collector.start()
+    draw = random.Random(options.seed + 1)  # noqa: S311 - reproducible, no secret
+    killer = Killer(home, draw, options.pause, lambda: _restart(home))
+    event_faults.write(home.event_faults, seed=options.seed + 2, drop=0.15, duplicate=0.15, delay=0.15, seconds=4)
+    killer.start()
+    sender = Sender(client, collector, began + options.seconds, say)
+    watcher = threading.Thread(target=_progress, args=(collector, options.commands, sender.deadline), daemon=True)
+    watcher.start()
+    try:
+        sender.send(sessions, options.at_a_time)
+    finally:
+        killer.stop()
+        home.event_faults.unlink(missing_ok=True)
+    orders = [order for session in sessions for order in session]
+    _wait(lambda: all(collector.answered(order) for order in sender.sent), 60)
+    seconds = time.monotonic() - began
+    _wait(lambda: not living_at(home.tasks), IDLE_SECONDS + CLAIM_SECONDS + 30)
+    collector.stop()
+    unsent = [order.command_id for order in orders if order not in sender.sent]
+    found = {"all sent before the deadline": unsent} | findings(home, client, sender.sent, collector.responses, killer)
+    show(options, collector.responses, killer, seconds, found)
+    return not any(found.values())
+
+
+def _warm_up(client: Client) -> None:
+    """Fills each site's cache of packages: under kills, their installation would be most of what is hit."""
+    sent = [client.send('Add a paragraph "Calm" to the homepage', name, f"calm-{name}") for name in CLIENTS]
+    for one in sent:
+        client.response(one, 180)
+
+
+def _restart(home: Home) -> None:
+    try:
+        start(home)
+    except LocalError as error:
+        say(f"up: {error.message}")
+
+
+def _progress(collector: Collector, commands: int, deadline: float) -> None:
+    while time.monotonic() < deadline and len(collector.responses) < commands:
+        time.sleep(20)
+        say(f"{len(collector.responses)}/{commands} answers")
+
+
+def _wait(done: Any, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not done() and time.monotonic() < end:
+        time.sleep(0.3)
+
+
+def findings(
+    home: Home, client: Client, orders: list[Order], responses: list[Json], killer: Killer
+) -> dict[str, list[str]]:
+    """What does not hold, by promise."""
+    bare = {order.session_id: home.git / f"{order.client_id}.git" for order in orders}
+    remote: dict[str, str] = {}
+    for repository in sorted(set(bare.values())):
+        remote |= on_remote(repository)
+    alive = [f"pid {pid}" for pid in sorted({*living_tasks(home), *living_at(home.tasks)})]
+    return {
+        "one answer a command": checks.answers(orders, responses),
+        "no run goes on": [run["run"] for run in client.runs(1000) if run["status"] == "RUNNING"],
+        "no workspace goes on": alive,
+        "files on the remote": checks.files(orders, responses, killer.kept, remote)
+        + checks.outcomes(orders, responses, remote),
+        "commits on the remote": checks.commits(responses, lambda session, commit: on_a_branch(bare[session], commit)),
+    }
+
+
+def on_remote(bare: Path) -> dict[str, str]:
+    """Path and text of every file that any commit of any branch has added."""
+    listed = _git(bare, "log", "--all", "--diff-filter=AMR", "--name-only", "--format=commit %H").splitlines()
+    found, commit = {}, ""
+    for line in listed:
+        if line.startswith("commit "):
+            commit = line.removeprefix("commit ")
+        elif line and line not in found:
+            found[line] = _git(bare, "show", f"{commit}:{line}") if "chaos-" in line else ""
+    return found
+
+
+def on_a_branch(bare: Path, commit: str) -> bool:
+    """Whether a branch of the repository has the commit."""
+    return bool(_git(bare, "for-each-ref", "--contains", commit, "refs/heads").strip())
+
+
+def _git(bare: Path, *arguments: str) -> str:
+    run = ["git", "-C", str(bare), "-c", "core.quotePath=false", *arguments]
+    return subprocess.run(run, capture_output=True, text=True, errors="replace", check=False).stdout
+
+
+def show(options: Options, responses: list[Json], killer: Killer, seconds: float, found: dict[str, list[str]]) -> None:
+    """The table."""
+    title = f"{options.commands} commands, {options.sessions} sessions, seed {options.seed}: {seconds:.0f} s"
+    table = Table("what", "result", title=title, title_justify="left")
+    for status, count in sorted(Counter(str(a["status"]) for a in responses).items()):
+        table.add_row(f"answers: {status}", str(count))
+    for code, count in sorted(Counter(str(a["error"]["code"]) for a in responses if a["error"]).items()):
+        table.add_row(f"  error {code}", str(count))
+    table.add_section()
+    for kind, count in sorted(killer.counts.items()):
+        table.add_row(f"killed: {kind}", str(count))
+    table.add_section()
+    for promise, wrong in found.items():
+        table.add_row(promise, "\n".join([f"{len(wrong)} wrong:", *wrong[:12]]) if wrong else "holds")
+    Console(width=120).print(table)
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="tools.chaos")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--commands", type=int, default=100)
+    parser.add_argument("--sessions", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=1200, help="the deadline")
+    parser.add_argument("--at-a-time", type=int, default=4, help="sessions that are busy at the same time")
+    parser.add_argument("--pause", type=float, nargs=2, default=(3.0, 12.0), help="seconds between two kills")
+    parser.add_argument("--home", type=Path, default=None)
+    given = parser.parse_args()
+    seed = given.seed if given.seed is not None else random.randrange(10**6)  # noqa: S311 - no secret
+    options = Options(seed, given.commands, given.sessions, given.seconds, given.at_a_time, tuple(given.pause))
+    home = Home((given.home or REPOSITORY_ROOT / ".local-chaos" / str(seed)).absolute())
+    held = False
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated run takes its stack down too
+    try:
+        held = chaos(home, options)
+    except LocalError as error:
+        say(f"{error.message} {error.remedy}")
+    except KeyboardInterrupt:
+        say("interrupted")
+    finally:
+        with contextlib.suppress(LocalError):
+            down(home, say)
+    left = marked(home.root)
+    if left:
+        say(f"left after down: {left}")
+    if not held or left:
+        print(f"FAILED. Again: make chaos SEED={seed}. Logs: {home.log}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
