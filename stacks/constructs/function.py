@@ -10,11 +10,7 @@ from constructs import Construct
 from sitewright.contracts.names import ALARM_NAMESPACE
 
 REPOSITORY = Path(__file__).parents[2]
-SHARED = [
-    "!sitewright",
-    "!sitewright/__init__.py",
-    *(f"!sitewright/{package}{files}" for package in ("contracts", "tables", "publishing") for files in ("", "/**")),
-]
+SHARED = ["!sitewright", "!sitewright/**", "sitewright/cli", "sitewright/local"]
 """What functions and workspaces have of the package `sitewright`, in the patterns of .dockerignore."""
 
 JUNK = ["**/__pycache__", "**/*.pyc", "**/.*"]

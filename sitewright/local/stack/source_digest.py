@@ -10,6 +10,7 @@ PARTS = (
     "sitewright/contracts",
     "sitewright/tables",
     "sitewright/publishing",
+    "sitewright/retry.py",
     "stacks",
     "lambdas",
     "requirements.txt",
