@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.driver import Site, Stack
 from tests.home import HOME, sitewright
+from tests.support.e2e.stack_driver import Site, Stack
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,7 +67,13 @@ def stack(worker: str) -> Iterator[Stack]:
         pid_file = HOME / "collector.pid"
         if not pid_file.exists():
             sitewright("up", "--client", PLAIN, "--site-repo", str(plain_repository(HOME / "plain site")))
-            argv = [sys.executable, "-m", "tests.e2e.collector", str(HOME / "stack.json"), str(responses)]
+            argv = [
+                sys.executable,
+                "-m",
+                "tests.support.e2e.response_collector",
+                str(HOME / "stack.json"),
+                str(responses),
+            ]
             with (HOME / "collector.log").open("w") as log:
                 process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
             pid_file.write_text(str(process.pid))

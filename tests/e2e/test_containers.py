@@ -14,8 +14,8 @@ import pytest
 from sitewright.local.containers.container_engine import STACK_LABEL, Engine
 from sitewright.local.containers.image import BASE_VARIABLE, tag
 from sitewright.local.errors import NoEngine
-from tests.e2e.driver import until
 from tests.home import HOME, REPO, sitewright
+from tests.support.e2e.stack_driver import until
 
 BUILD_SECONDS = 1800
 

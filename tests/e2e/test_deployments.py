@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.e2e.driver import Json, Site, until
 from tests.home import sitewright
+from tests.support.e2e.stack_driver import Json, Site, until
 
 
 def deployments(site: Site) -> Json:

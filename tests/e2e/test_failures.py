@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from sitewright.publishing.manifest import LEASE_SECONDS
-from tests.e2e.driver import Site, Stack, until
+from tests.support.e2e.stack_driver import Site, Stack, until
 
 
 def test_a_build_that_breaks_is_repaired(site: Site, stack: Stack) -> None:

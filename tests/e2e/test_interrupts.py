@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.driver import Sent, Site, Stack, descendants, until
+from tests.support.e2e.stack_driver import Sent, Site, Stack, descendants, until
 
 WIP = "WIP: Interrupted by new message"
 SLOW_PAGE = (

@@ -2,8 +2,8 @@
 
 import os
 
-from tests.e2e.driver import Site, Stack
 from tests.home import sitewright
+from tests.support.e2e.stack_driver import Site, Stack
 
 
 def test_switching_between_two_sessions(site: Site) -> None:

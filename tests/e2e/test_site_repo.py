@@ -3,8 +3,8 @@
 import json
 
 from tests.e2e.conftest import PLAIN
-from tests.e2e.driver import Stack
 from tests.home import sitewright
+from tests.support.e2e.stack_driver import Stack
 
 
 def test_a_site_of_ones_own_is_edited_published_and_pushed(stack: Stack) -> None:

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from tests.e2e.driver import Sent, Site, Stack, until
+from tests.support.e2e.stack_driver import Sent, Site, Stack, until
 
 HEADING = re.compile(r"<h[12][^>]*>(.*?)</h[12]>", re.DOTALL)
 

@@ -15,7 +15,7 @@ from sitewright.contracts.site_config import SiteConfig, SiteConfigError, parse_
 from stacks.constructs.distribution import INDEX_DOCUMENTS
 from stacks.platform_stack import PlatformStack
 from stacks.sites import add_site
-from tests.infra.synth import lint, stable
+from tests.support.stacks.synthesized_templates import lint, stable
 
 Template = dict[str, Any]
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c3d-1111-2222-3333-444455556666"

@@ -20,8 +20,8 @@ from stacks.constructs import function, workspace_task
 from stacks.constructs.workflow import definition
 from stacks.platform_stack import PlatformStack
 from stacks.site_stack import SiteStack
-from tests.infra.parts import PARTS
-from tests.infra.synth import lint, stable
+from tests.support.stacks.synthesized_templates import lint, stable
+from tests.support.stacks.workflow_parts import PARTS
 
 REPO = Path(__file__).parents[2]
 SITE = SiteConfig(client_id="amelia", repository="https://github.com/example/amelia.git")

@@ -15,8 +15,8 @@ from sitewright.contracts.error_codes import SfnError
 from sitewright.contracts.steps import StepEnv
 from stacks.constructs.workflow import definition
 from stacks.constructs.workflow_states import MARGIN_SECONDS
-from tests.infra.asl import Outcome, Run, StatesError, interpret
-from tests.infra.parts import PARTS, WARM
+from tests.support.stacks.asl import Outcome, Run, StatesError, interpret
+from tests.support.stacks.workflow_parts import PARTS, WARM
 
 INPUT = {"sessionId": "s", "commandId": "c", "clientId": "amelia", "chatThreadId": "t", "generation": 3}
 AGENT = {"filesChanged": ["a.astro"], "filesChangedCount": 1, "summary": "done"}

@@ -19,7 +19,14 @@ from sitewright.local.stack.source_digest import digest
 NAME = "localhost/sitewright-workspace"
 DOCKERFILE = "container/Dockerfile"
 BASE_VARIABLE = "SITEWRIGHT_BASE_IMAGE"
-PARTS = (".dockerignore", "container", "sitewright/contracts", "sitewright/tables", "sitewright/publishing", "sitewright/retry.py")
+PARTS = (
+    ".dockerignore",
+    "container",
+    "sitewright/contracts",
+    "sitewright/tables",
+    "sitewright/publishing",
+    "sitewright/retry.py",
+)
 """What .dockerignore lets into the build."""
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")

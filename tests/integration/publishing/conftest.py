@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sitewright.local.machine.home import Home
-from tests.integration.publishing.publishers import Publishers
-from tests.integration.publishing.world import World
+from tests.support.publisher_processes.endpoint_world import World
+from tests.support.publisher_processes.publisher_launcher import Publishers
 from tools.bench.publishing.endpoint import endpoint
 
 

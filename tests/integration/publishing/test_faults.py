@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.integration.publishing.proxy import Fault, Request
-from tests.integration.publishing.publisher import DONE, FAILED
-from tests.integration.publishing.trees import tree
-from tests.integration.publishing.world import World
+from tests.support.publisher_processes.breaking_proxy import Fault, Request
+from tests.support.publisher_processes.endpoint_world import World
+from tests.support.publisher_processes.forking_publisher import DONE, FAILED
+from tests.support.publisher_processes.site_trees import tree
 
 PASSING = [fault for fault in Fault if fault not in {Fault.NONE, Fault.DENIED}]
 LAST_REQUEST = 30

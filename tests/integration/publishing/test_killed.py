@@ -5,9 +5,9 @@ import signal
 
 import pytest
 
-from tests.integration.publishing.publisher import DONE, STOPPED
-from tests.integration.publishing.trees import tree
-from tests.integration.publishing.world import World
+from tests.support.publisher_processes.endpoint_world import World
+from tests.support.publisher_processes.forking_publisher import DONE, STOPPED
+from tests.support.publisher_processes.site_trees import tree
 
 ALL_REQUESTS = 34
 """More than any of these publishes makes."""

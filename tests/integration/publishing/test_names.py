@@ -6,11 +6,11 @@ import signal
 from concurrent.futures import Future
 from pathlib import Path
 
-from tests.integration.publishing.proxy import Fault, Request
-from tests.integration.publishing.publisher import DONE
-from tests.integration.publishing.publishers import Publisher
-from tests.integration.publishing.trees import ODD, Tree
-from tests.integration.publishing.world import World
+from tests.support.publisher_processes.breaking_proxy import Fault, Request
+from tests.support.publisher_processes.endpoint_world import World
+from tests.support.publisher_processes.forking_publisher import DONE
+from tests.support.publisher_processes.publisher_launcher import Publisher
+from tests.support.publisher_processes.site_trees import ODD, Tree
 
 LARGE = 100 * 2**20
 

@@ -6,10 +6,10 @@ from itertools import count
 
 import pytest
 
-from tests.integration.publishing.proxy import Fault, Request
-from tests.integration.publishing.publisher import DONE, FAILED, INTERRUPTED
-from tests.integration.publishing.trees import Tree, tree
-from tests.integration.publishing.world import World
+from tests.support.publisher_processes.breaking_proxy import Fault, Request
+from tests.support.publisher_processes.endpoint_world import World
+from tests.support.publisher_processes.forking_publisher import DONE, FAILED, INTERRUPTED
+from tests.support.publisher_processes.site_trees import Tree, tree
 
 LEASE = 4.0
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.integration.publishing.proxy import Fault, Plan, Proxy, Request
-from tests.integration.publishing.publisher import DONE
-from tests.integration.publishing.publishers import Publisher
-from tests.integration.publishing.trees import tree
-from tests.integration.publishing.world import World
+from tests.support.publisher_processes.breaking_proxy import Fault, Plan, Proxy, Request
+from tests.support.publisher_processes.endpoint_world import World
+from tests.support.publisher_processes.forking_publisher import DONE
+from tests.support.publisher_processes.publisher_launcher import Publisher
+from tests.support.publisher_processes.site_trees import tree
 
 ONE, TWO = "1" * 40, "2" * 40
 LEASE = 6.0

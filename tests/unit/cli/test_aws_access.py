@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit.workspace.s3_server import S3Server, s3_server
 
 from sitewright.cli.aws_access import Access, _ca_bundle
 from sitewright.publishing.site_files import StoredFile
+from tests.support.publishing.s3_server import S3Server, s3_server
 
 FILE = StoredFile("a.html", "v0", "0" * 32, 10, "text/html", "max-age=0")
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from sitewright.cli.main import app
 from sitewright.contracts.expiry import DEPLOYMENTS_KEPT
 from sitewright.local.errors import LocalError
-from tests.unit.cli.account import (
+from tests.support.cli.published_account import (
     ENTRY,
     REGION,
     Account,

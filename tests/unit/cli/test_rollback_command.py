@@ -15,7 +15,7 @@ from sitewright.publishing.manifest import Manifest
 from sitewright.publishing.objects import listing, workers
 from sitewright.publishing.objects.upload import Sender
 from sitewright.publishing.site_files import Sent, SiteFile
-from tests.unit.cli.account import (
+from tests.support.cli.published_account import (
     ARTIFACTS,
     BUCKET,
     ENTRY,

@@ -9,7 +9,7 @@ from lambdas.common import aws_clients as common_aws
 from lambdas.common import settings as common_settings
 from lambdas.intake import handler as intake
 from lambdas.respond import handler as respond
-from tests.unit.lambdas.aws_support import REGION
+from tests.support.lambdas.platform_tables import REGION
 
 CACHES = (
     common_aws.client,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lambdas.commit_message.compose import COLUMNS, compose, width
 from lambdas.commit_message.handler import handler
 from sitewright.contracts.records import CommandRecord
-from tests.unit.lambdas.aws_support import item, make_table
+from tests.support.lambdas.platform_tables import item, make_table
 
 AT = 1_760_000_000_000  # 2025-10-09 UTC
 

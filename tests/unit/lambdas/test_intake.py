@@ -7,7 +7,7 @@ import pytest
 
 from lambdas.intake.handler import followers, handler
 from sitewright.contracts.messages import Command
-from tests.unit.lambdas.intake_world import (
+from tests.support.lambdas.intake_world import (
     World,
     command,
     world_fixture,  # noqa: F401 - a fixture

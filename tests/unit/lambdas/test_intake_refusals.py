@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lambdas.intake.dead_letter import MESSAGE_BYTES, dead_letter, sendable
 from lambdas.intake.parse import parse
-from tests.unit.lambdas.intake_world import (
+from tests.support.lambdas.intake_world import (
     World,
     command,
     world_fixture,  # noqa: F401 - a fixture

@@ -13,7 +13,7 @@ from sitewright.contracts.names import deployment_key, manifest_key
 from sitewright.contracts.records import RECORD_TTL_DAYS, CommandRecord, DeploymentRecord
 from sitewright.contracts.steps import BuildResult
 from sitewright.publishing.manifest import Manifest, ManifestEntry
-from tests.unit.lambdas.aws_support import NOW, REGION, item, make_table
+from tests.support.lambdas.platform_tables import NOW, REGION, item, make_table
 
 SITE, ARTIFACTS, KEY = "edit.amelia.example.com", "artifacts", manifest_key("amelia")
 

@@ -13,8 +13,8 @@ from sitewright.contracts.events import CommandNotStarted
 from sitewright.contracts.messages import ResponseStatus
 from sitewright.contracts.records import CommandRecord
 from sitewright.contracts.steps import Interruption, StepName
-from tests.unit.lambdas.aws_support import NOW, REGION, item
-from tests.unit.lambdas.respond_world import (
+from tests.support.lambdas.platform_tables import NOW, REGION, item
+from tests.support.lambdas.respond_world import (
     PARTS,
     Crash,
     World,

@@ -12,8 +12,8 @@ from sitewright.contracts.events import CommandNotStarted
 from sitewright.contracts.messages import ResponseStatus
 from sitewright.contracts.names import EVENT_SOURCE, NOT_STARTED
 from sitewright.contracts.steps import ExecutionInput
-from tests.unit.lambdas.aws_support import MACHINE, REGION
-from tests.unit.lambdas.respond_world import (
+from tests.support.lambdas.platform_tables import MACHINE, REGION
+from tests.support.lambdas.respond_world import (
     PARTS,
     World,
     arn,

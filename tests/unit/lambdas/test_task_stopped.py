@@ -15,7 +15,7 @@ from lambdas.task_stopped import handler as entry
 from lambdas.task_stopped.diagnosis import diagnose, may_start_later, request_of
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.records import SessionRecord
-from tests.unit.lambdas.aws_support import item, make_table
+from tests.support.lambdas.platform_tables import item, make_table
 
 EVENTS = Path(__file__).parent / "events"
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from tests.unit.protocol.dynamo import Client, Dynamo, _typed
-from tests.unit.workspace.core_support import REGION, make_tables
+from tests.support.protocol.model_dynamo import Client, Dynamo, _typed
+from tests.support.workspace.runner_parts import REGION, make_tables
 
 NAMES = ["a", "b", "mail.taskToken", "mail"]
 # moto raises where a number is compared with a text.

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.unit.protocol.world import Workspace, World
+from tests.support.protocol.session_world import Workspace, World
 
 which = st.integers(0, 3)
 seconds = st.sampled_from([0.1, 1.0, 5.0, 15.0, 40.0, 200.0])

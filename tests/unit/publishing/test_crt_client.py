@@ -15,7 +15,13 @@ from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.unit.workspace.crt_support import (
+from workspace.errors import StepStopped
+
+from sitewright.publishing.errors import PublishError, is_passing
+from sitewright.publishing.objects import crt_client
+from sitewright.publishing.objects.upload import SMALL_BYTES
+from sitewright.publishing.site_files import REVALIDATE, LocalFile, scan
+from tests.support.publishing.crt_world import (
     BUCKET,
     KEYS,
     Stopping,
@@ -24,13 +30,7 @@ from tests.unit.workspace.crt_support import (
     s3_fixture,  # noqa: F401 - a fixture
     sender,
 )
-from tests.unit.workspace.s3_server import S3Server, s3_server
-from workspace.errors import StepStopped
-
-from sitewright.publishing.errors import PublishError, is_passing
-from sitewright.publishing.objects import crt_client
-from sitewright.publishing.objects.upload import SMALL_BYTES
-from sitewright.publishing.site_files import REVALIDATE, LocalFile, scan
+from tests.support.publishing.s3_server import S3Server, s3_server
 
 
 def file(root: Path, key: str = "a.html", body: bytes = b"<html></html>") -> LocalFile:

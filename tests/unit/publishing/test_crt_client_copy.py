@@ -6,7 +6,13 @@ import time
 import pytest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
-from tests.unit.workspace.crt_support import (
+from workspace.errors import StepStopped
+
+from sitewright.publishing.errors import PublishError, code_of, is_passing
+from sitewright.publishing.objects.crt_client import CrtClient
+from sitewright.publishing.objects.upload import SMALL_BYTES
+from sitewright.publishing.site_files import Sent, StoredFile
+from tests.support.publishing.crt_world import (
     BUCKET,
     KEYS,
     Stopping,
@@ -15,13 +21,7 @@ from tests.unit.workspace.crt_support import (
     s3_fixture,  # noqa: F401 - a fixture
     sender,
 )
-from tests.unit.workspace.s3_server import S3Server
-from workspace.errors import StepStopped
-
-from sitewright.publishing.errors import PublishError, code_of, is_passing
-from sitewright.publishing.objects.crt_client import CrtClient
-from sitewright.publishing.objects.upload import SMALL_BYTES
-from sitewright.publishing.site_files import Sent, StoredFile
+from tests.support.publishing.s3_server import S3Server
 
 
 def client(s3: S3Server) -> CrtClient:

@@ -6,8 +6,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.workspace.model_s3 import refused
-from tests.unit.workspace.publish_world import (
+from workspace.errors import StepStopped, StopReason
+
+from sitewright.contracts.names import manifest_key
+from sitewright.publishing.errors import NotRestorable, PublishError
+from sitewright.publishing.manifest import Manifest
+from sitewright.publishing.publisher import Publish
+from tests.support.publishing.model_s3 import refused
+from tests.support.publishing.publish_world import (
     TREES,
     Killed,
     Tree,
@@ -16,12 +22,6 @@ from tests.unit.workspace.publish_world import (
     kill_from,
     quick,  # noqa: F401 - an autouse fixture
 )
-from workspace.errors import StepStopped, StopReason
-
-from sitewright.contracts.names import manifest_key
-from sitewright.publishing.errors import NotRestorable, PublishError
-from sitewright.publishing.manifest import Manifest
-from sitewright.publishing.publisher import Publish
 
 OLD = {"index.html": "<link href='_astro/s.1.css'>", "_astro/s.1.css": "old"}
 NEW = {"index.html": "<link href='_astro/s.2.css'>", "_astro/s.2.css": "new"}

@@ -4,14 +4,14 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from tests.unit.workspace.model_s3 import refused
-from tests.unit.workspace.publish_world import Killed, World, kill_from, quick  # noqa: F401 - an autouse fixture
 
 from sitewright.contracts.names import manifest_key
 from sitewright.publishing import manifest_store
 from sitewright.publishing.errors import SiteTaken
 from sitewright.publishing.manifest import LEASE_SECONDS, Manifest
 from sitewright.publishing.objects import workers
+from tests.support.publishing.model_s3 import refused
+from tests.support.publishing.publish_world import Killed, World, kill_from, quick  # noqa: F401 - an autouse fixture
 
 
 def test_the_sessions_own_next_workspace_need_not_wait() -> None:

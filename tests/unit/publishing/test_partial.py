@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
-from tests.unit.workspace.site_support import Site, make_site, write
 
 from sitewright.publishing import partial
 from sitewright.publishing.interrupted.completeness import is_whole, is_whole_page
 from sitewright.publishing.interrupted.references import references
 from sitewright.publishing.publisher import publish
 from sitewright.publishing.site_files import scan
+from tests.support.publishing.site_world import Site, make_site, write
 
 COMMIT = "c" * 40
 

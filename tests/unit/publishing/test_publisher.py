@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
-from tests.unit.workspace.site_support import BUCKET, Site, make_site, write
 from workspace.errors import StepStopped, StopReason
 
 from sitewright.contracts.error_codes import ErrorCode
@@ -15,6 +14,7 @@ from sitewright.publishing.objects import listing
 from sitewright.publishing.publish_result import Outcome
 from sitewright.publishing.publisher import publish
 from sitewright.publishing.site_files import IMMUTABLE, scan
+from tests.support.publishing.site_world import BUCKET, Site, make_site, write
 
 PAGES = {"index.html": "<html>1</html>", "a.html": "<html>a</html>", "_astro/x.1.css": "b{}", "robots.txt": "ok"}
 

@@ -3,10 +3,12 @@
 import contextlib
 
 import pytest
-from tests.unit.workspace.publish_world import (
+
+from sitewright.publishing.errors import NotRestorable, SiteIs
+from tests.support.publishing.publish_world import (
     quick,  # noqa: F401 - an autouse fixture
 )
-from tests.unit.workspace.rollback_world import (
+from tests.support.publishing.rollback_world import (
     NEW,
     OLD,
     check_is_as_before,
@@ -15,8 +17,6 @@ from tests.unit.workspace.rollback_world import (
     put,
     two_deployments,
 )
-
-from sitewright.publishing.errors import NotRestorable, SiteIs
 
 
 def test_what_is_found_out_by_the_first_look_is_refused_before_anything_is_changed() -> None:

@@ -3,11 +3,16 @@
 import threading
 
 import pytest
-from tests.unit.workspace.model_s3 import refused
-from tests.unit.workspace.publish_world import (
+
+from sitewright.publishing import errors, manifest_store
+from sitewright.publishing.errors import NotRestorable, PublishError, SiteIs, SiteTaken
+from sitewright.publishing.objects import workers
+from sitewright.publishing.site_files import LocalFile, Sent, StoredFile
+from tests.support.publishing.model_s3 import refused
+from tests.support.publishing.publish_world import (
     quick,  # noqa: F401 - an autouse fixture
 )
-from tests.unit.workspace.rollback_world import (
+from tests.support.publishing.rollback_world import (
     NEW,
     OLD,
     check_is_as_before,
@@ -15,11 +20,6 @@ from tests.unit.workspace.rollback_world import (
     one_look,  # noqa: F401 - an autouse fixture
     two_deployments,
 )
-
-from sitewright.publishing import errors, manifest_store
-from sitewright.publishing.errors import NotRestorable, PublishError, SiteIs, SiteTaken
-from sitewright.publishing.objects import workers
-from sitewright.publishing.site_files import LocalFile, Sent, StoredFile
 
 
 def test_a_fault_while_it_is_put_back_is_told_with_the_reason_and_the_next_publish_completes_the_site() -> None:

@@ -5,8 +5,12 @@ import contextlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.workspace.model_s3 import Store, refused
-from tests.unit.workspace.publish_world import (
+
+from sitewright.publishing import errors, publisher
+from sitewright.publishing.errors import PublishError
+from sitewright.publishing.manifest import LEASE_SECONDS
+from tests.support.publishing.model_s3 import Store, refused
+from tests.support.publishing.publish_world import (
     TREES,
     Killed,
     Tree,
@@ -16,10 +20,6 @@ from tests.unit.workspace.publish_world import (
     quick,  # noqa: F401 - an autouse fixture
     side_by_side,
 )
-
-from sitewright.publishing import errors, publisher
-from sitewright.publishing.errors import PublishError
-from sitewright.publishing.manifest import LEASE_SECONDS
 
 
 @given(st.lists(st.tuples(TREES, st.integers(1, 14), st.booleans()), min_size=1, max_size=4), TREES)

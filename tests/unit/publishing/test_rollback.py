@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
-from tests.unit.workspace.site_support import BUCKET, Site, make_site, write
 
 from sitewright.contracts.names import deployment_key, manifest_key
 from sitewright.publishing import rollback
@@ -18,6 +17,7 @@ from sitewright.publishing.publish_result import Outcome
 from sitewright.publishing.publisher import publish
 from sitewright.publishing.rollback import read_deployment, roll_back
 from sitewright.publishing.site_files import IMMUTABLE, scan
+from tests.support.publishing.site_world import BUCKET, Site, make_site, write
 
 ONE = {"index.html": "<html>1</html>", "a b+c%.html": "<html>ä</html>", "_astro/x.1.css": "1{}", "gone.txt": "x"}
 TWO = {"index.html": "<html>2</html>", "_astro/x.2.css": "2{}", "new.txt": "n"}

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.workspace.model_s3 import refused
-from tests.unit.workspace.publish_world import TREES, Killed, Tree, World, at_request, kill_from, quick  # noqa: F401 - an autouse fixture
-from tests.unit.workspace.rollback_world import check_is_as_before, forget, put, two_deployments
 
 from sitewright.publishing import errors, rollback
 from sitewright.publishing.errors import NotRestorable, PublishError, SiteIs
 from sitewright.publishing.objects import workers
+from tests.support.publishing.model_s3 import refused
+from tests.support.publishing.publish_world import TREES, Killed, Tree, World, at_request, kill_from, quick  # noqa: F401 - an autouse fixture
+from tests.support.publishing.rollback_world import check_is_as_before, forget, put, two_deployments
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.workspace.test_publish_plan import carried_out, file
 
 from sitewright.publishing.manifest import Manifest, ManifestEntry
 from sitewright.publishing.plan import Listed, make_plan
 from sitewright.publishing.site_files import KEY_BYTES, UnpublishableName, content_type, scan
+from tests.unit.publishing.test_plan import carried_out, file
 
 
 @pytest.mark.parametrize(

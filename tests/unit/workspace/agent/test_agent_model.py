@@ -11,8 +11,8 @@ from workspace.repository.checkpoint_archive import newest_conversation
 from workspace.steps import agent
 
 from sitewright.contracts.error_codes import ErrorCode
-from tests.unit.workspace.agent_support import failed, make_world, with_session, world
-from tests.unit.workspace.fake_model import Reply, failure, fake_model, garbage, text
+from tests.support.workspace.agent_world import failed, make_world, with_session, world
+from tests.support.workspace.fake_model import Reply, failure, fake_model, garbage, text
 
 
 @pytest.fixture

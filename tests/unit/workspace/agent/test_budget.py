@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
-from tests.unit.workspace.test_repair_step import broken
 from workspace.agent import budget
 from workspace.agent.budget import Spending
 from workspace.errors import StepFailed, StepStopped, StopReason
@@ -18,9 +17,10 @@ from workspace.steps import agent, repair
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.records import CommandRecord
 from sitewright.contracts.steps import AgentResult, RepairResult
-from tests.unit.workspace.agent_support import World, editing, make_world, world
-from tests.unit.workspace.core_support import TestClients, accept, make_aws, read_command
-from tests.unit.workspace.fake_model import Reply, hang, text, tool
+from tests.support.workspace.agent_world import World, editing, make_world, world
+from tests.support.workspace.fake_model import Reply, hang, text, tool
+from tests.support.workspace.runner_parts import TestClients, accept, make_aws, read_command
+from tests.unit.workspace.steps.test_repair_step import broken
 
 USD_A_REQUEST = 0.3003
 """Of 100 tokens in and 20,000 out with the model of these tests, by Claude Code's own prices."""

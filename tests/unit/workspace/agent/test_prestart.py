@@ -14,7 +14,7 @@ from workspace.system import processes
 from workspace.system.children import ProcessChildren
 from workspace.system.stop import Stop
 
-from tests.unit.workspace.core_support import make_settings
+from tests.support.workspace.runner_parts import make_settings
 
 ENV = {"PATH": os.environ["PATH"]}
 ECHO = "import os, sys; print(os.getpid(), sys.stdin.read().strip())"

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
-from tests.unit.workspace.site_support import Site, make_site, npm_lock, write
-from tests.unit.workspace.test_modules import SITE, archives, provide
 from workspace.build import build_cache
 from workspace.build.build_cache import BuildCache, is_worth_it
 from workspace.build.dependencies import PACKAGES_BYTES, Modules
 from workspace.errors import Fenced, StepStopped, StopReason
+
+from tests.support.publishing.site_world import Site, make_site, npm_lock, write
+from tests.unit.workspace.build.test_dependencies import SITE, archives, provide
 
 
 @pytest.fixture

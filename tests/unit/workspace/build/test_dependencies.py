@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
-from tests.unit.workspace.site_support import Site, make_site, npm_lock, write
 from workspace.build.dependencies import MANAGERS, Modules, NoManager
 from workspace.errors import StepStopped, StopReason
 from workspace.steps.build import _Build, read_package
 
 from sitewright.contracts.expiry import CACHE, TAG
+from tests.support.publishing.site_world import Site, make_site, npm_lock, write
 
 SITE = {
     "package.json": json.dumps(

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
-from tests.unit.workspace.site_support import Site, make_site, npm_lock, write
-from tests.unit.workspace.test_modules import SITE, archives, edit_package, provide
 from workspace.build.install_inputs import inputs
 
-from tests.unit.workspace.core_support import git
+from tests.support.publishing.site_world import Site, make_site, npm_lock, write
+from tests.support.workspace.runner_parts import git
+from tests.unit.workspace.build.test_dependencies import SITE, archives, edit_package, provide
 
 POSTINSTALL = {
     "tools/setup.mjs": "import { text } from './text.mjs'\nimport { writeFileSync } from 'node:fs'\n"

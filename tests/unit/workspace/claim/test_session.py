@@ -14,7 +14,7 @@ from workspace.system.stop import Stop
 
 from sitewright.contracts.records import SessionRecord
 from sitewright.contracts.steps import PushResult, StepName
-from tests.unit.workspace.core_support import TestClients, accept, make_tables, read_command, read_session, request
+from tests.support.workspace.runner_parts import TestClients, accept, make_tables, read_command, read_session, request
 
 
 class Clock:

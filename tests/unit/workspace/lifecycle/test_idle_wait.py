@@ -11,8 +11,9 @@ from workspace.step_context import StepContext
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.names import modules_key
 from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, StepName
-from tests.unit.workspace.core_support import TOKEN, accept, git, read_command, read_session
-from tests.unit.workspace.runner_support import (
+from tests.support.workspace.idle_workspace import Warm
+from tests.support.workspace.runner_parts import TOKEN, accept, git, read_command, read_session
+from tests.support.workspace.runner_world import (
     World,
     commit_step,
     edit,
@@ -20,7 +21,6 @@ from tests.unit.workspace.runner_support import (
     wait_for,
     world_fixture,  # noqa: F401 - a fixture
 )
-from tests.unit.workspace.warm_support import Warm
 
 
 def test_the_next_step_comes_through_the_mailbox_without_a_restore(world: World) -> None:

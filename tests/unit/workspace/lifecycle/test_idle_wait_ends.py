@@ -13,9 +13,10 @@ from workspace.step_context import StepContext
 from workspace.system.stop import Stop
 
 from sitewright.contracts.steps import AgentResult, StepName, StepRequest
-from tests.unit.workspace.core_support import read_session
-from tests.unit.workspace.core_support import request as core_request
-from tests.unit.workspace.runner_support import (
+from tests.support.workspace.idle_workspace import Warm
+from tests.support.workspace.runner_parts import read_session
+from tests.support.workspace.runner_parts import request as core_request
+from tests.support.workspace.runner_world import (
     World,
     commit_step,
     edit,
@@ -23,7 +24,6 @@ from tests.unit.workspace.runner_support import (
     wait_for,
     world_fixture,  # noqa: F401 - a fixture
 )
-from tests.unit.workspace.warm_support import Warm
 
 
 def test_an_offer_that_races_the_idle_end_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

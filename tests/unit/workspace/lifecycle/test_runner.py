@@ -12,8 +12,8 @@ from workspace.step_context import StepContext
 from workspace.system.stop import Stop
 
 from sitewright.contracts.steps import AgentResult, RepairResult, StepName
-from tests.unit.workspace.core_support import git, read_command, read_session
-from tests.unit.workspace.runner_support import (
+from tests.support.workspace.runner_parts import git, read_command, read_session
+from tests.support.workspace.runner_world import (
     World,
     commit_step,
     edit,

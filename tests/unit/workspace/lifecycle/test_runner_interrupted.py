@@ -11,8 +11,8 @@ from workspace.errors import Fenced, StepStopped
 from workspace.step_context import StepContext
 
 from sitewright.contracts.steps import AgentResult, BuildResult, StepName
-from tests.unit.workspace.core_support import accept, read_command
-from tests.unit.workspace.runner_support import (
+from tests.support.workspace.runner_parts import accept, read_command
+from tests.support.workspace.runner_world import (
     World,
     commit_step,
     edit,

@@ -16,8 +16,8 @@ from workspace.system.settings import Settings
 from workspace.system.stop import Stop
 
 from sitewright.contracts.steps import StepName
-from tests.unit.workspace.core_support import accept, read_command
-from tests.unit.workspace.runner_support import (
+from tests.support.workspace.runner_parts import accept, read_command
+from tests.support.workspace.runner_world import (
     World,
     commit_step,
     edit,

@@ -7,7 +7,7 @@ import pytest
 from workspace.errors import GitError
 from workspace.repository.checkout import WIP_REF, Checkout
 
-from tests.unit.workspace.core_support import git, make_checkout, make_remote
+from tests.support.workspace.runner_parts import git, make_checkout, make_remote
 
 
 @pytest.fixture

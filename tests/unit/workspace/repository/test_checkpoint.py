@@ -18,8 +18,8 @@ from workspace.step_context import StepContext
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.expiry import CHECKPOINT, TAG
 from sitewright.contracts.steps import AgentResult, BuildResult, StepName
-from tests.unit.workspace.core_support import accept, git, read_command, read_session
-from tests.unit.workspace.runner_support import (
+from tests.support.workspace.runner_parts import accept, git, read_command, read_session
+from tests.support.workspace.runner_world import (
     CONVERSATION,
     World,
     commit_step,

@@ -11,7 +11,15 @@ import pytest
 from workspace.errors import GitError
 from workspace.repository.git_errors import Refusal, classify
 
-from tests.unit.workspace.core_support import TOKEN, GitHost, git, make_checkout, make_remote, push_elsewhere, serve_git
+from tests.support.workspace.runner_parts import (
+    TOKEN,
+    GitHost,
+    git,
+    make_checkout,
+    make_remote,
+    push_elsewhere,
+    serve_git,
+)
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ from workspace.steps import agent
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import AgentResult
-from tests.unit.workspace.agent_support import (
+from tests.support.workspace.agent_world import (
     INSTRUCTION,
     editing,
     failed,
     with_session,
     world,
 )
-from tests.unit.workspace.core_support import git
-from tests.unit.workspace.fake_model import Reply, hang, text, tool
+from tests.support.workspace.fake_model import Reply, hang, text, tool
+from tests.support.workspace.runner_parts import git
 
 
 def test_edits_are_reported_and_a_conversation_goes_on_in_another_folder(tmp_path: Path) -> None:

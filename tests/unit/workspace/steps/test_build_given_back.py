@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
-from tests.unit.workspace.site_support import Site, make_site, write
 from workspace.claim.session import SessionStore
 from workspace.steps import build
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import AgentResult
-from tests.unit.workspace.build_support import (
+from tests.support.publishing.site_world import Site, make_site, write
+from tests.support.workspace.npm_site import (
     SITE,
     made_fixture,  # noqa: F401 - a fixture
 )
-from tests.unit.workspace.core_support import accept, make_tables
+from tests.support.workspace.runner_parts import accept, make_tables
 
 
 def broken(site: Site, files: dict[str, Any], **command: Any) -> bool:

@@ -5,17 +5,17 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tests.unit.workspace.site_support import BUCKET, Site, write
 from workspace.errors import StepStopped, StopReason
 from workspace.steps import build
 from workspace.system.stop import Stop
 
 from sitewright.contracts.names import manifest_key
-from tests.unit.workspace.build_support import (
+from tests.support.publishing.site_world import BUCKET, Site, write
+from tests.support.workspace.npm_site import (
     BUILD,
     made_fixture,  # noqa: F401 - a fixture
 )
-from tests.unit.workspace.core_support import git
+from tests.support.workspace.runner_parts import git
 
 
 def interrupt_when(site: Site, condition: Callable[[], bool]) -> None:

@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
-from tests.unit.workspace.site_support import BUCKET, Site, make_site, npm_lock, write
 from workspace.steps import build
 from workspace.system.children import ProcessChildren
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.names import manifest_key
 from sitewright.publishing import manifest_store
-from tests.unit.workspace.build_support import (
+from tests.support.publishing.site_world import BUCKET, Site, make_site, npm_lock, write
+from tests.support.workspace.npm_site import (
     BUILD,
     SITE,
     made_fixture,  # noqa: F401 - a fixture
     npm_commands,
 )
-from tests.unit.workspace.core_support import TestClients, git
+from tests.support.workspace.runner_parts import TestClients, git
 
 
 def test_a_dirty_checkout_is_committed_built_and_live(made: Site) -> None:

@@ -8,8 +8,8 @@ from workspace.repository import remote_retry
 from workspace.steps import push as push_step
 
 from sitewright.contracts.steps import StepName
-from tests.unit.workspace.core_support import TOKEN, accept, git, push_elsewhere, read_command, read_session
-from tests.unit.workspace.runner_support import (
+from tests.support.workspace.runner_parts import TOKEN, accept, git, push_elsewhere, read_command, read_session
+from tests.support.workspace.runner_world import (
     World,
     commit_step,
     edit,

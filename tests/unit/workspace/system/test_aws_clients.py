@@ -9,10 +9,10 @@ from typing import Any
 
 import boto3
 import pytest
-from tests.unit.workspace.s3_server import S3Server, s3_server
 from workspace.system.aws_clients import EXPECT_BYTES, Clients
 
 from sitewright.publishing.site_files import scan
+from tests.support.publishing.s3_server import S3Server, s3_server
 
 BUCKET = "edit.amelia.example.com"
 

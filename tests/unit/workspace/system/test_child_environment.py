@@ -11,7 +11,7 @@ from workspace.system.paths import Paths
 from workspace.system.settings import Settings, SettingsError
 
 from sitewright.contracts.steps import StepEnv, WorkspaceEnv
-from tests.unit.workspace.core_support import make_settings
+from tests.support.workspace.runner_parts import make_settings
 
 RUNNER = {
     "PATH": "/usr/bin",

@@ -18,7 +18,7 @@ import pytest
 from workspace.system.aws_clients import Clients
 
 from sitewright.contracts.steps import StepEnv, StepName, WorkspaceEnv
-from tests.unit.workspace.core_support import (
+from tests.support.workspace.runner_parts import (
     REGION,
     TOKEN,
     GitHost,
@@ -30,9 +30,9 @@ from tests.unit.workspace.core_support import (
     read_session,
     serve_git,
 )
-from tests.unit.workspace.runner_support import wait_for
+from tests.support.workspace.runner_world import wait_for
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 
 
 @contextmanager

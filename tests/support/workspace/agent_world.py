@@ -16,8 +16,8 @@ from workspace.system.stop import Stop
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import AgentResult, StepName
-from tests.unit.workspace.core_support import git, make_checkout, make_settings, request
-from tests.unit.workspace.fake_model import FakeModel, Reply, Script, fake_model, text, tool
+from tests.support.workspace.fake_model import FakeModel, Reply, Script, fake_model, text, tool
+from tests.support.workspace.runner_parts import git, make_checkout, make_settings, request
 
 INSTRUCTION = "Put a banner on the home page"
 

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from sitewright.local.machine.home import REPOSITORY_ROOT
-from tests.integration.publishing.publisher import Order, line_of, log_of
+from tests.support.publisher_processes.forking_publisher import Order, line_of, log_of
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Publishers:
     def __init__(self, log: Path) -> None:
         self._log = log.open("wb")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.publishing.publisher"],
+            [sys.executable, "-m", "tests.support.publisher_processes.forking_publisher"],
             cwd=REPOSITORY_ROOT,
             env={
                 **os.environ,

@@ -1,4 +1,4 @@
-"""`python -m tests.integration.publishing.publisher`: forks a process for every publish that it is told of.
+"""`python -m tests.support.publisher_processes.forking_publisher`: forks a process for every publish that it is told of.
 
 A process of its own each, which can be killed; but Python and botocore are loaded once, for that costs half a second.
 Standard input has an order a line, standard output `started` and `ended` events.

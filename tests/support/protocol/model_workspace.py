@@ -24,10 +24,10 @@ from workspace.system.stop import Signals, Stop
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.records import SessionRecord
 from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, StepName, step_request_from_env
-from tests.unit.protocol.doubles import BeatByHand, Checkout, Checkpointer, Desk, Log, Push, quiet
+from tests.support.protocol.workspace_doubles import BeatByHand, Checkout, Checkpointer, Desk, Log, Push, quiet
 
 if TYPE_CHECKING:
-    from tests.unit.protocol.world import World
+    from tests.support.protocol.session_world import World
 
 IDLE_SECONDS = 20.0
 

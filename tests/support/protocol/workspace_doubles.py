@@ -13,7 +13,7 @@ from workspace.errors import Fenced, StepStopped
 from workspace.lifecycle.heartbeats import Heartbeat
 
 if TYPE_CHECKING:
-    from tests.unit.protocol.workspace import Workspace
+    from tests.support.protocol.model_workspace import Workspace
 
 
 class Killed(BaseException):

@@ -11,7 +11,7 @@ from lambdas.intake.intake import Intake
 from lambdas.intake.store import Store
 from sitewright.contracts.names import execution_name
 from sitewright.contracts.records import SiteEntry
-from tests.unit.lambdas.aws_support import REGION, item, make_fifo, make_table
+from tests.support.lambdas.platform_tables import REGION, item, make_fifo, make_table
 
 
 class World:

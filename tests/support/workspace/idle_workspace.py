@@ -6,8 +6,8 @@ from typing import Any
 from workspace.lifecycle.runner import Runner
 
 from sitewright.contracts.steps import StepName, StepRequest
-from tests.unit.workspace.core_support import request as core_request
-from tests.unit.workspace.runner_support import World, in_background, wait_for
+from tests.support.workspace.runner_parts import request as core_request
+from tests.support.workspace.runner_world import World, in_background, wait_for
 
 
 class Warm:

@@ -1,15 +1,15 @@
 """Two deployments on a model of S3, of which the older one is to come back."""
 
 import pytest
-from tests.unit.workspace.publish_world import (
-    Tree,
-    World,
-    quick,  # noqa: F401 - an autouse fixture
-)
 
 from sitewright.contracts.names import manifest_key
 from sitewright.publishing import rollback
 from sitewright.publishing.manifest import Manifest
+from tests.support.publishing.publish_world import (
+    Tree,
+    World,
+    quick,  # noqa: F401 - an autouse fixture
+)
 
 OLD = {f"{name}.html": f"<link href='_astro/s.1.css'>{name}" for name in "abcde"} | {
     "_astro/s.1.css": "old",

@@ -19,10 +19,10 @@ from lambdas.respond.responder import Responder
 from lambdas.task_stopped import handler as task_stopped
 from sitewright.contracts.names import SITE_PARAMETER_PREFIX, WORKSPACE_CONTAINER
 from sitewright.contracts.records import SessionRecord, SiteEntry
-from tests.unit.protocol.doubles import Killed, Lost, quiet
-from tests.unit.protocol.dynamo import Client, Dynamo, Item, Table
-from tests.unit.protocol.states import Execution, StepFunctions, refused
-from tests.unit.protocol.workspace import Workspace
+from tests.support.protocol.model_dynamo import Client, Dynamo, Item, Table
+from tests.support.protocol.model_workspace import Workspace
+from tests.support.protocol.state_machine import Execution, StepFunctions, refused
+from tests.support.protocol.workspace_doubles import Killed, Lost, quiet
 
 SITE = SiteEntry(
     client_id="amelia",

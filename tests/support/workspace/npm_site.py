@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from moto import mock_aws
-from tests.unit.workspace.site_support import Site, make_site
+
+from tests.support.publishing.site_world import Site, make_site
 
 BUILD = """
 const fs = require('fs');

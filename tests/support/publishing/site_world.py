@@ -14,7 +14,7 @@ from sitewright.contracts.names import manifest_key
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import StepName
 from sitewright.publishing.manifest import Manifest
-from tests.unit.workspace.core_support import TestClients, git, make_checkout, make_settings, request
+from tests.support.workspace.runner_parts import TestClients, git, make_checkout, make_settings, request
 
 BUCKET = "edit.amelia.example.com"
 

@@ -12,8 +12,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from stacks.constructs.workflow import definition
-from tests.infra.asl import Json, StatesError, _Interpreter, _matches
-from tests.infra.parts import WARM
+from tests.support.stacks.asl import Json, StatesError, _Interpreter, _matches
+from tests.support.stacks.workflow_parts import WARM
 
 MACHINE = definition(WARM)
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-from tests.unit.workspace.model_s3 import ModelS3, Store
 
 from sitewright.contracts.names import deployment_key, manifest_key
 from sitewright.publishing import errors, manifest_store, publisher
@@ -22,6 +21,7 @@ from sitewright.publishing.publisher import Publish
 from sitewright.publishing.rollback import roll_back
 from sitewright.publishing.site_files import LocalFile, cache_control, content_type, is_hashed
 from sitewright.publishing.target import Open, Quick, Site
+from tests.support.publishing.model_s3 import ModelS3, Store
 
 PAGES = ["index.html", "a.html", "b/index.html"]
 Tree = dict[str, str]

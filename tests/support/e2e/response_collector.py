@@ -1,6 +1,6 @@
 """Takes every message off the response queue and appends it to a file, so that parallel tests can count answers.
 
-Run as a process of its own: `python -m tests.e2e.collector STACK_JSON OUT_JSONL`.
+Run as a process of its own: `python -m tests.support.e2e.response_collector STACK_JSON OUT_JSONL`.
 """
 
 import json

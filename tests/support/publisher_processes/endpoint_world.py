@@ -17,11 +17,11 @@ from sitewright.local.aws_clients import Aws
 from sitewright.local.machine.ports import LOOPBACK
 from sitewright.local.stack.deploy import REGION
 from sitewright.publishing.manifest import ASSET_GRACE_MS, Manifest
-from tests.integration.publishing import trees
-from tests.integration.publishing.proxy import Fault, Plan, Proxy, Request
-from tests.integration.publishing.publisher import DONE, Order
-from tests.integration.publishing.publishers import Publisher, Publishers
-from tests.integration.publishing.trees import Tree
+from tests.support.publisher_processes import site_trees
+from tests.support.publisher_processes.breaking_proxy import Fault, Plan, Proxy, Request
+from tests.support.publisher_processes.forking_publisher import DONE, Order
+from tests.support.publisher_processes.publisher_launcher import Publisher, Publishers
+from tests.support.publisher_processes.site_trees import Tree
 
 _LOADS = re.compile(rb'(?:src="|url\(|import one from ")/([^")]+)')
 _LINKS = re.compile(rb'href="/([^"]+)"')
@@ -62,7 +62,7 @@ class World:
         number = next(self._orders)
         for key, content in made.items():
             self.known.setdefault(key, set()).add(md5(content))
-        dist = trees.write(made, self.folder / f"{self.client}-{number}")
+        dist = site_trees.write(made, self.folder / f"{self.client}-{number}")
         return self._start(number, holder=holder, dist=str(dist), commit=commit, **more)
 
     def start_folder(self, dist: Path) -> Publisher:

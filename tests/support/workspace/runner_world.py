@@ -23,7 +23,7 @@ from workspace.system.logs import Log
 from workspace.system.stop import Stop
 
 from sitewright.contracts.steps import AgentResult, BuildResult, StepName
-from tests.unit.workspace.core_support import (
+from tests.support.workspace.runner_parts import (
     GitHost,
     TestClients,
     accept,

@@ -11,7 +11,7 @@ from lambdas.respond.responder import Responder
 from sitewright.contracts.names import execution_name
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, SyncResult
-from tests.unit.lambdas.aws_support import MACHINE, NOW, REGION, item, make_fifo, make_table
+from tests.support.lambdas.platform_tables import MACHINE, NOW, REGION, item, make_fifo, make_table
 
 ACCEPTED = NOW - 200_000
 PARTS: dict[str, Any] = {

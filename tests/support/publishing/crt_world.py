@@ -6,12 +6,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore.credentials import Credentials
-from tests.unit.workspace.s3_server import S3Server, s3_server
 from workspace.errors import StepStopped, StopReason
 
 from sitewright.publishing.objects.crt_client import CrtClient
 from sitewright.publishing.objects.upload import Sender
 from sitewright.publishing.target import Open, Site
+from tests.support.publishing.s3_server import S3Server, s3_server
 
 BUCKET = "edit.amelia.example.com"
 
