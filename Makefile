@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NPM_CONFIG_UPDATE_NOTIFIER := false
 
-.PHONY: setup demo down test test-e2e bench cost chaos lint
+.PHONY: setup demo down check test test-e2e bench cost chaos lint
 
 setup: .venv/.done tools/cdk/node_modules/.done
 
@@ -28,6 +28,10 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy app.py sitewright stacks lambdas container/workspace tools
+
+# The everyday check: format, lint, types and the unit tests, which start no process.
+check: lint
+	$(BIN)/pytest -n 2 -q tests/unit
 
 # Every test. The end-to-end ones share one deployed local stack, but for a short chaos run, which has its own; they wait
 # more than they work, so there is a worker more than cores (two), and with worksteal they run beside the units.

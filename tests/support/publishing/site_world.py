@@ -61,7 +61,8 @@ class Site:
         return Manifest.from_bytes(body)
 
 
-def make_site(root: Path, files: dict[str, str], **settings: Any) -> Site:
+def make_site(root: Path, files: dict[str, str], *, under_git: bool = True, **settings: Any) -> Site:
+    """A site with these files; publishing alone needs no repository."""
     clients = TestClients()
     for bucket in ("artifacts", BUCKET):
         clients.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
@@ -69,10 +70,11 @@ def make_site(root: Path, files: dict[str, str], **settings: Any) -> Site:
     paths = config.paths
     for folder in (paths.site, paths.home, paths.tmp):
         folder.mkdir(parents=True)
-    git(paths.site, "init", "-q", "-b", "thread-t1")
     write(paths.site, {".gitignore": "node_modules\ndist\n", **files})
-    git(paths.site, "add", "-A")
-    git(paths.site, "commit", "-qm", "First")
+    if under_git:
+        git(paths.site, "init", "-q", "-b", "thread-t1")
+        git(paths.site, "add", "-A")
+        git(paths.site, "commit", "-qm", "First")
     stop, logs = Stop(), list[str]()
     session = SessionRecord(session_id="s1", client_id="amelia", chat_thread_id="t1")
     fence = StopFence(session, stop)

@@ -30,7 +30,7 @@ def page(*references: str) -> str:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     with mock_aws():
-        made = make_site(tmp_path, {"readme.md": "x"})
+        made = make_site(tmp_path, {"readme.md": "x"}, under_git=False)
         write(
             made.folder / "dist",
             {"index.html": page("/_astro/old.1.css"), "_astro/old.1.css": "a{}", "old.html": page()},

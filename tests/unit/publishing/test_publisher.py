@@ -22,7 +22,7 @@ PAGES = {"index.html": "<html>1</html>", "a.html": "<html>a</html>", "_astro/x.1
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     with mock_aws():
-        made = make_site(tmp_path, {"readme.md": "x"})
+        made = make_site(tmp_path, {"readme.md": "x"}, under_git=False)
         write(made.folder / "dist", PAGES)
         yield made
 

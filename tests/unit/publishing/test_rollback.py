@@ -26,7 +26,7 @@ TWO = {"index.html": "<html>2</html>", "_astro/x.2.css": "2{}", "new.txt": "n"}
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     with mock_aws():
-        made = make_site(tmp_path, {"readme.md": "x"})
+        made = make_site(tmp_path, {"readme.md": "x"}, under_git=False)
         made.clients.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         yield made
 

@@ -14,8 +14,8 @@ from workspace.build.build_cache import BuildCache, is_worth_it
 from workspace.build.dependencies import PACKAGES_BYTES, Modules
 from workspace.errors import Fenced, StepStopped, StopReason
 
+from tests.integration.workspace.build.test_dependencies import SITE, archives, provide
 from tests.support.publishing.site_world import Site, make_site, npm_lock, write
-from tests.unit.workspace.build.test_dependencies import SITE, archives, provide
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from workspace.steps import agent, repair
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.records import CommandRecord
 from sitewright.contracts.steps import AgentResult, RepairResult
+from tests.integration.workspace.steps.test_repair_step import broken
 from tests.support.workspace.agent_world import World, editing, make_world, world
 from tests.support.workspace.fake_model import Reply, hang, text, tool
 from tests.support.workspace.runner_parts import TestClients, accept, make_aws, read_command
-from tests.unit.workspace.steps.test_repair_step import broken
 
 USD_A_REQUEST = 0.3003
 """Of 100 tokens in and 20,000 out with the model of these tests, by Claude Code's own prices."""

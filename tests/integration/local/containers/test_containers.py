@@ -21,11 +21,13 @@ from sitewright.local.machine.home import Home
 from sitewright.local.machine.service_environment import container_network, engine_environment
 from sitewright.local.machine.strays import STACK_MARK
 from tests.home import REPO, sitewright
-from tests.support.local import fake_engine
-from tests.unit.local.ecs.test_data_plane import SLEEP, Emulator, plane_of, poll_until
+from tests.integration.local.ecs.test_data_plane import SLEEP, Emulator, plane_of, poll_until
 
 IMAGE = "localhost/sitewright-workspace:1"
 FOREVER = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+
+
+FAKE_ENGINE = Path(__file__).parents[3] / "support/local/fake_engine.py"
 
 
 class Fake:
@@ -37,7 +39,7 @@ class Fake:
             (root / name).mkdir(parents=True)
         (root / "images").write_text(IMAGE + "\n")
         self.program = root / "engine.py"
-        shutil.copy(Path(fake_engine.__file__), self.program)
+        shutil.copy(FAKE_ENGINE, self.program)
         self.engine = Engine((sys.executable, str(self.program)))
 
     def calls(self, verb: str) -> list[list[str]]:

@@ -10,9 +10,9 @@ import pytest
 from moto import mock_aws
 from workspace.build.install_inputs import inputs
 
+from tests.integration.workspace.build.test_dependencies import SITE, archives, edit_package, provide
 from tests.support.publishing.site_world import Site, make_site, npm_lock, write
 from tests.support.workspace.runner_parts import git
-from tests.unit.workspace.build.test_dependencies import SITE, archives, edit_package, provide
 
 POSTINSTALL = {
     "tools/setup.mjs": "import { text } from './text.mjs'\nimport { writeFileSync } from 'node:fs'\n"

@@ -32,7 +32,7 @@ from tests.support.workspace.runner_parts import (
 )
 from tests.support.workspace.runner_world import wait_for
 
-REPOSITORY = Path(__file__).parents[4]
+REPOSITORY = Path(__file__).parents[3]
 
 
 @contextmanager
