@@ -6,10 +6,11 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.commit_message.compose import compose
-from lambdas.common.aws_clients import patient, table
+from lambdas.common.aws_clients import TABLE_BACKOFF, table
 from lambdas.common.settings import settings
 from sitewright.contracts.base import Contract
 from sitewright.contracts.records import CommandRecord
+from sitewright.retry import retry
 
 logger = Logger()
 
@@ -46,13 +47,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
         accepted_at=command.accepted_at,
         repairs=request.repairs,
     )
-    patient(
+    retry(
         lambda: commands.update_item(
             Key=key,
             UpdateExpression="SET commitMessage = :message",
             ConditionExpression="attribute_exists(commandId)",
             ExpressionAttributeValues={":message": message},
-        )
+        ),
+        TABLE_BACKOFF,
     )
     subject = message.split("\n", 1)[0]
     logger.info("composed", extra={**key, "subject": subject})

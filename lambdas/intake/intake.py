@@ -7,7 +7,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lambdas.common.aws_clients import error_code
 from lambdas.intake.dead_letter import dead_letter
 from lambdas.intake.parse import Rejected, Unreadable, parse
 from lambdas.intake.store import SessionMismatch, Store
@@ -17,6 +16,7 @@ from sitewright.contracts.messages import Command, ResponseStatus
 from sitewright.contracts.names import EVENT_SOURCE, NOT_STARTED, SITE_PARAMETER_PREFIX
 from sitewright.contracts.records import CommandRecord, SiteEntry
 from sitewright.contracts.steps import ExecutionInput
+from sitewright.retry import error_code
 
 SITE_CACHE_MS = 60_000
 

@@ -7,11 +7,12 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from lambdas.common.aws_clients import patient
+from lambdas.common.aws_clients import TABLE_BACKOFF
 from sitewright.contracts.error_codes import ErrorInfo
 from sitewright.contracts.messages import Command
 from sitewright.contracts.names import execution_name
 from sitewright.contracts.records import OPEN, RECORD_TTL_DAYS, CommandRecord, SessionRecord, SiteEntry
+from sitewright.retry import retry
 
 ATTEMPTS = 20
 """The workspace refreshes the session item twice a second, so a transaction meets it now and then: retried."""
@@ -117,7 +118,7 @@ class Store:
     def supersede(self, session_id: str, command_id: str, by: str) -> CommandRecord | None:
         """Marks an unanswered command as superseded, unless it is already; gives the record as it is then."""
         try:
-            item = patient(
+            item = retry(
                 lambda: self._commands.update_item(
                     Key={"sessionId": session_id, "commandId": command_id},
                     UpdateExpression=SUPERSEDE,
@@ -125,7 +126,8 @@ class Store:
                     ExpressionAttributeValues={":by": by},
                     ReturnValues="ALL_NEW",
                 ),
-                self._sleep,
+                TABLE_BACKOFF,
+                sleep=self._sleep,
             )["Attributes"]
         except self._client.exceptions.ConditionalCheckFailedException:
             return None

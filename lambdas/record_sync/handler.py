@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-from lambdas.common.aws_clients import client, error_code, now_ms, patient, table
+from lambdas.common.aws_clients import TABLE_BACKOFF, client, now_ms, table
 from lambdas.common.settings import settings
 from lambdas.record_sync import retention
 from lambdas.record_sync.drift import Books, check
@@ -17,6 +17,7 @@ from sitewright.contracts.names import ALARM_NAMESPACE, deployment_key, manifest
 from sitewright.contracts.records import DeploymentRecord
 from sitewright.contracts.steps import BuildResult, SyncResult
 from sitewright.publishing.manifest import Manifest
+from sitewright.retry import error_code, retry
 
 logger = Logger()
 metrics = Metrics(namespace=ALARM_NAMESPACE)
@@ -191,14 +192,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         due=books.due,
     )
     commands = table(settings().need("COMMANDS_TABLE"))
-    patient(
+    retry(
         lambda: commands.update_item(
             Key={"sessionId": request.session_id, "commandId": request.command_id},
             UpdateExpression="SET #sync = :sync",
             ConditionExpression="attribute_exists(commandId)",
             ExpressionAttributeNames={"#sync": "sync"},
             ExpressionAttributeValues={":sync": result.to_item()},
-        )
+        ),
+        TABLE_BACKOFF,
     )
     # Last: should it fail, the check has been noted and the next publish makes up for it.
     if record is not None:

@@ -9,10 +9,10 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from lambdas.common.aws_clients import error_code
 from sitewright.contracts.expiry import DEPLOYMENTS_KEPT
 from sitewright.contracts.names import deployment_key
 from sitewright.contracts.records import RECORD_TTL_DAYS, DeploymentRecord
+from sitewright.retry import error_code
 
 PAGE = DEPLOYMENTS_KEPT + 10
 """Records of one Query: those that stay, the one that goes, and a few failed ones in between."""

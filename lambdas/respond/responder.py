@@ -13,12 +13,13 @@ from typing import Any
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
-from lambdas.common.aws_clients import error_code, patient
+from lambdas.common.aws_clients import TABLE_BACKOFF
 from lambdas.respond.outcome import Outcome, build_response, of_execution
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.events import CommandNotStarted
 from sitewright.contracts.messages import Response, ResponseStatus
 from sitewright.contracts.records import OPEN, OPEN_INDEX, CommandRecord, SessionRecord
+from sitewright.retry import error_code, retry
 
 SETTLE_SECONDS = 25
 """How long an interrupted command's workspace may take to save its work before the answer goes without the commit."""
@@ -150,14 +151,15 @@ class Responder:
         A run that a newer command superseded is past already: the condition then fails, and all is well.
         """
         try:
-            patient(
+            retry(
                 lambda: self.sessions.update_item(
                     Key={"sessionId": command.session_id},
                     UpdateExpression="SET generation = generation + :one",
                     ConditionExpression="generation = :own",
                     ExpressionAttributeValues={":one": 1, ":own": command.generation},
                 ),
-                self.sleep,
+                TABLE_BACKOFF,
+                sleep=self.sleep,
             )
         except ClientError as error:
             if error_code(error) != "ConditionalCheckFailedException":
@@ -228,4 +230,4 @@ class Responder:
 
     def _update(self, command: CommandRecord, **update: Any) -> None:
         key = {"sessionId": command.session_id, "commandId": command.command_id}
-        patient(lambda: self.commands.update_item(Key=key, **update), self.sleep)
+        retry(lambda: self.commands.update_item(Key=key, **update), TABLE_BACKOFF, sleep=self.sleep)

@@ -6,17 +6,15 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
-from lambdas.common.aws_clients import client, error_code, patient, table
+from lambdas.common.aws_clients import TABLE_BACKOFF, client, table
 from lambdas.common.settings import settings
 from lambdas.task_stopped.diagnosis import Diagnosis, diagnose, request_of
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.records import SessionRecord
-from sitewright.contracts.steps import StepRequest
+from sitewright.contracts.steps import TOKEN_GONE, StepRequest
+from sitewright.retry import error_code, retry
 
 logger = Logger()
-
-TOKEN_DONE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
-"""The step was answered, or its run is over: nothing left to fail."""
 
 ENDED = Diagnosis(
     SfnError.STOPPED,
@@ -42,14 +40,15 @@ def clear_claim(session_id: str, task_arn: str) -> None:
 def _update(session_id: str, task_arn: str, expression: str, condition: str) -> SessionRecord | None:
     sessions = table(settings().need("SESSIONS_TABLE"))
     try:
-        answer = patient(
+        answer = retry(
             lambda: sessions.update_item(
                 Key={"sessionId": session_id},
                 UpdateExpression=expression,
                 ConditionExpression=condition,
                 ExpressionAttributeValues={":task": task_arn},
                 ReturnValues="ALL_NEW",
-            )
+            ),
+            TABLE_BACKOFF,
         )
     except sessions.meta.client.exceptions.ConditionalCheckFailedException:
         return None
@@ -103,5 +102,5 @@ def _fail(token: str, answer: Diagnosis) -> None:
             taskToken=token, error=answer.error.value, cause=answer.info.to_json()
         )
     except ClientError as error:
-        if error_code(error) not in TOKEN_DONE:
+        if error_code(error) not in TOKEN_GONE:
             raise

@@ -37,6 +37,10 @@ class StepRequest(Contract):
     generation: int
 
 
+TOKEN_GONE = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
+"""Error codes of SendTaskSuccess, -Failure and -Heartbeat for a token whose state has ended: nothing waits for it any more."""
+
+
 class StepEnv(StrEnum):
     """Names of the environment variables in the container override. Only ids travel: overrides end at 8,192 characters."""
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from sitewright.publishing.errors import AwsError, NotRestorable, PublishError, is_passing, patiently
+from sitewright.publishing.errors import NotRestorable, PublishError, patiently
 from sitewright.publishing.objects import workers
 from sitewright.publishing.objects.upload import Sender
 from sitewright.publishing.plan import Heal
 from sitewright.publishing.publish_state import Ledger
 from sitewright.publishing.site_files import Sent, SiteFile, is_html
 from sitewright.publishing.target import Site
+from sitewright.retry import AwsError, is_transient
 
 _DELETE_BATCH = 1000
 """DeleteObjects takes that many keys at most."""
@@ -104,7 +105,7 @@ class Applier:
             try:
                 patiently(delete, self.check)
             except AwsError as error:
-                if attempts == 1 and not is_passing(error):
+                if attempts == 1 and not is_transient(error):
                     self.ledger.doubtful -= batch
                 raise PublishError.of(self.site.bucket, left[0], error) from error
             self.ledger.doubtful -= batch

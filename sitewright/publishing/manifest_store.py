@@ -14,9 +14,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from sitewright.contracts.names import deployment_key
-from sitewright.publishing.errors import AwsError, PublishError, SiteTaken, code_of, patiently
+from sitewright.publishing.errors import PublishError, SiteTaken, patiently
 from sitewright.publishing.manifest import LEASE_SECONDS, Manifest
 from sitewright.publishing.target import Site
+from sitewright.retry import AwsError, error_code
 
 POLL_SECONDS = 0.5
 RENEW_SECONDS = LEASE_SECONDS / 4
@@ -65,11 +66,11 @@ def look(site: Site, known: Seen) -> Seen:
     try:
         answer, body = patiently(get, site.guard.check_stop)
     except ClientError as error:
-        if code_of(error) in {"304", "NotModified"}:
+        if error_code(error) in {"304", "NotModified"}:
             return replace(known, age=_age(error.response, known.modified))
         # 403 if the right to list, limited to the client's prefix, does not count for a GetObject. Should there be a manifest
         # after all, the conditional write is refused.
-        if code_of(error) in {"NoSuchKey", "404", "AccessDenied", "403"}:
+        if error_code(error) in {"NoSuchKey", "404", "AccessDenied", "403"}:
             return Seen()
         raise PublishError.of(site.artifacts, site.manifest_key, error) from error
     except AwsError as error:
@@ -138,7 +139,7 @@ def write(site: Site, body: bytes, etag: str | None, check: Callable[[], None]) 
         try:
             answer = patiently(put, check)
         except AwsError as error:
-            if code_of(error) not in _CONFLICTS:
+            if error_code(error) not in _CONFLICTS:
                 raise PublishError.of(site.artifacts, site.manifest_key, error) from error
         else:
             return str(answer["ETag"])
@@ -160,7 +161,7 @@ def _stored(site: Site, check: Callable[[], None]) -> tuple[str | None, bytes]:
     try:
         return patiently(get, check)
     except AwsError as error:
-        if code_of(error) in {"NoSuchKey", "404"}:
+        if error_code(error) in {"NoSuchKey", "404"}:
             return None, b""
         raise PublishError.of(site.artifacts, site.manifest_key, error) from error
 

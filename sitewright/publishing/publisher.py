@@ -11,7 +11,7 @@ from workspace.step_context import StepContext
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.publishing import manifest_store
 from sitewright.publishing.apply import Applier
-from sitewright.publishing.errors import AwsError, NotPutBack, NotRestorable, PublishError, SiteIs, SiteTaken
+from sitewright.publishing.errors import NotPutBack, NotRestorable, PublishError, SiteIs, SiteTaken
 from sitewright.publishing.manifest import Manifest, ManifestEntry
 from sitewright.publishing.manifest_store import Lease, RaceLost, Seen
 from sitewright.publishing.objects import listing
@@ -20,6 +20,7 @@ from sitewright.publishing.publish_result import Outcome, deployment_id
 from sitewright.publishing.publish_state import Ledger
 from sitewright.publishing.site_files import LocalFile, SiteFile, stored_files
 from sitewright.publishing.target import Site
+from sitewright.retry import AwsError
 
 _UNKNOWN = ManifestEntry(md5=UNKNOWN, size=0, content_type=UNKNOWN, cache_control=UNKNOWN)
 

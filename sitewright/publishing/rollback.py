@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from sitewright.contracts.names import deployment_key
-from sitewright.publishing.errors import GONE, AwsError, NotRestorable, PublishError, code_of, names, patiently
+from sitewright.publishing.errors import GONE, NotRestorable, PublishError, names, patiently
 from sitewright.publishing.manifest import Manifest
 from sitewright.publishing.objects import workers
 from sitewright.publishing.objects.upload import COPY_BYTES
@@ -21,6 +21,7 @@ from sitewright.publishing.publish_result import Outcome
 from sitewright.publishing.publisher import Publish
 from sitewright.publishing.site_files import StoredFile, stored_files
 from sitewright.publishing.target import Open, Quick, Site
+from sitewright.retry import AwsError, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,7 +42,7 @@ def read_deployment(s3: S3Client, artifacts: str, client_id: str, deployment_id:
         body = patiently(lambda: s3.get_object(Bucket=artifacts, Key=key)["Body"].read(), lambda: None)
         return Manifest.from_bytes(body)
     except AwsError as error:
-        if code_of(error) not in GONE:
+        if error_code(error) not in GONE:
             raise PublishError.of(artifacts, key, error) from error
         raise _refused(artifacts, key, f"The deployment {deployment_id} has no manifest (any more).") from error
     except ValueError as error:
@@ -141,12 +142,12 @@ def _is_there(site: Site, file: StoredFile) -> bool:
         try:
             patiently(head, site.guard.check_stop)
         except ClientError as error:
-            if code_of(error) != "400":
+            if error_code(error) != "400":
                 raise
             # An id of a bucket before this one, or a token that has expired: only an answer with a body tells.
             patiently(get, site.guard.check_stop)
     except AwsError as error:
-        if code_of(error) in GONE:
+        if error_code(error) in GONE:
             return False
         raise PublishError.of(site.bucket, file.key, error) from error
     return True

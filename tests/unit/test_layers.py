@@ -7,16 +7,18 @@ import pytest
 
 REPO = Path(__file__).parents[2]
 
+LIBRARY = {"sitewright.publishing", "sitewright.tables", "sitewright.retry", "sitewright.contracts"}
+
 ALLOWED = {
     "sitewright/contracts": set(),
-    "sitewright/tables": {"sitewright.contracts"},
-    "sitewright/publishing": {"sitewright.contracts"},
-    "sitewright/local": {"sitewright.publishing", "sitewright.tables", "sitewright.contracts"},
-    "sitewright/cli": {"sitewright.local", "sitewright.publishing", "sitewright.tables", "sitewright.contracts"},
+    "sitewright/tables": {"sitewright.retry", "sitewright.contracts"},
+    "sitewright/publishing": {"sitewright.retry", "sitewright.contracts"},
+    "sitewright/local": LIBRARY,
+    "sitewright/cli": {"sitewright.local", *LIBRARY},
     "stacks": {"sitewright.tables", "sitewright.contracts"},
-    "lambdas": {"sitewright.publishing", "sitewright.tables", "sitewright.contracts"},
-    "container/workspace": {"sitewright.publishing", "sitewright.tables", "sitewright.contracts"},
-    "tools": {"sitewright.local", "sitewright.publishing", "sitewright.tables", "sitewright.contracts", "workspace"},
+    "lambdas": LIBRARY,
+    "container/workspace": LIBRARY,
+    "tools": {"sitewright.local", "workspace", *LIBRARY},
 }
 """What of ours each package may import besides itself."""
 

@@ -13,30 +13,21 @@ from enum import Enum, auto
 from typing import Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from sitewright.contracts.base import Contract
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import StepRequest
+from sitewright.retry import Backoff, retry
 from workspace.errors import Fenced, StepFailed
 from workspace.system.aws_clients import Clients
 
 CLAIM_SECONDS = 10.0
 """The claim ends by itself this long after its last refresh."""
 
-PATIENCE_SECONDS = 8.0
-"""How long a call is repeated on a conflict or failing network: below CLAIM_SECONDS, after which it is pointless."""
-
-# The intake's transaction on the same item conflicts with the half-second refresh now and then.
-_TRANSIENT = {
-    "TransactionConflictException",
-    "ThrottlingException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "InternalServerError",
-    "ServiceUnavailable",
-}
+BACKOFF = Backoff(seconds=8.0, first=0.02, longest=1.0)
+"""For a conflict or a failing network. It ends before CLAIM_SECONDS, after which repeating is pointless."""
 
 _T = TypeVar("_T")
 
@@ -264,27 +255,10 @@ class SessionStore:
             raise
 
     def _patient(self, call: Callable[[], _T]) -> _T:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        pause = 0.02
-        while True:
-            try:
-                return call()
-            except (ClientError, BotoCoreError) as error:
-                if not is_transient(error) or time.monotonic() + pause > deadline:
-                    raise
-            self.sleep(pause)
-            pause = min(pause * 2, 1.0)
+        return retry(call, BACKOFF, sleep=self.sleep)
 
     def _ms(self) -> int:
         return int(self.now() * 1000)
-
-
-def is_transient(error: Exception) -> bool:
-    """Whether a call may be repeated: a conflict, throttling, the service's or the network's fault."""
-    if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return error.response["Error"]["Code"] in _TRANSIENT or status >= 500
-    return isinstance(error, BotoCoreError)
 
 
 def _item(values: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.records import SessionRecord
+from sitewright.contracts.steps import TOKEN_GONE
 from workspace.claim.session import CLAIM_SECONDS, SessionStore
 from workspace.errors import Fenced, StopReason
 from workspace.system.aws_clients import Clients
@@ -28,9 +29,6 @@ for one or more write units, DynamoDB Developer Guide, "DynamoDB read and write 
 
 HEARTBEAT_SECONDS = 5.0
 """A sixth of what an offered step may be silent (OFFER_HEARTBEAT_SECONDS of the state machine)."""
-
-TOKEN_GONE = {"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"}
-"""What SendTask* answers for the token of a state that has ended."""
 
 
 class _Ticker:

@@ -12,14 +12,14 @@ from sitewright.contracts.error_codes import ErrorInfo, SfnError
 from sitewright.contracts.messages import MAX_FILES_LISTED
 from sitewright.contracts.steps import (
     RESULT_FILES_LISTED,
+    TOKEN_GONE,
     AgentResult,
     BuildResult,
     Interruption,
     PushResult,
     RepairResult,
 )
-from workspace.claim.session import is_transient
-from workspace.lifecycle.heartbeats import TOKEN_GONE
+from sitewright.retry import is_transient
 from workspace.system.aws_clients import Clients
 
 PATIENCE_SECONDS = 20.0

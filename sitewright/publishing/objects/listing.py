@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from sitewright.publishing.errors import AwsError, PublishError, patiently
+from sitewright.publishing.errors import PublishError, patiently
 from sitewright.publishing.plan import Listed
 from sitewright.publishing.target import Site
+from sitewright.retry import AwsError
 
 
 def objects(site: Site, check: Callable[[], None]) -> dict[str, Listed]:

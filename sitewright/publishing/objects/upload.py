@@ -8,9 +8,10 @@ from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 
-from sitewright.publishing.errors import GONE, AwsError, NotRestorable, PublishError, code_of, patiently
+from sitewright.publishing.errors import GONE, NotRestorable, PublishError, patiently
 from sitewright.publishing.site_files import LocalFile, Sent, SiteFile, StoredFile
 from sitewright.publishing.target import Quick, Site
+from sitewright.retry import AwsError, error_code
 
 SMALL_BYTES = 2**19
 """What may be held in memory, for each of THREADS. A larger file is streamed by botocore, and a larger copy may take S3
@@ -65,9 +66,9 @@ class Sender:
         try:
             return patiently(lambda: self._send(file), self._check)
         except AwsError as error:
-            if isinstance(file, StoredFile) and code_of(error) in GONE:
-                text = f"The older version of {where} is not stored any more ({code_of(error)})."
-                raise NotRestorable(self._site.bucket, file.key, code_of(error), text) from error
+            if isinstance(file, StoredFile) and error_code(error) in GONE:
+                text = f"The older version of {where} is not stored any more ({error_code(error)})."
+                raise NotRestorable(self._site.bucket, file.key, error_code(error), text) from error
             raise PublishError.of(self._site.bucket, file.key, error) from error
         except OSError as error:
             raise PublishError.of(self._site.bucket, file.key, error) from error

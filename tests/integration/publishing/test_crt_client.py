@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from workspace.errors import StepStopped
 
-from sitewright.publishing.errors import PublishError, is_passing
+from sitewright.publishing.errors import PublishError
 from sitewright.publishing.objects import crt_client
 from sitewright.publishing.objects.upload import SMALL_BYTES
 from sitewright.publishing.site_files import REVALIDATE, LocalFile, scan
+from sitewright.retry import is_transient
 from tests.support.publishing.crt_world import (
     BUCKET,
     KEYS,
@@ -93,7 +94,7 @@ def test_a_refusal_is_botocores_and_the_request_is_not_repeated(
     assert error.get("Code") == code
     # What it would repeat by itself, the client does not tell the text of.
     assert passing or error.get("Message") == "As the test & its server say"
-    assert is_passing(caught.value) is passing
+    assert is_transient(caught.value) is passing
     time.sleep(1.2)  # the client's own first repetition would come within a second
     assert len(s3.requests) == 1
 
@@ -102,7 +103,7 @@ def test_a_connection_that_breaks_is_a_fault_that_passes_and_is_not_repeated(s3:
     s3.answer = lambda *_: (0, "")
     with pytest.raises(HTTPClientError) as caught:
         quick(s3).put(BUCKET, file(tmp_path))
-    assert is_passing(caught.value)
+    assert is_transient(caught.value)
     time.sleep(1.2)
     assert len(s3.requests) == 1
 
@@ -112,7 +113,7 @@ def test_nobody_listening_is_a_fault_that_passes(tmp_path: Path) -> None:
         pass
     with pytest.raises(HTTPClientError) as caught:
         quick(gone).put(BUCKET, file(tmp_path))
-    assert is_passing(caught.value)
+    assert is_transient(caught.value)
 
 
 def test_no_answer_ends_the_request(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +126,7 @@ def test_no_answer_ends_the_request(s3: S3Server, tmp_path: Path, monkeypatch: p
     began = time.monotonic()
     with pytest.raises(ReadTimeoutError) as caught:
         quick(s3).put(BUCKET, file(tmp_path))
-    assert time.monotonic() - began < 1.5 and is_passing(caught.value)
+    assert time.monotonic() - began < 1.5 and is_transient(caught.value)
 
 
 def test_a_connection_that_the_server_closed_is_replaced(s3: S3Server, tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_credentials_are_asked_for_each_time(s3: S3Server, tmp_path: Path) -> No
 def test_without_credentials_nothing_is_sent_nor_waited_for(s3: S3Server, tmp_path: Path) -> None:
     with pytest.raises(NoCredentialsError) as caught:
         quick(s3, lambda: None).put(BUCKET, file(tmp_path))
-    assert not is_passing(caught.value) and s3.requests == []
+    assert not is_transient(caught.value) and s3.requests == []
 
 
 def test_over_tls_a_bucket_with_dots_is_in_the_path(tmp_path: Path) -> None:

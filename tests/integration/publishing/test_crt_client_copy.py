@@ -8,10 +8,11 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
 from workspace.errors import StepStopped
 
-from sitewright.publishing.errors import PublishError, code_of, is_passing
+from sitewright.publishing.errors import PublishError
 from sitewright.publishing.objects.crt_client import CrtClient
 from sitewright.publishing.objects.upload import SMALL_BYTES
 from sitewright.publishing.site_files import Sent, StoredFile
+from sitewright.retry import error_code, is_transient
 from tests.support.publishing.crt_world import (
     BUCKET,
     KEYS,
@@ -76,7 +77,7 @@ def test_a_refusal_is_botocores_and_the_request_is_not_repeated(
     with pytest.raises(ClientError, match="CopyObject") as caught:
         client(s3).copy(BUCKET, stored())
     assert caught.value.response["Error"].get("Code") == code
-    assert is_passing(caught.value) is passing
+    assert is_transient(caught.value) is passing
     time.sleep(1.2 if passing else 0)  # the client's own first repetition would come within a second
     assert len(s3.requests) == 1
 
@@ -86,7 +87,7 @@ def test_an_error_that_comes_after_a_200_is_an_error_that_passes(s3: S3Server, c
     s3.answer = lambda number, _: (200, code) if number == 1 else None
     with pytest.raises((ClientError, HTTPClientError)) as caught:
         client(s3).copy(BUCKET, stored())
-    assert is_passing(caught.value)
+    assert is_transient(caught.value)
     assert len(s3.requests) == 1
     with sender(s3, lambda: None) as sending:
         assert sending.send(stored()).version_id == "v2"
@@ -119,7 +120,7 @@ def test_a_version_that_is_gone_is_told_with_the_key(s3: S3Server) -> None:
     ):
         sending.send(stored())
     # By the cause a healing publish tells what is lost from what passes.
-    assert isinstance(caught.value.__cause__, ClientError) and not is_passing(caught.value.__cause__)
+    assert isinstance(caught.value.__cause__, ClientError) and not is_transient(caught.value.__cause__)
 
 
 def test_without_credentials_nothing_is_sent_nor_waited_for(s3: S3Server) -> None:
@@ -142,8 +143,8 @@ def test_a_version_that_is_not_there_is_told_by_the_status_alone(s3: S3Server, s
     s3.answer = lambda *_: (status, "")
     with pytest.raises(ClientError, match="HeadObject") as caught:
         client(s3).head(BUCKET, stored())
-    assert code_of(caught.value) == str(status)
-    assert not is_passing(caught.value)
+    assert error_code(caught.value) == str(status)
+    assert not is_transient(caught.value)
 
 
 @pytest.mark.parametrize("status", [500, 503, 0])
@@ -151,4 +152,4 @@ def test_who_cannot_be_asked_is_asked_again(s3: S3Server, status: int) -> None:
     s3.answer = lambda *_: (status, "")
     with pytest.raises((ClientError, HTTPClientError)) as caught:
         client(s3).head(BUCKET, stored())
-    assert is_passing(caught.value)
+    assert is_transient(caught.value)

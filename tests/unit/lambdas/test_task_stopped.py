@@ -183,7 +183,7 @@ def test_a_workspace_that_ended_by_itself_only_frees_the_session(world: World) -
     assert world.sfn.failed == []
 
 
-@pytest.mark.parametrize("code", sorted(entry.TOKEN_DONE))
+@pytest.mark.parametrize("code", sorted(entry.TOKEN_GONE))
 def test_an_event_that_comes_twice_finds_the_token_gone(world: World, code: str) -> None:
     world.claim(task("container_exited"))
     handle("container_exited")
