@@ -13,14 +13,14 @@ from lambdas.common.settings import settings
 from lambdas.record_sync import retention
 from lambdas.record_sync.drift import Books, check
 from sitewright.contracts.base import Contract
-from sitewright.contracts.names import ALARM_NAMESPACE, deployment_key, manifest_key
+from sitewright.contracts.names import METRICS_NAMESPACE, deployment_key, manifest_key
 from sitewright.contracts.records import DeploymentRecord
 from sitewright.contracts.steps import BuildResult, SyncResult
 from sitewright.publishing.manifest import Manifest
 from sitewright.retry import error_code, retry
 
 logger = Logger()
-metrics = Metrics(namespace=ALARM_NAMESPACE)
+metrics = Metrics(namespace=METRICS_NAMESPACE)
 DRIFT_LISTED = 50
 ATTEMPTS = 3
 

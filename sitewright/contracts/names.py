@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-ALARM_NAMESPACE = "Sitewright"
+METRICS_NAMESPACE = "Sitewright"
 """CloudWatch metrics namespace."""
 
 SITE_PARAMETER_PREFIX = "/sitewright/sites/"

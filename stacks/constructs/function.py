@@ -7,7 +7,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from sitewright.contracts.names import ALARM_NAMESPACE
+from sitewright.contracts.names import METRICS_NAMESPACE
 
 REPOSITORY = Path(__file__).parents[2]
 SHARED = ["!sitewright", "!sitewright/**", "sitewright/cli", "sitewright/local"]
@@ -52,7 +52,7 @@ class Function(Construct):
             memory_size=memory_size,
             environment={
                 "POWERTOOLS_SERVICE_NAME": module,
-                "POWERTOOLS_METRICS_NAMESPACE": ALARM_NAMESPACE,
+                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
                 "LOG_LEVEL": "INFO",
                 **environment,
             },

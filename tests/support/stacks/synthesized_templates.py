@@ -1,10 +1,65 @@
-"""What tests do with a template: bring it into a form that lasts, lint it."""
+"""Synthesizes stacks for tests, and what tests do with a template: read it, compare it, lint it."""
 
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import aws_cdk as cdk
+
+from sitewright.contracts.site_config import parse_sites
+from stacks.platform_stack import PlatformStack
+from stacks.sites import add_site
+
+Template = dict[str, Any]
+REGION = "us-west-2"
+PLATFORM = "Sitewright-Platform"
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c3d-1111-2222-3333-444455556666"
+ZONE = {"id": "Z0123456789ABCDEFGHIJ", "name": "webordinary.com"}
+BASE = {"repository": "https://github.com/example/site.git"}
+SITES: list[dict[str, Any]] = [
+    {"clientId": "amelia", "repository": "https://github.com/example/amelia.git"},
+    {"clientId": "zoned", **BASE, "https": True, "hostedZone": ZONE},
+    {"clientId": "certified", **BASE, "https": True, "certificateArn": CERTIFICATE},
+    {"clientId": "plain", **BASE, "hostedZone": ZONE["id"]},
+]
+
+
+def synthesize(outdir: Path, add: Callable[[cdk.App], None], **context: Any) -> dict[str, Template]:
+    """The templates of the stacks that `add` puts into an app, by the stack's name."""
+    app = cdk.App(outdir=str(outdir), context=context)
+    add(app)
+    return {stack.stack_name: json.loads(Path(stack.template_full_path).read_text()) for stack in app.synth().stacks}
+
+
+def add_all_sites(app: cdk.App) -> None:
+    """The platform and SITES, as app.py composes them."""
+    platform = PlatformStack(app, PLATFORM, env=cdk.Environment(region=REGION))
+    for site in parse_sites(SITES):
+        add_site(app, platform, site, REGION)
+
+
+def of_type(template: Template, kind: str) -> list[dict[str, Any]]:
+    """The properties of the resources of one type."""
+    return [r["Properties"] for r in template["Resources"].values() if r["Type"] == kind]
+
+
+def statements(template: Template, role: str = "") -> list[dict[str, Any]]:
+    """The policy statements of the roles whose logical id contains `role`."""
+    return [
+        statement
+        for policy in of_type(template, "AWS::IAM::Policy")
+        if role in json.dumps(policy["Roles"])
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def actions(statement: dict[str, Any]) -> set[str]:
+    """The actions of a statement: CDK writes a single one as text."""
+    action = statement["Action"]
+    return {action} if isinstance(action, str) else set(action)
 
 
 def stable(value: Any) -> Any:
@@ -14,7 +69,7 @@ def stable(value: Any) -> Any:
     return [stable(v) for v in value] if isinstance(value, list) else value
 
 
-def lint(template: dict[str, Any], folder: Path, region: str) -> str:
+def lint(template: Template, folder: Path, region: str) -> str:
     """What cfn-lint has against the template; empty if nothing."""
     file = folder / "template.json"
     file.write_text(json.dumps(template))

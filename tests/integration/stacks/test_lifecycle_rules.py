@@ -1,31 +1,14 @@
 """What the buckets' lifecycle rules take away, and what they must not."""
 
 import json
-from pathlib import Path
 from typing import Any
-
-import aws_cdk as cdk
-import pytest
 
 from sitewright.contracts import expiry
 from sitewright.contracts.expiry import DEPLOYMENTS_KEPT
-from sitewright.contracts.records import RECORD_TTL_DAYS
-from sitewright.contracts.site_config import SiteConfig
 from sitewright.publishing.site_files import HASHED_PREFIX
-from stacks.platform_stack import PlatformStack
-from stacks.site_stack import SiteStack
+from tests.support.stacks.synthesized_templates import PLATFORM, statements
 
-PLATFORM, SITE = "Sitewright-Platform", "Sitewright-Site-amelia"
-
-
-@pytest.fixture(scope="module")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    app = cdk.App(outdir=str(tmp_path_factory.mktemp("cdk")), context={"workspaceImage": "example/workspace:1"})
-    env = cdk.Environment(region="us-west-2")
-    platform = PlatformStack(app, PLATFORM, env=env)
-    site = SiteConfig(client_id="amelia", repository="https://github.com/example/amelia.git")
-    SiteStack(app, SITE, platform=platform, site=site, env=env)
-    return {s.stack_name: json.loads(Path(s.template_full_path).read_text()) for s in app.synth().stacks}
+SITE = "Sitewright-Site-amelia"
 
 
 def rules(template: dict[str, Any]) -> list[dict[str, Any]]:
@@ -33,15 +16,6 @@ def rules(template: dict[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
     assert all(rule["Status"] == "Enabled" for rule in found)
     return found
-
-
-def statements(template: dict[str, Any], role: str) -> list[dict[str, Any]]:
-    return [
-        statement
-        for resource in template["Resources"].values()
-        if resource["Type"] == "AWS::IAM::Policy" and role in json.dumps(resource["Properties"]["Roles"])
-        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
-    ]
 
 
 def test_the_versions_of_the_kept_deployments_stay_whatever_their_age(templates: dict[str, Any]) -> None:
@@ -73,11 +47,6 @@ def test_of_the_artifacts_only_what_is_tagged_expires(templates: dict[str, Any])
         expiry.CACHE: expiry.CACHE_DAYS,
     }
     assert all(len(rule["TagFilters"]) == 1 and rule["TagFilters"][0]["Key"] == expiry.TAG for rule in expiring)
-
-
-def test_a_checkpoint_outlives_the_session_that_points_to_it() -> None:
-    # DynamoDB deletes within a few days after the time to live (developer guide, "Time to Live").
-    assert expiry.CHECKPOINT_DAYS > 2 * RECORD_TTL_DAYS + 7
 
 
 def test_the_workspace_may_tag_what_it_stores(templates: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The paths of a run, walked through the very definition that is deployed."""
 
+import json
 import time
 from dataclasses import replace
 from typing import Any
@@ -301,3 +302,27 @@ def test_the_containers_own_limit_fires_before_the_states() -> None:
     start = definition(PARTS)["States"]["Agent"]["HeartbeatSeconds"]
     ladder = sum(seconds for _, seconds in STOP_LADDER)
     assert start + BUSY_SECONDS + DOWN_SECONDS + CLONE_SECONDS + ladder + PUSH_SECONDS + REPORT_SECONDS < MARGIN_SECONDS
+
+
+@pytest.mark.parametrize("idle_seconds", [0, 300])
+def test_every_task_is_caught_bounded_and_retried(idle_seconds: int) -> None:
+    states = definition(replace(PARTS, idle_seconds=idle_seconds))["States"]
+    tasks = {name: state for name, state in states.items() if state["Type"] == "Task"}
+    steps = {"Agent", "Build", "Repair", "Push", "Salvage"}
+    fresh = {f"{step}InNewWorkspace" for step in steps} if idle_seconds else set()
+    assert set(tasks) == {"WriteCommitMessage", "RecordSync"} | steps | fresh
+    for name, state in tasks.items():
+        assert state["TimeoutSeconds"] > 0, name
+        assert state["Retry"], name
+        assert any("States.ALL" in catch["ErrorEquals"] for catch in state["Catch"]), name
+        if state["Resource"].endswith(".waitForTaskToken"):
+            assert state["HeartbeatSeconds"] < state["TimeoutSeconds"], name
+            assert "Workspace.Interrupted" in state["Catch"][0]["ErrorEquals"], name
+
+
+def test_the_override_stays_below_the_limit_of_ecs() -> None:
+    overrides = definition(WARM)["States"]["AgentInNewWorkspace"]["Arguments"]["Overrides"]
+    values = {StepEnv.TASK_TOKEN: "t" * 1024, StepEnv.SESSION_ID: "s" * 128, StepEnv.COMMAND_ID: "c" * 128}
+    for pair in overrides["ContainerOverrides"][0]["Environment"]:
+        pair["Value"] = values.get(pair["Name"], pair["Value"])
+    assert len(json.dumps(overrides)) < 8192

@@ -1,0 +1,93 @@
+"""Constructs in small stacks of their own: what context and checkout make of them."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import aws_cdk as cdk
+import pytest
+
+from stacks.constructs import function, workspace_task
+from stacks.constructs.function import Function
+from stacks.constructs.workspace_task import WorkspaceTask
+from stacks.platform_stack import PlatformStack
+from tests.support.stacks.synthesized_templates import (
+    PLATFORM,
+    REGION,
+    Template,
+    actions,
+    of_type,
+    statements,
+    synthesize,
+)
+
+REPO = Path(__file__).parents[3]
+IMAGES = {
+    "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/workspace:1": (
+        ":ecr:eu-west-1:123456789012:repository/team/workspace"
+    ),
+    "123456789012.dkr.ecr.us-west-2.amazonaws.com/w@sha256:" + "a" * 64: ":ecr:us-west-2:123456789012:repository/w",
+    "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/w": ":ecr:cn-north-1:123456789012:repository/w",
+    "public.ecr.aws/x/workspace:1": None,
+    "example/workspace:1": None,
+}
+"""Context `workspaceImage`, and the ECR repository that the execution role may then pull from."""
+
+
+def _workspace(stack: cdk.Stack) -> None:
+    WorkspaceTask(stack, "Workspace", client_id="amelia", cpu=256, memory_mib=512, environment={})
+
+
+def test_an_image_in_ecr_may_be_pulled(tmp_path: Path) -> None:
+    def add(app: cdk.App) -> None:
+        for number, image in enumerate(IMAGES):
+            stack = cdk.Stack(app, f"Stack{number}", env=cdk.Environment(region=REGION))
+            stack.node.set_context("workspaceImage", image)
+            _workspace(stack)
+
+    found = synthesize(tmp_path / "cdk", add)
+    for template, (image, repository) in zip(found.values(), IMAGES.items(), strict=True):
+        pulls = [s for s in statements(template, "ExecutionRole") if "ecr:BatchGetImage" in actions(s)]
+        ends = [json.dumps(s["Resource"]).endswith(f'{repository}"]]}}') for s in pulls]
+        assert ends == ([True] if repository else []), image
+        [task] = of_type(template, "AWS::ECS::TaskDefinition")
+        assert task["ContainerDefinitions"][0]["Image"] == image
+
+
+def test_what_lies_about_in_a_checkout_changes_no_asset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def add(app: cdk.App) -> None:
+        stack = cdk.Stack(app, "Stack", env=cdk.Environment(region=REGION))
+        _workspace(stack)
+        Function(stack, "Intake", module="intake", timeout=cdk.Duration.seconds(1), environment={})
+
+    hashes = []
+    for name in ("clean", "used"):
+        checkout = tmp_path / name / "repository"
+        for part in ("container", "sitewright", "lambdas"):
+            shutil.copytree(REPO / part, checkout / part, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        if name == "used":
+            junk = (".venv/lib/x.py", ".local/state", "container/workspace/__pycache__/x.pyc", "sitewright/.DS_Store")
+            unused = ("sitewright/cli/x.py", "sitewright/local/x.py", "lambdas/intake/.mypy_cache/x", "README.md")
+            for path in (*junk, *unused, "node_modules/a.js", "cdk.out/a"):
+                (checkout / path).parent.mkdir(parents=True, exist_ok=True)
+                (checkout / path).write_text(name)
+        for module in (function, workspace_task):
+            monkeypatch.setattr(module, "REPOSITORY", checkout)
+        found = json.dumps(synthesize(tmp_path / name / "cdk", add))
+        hashes.append(sorted(set(re.findall(r"[0-9a-f]{64}", found))))
+    assert len(hashes[0]) == 2
+    assert hashes[0] == hashes[1]
+
+
+def test_alarms_are_mailed_where_there_is_an_address(templates: dict[str, Template], tmp_path: Path) -> None:
+    def add(app: cdk.App) -> None:
+        PlatformStack(app, PLATFORM, alarm_email="ops@example.com", env=cdk.Environment(region=REGION))
+
+    mailing = synthesize(tmp_path / "cdk", add)[PLATFORM]
+    [subscription] = of_type(mailing, "AWS::SNS::Subscription")
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
+    alarms = of_type(mailing, "AWS::CloudWatch::Alarm")
+    assert alarms and all(len(alarm["AlarmActions"]) == 1 for alarm in alarms)
+    silent = of_type(templates[PLATFORM], "AWS::CloudWatch::Alarm")
+    assert len(silent) == len(alarms) and not any("AlarmActions" in alarm for alarm in silent)

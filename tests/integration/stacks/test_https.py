@@ -1,0 +1,132 @@
+"""Sites over https and sites with DNS records: what is synthesized, without credentials and without a look-up."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from tests.support.stacks.synthesized_templates import (
+    CERTIFICATE,
+    ZONE,
+    Template,
+    actions,
+    lint,
+    of_type,
+    stable,
+    statements,
+)
+
+STACKS = [
+    ("Sitewright-Site-zoned", "us-west-2"),
+    ("Sitewright-Certificate-zoned", "us-east-1"),
+    ("Sitewright-Site-certified", "us-west-2"),
+    ("Sitewright-Site-plain", "us-west-2"),
+]
+
+
+@pytest.mark.parametrize(("name", "region"), STACKS)
+def test_what_makes_the_site_reachable_is_as_it_was(
+    templates: dict[str, Template], snapshot: SnapshotAssertion, name: str, region: str
+) -> None:
+    of_the_web = ("AWS::CloudFront", "AWS::S3", "AWS::Route53", "AWS::CertificateManager", "Custom::")
+    template = stable(templates[name])
+    found = {k: r for k, r in template["Resources"].items() if r["Type"].startswith(of_the_web)}
+    assert {"Resources": found, "Outputs": template.get("Outputs")} == snapshot
+
+
+@pytest.mark.parametrize(("name", "region"), STACKS)
+def test_cfn_lint_finds_no_error(templates: dict[str, Template], tmp_path: Path, name: str, region: str) -> None:
+    assert lint(templates[name], tmp_path, region) == ""
+
+
+def test_there_is_a_certificate_stack_only_where_one_is_made(templates: dict[str, Template]) -> None:
+    certificates = {name for name in templates if "Certificate" in name}
+    assert certificates == {"Sitewright-Certificate-zoned"}
+    [certificate] = of_type(templates["Sitewright-Certificate-zoned"], "AWS::CertificateManager::Certificate")
+    assert certificate["DomainName"] == "edit.zoned.webordinary.com"
+    assert [v["HostedZoneId"] for v in certificate["DomainValidationOptions"]] == [ZONE["id"]]
+
+
+@pytest.mark.parametrize("client", ["zoned", "certified"])
+def test_nobody_but_this_distribution_reads_the_bucket(templates: dict[str, Template], client: str) -> None:
+    template = templates[f"Sitewright-Site-{client}"]
+    [bucket] = of_type(template, "AWS::S3::Bucket")
+    assert bucket["BucketName"] == f"edit.{client}.webordinary.com"
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert "WebsiteConfiguration" not in bucket
+    [policy] = of_type(template, "AWS::S3::BucketPolicy")
+    allowed = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
+    [distribution] = [k for k, r in template["Resources"].items() if r["Type"] == "AWS::CloudFront::Distribution"]
+    assert [(s["Action"], s["Principal"]) for s in allowed] == [
+        ("s3:GetObject", {"Service": "cloudfront.amazonaws.com"})
+    ]
+    assert f'"Ref": "{distribution}"' in json.dumps(allowed[0]["Condition"]["StringEquals"]["AWS:SourceArn"])
+
+
+@pytest.mark.parametrize("client", ["zoned", "certified"])
+def test_the_distribution(templates: dict[str, Template], client: str) -> None:
+    [found] = of_type(templates[f"Sitewright-Site-{client}"], "AWS::CloudFront::Distribution")
+    config = found["DistributionConfig"]
+    assert config["Aliases"] == [f"edit.{client}.webordinary.com"]
+    assert config["HttpVersion"] == "http2and3"
+    assert config["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2021"
+    errors = {(e["ErrorCode"], e["ResponseCode"], e["ResponsePagePath"]) for e in config["CustomErrorResponses"]}
+    assert errors == {(403, 404, "/404.html"), (404, 404, "/404.html")}
+    behaviour = config["DefaultCacheBehavior"]
+    assert behaviour["Compress"] is True
+    assert behaviour["ViewerProtocolPolicy"] == "redirect-to-https"
+    [function] = behaviour["FunctionAssociations"]
+    assert function["EventType"] == "viewer-request"
+    [origin] = config["Origins"]
+    assert origin["OriginAccessControlId"]
+    assert "RegionalDomainName" in json.dumps(origin["DomainName"])
+
+
+def test_the_operators_certificate_is_taken(templates: dict[str, Template]) -> None:
+    template = templates["Sitewright-Site-certified"]
+    [found] = of_type(template, "AWS::CloudFront::Distribution")
+    assert found["DistributionConfig"]["ViewerCertificate"]["AcmCertificateArn"] == CERTIFICATE
+    assert of_type(template, "AWS::Route53::RecordSet") == []
+    assert "DistributionDomain" in template["Outputs"]
+
+
+def test_the_records_of_each_kind_of_site(templates: dict[str, Template]) -> None:
+    https = of_type(templates["Sitewright-Site-zoned"], "AWS::Route53::RecordSet")
+    assert {(r["Name"], r["Type"]) for r in https} == {
+        ("edit.zoned.webordinary.com.", "A"),
+        ("edit.zoned.webordinary.com.", "AAAA"),
+    }
+    [plain] = of_type(templates["Sitewright-Site-plain"], "AWS::Route53::RecordSet")
+    assert (plain["Name"], plain["Type"]) == ("edit.plain.webordinary.com.", "A")
+    assert plain["AliasTarget"]["DNSName"] == "s3-website-us-west-2.amazonaws.com"
+    assert {r["HostedZoneId"] for r in [*https, plain]} == {ZONE["id"]}
+
+
+def _may(template: Template, action: str) -> list[dict[str, Any]]:
+    return [statement for statement in statements(template) if action in actions(statement)]
+
+
+@pytest.mark.parametrize("client", ["zoned", "certified", "plain"])
+def test_the_workspace_invalidates_its_own_distribution_and_no_other(
+    templates: dict[str, Template], client: str
+) -> None:
+    template = templates[f"Sitewright-Site-{client}"]
+    [task] = of_type(template, "AWS::ECS::TaskDefinition")
+    environment = {e["Name"]: e["Value"] for e in task["ContainerDefinitions"][0]["Environment"]}
+    entry = json.dumps(of_type(template, "AWS::SSM::Parameter")[-1]["Value"])
+    if client == "plain":
+        assert _may(template, "cloudfront:CreateInvalidation") == []
+        assert "SITEWRIGHT_DISTRIBUTION_ID" not in environment
+        assert environment["SITEWRIGHT_SITE_URL"] == "http://edit.plain.webordinary.com"
+        assert "distributionId" not in entry
+        return
+    [distribution] = [k for k, r in template["Resources"].items() if r["Type"] == "AWS::CloudFront::Distribution"]
+    [statement] = _may(template, "cloudfront:CreateInvalidation")
+    assert statement["Action"] == "cloudfront:CreateInvalidation"
+    assert f':distribution/", {{"Ref": "{distribution}"}}]' in json.dumps(statement["Resource"])
+    assert environment["SITEWRIGHT_DISTRIBUTION_ID"] == {"Ref": distribution}
+    assert environment["SITEWRIGHT_SITE_URL"] == f"https://edit.{client}.webordinary.com"
+    assert f'\\"distributionId\\":\\"", {{"Ref": "{distribution}"}}' in entry

@@ -1,0 +1,74 @@
+"""The CloudFront Function that maps a folder to its index document, run in Node."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.constructs.distribution import INDEX_DOCUMENTS
+
+_RUNNER = """
+const vm = require('vm'), fs = require('fs');
+const [source, event] = process.argv.slice(1);
+const context = vm.createContext({event: JSON.parse(event)});
+vm.runInContext(fs.readFileSync(source, 'utf8'), context);
+console.log(JSON.stringify(vm.runInContext('handler(event)', context)));
+"""
+
+
+def at_the_edge(uri: str, query: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the CloudFront Function makes of a request."""
+    node = shutil.which("node", path=str(Path(sys.executable).parent))
+    assert node, "`make setup` installs node beside Python"
+    event = {"version": "1.0", "request": {"method": "GET", "uri": uri, "querystring": query or {}, "headers": {}}}
+    argv = [node, "-e", _RUNNER, str(INDEX_DOCUMENTS), json.dumps(event)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("uri", "key"),
+    [
+        ("/", "/index.html"),
+        ("/hello/", "/hello/index.html"),
+        ("/v1.2/", "/v1.2/index.html"),
+        ("/_astro/a.B1_c2.css", "/_astro/a.B1_c2.css"),
+        ("/song.mp3", "/song.mp3"),
+        ("/a.7z", "/a.7z"),
+        ("/page.html", "/page.html"),
+        ("/.well-known/apple-app-site-association", "/.well-known/apple-app-site-association"),
+    ],
+)
+def test_what_the_origin_is_asked_for(uri: str, key: str) -> None:
+    answer = at_the_edge(uri, {"a": {"value": "1"}})
+    assert answer["uri"] == key
+    assert answer["querystring"] == {"a": {"value": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("uri", "query", "location"),
+    [
+        ("/hello", None, "/hello/"),
+        ("/v1.2", None, "/v1.2/"),
+        ("/a%20b/%C3%BC", None, "/a%20b/%C3%BC/"),
+        ("/x.well-known/y", None, "/x.well-known/y/"),
+        ("/hello", {"a": {"value": "1%202"}, "flag": {"value": ""}}, "/hello/?a=1%202&flag"),
+        ("/hello", {"a": {"value": "2", "multiValue": [{"value": "1"}, {"value": "2"}]}}, "/hello/?a=1&a=2"),
+        # Not to another host.
+        ("//evil.example/x", None, "/evil.example/x/"),
+        ("/\\evil.example/x", None, "/evil.example/x/"),
+    ],
+)
+def test_a_folder_without_a_slash_is_redirected(uri: str, query: dict[str, Any] | None, location: str) -> None:
+    answer = at_the_edge(uri, query)
+    assert answer["statusCode"] == 302
+    assert answer["headers"]["location"]["value"] == location
+
+
+def test_the_function_is_within_cloudfronts_limit() -> None:
+    assert len(INDEX_DOCUMENTS.read_bytes()) <= 10 * 1024

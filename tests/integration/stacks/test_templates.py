@@ -1,0 +1,75 @@
+"""The synthesized templates of the platform and of a site: unchanged, linted, no more rights than needed."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from tests.support.stacks.synthesized_templates import PLATFORM, REGION, Template, actions, lint, stable, statements
+
+SITE = "Sitewright-Site-amelia"
+
+
+@pytest.mark.parametrize("name", [PLATFORM, SITE])
+def test_the_template_is_as_it_was(templates: dict[str, Template], snapshot: SnapshotAssertion, name: str) -> None:
+    assert stable(templates[name]) == snapshot
+
+
+@pytest.mark.parametrize("name", [PLATFORM, SITE])
+def test_cfn_lint_finds_no_error(templates: dict[str, Template], tmp_path: Path, name: str) -> None:
+    assert lint(templates[name], tmp_path, REGION) == ""
+
+
+def test_a_workspace_reaches_its_own_clients_artifacts_only(templates: dict[str, Template]) -> None:
+    artifacts = [s for s in statements(templates[SITE], "TaskRole") if "Artifacts" in json.dumps(s["Resource"])]
+    assert artifacts
+    for statement in artifacts:
+        assert "/amelia/*" in json.dumps(statement["Resource"]) or statement["Condition"]["StringLike"][
+            "s3:prefix"
+        ] == ["amelia/*"]
+
+
+def test_nothing_costs_money_while_idle(templates: dict[str, Template]) -> None:
+    resources = [r for name in (PLATFORM, SITE) for r in templates[name]["Resources"].values()]
+    types = {r["Type"] for r in resources}
+    assert not types & {"AWS::EC2::NatGateway", "AWS::EFS::FileSystem", "AWS::ECS::Service"}
+    groups = [r for r in resources if r["Type"] == "AWS::EC2::SecurityGroup"]
+    assert groups
+    assert not any("SecurityGroupIngress" in group["Properties"] for group in groups)
+
+
+def test_a_run_outlives_a_deployment(templates: dict[str, Template]) -> None:
+    template = templates[SITE]
+    [run] = [s for s in statements(template, "RunRole") if "ecs:RunTask" in actions(s)]
+    assert json.dumps(run["Resource"]).endswith(':task-definition/sitewright-amelia:*"]]}')
+    assert "ecs:cluster" in run["Condition"]["ArnEquals"]
+    [passing] = [s for s in statements(template, "RunRole") if "iam:PassRole" in actions(s)]
+    assert len(passing["Resource"]) == 2
+    assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    [machine] = [r for r in template["Resources"].values() if r["Type"] == "AWS::StepFunctions::StateMachine"]
+    [task] = [k for k, r in template["Resources"].items() if r["Type"] == "AWS::ECS::TaskDefinition"]
+    assert task in machine["DependsOn"]
+    assert task not in json.dumps(machine["Properties"])
+
+
+def test_no_role_of_ours_has_more_than_the_actions_it_uses(templates: dict[str, Template]) -> None:
+    site = templates[SITE]
+    assert not {a for s in statements(site, "RunRole") for a in actions(s)} & {"ecs:StopTask", "events:PutRule"}
+    task = statements(site, "TaskRole")
+    on_site = {a for s in task for a in actions(s) if re.search(r'"Site[0-9A-F]{8}"', json.dumps(s["Resource"]))}
+    writes = {"s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}
+    assert on_site == writes | {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"}
+    for name in (PLATFORM, SITE):
+        for statement in statements(templates[name]):
+            assert not [a for a in actions(statement) if a.endswith("*") or a == "iam:*"], statement
+
+
+def test_an_event_that_cannot_be_delivered_is_kept_and_seen(templates: dict[str, Template]) -> None:
+    resources = templates[PLATFORM]["Resources"].values()
+    targets = [t for r in resources if r["Type"] == "AWS::Events::Rule" for t in r["Properties"]["Targets"]]
+    assert len(targets) == 4
+    assert all("FailedEvents" in json.dumps(target["DeadLetterConfig"]) for target in targets)
+    watched = json.dumps([r["Properties"]["Dimensions"] for r in resources if r["Type"] == "AWS::CloudWatch::Alarm"])
+    assert all(name in watched for name in ("DeadLetters", "FailedEvents", "Input"))

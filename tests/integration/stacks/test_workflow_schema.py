@@ -1,0 +1,26 @@
+"""The state machine's definition against the schema of the Amazon States Language; the validator is a Node program."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stacks.constructs.workflow import definition
+from tests.support.stacks.workflow_parts import PARTS
+
+REPO = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("idle_seconds", [0, 300])
+def test_the_state_machine_is_valid(tmp_path: Path, idle_seconds: int) -> None:
+    file = tmp_path / "machine.json"
+    file.write_text(json.dumps(definition(replace(PARTS, idle_seconds=idle_seconds))))
+    node = Path(sys.executable).parent / "node"
+    validator = REPO / "tools/cdk/node_modules/asl-validator/dist/bin/asl-validator.js"
+    done = subprocess.run(
+        [str(node), str(validator), "--json-path", str(file)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
