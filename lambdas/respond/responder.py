@@ -1,7 +1,7 @@
 """Exactly one response a command: fix it on the record, send it, mark the command as answered.
 
 The response is fixed before it is sent, on the condition that there is none yet: whoever repeats the sending, and
-however often, sends the same words. See docs/architecture.md, "Answers", for the one case in which a client gets them twice.
+however often, sends the same words. docs/decisions/09-responses-at-least-once.md tells the one case in which a client gets it twice.
 """
 
 import hashlib

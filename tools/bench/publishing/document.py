@@ -1,11 +1,12 @@
-"""`python -m tools.bench.publishing.document`: puts what the last benchmark measured into docs/publishing.md.
+"""Puts the last benchmark's figures into docs/publishing.md: `python -m tools.bench.publishing.document`.
 
-The page's own words stay: only what is between the marks of a measured size is written anew.
+Only the lines between the marks of a measured size change.
 """
 
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from tools.bench.publishing.publishing_page import COLUMNS, figures, late, remar
 
 Json = dict[str, Any]
 PAGE = REPOSITORY_ROOT / "docs" / "publishing.md"
+WIDTH = 118
+"""Characters of a line, as in the rest of the page."""
 
 
 def section(files: int, size: Json) -> Iterator[str]:
@@ -28,7 +31,8 @@ def section(files: int, size: Json) -> Iterator[str]:
             label = "" if number else scenario
             yield f"| {label} | {tool} | {requests_text(row['requests'])} | {' | '.join(figures(by_tool, tool))} |"
     yield ""
-    yield from (f"- {line}" for line in remarks(size))
+    for line in remarks(size):
+        yield from textwrap.wrap(f"- {line}", WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def place(files: int, size: Json) -> str:

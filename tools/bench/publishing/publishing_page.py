@@ -102,7 +102,7 @@ def remarks(size: Json) -> Iterator[str]:
     """What is to be known about the figures, and the aims."""
     scenarios, ceiling = size["scenarios"], size["ceiling"]
     yield f"The site was really built ({size['built_in']:.0f} s); what changes between two publishes is changed in the built files."
-    yield "The rebuild without a change is of the same commit; with a new commit sitewright writes its books as well."
+    yield "The rebuild without a change is of the same commit; with a new commit sitewright writes its manifests as well."
     rates = {tool: rate(scenarios, tool) for tool in scenarios[_FIRST]}
     said = ", ".join(f"{tool} {found:.0f}" for tool, found in rates.items())
     yield f"PUTs a second in the first upload: {said}; a bare client with 16 connections {ceiling:.0f}."
