@@ -20,11 +20,11 @@ from sitewright.cli.deployment_history import History
 from sitewright.contracts.records import DeploymentRecord
 from sitewright.contracts.site_config import DEFAULT_CLIENT
 from sitewright.local.errors import BadSetting, Interrupted, LocalError
+from sitewright.local.stack.stack_control import StackOptions, home_of
+from sitewright.local.stack.stack_control import down as stop_stack
+from sitewright.local.stack.stack_control import up as start_stack
 from sitewright.local.stack.stack_file import load
-from sitewright.local.stack.up_down import down as stop_stack
-from sitewright.local.stack.up_down import home_of
-from sitewright.local.stack.up_down import up as start_stack
-from sitewright.local.stack_client import FINAL, INSTANT, Client
+from sitewright.local.stack_client import DECISION_STATES, FINAL_STATUSES, StackClient
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 out, err = Console(), Console(stderr=True)
@@ -48,7 +48,7 @@ def up(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated `up` stops what it started
     if site_repo == "":
         raise BadSetting("--site-repo is empty.", "Name a git repository, or leave the option out for the demo site.")
-    info = start_stack(home_of(), client, site_repo, runtime, _say)
+    info = start_stack(home_of(), StackOptions(client, site_repo, runtime), _say)
     err.print(f"Up after {time.monotonic() - began:.0f} s:", highlight=False)
     for site in info["sites"]:
         out.print(f"{site['client_id']}: {site['site_url']}", highlight=False)
@@ -74,7 +74,7 @@ def send(  # noqa: PLR0917 - typer passes by name
     timeout: Annotated[float, typer.Option(help="seconds to wait")] = 900,
 ) -> None:
     """Sends a command; with --wait the exit code is 0 only if the response says success."""
-    user = Client(load(home_of(), whole=True))  # a half dead stack would take the message and never answer
+    user = StackClient(load(home_of(), whole=True))  # a half dead stack would take the message and never answer
     sent = user.send(sys.stdin.read() if text == "-" else text, client, session, thread, command_id)
     if not wait:
         ids = {"sessionId": sent.session_id, "commandId": sent.command_id, "chatThreadId": sent.chat_thread_id}
@@ -106,7 +106,7 @@ def send(  # noqa: PLR0917 - typer passes by name
 @app.command()
 def runs(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
     """Lists the newest runs."""
-    found = Client(load(home_of())).runs()
+    found = StackClient(load(home_of())).runs()
     if as_json:
         print(json.dumps(found))
         return
@@ -196,10 +196,10 @@ def _access(aws: bool, region: str | None) -> Iterator[Access]:
 @app.command()
 def watch() -> None:
     """Shows runs and their steps as they happen, until Ctrl-C."""
-    user = Client(load(home_of()))
+    user = StackClient(load(home_of()))
     names = ", ".join(site["client_id"] for site in user.info["sites"])
     told: dict[str, int] = {}
-    over: set[str] = {run["arn"] for run in user.runs() if run["status"] in FINAL}
+    over: set[str] = {run["arn"] for run in user.runs() if run["status"] in FINAL_STATUSES}
     # The last line shows what is under way: with a real model a step takes minutes.
     with contextlib.suppress(KeyboardInterrupt), out.status("") as status:
         while True:
@@ -211,10 +211,10 @@ def watch() -> None:
                 steps = user.steps(run["arn"])
                 ended = list(pairwise(steps))
                 for (name, start), (_, end) in ended[told.get(run["arn"], 0) :]:
-                    if name not in INSTANT:
+                    if name not in DECISION_STATES:
                         _line(f"{who}  {name:<20} {end - start:6.1f} s")
                 told[run["arn"]] = len(ended)
-                if run["status"] in FINAL:
+                if run["status"] in FINAL_STATUSES:
                     colour = "green" if run["status"] == "SUCCEEDED" else "red"
                     _line(f"{who}  {run['status'].lower():<20} {run['seconds'] or 0:6.1f} s", style=colour)
                     over.add(run["arn"])

@@ -10,7 +10,6 @@ import botocore.session
 from botocore.config import Config
 
 from sitewright.local.machine.service_environment import ACCESS_KEY, SECRET_KEY
-from tools.cost.calls import LOCAL_AGENT
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
+
+LOCAL_USER_AGENT = "sitewright-local"
+"""In the user agent of the local stack's own tools: these calls are not made on AWS."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Aws:
             read_timeout=30,
             retries={"total_max_attempts": 3, "mode": "standard"},
             max_pool_connections=32,
-            user_agent_extra=LOCAL_AGENT,
+            user_agent_extra=LOCAL_USER_AGENT,
         )
 
     @cached_property

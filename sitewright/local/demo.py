@@ -9,8 +9,8 @@ import time
 import httpx
 
 from sitewright.local.errors import LocalError
-from sitewright.local.stack.up_down import home_of, up
-from sitewright.local.stack_client import INSTANT, Client
+from sitewright.local.stack.stack_control import StackOptions, home_of, up
+from sitewright.local.stack_client import DECISION_STATES, StackClient
 
 INSTRUCTION = "Add a new heading to the homepage"
 SESSION = "demo"
@@ -34,18 +34,18 @@ def main() -> int:
     began = time.monotonic()
     print("Starting the local stack (nothing leaves this machine)")
     try:
-        info = up(home_of(), None, None, "process", lambda text: print(f"  {text}", flush=True))
+        info = up(home_of(), StackOptions(runtime="process"), lambda text: print(f"  {text}", flush=True))
     except LocalError as error:
         print(f"{error.message} {error.remedy}\n{getattr(error, 'tail', '')}", file=sys.stderr)
         return 1
     print(f"  up after {time.monotonic() - began:.0f} s")
-    client = Client(info)
+    client = StackClient(info)
     site = info["sites"][0]
     before = _page(site["site_url"])
     sent = client.send(INSTRUCTION, site["client_id"], SESSION)
     print(f"Sent to {site['client_id']}: “{INSTRUCTION}”")
     for name, seconds in client.follow(client.execution_arn(sent), WAIT_SECONDS):
-        if name not in INSTANT:
+        if name not in DECISION_STATES:
             print(f"  {name:<20} {seconds:6.1f} s", flush=True)
     answer = client.response(sent, 60)
     print(f"Response: {answer['status']}, {answer['durationMs'] / 1000:.1f} s: {answer['summary']}")

@@ -19,13 +19,13 @@ from sitewright.local.aws_clients import Aws
 from sitewright.local.errors import BadSetting
 
 Json = dict[str, Any]
-FINAL = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
-INSTANT = {"HasChanges", "IsPublished", "Done"}
+FINAL_STATUSES = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
+DECISION_STATES = {"HasChanges", "IsPublished", "Done"}
 """States that only decide: nobody waits for them."""
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentCommand:
     """A command on its way."""
 
     session_id: str
@@ -34,7 +34,7 @@ class Sent:
     chat_thread_id: str
 
 
-def thread_of(session: str) -> str:
+def chat_thread_of(session: str) -> str:
     """A chatThreadId for a session without one: fit for a branch name, and no two sessions share it."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", session)
     if plain == session and len(session) <= 90:
@@ -50,7 +50,7 @@ def _check_id(option: str, value: str | None) -> None:
         raise BadSetting(f"{option} {value!r} cannot be an id.", remedy) from error
 
 
-class Client:
+class StackClient:
     """A user of the stack that `stack.json` describes."""
 
     def __init__(self, info: Json) -> None:
@@ -67,7 +67,7 @@ class Client:
 
     def send(
         self, text: str, client_id: str, session: str | None, thread: str | None = None, command: str | None = None
-    ) -> Sent:
+    ) -> SentCommand:
         """Puts a command on the input queue; ids that are left out are made up.
 
         Raises BadSetting for an unknown site, and for ids without which no answer could come back.
@@ -76,7 +76,9 @@ class Client:
         for option, value in (("--session", session), ("--command-id", command)):
             _check_id(option, value)
         session = session or f"session-{uuid.uuid4().hex[:8]}"
-        sent = Sent(session, command or f"cmd-{uuid.uuid4().hex[:8]}", client_id, thread or thread_of(session))
+        sent = SentCommand(
+            session, command or f"cmd-{uuid.uuid4().hex[:8]}", client_id, thread or chat_thread_of(session)
+        )
         body = {
             "sessionId": sent.session_id,
             "commandId": sent.command_id,
@@ -92,14 +94,14 @@ class Client:
         )
         return sent
 
-    def record(self, sent: Sent) -> CommandRecord | None:
+    def record(self, sent: SentCommand) -> CommandRecord | None:
         """The command's record, once it is accepted."""
         key = {"sessionId": sent.session_id, "commandId": sent.command_id}
         table = self.aws.dynamodb.Table(self.info["tables"]["commands"])
         item = table.get_item(Key=key, ConsistentRead=True).get("Item")
         return CommandRecord.from_item(dict(item)) if item else None
 
-    def response(self, sent: Sent, seconds: float, *, every: float = 0.15) -> Json:
+    def response(self, sent: SentCommand, seconds: float, *, every: float = 0.15) -> Json:
         """The response that was sent, from the command's record: the response queue is left to its consumer.
 
         Looks `every` seconds, for `seconds` at most. Raises TimeoutError.
@@ -113,7 +115,7 @@ class Client:
             time.sleep(every)
         raise TimeoutError(f"no response to {sent.command_id} within {seconds:.0f} s")
 
-    def execution_arn(self, sent: Sent) -> str:
+    def execution_arn(self, sent: SentCommand) -> str:
         """The ARN of a command's run, whether it has started or not."""
         machine: str = self.site(sent.client_id)["state_machine_arn"].replace(":stateMachine:", ":execution:")
         return f"{machine}:{execution_name(sent.session_id, sent.command_id)}"

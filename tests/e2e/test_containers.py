@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sitewright.local.containers.container_engine import STACK_LABEL, Engine
-from sitewright.local.containers.image import BASE_VARIABLE, tag
+from sitewright.local.containers.workspace_image import BASE_VARIABLE, tag
 from sitewright.local.errors import NoEngine
 from tests.home import HOME, REPO, sitewright
 from tests.support.e2e.stack_driver import until

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from sitewright.local.aws_clients import Aws
-from sitewright.local.machine.home import Home
+from sitewright.local.machine.marked_processes import processes_of_stack
 from sitewright.local.machine.service_processes import ProcessRecord, stop
-from sitewright.local.machine.strays import marked
-from sitewright.local.stack import deploy
+from sitewright.local.machine.stack_home import Home
+from sitewright.local.stack import cdk_deploy
 from tests.home import HOME, REPO, sitewright
 
 SOURCES = ("app.py", "cdk.json", "container", "lambdas", "requirements.txt", "sitewright", "stacks")
@@ -42,13 +42,13 @@ class Checkout:
 
     @property
     def aws(self) -> Aws:
-        return Aws(f"http://127.0.0.1:{self.state['ports']['emulator']}", deploy.REGION)
+        return Aws(f"http://127.0.0.1:{self.state['ports']['emulator']}", cdk_deploy.REGION)
 
     def cdk(self, *arguments: str) -> str:
         """Runs `cdk` as `up` does; gives what it said."""
         log = self.home.log / "deploy.log"
         before = log.stat().st_size
-        deploy.cdk(self.home, self.aws.endpoint_url, self.state["deployed"], deploy.NO_IMAGE, *arguments)
+        cdk_deploy.cdk(self.home, self.aws.endpoint_url, self.state["deployed"], cdk_deploy.NO_IMAGE, *arguments)
         return log.read_bytes()[before:].decode()
 
     def stacks(self) -> dict[str, Snapshot]:
@@ -101,13 +101,13 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worker: str) -> It
         else:
             shutil.copy(REPO / name, tree / name)
     (tree / "tools/cdk/node_modules").symlink_to(REPO / "tools/cdk/node_modules")
-    monkeypatch.setattr(deploy, "REPOSITORY_ROOT", tree)
+    monkeypatch.setattr(cdk_deploy, "REPOSITORY_ROOT", tree)
     home = Home(HOME / f"deploy-{worker}")
     shutil.rmtree(home.root, ignore_errors=True)
     yield Checkout(tree, home)
     sitewright("down", home=home.root, check=False)
     stop([record for path in home.run.glob("**/*.json") if (record := ProcessRecord.load(path))], 5)
-    left = marked(home.root)
+    left = processes_of_stack(home.root)
     shutil.rmtree(home.root, ignore_errors=True)
     assert not left, "`down` left processes behind"
 

@@ -13,13 +13,13 @@ import time
 from typing import Any
 
 from sitewright.local.errors import LocalError
-from sitewright.local.machine.home import write_private
-from sitewright.local.stack.up_down import home_of
-from tools.bench import added, interrupts, starts
-from tools.bench.publishing import measure_publishes, publishing_page
+from sitewright.local.machine.stack_home import write_private
+from sitewright.local.stack.stack_control import home_of
+from tools.bench import container_starts, interrupt_latency, overhead
+from tools.bench.publish_speed import measure_publishes, report_tables
 
 Json = dict[str, Any]
-SECTIONS = ("added", "starts", "interrupts", "publishing")
+SECTIONS = ("overhead", "starts", "interrupts", "publishing")
 SIZES = {2001: 3, 20001: 1}
 """Files of the published site, and rounds if `--rounds` does not say."""
 
@@ -29,7 +29,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated run stops the stack it started
     parser = argparse.ArgumentParser(prog="tools.bench", description=__doc__)
     parser.add_argument("--only", choices=SECTIONS, action="append", help="these sections; all if left out")
-    parser.add_argument("--count", type=int, default=7, help="added: commands each way and measurement")
+    parser.add_argument("--count", type=int, default=7, help="overhead: commands each way and measurement")
     parser.add_argument(
         "--rounds", type=int, help="starts: sessions of each site (3); publishing: repetitions (3, 1 for large sites)"
     )
@@ -47,19 +47,19 @@ def main() -> int:
         "load": os.getloadavg()[0],
     }
     try:
-        if "added" in wanted:
-            result["added"] = added.run(home, options.count)
-            added.show(result["added"])
+        if "overhead" in wanted:
+            result["overhead"] = overhead.run(home, options.count)
+            overhead.show(result["overhead"])
         if "starts" in wanted:
-            result["starts"] = starts.run(home, options.rounds or 3, options.start_delay)
-            starts.show(result["starts"])
+            result["starts"] = container_starts.run(home, options.rounds or 3, options.start_delay)
+            container_starts.show(result["starts"])
         if "interrupts" in wanted:
-            result["interrupts"] = interrupts.run(home, options.interrupts)
-            interrupts.show(result["interrupts"])
+            result["interrupts"] = interrupt_latency.run(home, options.interrupts)
+            interrupt_latency.show(result["interrupts"])
         if "publishing" in wanted:
             sizes = {files: options.rounds or SIZES.get(files, 1) for files in options.files or SIZES}
             result["publishing"] = measure_publishes.run(home, sizes, options.endpoint_ms)
-            publishing_page.show(result["publishing"])
+            report_tables.show(result["publishing"])
     except LocalError as error:
         print(f"{error.message} {error.remedy}", file=sys.stderr)
         return 1

@@ -19,15 +19,15 @@ from rich.table import Table
 
 from sitewright.local.ecs import event_faults
 from sitewright.local.errors import LocalError
-from sitewright.local.machine.home import REPOSITORY_ROOT, Home
+from sitewright.local.machine.marked_processes import processes_of_stack, processes_with_home
 from sitewright.local.machine.service_environment import HEARTBEAT_AT_MOST
-from sitewright.local.machine.strays import living_at, marked
-from sitewright.local.stack.up_down import down, up
-from sitewright.local.stack_client import Client
-from tools.chaos import checks
-from tools.chaos.kills import Killer, living_tasks
-from tools.chaos.schedule import Order, plan
-from tools.chaos.sending import Collector, Sender
+from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home
+from sitewright.local.stack.stack_control import StackOptions, down, up
+from sitewright.local.stack_client import StackClient
+from tools.chaos import promises
+from tools.chaos.random_kills import RandomKiller, living_tasks
+from tools.chaos.schedule import PlannedCommand, plan
+from tools.chaos.sending import CommandSender, ResponseCollector
 
 Json = dict[str, Any]
 CLIENTS = ["amelia", "bruno"]
@@ -58,7 +58,7 @@ def start(home: Home) -> Json:
     """Brings up what is not running."""
     info: Json = {}
     for client in CLIENTS:
-        info = up(home, client, None, "process", lambda _: None)
+        info = up(home, StackOptions(client, runtime="process"), lambda _: None)
     return info
 
 
@@ -68,18 +68,18 @@ def chaos(home: Home, options: Options) -> bool:
     os.environ[HEARTBEAT_AT_MOST] = str(HEARTBEAT_SECONDS)
     os.environ.pop("ANTHROPIC_API_KEY", None)
     began = time.monotonic()
-    client = Client(start(home))
+    client = StackClient(start(home))
     say(f"up after {time.monotonic() - began:.0f} s; seed {options.seed}")
     _warm_up(client)
     sessions = plan(options.seed, options.commands, options.sessions, CLIENTS)
     began = time.monotonic()
-    collector = Collector(client, {order.session_id for session in sessions for order in session})
+    collector = ResponseCollector(client, {order.session_id for session in sessions for order in session})
     collector.start()
     draw = random.Random(options.seed + 1)  # noqa: S311 - reproducible, no secret
-    killer = Killer(home, draw, options.pause, lambda: _restart(home))
+    killer = RandomKiller(home, draw, options.pause, lambda: _restart(home))
     event_faults.write(home.event_faults, seed=options.seed + 2, drop=0.15, duplicate=0.15, delay=0.15, seconds=4)
     killer.start()
-    sender = Sender(client, collector, began + options.seconds, say)
+    sender = CommandSender(client, collector, began + options.seconds, say)
     watcher = threading.Thread(target=_progress, args=(collector, options.commands, sender.deadline), daemon=True)
     watcher.start()
     try:
@@ -90,7 +90,7 @@ def chaos(home: Home, options: Options) -> bool:
     orders = [order for session in sessions for order in session]
     _wait(lambda: all(collector.answered(order) for order in sender.sent), 60)
     seconds = time.monotonic() - began
-    _wait(lambda: not living_at(home.tasks), IDLE_SECONDS + CLAIM_SECONDS + 30)
+    _wait(lambda: not processes_with_home(home.tasks), IDLE_SECONDS + CLAIM_SECONDS + 30)
     collector.stop()
     unsent = [order.command_id for order in orders if order not in sender.sent]
     found = {"all sent before the deadline": unsent} | findings(home, client, sender.sent, collector.responses, killer)
@@ -98,7 +98,7 @@ def chaos(home: Home, options: Options) -> bool:
     return not any(found.values())
 
 
-def _warm_up(client: Client) -> None:
+def _warm_up(client: StackClient) -> None:
     """Fills each site's cache of packages: under kills, their installation would be most of what is hit."""
     sent = [client.send('Add a paragraph "Calm" to the homepage', name, f"calm-{name}") for name in CLIENTS]
     for one in sent:
@@ -112,7 +112,7 @@ def _restart(home: Home) -> None:
         say(f"up: {error.message}")
 
 
-def _progress(collector: Collector, commands: int, deadline: float) -> None:
+def _progress(collector: ResponseCollector, commands: int, deadline: float) -> None:
     while time.monotonic() < deadline and len(collector.responses) < commands:
         time.sleep(20)
         say(f"{len(collector.responses)}/{commands} answers")
@@ -125,21 +125,23 @@ def _wait(done: Any, seconds: float) -> None:
 
 
 def findings(
-    home: Home, client: Client, orders: list[Order], responses: list[Json], killer: Killer
+    home: Home, client: StackClient, orders: list[PlannedCommand], responses: list[Json], killer: RandomKiller
 ) -> dict[str, list[str]]:
     """What does not hold, by promise."""
     bare = {order.session_id: home.git / f"{order.client_id}.git" for order in orders}
     remote: dict[str, str] = {}
     for repository in sorted(set(bare.values())):
         remote |= on_remote(repository)
-    alive = [f"pid {pid}" for pid in sorted({*living_tasks(home), *living_at(home.tasks)})]
+    alive = [f"pid {pid}" for pid in sorted({*living_tasks(home), *processes_with_home(home.tasks)})]
     return {
-        "one answer a command": checks.answers(orders, responses),
+        "one answer a command": promises.answers(orders, responses),
         "no run goes on": [run["run"] for run in client.runs(1000) if run["status"] == "RUNNING"],
         "no workspace goes on": alive,
-        "files on the remote": checks.files(orders, responses, killer.kept, remote)
-        + checks.outcomes(orders, responses, remote),
-        "commits on the remote": checks.commits(responses, lambda session, commit: on_a_branch(bare[session], commit)),
+        "files on the remote": promises.files(orders, responses, killer.kept, remote)
+        + promises.outcomes(orders, responses, remote),
+        "commits on the remote": promises.commits(
+            responses, lambda session, commit: on_a_branch(bare[session], commit)
+        ),
     }
 
 
@@ -165,7 +167,9 @@ def _git(bare: Path, *arguments: str) -> str:
     return subprocess.run(run, capture_output=True, text=True, errors="replace", check=False).stdout
 
 
-def show(options: Options, responses: list[Json], killer: Killer, seconds: float, found: dict[str, list[str]]) -> None:
+def show(
+    options: Options, responses: list[Json], killer: RandomKiller, seconds: float, found: dict[str, list[str]]
+) -> None:
     """The table."""
     title = f"{options.commands} commands, {options.sessions} sessions, seed {options.seed}: {seconds:.0f} s"
     table = Table("what", "result", title=title, title_justify="left")
@@ -207,7 +211,7 @@ def main() -> int:
     finally:
         with contextlib.suppress(LocalError):
             down(home, say)
-    left = marked(home.root)
+    left = processes_of_stack(home.root)
     if left:
         say(f"left after down: {left}")
     if not held or left:

@@ -8,7 +8,7 @@ SLOW_SECONDS = 42
 
 
 @dataclass(frozen=True)
-class Order:
+class PlannedCommand:
     """One command of the plan. `path` is the file it makes the agent write, whose text holds `mark`."""
 
     client_id: str
@@ -23,7 +23,7 @@ class Order:
     """Seconds after which the session's next command is sent; None: after the answer."""
 
 
-def plan(seed: int, commands: int, sessions: int, clients: list[str]) -> list[list[Order]]:
+def plan(seed: int, commands: int, sessions: int, clients: list[str]) -> list[list[PlannedCommand]]:
     """The orders of each session. The last one of a session is not interrupted, so that it ends by itself."""
     draw = random.Random(seed)  # noqa: S311 - reproducible, no secret
     counts = [commands // sessions + (number < commands % sessions) for number in range(sessions)]
@@ -36,7 +36,7 @@ def plan(seed: int, commands: int, sessions: int, clients: list[str]) -> list[li
     ]
 
 
-def _order(draw: random.Random, seed: int, client: str, session: int, turn: int, *, last: bool) -> Order:
+def _order(draw: random.Random, seed: int, client: str, session: int, turn: int, *, last: bool) -> PlannedCommand:
     mark = f"chaos-{seed}-s{session}-c{turn}"
     kind = draw.random()
     if kind < 0.5:
@@ -47,7 +47,7 @@ def _order(draw: random.Random, seed: int, client: str, session: int, turn: int,
         write = f"mkdir -p notes && echo {mark} > {path} && sleep {seconds}"
         instruction = f"Run the command: `{write}`"
     interrupt = None if last or draw.random() < 0.5 else round(draw.uniform(0.2, 9), 1)
-    return Order(
+    return PlannedCommand(
         client_id=client,
         session_id=f"chaos-{seed}-s{session}",
         command_id=mark,

@@ -10,17 +10,17 @@ from typing import Any
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sitewright.local.stack_client import Client
-from tools.chaos.schedule import Order
+from sitewright.local.stack_client import StackClient
+from tools.chaos.schedule import PlannedCommand
 
 Json = dict[str, Any]
 
 
 @dataclass
-class Collector:
+class ResponseCollector:
     """Takes every answer off the queue."""
 
-    client: Client
+    client: StackClient
     sessions: set[str]
     """Those of the run; answers to others are dropped."""
     responses: list[Json] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Collector:
         """Ends."""
         self._ended.set()
 
-    def answered(self, order: Order) -> bool:
+    def answered(self, order: PlannedCommand) -> bool:
         """Whether there is an answer."""
         return any(a["sessionId"] == order.session_id and a["commandId"] == order.command_id for a in self.responses)
 
@@ -53,16 +53,16 @@ class Collector:
 
 
 @dataclass
-class Sender:
+class CommandSender:
     """Sends the orders of the sessions, a few sessions at a time."""
 
-    client: Client
-    collector: Collector
+    client: StackClient
+    collector: ResponseCollector
     deadline: float
     log: Callable[[str], None]
-    sent: list[Order] = field(default_factory=list)
+    sent: list[PlannedCommand] = field(default_factory=list)
 
-    def send(self, sessions: list[list[Order]], at_a_time: int) -> None:
+    def send(self, sessions: list[list[PlannedCommand]], at_a_time: int) -> None:
         """Sends all; returns when every session has had its last answer, or at the deadline."""
         gate = threading.Semaphore(at_a_time)
         threads = [threading.Thread(target=self._session, args=(orders, gate), daemon=True) for orders in sessions]
@@ -71,7 +71,7 @@ class Sender:
         for thread in threads:
             thread.join()
 
-    def _session(self, orders: list[Order], gate: threading.Semaphore) -> None:
+    def _session(self, orders: list[PlannedCommand], gate: threading.Semaphore) -> None:
         with gate:
             for order in orders:
                 if time.monotonic() > self.deadline:
@@ -86,6 +86,6 @@ class Sender:
                     time.sleep(0.2)
             self.log(f"{orders[0].session_id}: all sent")
 
-    def _fault(self, order: Order) -> None:
+    def _fault(self, order: PlannedCommand) -> None:
         url = f"{self.client.info['demo_model_url']}/_faults"
         httpx.post(url, json={"match": order.mark, "delaySeconds": order.model_delay}, trust_env=False)

@@ -6,13 +6,13 @@ import sys
 import time
 
 from sitewright.local.errors import LocalError
-from sitewright.local.machine.home import REPOSITORY_ROOT
-from sitewright.local.stack.up_down import home_of
+from sitewright.local.machine.stack_home import REPOSITORY_ROOT
+from sitewright.local.stack.stack_control import home_of
 from tools.cost import prices
-from tools.cost.bill import POLLERS, POLLS_A_MINUTE, Task
-from tools.cost.calls import TOKEN_BYTES
+from tools.cost.bill import POLLERS, POLLS_A_MINUTE, TaskSize
+from tools.cost.billed_calls import TOKEN_BYTES
 from tools.cost.cost_page import page, tables, total
-from tools.cost.measure import measure
+from tools.cost.cost_run import measure
 
 DOCUMENT = REPOSITORY_ROOT / "docs" / "cost.md"
 
@@ -20,7 +20,7 @@ DOCUMENT = REPOSITORY_ROOT / "docs" / "cost.md"
 def main() -> int:
     """The command line."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated run stops the stack it started
-    listed, task = prices.load(), Task()
+    listed, task = prices.load(), TaskSize()
     try:
         counts = measure(home_of())
     except LocalError as error:

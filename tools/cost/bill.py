@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Task:
+class TaskSize:
     """The sizes that are billed, and what a local run cannot tell."""
 
     vcpus: float = 2.0
@@ -27,7 +27,7 @@ class Task:
 
 
 @dataclass
-class Counted:
+class MessageCounts:
     """What one message came to in the local run."""
 
     steps: list[float] = field(default_factory=list)
@@ -47,9 +47,9 @@ class Counted:
     look_units: float = 0.0
 
 
-def count(lines: Iterable[Json], sizes: Mapping[str, int]) -> Counted:
+def count(lines: Iterable[Json], sizes: Mapping[str, int]) -> MessageCounts:
     """Sums up the counter's lines. `sizes`: write units of items whose size the request did not tell, by their key."""
-    found = Counted()
+    found = MessageCounts()
     units: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for line in lines:
         if line["kind"] == "lambda":
@@ -78,7 +78,7 @@ class Row:
     usd: float
 
 
-def fargate_seconds(steps: Sequence[float], span: float, task: Task, *, kind: str) -> float:
+def fargate_seconds(steps: Sequence[float], span: float, task: TaskSize, *, kind: str) -> float:
     """Billed seconds of a message. `kind`: first, following, or steps (a task a step)."""
     if kind == "steps":
         each = [step + (task.model_seconds if number == 0 else 0) for number, step in enumerate(steps)]
@@ -88,7 +88,9 @@ def fargate_seconds(steps: Sequence[float], span: float, task: Task, *, kind: st
     return task.pause_seconds + span + task.model_seconds
 
 
-def bill(counted: Counted, prices: Mapping[str, Price], task: Task, *, kind: str, waiting: Counted) -> list[Row]:
+def bill(
+    counted: MessageCounts, prices: Mapping[str, Price], task: TaskSize, *, kind: str, waiting: MessageCounts
+) -> list[Row]:
     """The lines of a message's bill. `waiting`: what a workspace counted in `span` seconds without a message."""
     seconds = fargate_seconds(counted.steps, counted.span, task, kind=kind)
     starts = {"first": 1, "following": 0, "steps": len(counted.steps)}[kind]
@@ -127,7 +129,7 @@ METRICS = 5
 """What record_sync counts for each site."""
 
 
-def _each(counted: Counted) -> float:
+def _each(counted: MessageCounts) -> float:
     return counted.refresh_units / counted.refreshes if counted.refreshes else 1.0
 
 
@@ -137,7 +139,7 @@ POLLERS = 5
 POLLS_A_MINUTE = 3
 
 
-def month(sweep: Counted, alarms: int, prices: Mapping[str, Price]) -> list[Row]:
+def month(sweep: MessageCounts, alarms: int, prices: Mapping[str, Price]) -> list[Row]:
     """A month in which no message comes: one site."""
     sweeps = MONTH_MINUTES / SWEEP_MINUTES
 

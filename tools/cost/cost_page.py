@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tools.cost.bill import Row, Task, bill, month
+from tools.cost.bill import Row, TaskSize, bill, month
 from tools.cost.prices import Price
 
 Json = dict[str, Any]
@@ -41,7 +41,7 @@ moves. With `idleSeconds: 0` each of the three steps starts a task.
 """
 
 
-def tables(counts: Any, prices: Mapping[str, Price], task: Task) -> dict[str, list[Row]]:
+def tables(counts: Any, prices: Mapping[str, Price], task: TaskSize) -> dict[str, list[Row]]:
     """The bills by title."""
     return {
         "First message of a session": bill(counts.first, prices, task, kind="first", waiting=counts.idle),
@@ -52,7 +52,14 @@ def tables(counts: Any, prices: Mapping[str, Price], task: Task) -> dict[str, li
 
 
 def page(
-    counts: Any, prices: Mapping[str, Price], task: Task, *, at: str, machine: tuple[int, float], token: int, polls: int
+    counts: Any,
+    prices: Mapping[str, Price],
+    task: TaskSize,
+    *,
+    at: str,
+    machine: tuple[int, float],
+    token: int,
+    polls: int,
 ) -> str:
     """The document."""
     bills = tables(counts, prices, task)

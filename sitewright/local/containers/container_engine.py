@@ -33,7 +33,7 @@ class EngineError(Exception):
 
 
 @dataclass(frozen=True)
-class State:
+class ContainerState:
     """Of a container, as `inspect` tells it."""
 
     running: bool
@@ -130,7 +130,7 @@ class Engine:
             stderr=subprocess.STDOUT,
         )
 
-    def state(self, name: str) -> State | None:
+    def state(self, name: str) -> ContainerState | None:
         """How a container is; None where there is none. Raises EngineError."""
         try:
             answer = self.call(["container", "inspect", "--format", "{{json .State}}", name])
@@ -143,7 +143,7 @@ class Engine:
         except ValueError as error:
             raise EngineError(f"inspect answered {answer[:80]!r}") from error
         waiting = found.get("Status") in {"created", "initialized", "restarting"}
-        return State(
+        return ContainerState(
             bool(found.get("Running")) or waiting, int(found.get("ExitCode") or 0), bool(found.get("OOMKilled"))
         )
 
@@ -167,3 +167,9 @@ class Engine:
                 with contextlib.suppress(EngineError):
                     self.kill(name)
             self.call(["rm", "--force", "--volumes", *given])
+
+    def remove_stack(self, stack: Path) -> int:
+        """Kills and removes every container of a stack; returns how many. Raises EngineError."""
+        names = self.names(stack)
+        self.remove(names)
+        return len(names)

@@ -4,7 +4,7 @@ import argparse
 
 import uvicorn
 
-from sitewright.local.demo_model.app import create_app
+from sitewright.local.demo_model.model_app import create_app
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sitewright.local.demo_model import edits
-from sitewright.local.demo_model.instruction_parser import Request, understand
+from sitewright.local.demo_model import page_edits
+from sitewright.local.demo_model.instruction_parser import EditRequest, understand
 
 Json = dict[str, Any]
 Done = tuple[Json, str | None, bool]
@@ -23,14 +23,14 @@ _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Say:
+class Reply:
     """The final text of a turn."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Call:
+class ToolCall:
     """A tool call; `delay` in seconds before it is answered."""
 
     tool: str
@@ -39,7 +39,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Turn:
+class Progress:
     """What happened since the newest instruction: its text, and tool calls with their results, oldest first."""
 
     instruction: str
@@ -58,7 +58,7 @@ def _text(blocks: list[Json]) -> str:
     )
 
 
-def newest_turn(messages: list[Json]) -> Turn:
+def progress_of(messages: list[Json]) -> Progress:
     """The newest instruction and what was done about it.
 
     After an interrupt, Claude Code puts the result of the tool that was stopped and the next instruction into one message;
@@ -80,7 +80,7 @@ def newest_turn(messages: list[Json]) -> Turn:
         said = "\n".join(line for line in said.split("\n") if not line.startswith("[Request interrupted by user"))
         if said.strip():
             instruction, uses = said, []
-    return Turn(instruction, [(use, *results.get(use["id"], (None, False))) for use in uses])
+    return Progress(instruction, [(use, *results.get(use["id"], (None, False))) for use in uses])
 
 
 def working_folder(system: Any, messages: list[Json]) -> str:
@@ -91,13 +91,13 @@ def working_folder(system: Any, messages: list[Json]) -> str:
     return found[-1].rstrip("/") if found else ""
 
 
-def next_action(turn: Turn, folder: str, today: date = date(2026, 1, 15), number: int = 0) -> Say | Call:
+def next_action(turn: Progress, folder: str, today: date = date(2026, 1, 15), number: int = 0) -> Reply | ToolCall:
     """The next step of the newest turn; with another `number`, a heading nobody worded reads differently."""
     request = understand(turn.instruction)
     done = turn.calls
     match request.kind:
         case "none":
-            return Say(ABILITIES)
+            return Reply(ABILITIES)
         case "page" | "post":
             return _new_file(request, done, folder, today)
         case "delete":
@@ -108,8 +108,8 @@ def next_action(turn: Turn, folder: str, today: date = date(2026, 1, 15), number
             return _change(request, done, folder, number)
 
 
-def _failed(step: Done) -> Say:
-    return Say(f"That did not work: {(step[1] or '')[:300]}")
+def _failed(step: Done) -> Reply:
+    return Reply(f"That did not work: {(step[1] or '')[:300]}")
 
 
 def _short(text: str) -> str:
@@ -120,77 +120,77 @@ def _called(page: str) -> str:
     return "homepage" if page == "index" else f"{page} page"
 
 
-def _work(request: Request, done: list[Done], folder: str) -> Say | Call:
+def _work(request: EditRequest, done: list[Done], folder: str) -> Reply | ToolCall:
     if done and done[-1][2]:
         return _failed(done[-1])
     if request.kind == "command":
         if done:
-            return Say("I ran the command.")
-        return Call("Bash", {"command": request.text, "description": "Run it"})
+            return Reply("I ran the command.")
+        return ToolCall("Bash", {"command": request.text, "description": "Run it"})
     if len(done) < request.count:
         number = len(done) + 1
         text = f"# Note {number}\n\nA thought about bread.\n"
-        return Call("Write", {"file_path": f"{folder}/notes/note-{number}.md", "content": text}, request.seconds)
-    return Say(f"I wrote {request.count} notes.")
+        return ToolCall("Write", {"file_path": f"{folder}/notes/note-{number}.md", "content": text}, request.seconds)
+    return Reply(f"I wrote {request.count} notes.")
 
 
-def _new_file(request: Request, done: list[Done], folder: str, today: date) -> Say | Call:
-    title, name = request.text, edits.slug(request.text)
+def _new_file(request: EditRequest, done: list[Done], folder: str, today: date) -> Reply | ToolCall:
+    title, name = request.text, page_edits.slug(request.text)
     if request.kind == "post":
         what, path = "journal post", f"{folder}/src/content/journal/{name}.md"
-        text = edits.new_post(title, today.isoformat())
+        text = page_edits.new_post(title, today.isoformat())
     else:
         what, path = "page", f"{folder}/src/pages/{name}.astro"
-        text = edits.new_page(title)
+        text = page_edits.new_page(title)
     # Claude Code refuses to overwrite what it has not read, and a client would not want it either.
     if not done:
-        return Call("Read", {"file_path": path})
+        return ToolCall("Read", {"file_path": path})
     if not done[0][2]:
-        return Say(f"There is a {what} “{_short(title)}” already, so I changed nothing.")
+        return Reply(f"There is a {what} “{_short(title)}” already, so I changed nothing.")
     if len(done) == 1:
-        return Call("Write", {"file_path": path, "content": text})
+        return ToolCall("Write", {"file_path": path, "content": text})
     if done[1][2]:
         return _failed(done[1])
     if request.kind == "post":
-        return Say(f"I added the journal post “{_short(title)}”.")
+        return Reply(f"I added the journal post “{_short(title)}”.")
     return _navigation(done[2:], folder, f"I added the page “{_short(title)}”", f"/{name}/", title)
 
 
-def _delete(request: Request, done: list[Done], folder: str) -> Say | Call:
-    name = edits.slug(request.text)
+def _delete(request: EditRequest, done: list[Done], folder: str) -> Reply | ToolCall:
+    name = page_edits.slug(request.text)
     path = f"{folder}/src/pages/{name}.astro"
     if name in {"index", "404"}:
-        return Say(f"A site cannot do without its {_called(name)}, so I changed nothing.")
+        return Reply(f"A site cannot do without its {_called(name)}, so I changed nothing.")
     if not done:
-        return Call("Read", {"file_path": path})
+        return ToolCall("Read", {"file_path": path})
     if done[0][2]:
-        return Say(f"There is no page “{_short(request.text)}” that I could delete, so I changed nothing.")
+        return Reply(f"There is no page “{_short(request.text)}” that I could delete, so I changed nothing.")
     if len(done) == 1:
-        return Call("Bash", {"command": f"rm -- {shlex.quote(path)}", "description": f"Delete the {name} page"})
+        return ToolCall("Bash", {"command": f"rm -- {shlex.quote(path)}", "description": f"Delete the {name} page"})
     if done[1][2]:
         return _failed(done[1])
     return _navigation(done[2:], folder, f"I deleted the {name} page", f"/{name}/", None)
 
 
-def _navigation(done: list[Done], folder: str, did: str, address: str, title: str | None) -> Say | Call:
+def _navigation(done: list[Done], folder: str, did: str, address: str, title: str | None) -> Reply | ToolCall:
     """A title puts the address into the site's navigation, None takes it out."""
     path = f"{folder}/src/layouts/Layout.astro"
     if not done:
-        return Call("Read", {"file_path": path})
-    before = edits.without_line_numbers(done[0][1] or "")
-    after = edits.unlink(before, address) if title is None else edits.link(before, address, title)
+        return ToolCall("Read", {"file_path": path})
+    before = page_edits.without_line_numbers(done[0][1] or "")
+    after = page_edits.unlink(before, address) if title is None else page_edits.link(before, address, title)
     if done[0][2] or after == before:
-        return Say(f"{did}; the navigation is as it was.")
+        return Reply(f"{did}; the navigation is as it was.")
     if len(done) == 1:
-        return Call("Write", {"file_path": path, "content": after})
+        return ToolCall("Write", {"file_path": path, "content": after})
     if done[1][2]:
-        return Say(f"{did}, but could not change the navigation: {(done[1][1] or '')[:200]}")
-    return Say(f"{did} and {'unlinked it' if title is None else 'linked it'} in the navigation.")
+        return Reply(f"{did}, but could not change the navigation: {(done[1][1] or '')[:200]}")
+    return Reply(f"{did} and {'unlinked it' if title is None else 'linked it'} in the navigation.")
 
 
-def _change(request: Request, done: list[Done], folder: str, number: int) -> Say | Call:
-    if request.kind == "colour" and edits.colour(request.text) is None:
-        return Say(
+def _change(request: EditRequest, done: list[Done], folder: str, number: int) -> Reply | ToolCall:
+    if request.kind == "colour" and page_edits.colour(request.text) is None:
+        return Reply(
             f"I do not know the colour “{_short(request.text)}”, so I changed nothing. Name it in CSS, or as #rrggbb."
         )
     paths = [f"{folder}/src/pages/{request.page}.astro", f"{folder}/src/pages/{request.page}/index.astro"]
@@ -201,43 +201,45 @@ def _change(request: Request, done: list[Done], folder: str, number: int) -> Say
         misses += 1
     if misses == len(done):
         if misses < len(paths):
-            return Call("Read", {"file_path": paths[misses]})
-        return Say(f"There is no {'stylesheet' if len(paths) == 1 else _called(request.page)}, so I changed nothing.")
+            return ToolCall("Read", {"file_path": paths[misses]})
+        return Reply(f"There is no {'stylesheet' if len(paths) == 1 else _called(request.page)}, so I changed nothing.")
     if len(done) == misses + 1:
-        before = edits.without_line_numbers(done[misses][1] or "")
-        if request.kind == "heading" and request.text and edits.has_heading(before, request.text):
-            return Say(
+        before = page_edits.without_line_numbers(done[misses][1] or "")
+        if request.kind == "heading" and request.text and page_edits.has_heading(before, request.text):
+            return Reply(
                 f"The {_called(request.page)} has the heading “{_short(request.text)}” already; I changed nothing."
             )
         after = apply(request, before, number)
         if after == before:
-            return Say(_nothing(request))
-        return Call("Write", {"file_path": paths[misses], "content": after})
-    return _failed(done[-1]) if done[-1][2] else Say(_summary(request))
+            return Reply(_nothing(request))
+        return ToolCall("Write", {"file_path": paths[misses], "content": after})
+    return _failed(done[-1]) if done[-1][2] else Reply(_summary(request))
 
 
-def apply(request: Request, text: str, number: int = 0) -> str:
+def apply(request: EditRequest, text: str, number: int = 0) -> str:
     """A file's text with the request done to it."""
     match request.kind:
         case "heading":
-            return edits.insert(text, f"<h2>{edits.escape(request.text or edits.fresh_heading(text, number))}</h2>")
+            return page_edits.insert(
+                text, f"<h2>{page_edits.escape(request.text or page_edits.fresh_heading(text, number))}</h2>"
+            )
         case "paragraph":
-            return edits.insert(text, f"<p>{edits.escape(request.text)}</p>")
+            return page_edits.insert(text, f"<p>{page_edits.escape(request.text)}</p>")
         case "title":
-            return edits.retitle(text, request.text)
+            return page_edits.retitle(text, request.text)
         case "replace":
-            return edits.replace(text, request.old, request.text)
+            return page_edits.replace(text, request.old, request.text)
         case "colour":
-            return edits.recolour(text, edits.colour(request.text) or "inherit")
+            return page_edits.recolour(text, page_edits.colour(request.text) or "inherit")
         case "break":
-            return edits.broken(text, stubborn=request.text == "stubborn")
+            return page_edits.broken(text, stubborn=request.text == "stubborn")
         case "repair":
-            return edits.repaired(text)
+            return page_edits.repaired(text)
         case _:
             return text
 
 
-def _nothing(request: Request) -> str:
+def _nothing(request: EditRequest) -> str:
     page = _called(request.page)
     why = {
         "title": f"The {page} has that title already, or none that I can change",
@@ -248,14 +250,14 @@ def _nothing(request: Request) -> str:
     return f"{why}; I changed nothing."
 
 
-def _summary(request: Request) -> str:
+def _summary(request: EditRequest) -> str:
     page = _called(request.page)
     return {
         "heading": f"I added a heading to the {page}.",
         "paragraph": f"I added a paragraph to the {page}.",
         "title": f"The {page} is titled “{_short(request.text)}” now.",
         "replace": f"I replaced the text on the {page}.",
-        "colour": f"The accent colour is {edits.colour(request.text)} now.",
+        "colour": f"The accent colour is {page_edits.colour(request.text)} now.",
         "break": f"I put a mistake into the {page}.",
         "repair": f"I took the mistake out of the {page}.",
     }.get(request.kind, "Done.")

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from sitewright.local.demo_model.edit_planner import Call, Say
+from sitewright.local.demo_model.edit_planner import Reply, ToolCall
 
 Json = dict[str, Any]
 
@@ -25,9 +25,9 @@ def tokens(value: Any) -> int:
     return max(1, len(json.dumps(value, ensure_ascii=False)) // 4)
 
 
-def message(action: Say | Call, model: str, input_tokens: int) -> Json:
+def message(action: Reply | ToolCall, model: str, input_tokens: int) -> Json:
     """A whole answer."""
-    if isinstance(action, Say):
+    if isinstance(action, Reply):
         block: Json = {"type": "text", "text": action.text}
     else:
         block = {
@@ -42,7 +42,7 @@ def message(action: Say | Call, model: str, input_tokens: int) -> Json:
         "role": "assistant",
         "model": model,
         "content": [block],
-        "stop_reason": "end_turn" if isinstance(action, Say) else "tool_use",
+        "stop_reason": "end_turn" if isinstance(action, Reply) else "tool_use",
         "stop_sequence": None,
         "usage": {"input_tokens": input_tokens, "output_tokens": tokens(block)},
     }

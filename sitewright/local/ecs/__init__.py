@@ -1,1 +1,1 @@
-"""The ECS data plane: runs as host processes what the emulator only records as tasks."""
+"""The ECS service: runs the tasks that the emulator only records."""

@@ -9,31 +9,15 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from sitewright.local.containers.container_engine import STACK_LABEL, Engine, EngineError, State
+from sitewright.local.containers.container_engine import STACK_LABEL, ContainerState, Engine, EngineError
+from sitewright.local.containers.container_options import ISOLATION, limits
 from sitewright.local.ecs.task import Json, Task
-from sitewright.local.machine.home import Home, write_private
 from sitewright.local.machine.service_environment import aws_environment, container_network
+from sitewright.local.machine.stack_home import Home, write_private
 
 TASK_LABEL = "sitewright.task"
 _RETRY_SECONDS = 0.5
-_CPU_PERIOD = 100_000
-_UNITS_PER_CPU = 1024
-
-ISOLATION = ("--init", "--network=host", "--cap-drop=ALL", "--security-opt=no-new-privileges")
-"""The host's network, for emulator, git host and demo model listen on its loopback only. Not a capability otherwise: the
-image runs as a user without any."""
-
-
-def limits(cpu: str | int | None, memory: str | int | None) -> list[str]:
-    """Options for a task definition's CPU units and MiB. A quota, for --cpus refuses more than the machine has."""
-    options = []
-    if cpu:
-        options += [f"--cpu-period={_CPU_PERIOD}", f"--cpu-quota={int(cpu) * _CPU_PERIOD // _UNITS_PER_CPU}"]
-    if memory:
-        options.append(f"--memory={int(memory)}m")
-    return options
 
 
 @dataclass
@@ -49,7 +33,7 @@ class ContainerTask(Task):
     limited: bool = True
     _starting: bool = False
     _started: bool = False
-    _end: State | None = None
+    _end: ContainerState | None = None
     _gone: bool = False
     """Ended, however; `_end` is None where the container was removed by somebody else."""
 
@@ -224,10 +208,3 @@ class ContainerRuntime:
             with contextlib.suppress(EngineError):
                 self.engine.remove(self.before)
                 self.before = set()
-
-
-def remove_all(engine: Engine, home: Path) -> int:
-    """Kills and removes every container of a stack; gives how many. Raises EngineError."""
-    names = engine.names(home)
-    engine.remove(names)
-    return len(names)

@@ -9,12 +9,12 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sitewright.local.ecs.orphans import SPAWN, kill_orphans
+from sitewright.local.ecs.orphan_processes import SPAWN, kill_orphans
 from sitewright.local.ecs.task import Json, Task
-from sitewright.local.machine.home import REPOSITORY_ROOT, Home
+from sitewright.local.machine.marked_processes import kill_until_none, processes_with_home
 from sitewright.local.machine.service_environment import aws_environment, network_environment, tool_path
 from sitewright.local.machine.service_processes import ProcessRecord, start_time
-from sitewright.local.machine.strays import kill_until_none, living_at
+from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home
 
 
 @dataclass
@@ -42,10 +42,10 @@ class ProcessTask(Task):
             if self.stop_asked:
                 return
             # A data plane that was killed after it had started this task, and before it had written that down.
-            kill_until_none(lambda: living_at(self.folder))
+            kill_until_none(lambda: processes_with_home(self.folder))
             command = [sys.executable if part == "python" else part for part in self.container.get("command", [])]
             # A data plane that was killed after it had started this task, and before it had written that down.
-            kill_until_none(lambda: living_at(self.folder))
+            kill_until_none(lambda: processes_with_home(self.folder))
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 # A file, not a pipe: a data plane that ends must not take the task's output with it.
@@ -84,7 +84,7 @@ class ProcessTask(Task):
                 os.killpg(self.process.pid, signal.SIGKILL)
         else:
             self._signal(signal.SIGKILL)
-        kill_until_none(lambda: living_at(self.folder))  # what left the group
+        kill_until_none(lambda: processes_with_home(self.folder))  # what left the group
 
     def remove(self) -> None:
         """See Task.remove."""

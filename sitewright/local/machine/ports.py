@@ -10,7 +10,7 @@ from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 
-PREFERRED = {"emulator": 4666, "git-host": 4667, "dataplane": 4668, "demo-model": 4669}
+PREFERRED = {"emulator": 4666, "git-host": 4667, "ecs": 4668, "demo-model": 4669}
 """Ports of the services; a site's port is the next free one from SITE_PORT on."""
 
 SITE_PORT = 4670

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sitewright.local.machine.home import REPOSITORY_ROOT, Home
-from sitewright.local.machine.strays import STACK_MARK
+from sitewright.local.machine.marked_processes import STACK_MARK
+from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home
 
 _HOST = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "SHELL")
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from sitewright.local.machine.home import write_private
+from sitewright.local.machine.stack_home import write_private
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 
 from sitewright.local.errors import ServiceFailed
-from sitewright.local.machine.home import REPOSITORY_ROOT, Home
+from sitewright.local.machine.marked_processes import kill_until_none, processes_of_stack, processes_with_home
 from sitewright.local.machine.ports import LOOPBACK
 from sitewright.local.machine.service_environment import service_environment
 from sitewright.local.machine.service_processes import ProcessRecord, start_detached, stop, tail
-from sitewright.local.machine.strays import kill_until_none, living_at, marked
+from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home
 
 START_SECONDS = 40
 
@@ -61,9 +61,9 @@ def running(home: Home, name: str) -> bool:
 
 
 def stop_all(home: Home) -> int:
-    """Stops the data plane first (it ends its tasks), then tasks, other services and strays; gives how many."""
+    """Stops the ECS service first (it ends its tasks), then tasks, other services and strays; gives how many."""
     stopped = 0
-    services = sorted(home.run.glob("*.json"), key=lambda p: p.stem != "dataplane")
+    services = sorted(home.run.glob("*.json"), key=lambda p: p.stem != "ecs")
     groups = [services[:1], sorted(home.task_records.glob("*.json")), services[1:]] if services else []
     for paths in groups:
         records = [record for path in paths if (record := ProcessRecord.load(path)) and record.alive]
@@ -71,7 +71,7 @@ def stop_all(home: Home) -> int:
         stopped += len(records)
         for path in paths:
             path.unlink(missing_ok=True)
-    return stopped + kill_until_none(lambda: [*marked(home.root), *living_at(home.tasks)])
+    return stopped + kill_until_none(lambda: [*processes_of_stack(home.root), *processes_with_home(home.tasks)])
 
 
 def loopback(port: int, path: str = "") -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sitewright.contracts.site_config import SiteConfig, SiteConfigError
 from sitewright.local.errors import BadSetting
-from sitewright.local.machine.home import Home
+from sitewright.local.machine.stack_home import Home
 from sitewright.local.stack.services import loopback
 from sitewright.local.stack.site_repositories import ensure_repository
 

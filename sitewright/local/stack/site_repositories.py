@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sitewright.local.errors import BadSiteRepository
-from sitewright.local.machine.home import REPOSITORY_ROOT
+from sitewright.local.machine.stack_home import REPOSITORY_ROOT
 
 DEMO_SITE = REPOSITORY_ROOT / "sitewright" / "local" / "demo_site"
 _IDENTITY = ["-c", "user.name=Sitewright", "-c", "user.email=sitewright@localhost"]

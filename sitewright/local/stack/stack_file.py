@@ -5,9 +5,9 @@ from typing import Any
 
 from sitewright.local.aws_clients import Aws
 from sitewright.local.errors import NotRunning
-from sitewright.local.machine.home import Home
 from sitewright.local.machine.ports import PREFERRED
-from sitewright.local.stack.deploy import ACCOUNT, REGION
+from sitewright.local.machine.stack_home import Home
+from sitewright.local.stack.cdk_deploy import ACCOUNT, REGION
 from sitewright.local.stack.services import loopback, running
 
 Json = dict[str, Any]
@@ -21,7 +21,7 @@ def load(home: Home, *, whole: bool = False) -> Json:
         raise NotRunning from error
     if not running(home, "emulator"):
         raise NotRunning("The local stack was started, but its emulator is gone.")
-    needed = [name for name in (*PREFERRED, "gateway") if name != "demo-model" or data["demo_model_url"]]
+    needed = [name for name in (*PREFERRED, "website") if name != "demo-model" or data["demo_model_url"]]
     gone = [name for name in needed if not running(home, name)]
     if whole and gone:
         raise NotRunning(f"The local stack is half down: {', '.join(gone)} is gone.")

@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from sitewright.local.machine.home import Home, write_private
 from sitewright.local.machine.ports import PREFERRED, SITE_PORT, choose_port
+from sitewright.local.machine.stack_home import Home, write_private
 from sitewright.local.stack.services import running
 from sitewright.local.stack.site_repositories import without_credentials
 
@@ -36,7 +36,7 @@ def choose_ports(home: Home, state: Json) -> None:
             state["ports"][name] = choose_port(known, taken - {known})
             taken.add(state["ports"][name])
     for number, client in enumerate(state["sites"]):
-        if client not in state["site_ports"] or not running(home, "gateway"):
+        if client not in state["site_ports"] or not running(home, "website"):
             known = state["site_ports"].get(client, SITE_PORT + number)
             state["site_ports"][client] = choose_port(
                 known, taken - {known} if client in state["site_ports"] else taken

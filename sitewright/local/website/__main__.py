@@ -8,7 +8,7 @@ import uvicorn
 
 from sitewright.local.aws_clients import Aws
 from sitewright.local.machine.ports import LOOPBACK
-from sitewright.local.website.app import site_app
+from sitewright.local.website.website_app import site_app
 
 
 class _Server(uvicorn.Server):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sitewright.local.machine.home import Home
+from sitewright.local.machine.marked_processes import STACK_MARK
 from sitewright.local.machine.service_processes import ProcessRecord, start_time
-from sitewright.local.machine.strays import STACK_MARK
+from sitewright.local.machine.stack_home import Home
 from sitewright.local.stack.services import stop_all
 from tests.home import sitewright
 
@@ -46,16 +46,16 @@ def test_a_repository_whose_variable_was_not_set_is_no_demo_site(tmp_path: Path)
 
 def test_a_message_is_not_sent_into_a_half_dead_stack(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
-    half_up(home, "emulator", "git-host", "gateway")
+    half_up(home, "emulator", "git-host", "website")
     done = sitewright("send", "x", home=home.root, check=False)
     assert done.returncode == 2
-    assert done.stderr == "The local stack is half down: dataplane is gone. Start it with `sitewright up`.\n"
+    assert done.stderr == "The local stack is half down: ecs is gone. Start it with `sitewright up`.\n"
 
 
 @pytest.mark.parametrize("command", [["send", "x"], ["runs"], ["watch"]])
 def test_an_emulator_that_does_not_answer_is_one_line(tmp_path: Path, command: list[str]) -> None:
     home = Home(tmp_path / "home")
-    half_up(home, "emulator", "git-host", "dataplane", "gateway")
+    half_up(home, "emulator", "git-host", "ecs", "website")
     done = sitewright(*command, home=home.root, check=False)
     assert done.returncode == 2
     assert done.stdout == ""

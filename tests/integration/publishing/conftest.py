@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sitewright.local.machine.home import Home
+from sitewright.local.machine.stack_home import Home
 from tests.support.publisher_processes.endpoint_world import World
 from tests.support.publisher_processes.publisher_launcher import Publishers
-from tools.bench.publishing.endpoint import endpoint
+from tools.bench.publish_speed.s3_endpoint import endpoint
 
 
 @pytest.fixture(scope="session")

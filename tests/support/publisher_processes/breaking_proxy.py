@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from sitewright.local.machine.ports import LOOPBACK
-from tools.bench.publishing.request_counts import kind_of
+from tools.bench.publish_speed.request_kinds import kind_of
 
 
 class Fault(StrEnum):
@@ -42,7 +42,7 @@ class Request:
     number: int
     """From 1, in the order of arrival since the plan was set."""
     kind: str
-    """GET, PUT, COPY, LIST, DELETE and so on; see `tools.bench.publishing.request_counts`."""
+    """GET, PUT, COPY, LIST, DELETE and so on; see `tools.bench.publish_speed.request_kinds`."""
     path: str
 
 

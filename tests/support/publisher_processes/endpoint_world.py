@@ -15,7 +15,7 @@ from lambdas.record_sync.drift import check
 from sitewright.contracts.names import deployment_key, manifest_key
 from sitewright.local.aws_clients import Aws
 from sitewright.local.machine.ports import LOOPBACK
-from sitewright.local.stack.deploy import REGION
+from sitewright.local.stack.cdk_deploy import REGION
 from sitewright.publishing.manifest import ASSET_GRACE_MS, Manifest
 from tests.support.publisher_processes import site_trees
 from tests.support.publisher_processes.breaking_proxy import Fault, Plan, Proxy, Request

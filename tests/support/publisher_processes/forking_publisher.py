@@ -20,7 +20,7 @@ from workspace.system.aws_clients import Clients
 from workspace.system.stop import Signals, Stop
 
 from sitewright.local.machine.service_environment import aws_environment
-from sitewright.local.stack.deploy import REGION
+from sitewright.local.stack.cdk_deploy import REGION
 from sitewright.publishing import manifest_store, rollback
 from sitewright.publishing.errors import PublishError, SiteTaken
 from sitewright.publishing.objects import workers

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
-from sitewright.local.machine.home import REPOSITORY_ROOT
+from sitewright.local.machine.stack_home import REPOSITORY_ROOT
 from tests.support.publisher_processes.forking_publisher import Order, line_of, log_of
 
 

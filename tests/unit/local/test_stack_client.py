@@ -5,17 +5,17 @@ from pydantic import TypeAdapter
 
 from sitewright.contracts.messages import ThreadId
 from sitewright.local.errors import BadSetting
-from sitewright.local.stack_client import Client, thread_of
+from sitewright.local.stack_client import StackClient, chat_thread_of
 
 
 @pytest.mark.parametrize("session", ["s1", "user@example.com", "a..b", "a:b", "s" * 128, "x.lock", "=", "a-b", "a+b"])
 def test_a_thread_made_up_for_a_session_is_accepted(session: str) -> None:
-    assert TypeAdapter(ThreadId).validate_python(thread_of(session)) == thread_of(session)
+    assert TypeAdapter(ThreadId).validate_python(chat_thread_of(session)) == chat_thread_of(session)
 
 
 def test_no_two_sessions_share_a_thread() -> None:
     sessions = ["a-b", "a:b", "a+b", "a..b", "a.b", "s" * 128, "s" * 127]
-    assert len({thread_of(session) for session in sessions}) == len(sessions)
+    assert len({chat_thread_of(session) for session in sessions}) == len(sessions)
 
 
 @pytest.mark.parametrize("wrong", ["a b", "séance", "s" * 200, "-rf", ""])
@@ -24,4 +24,4 @@ def test_an_id_without_an_answer_is_refused_before_it_is_sent(option: str, wrong
     info = {"endpoint_url": "http://127.0.0.1:9", "region": "us-west-2", "sites": [{"client_id": "amelia"}]}
     ids = (wrong, None, None) if option == "--session" else (None, None, wrong)
     with pytest.raises(BadSetting, match=option):
-        Client(info).send("Say hi", "amelia", *ids)
+        StackClient(info).send("Say hi", "amelia", *ids)

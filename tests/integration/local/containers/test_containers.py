@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from sitewright.local.containers import image
+from sitewright.local.containers import workspace_image
 from sitewright.local.containers.container_engine import Engine
-from sitewright.local.ecs.__main__ import DataPlane
-from sitewright.local.ecs.container_task import ContainerRuntime, remove_all
+from sitewright.local.ecs.container_task import ContainerRuntime
+from sitewright.local.ecs.task_supervisor import TaskSupervisor
 from sitewright.local.errors import ImageFailed, NoEngine
-from sitewright.local.machine.home import Home
+from sitewright.local.machine.marked_processes import STACK_MARK
 from sitewright.local.machine.service_environment import container_network, engine_environment
-from sitewright.local.machine.strays import STACK_MARK
+from sitewright.local.machine.stack_home import Home
 from tests.home import REPO, sitewright
 from tests.integration.local.ecs.test_data_plane import SLEEP, Emulator, plane_of, poll_until
 
@@ -46,7 +46,7 @@ class Fake:
         lines = (self.root / "calls").read_text().splitlines() if (self.root / "calls").exists() else []
         return [call[1:] for line in lines if (call := json.loads(line))[0] == verb]
 
-    def plane(self, emulator: Emulator, tmp_path: Path) -> DataPlane:
+    def plane(self, emulator: Emulator, tmp_path: Path) -> TaskSupervisor:
         emulator.definition["containerDefinitions"][0]["image"] = IMAGE
         home = Home(tmp_path / "home")
         home.create()
@@ -58,7 +58,7 @@ class Fake:
 def fake(tmp_path: Path) -> Iterator[Fake]:
     fake = Fake(tmp_path / "engine")
     yield fake
-    remove_all(fake.engine, tmp_path / "home")
+    fake.engine.remove_stack(tmp_path / "home")
     assert list((fake.root / "containers").iterdir()) == []
 
 
@@ -215,16 +215,17 @@ def test_a_certificate_bundle_that_is_not_there_is_not_named(tmp_path: Path) -> 
 
 
 def test_the_tag_follows_the_content(tmp_path: Path) -> None:
-    for part in image.PARTS:
+    for part in workspace_image.PARTS:
+        (tmp_path / part).parent.mkdir(exist_ok=True)
         (shutil.copytree if (REPO / part).is_dir() else shutil.copy)(REPO / part, tmp_path / part)
-    first = image.tag(tmp_path, None)
-    assert first == image.tag(REPO, None)
-    (tmp_path / "contracts" / "__pycache__").mkdir(exist_ok=True)
-    (tmp_path / "contracts" / "__pycache__" / "x.pyc").touch()
-    assert image.tag(tmp_path, None) == first
-    assert image.tag(tmp_path, "debian") != first
+    first = workspace_image.tag(tmp_path, None)
+    assert first == workspace_image.tag(REPO, None)
+    (tmp_path / "sitewright" / "contracts" / "__pycache__").mkdir(exist_ok=True)
+    (tmp_path / "sitewright" / "contracts" / "__pycache__" / "x.pyc").touch()
+    assert workspace_image.tag(tmp_path, None) == first
+    assert workspace_image.tag(tmp_path, "debian") != first
     (tmp_path / "container" / "workspace" / "new.py").touch()
-    assert image.tag(tmp_path, None) != first
+    assert workspace_image.tag(tmp_path, None) != first
 
 
 def test_the_image_is_built_once(fake: Fake, tmp_path: Path, monkeypatch: Any) -> None:
@@ -234,8 +235,8 @@ def test_the_image_is_built_once(fake: Fake, tmp_path: Path, monkeypatch: Any) -
     home = Home(tmp_path / "home")
     home.create()
     said: list[str] = []
-    name = image.provide(fake.engine, home, said.append)
-    assert image.provide(fake.engine, home, said.append) == name
+    name = workspace_image.provide(fake.engine, home, said.append)
+    assert workspace_image.provide(fake.engine, home, said.append) == name
     [build] = fake.calls("build")
     assert "--build-arg=BASE_IMAGE=localhost/base:1" in build
     assert "--build-arg=HTTPS_PROXY" in build
@@ -252,7 +253,7 @@ def test_pip_settings_without_paths_of_this_machine() -> None:
         ":env:.cert='/etc/ca.pem'\nglobal.index-url='https://a/simple'\nglobal.find-links='/opt/wheels'\n"
         "global.extra-index-url='file:///opt/simple https://b/simple'\nuser.trusted-host='b'\nglobal.broken"
     )
-    assert image.pip_settings(listed) == {
+    assert workspace_image.pip_settings(listed) == {
         "index-url": "https://a/simple",
         "extra-index-url": "https://b/simple",
         "trusted-host": "b",
@@ -264,7 +265,7 @@ def test_a_build_that_fails_says_where_to_look(fake: Fake, tmp_path: Path) -> No
     home = Home(tmp_path / "home")
     home.create()
     with pytest.raises(ImageFailed) as caught:
-        image.provide(fake.engine, home, lambda _: None)
+        workspace_image.provide(fake.engine, home, lambda _: None)
     assert "no such base image" in caught.value.tail
     assert "SITEWRIGHT_BASE_IMAGE" in caught.value.remedy
 
@@ -282,14 +283,14 @@ def test_limits_are_used_where_they_hold(fake: Fake, shows: str, refuse: str, li
     if refuse:
         (fake.root / "refuse").write_text(refuse)
     lines: list[str] = []
-    assert image.try_out(fake.engine, IMAGE, lines.append) is limited
+    assert workspace_image.try_out(fake.engine, IMAGE, lines.append) is limited
     assert len(lines) == said
 
 
 def test_an_engine_that_runs_no_container_is_found_out_before_the_stack_starts(fake: Fake) -> None:
     (fake.root / "refuse").write_text("--network")
     with pytest.raises(ImageFailed, match="cannot run the workspace image: Error: refused"):
-        image.try_out(fake.engine, IMAGE, lambda _: None)
+        workspace_image.try_out(fake.engine, IMAGE, lambda _: None)
 
 
 def link(folder: Path, name: str, program: Path) -> None:

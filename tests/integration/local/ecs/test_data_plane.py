@@ -12,12 +12,12 @@ from typing import Any, cast
 import pytest
 
 from sitewright.local.aws_clients import Aws
-from sitewright.local.ecs.__main__ import DataPlane
 from sitewright.local.ecs.event_faults import write
 from sitewright.local.ecs.process_task import ProcessRuntime
 from sitewright.local.ecs.task import Runtime
-from sitewright.local.machine.home import Home
+from sitewright.local.ecs.task_supervisor import TaskSupervisor
 from sitewright.local.machine.service_processes import ProcessRecord, start_time
+from sitewright.local.machine.stack_home import Home
 from tests.home import REPO
 
 CLUSTER = "arn:aws:ecs:us-west-2:000000000000:cluster/c"
@@ -102,7 +102,9 @@ class Emulator:
         self.events.append((FunctionName, json.loads(Payload)))
 
 
-def plane_of(emulator: Emulator, tmp_path: Path, start_delay: float = 0.0, runtime: Runtime | None = None) -> DataPlane:
+def plane_of(
+    emulator: Emulator, tmp_path: Path, start_delay: float = 0.0, runtime: Runtime | None = None
+) -> TaskSupervisor:
     home = Home(tmp_path / "home")
     home.create()
     aws = SimpleNamespace(
@@ -113,12 +115,12 @@ def plane_of(emulator: Emulator, tmp_path: Path, start_delay: float = 0.0, runti
         endpoint_url="http://127.0.0.1:1",
         region="us-west-2",
     )
-    return DataPlane(
+    return TaskSupervisor(
         cast(Aws, aws), home, 1, start_delay, runtime or ProcessRuntime(home, "http://127.0.0.1:1", "us-west-2")
     )
 
 
-def poll_until(plane: DataPlane, done: Any) -> None:
+def poll_until(plane: TaskSupervisor, done: Any) -> None:
     deadline = time.monotonic() + 20
     while not done():
         assert time.monotonic() < deadline, "nothing happened for 20 s"
@@ -275,7 +277,7 @@ def test_what_left_the_session_ends_with_the_task(tmp_path: Path) -> None:
 
 ORPHANED = '''
 import os, subprocess, sys, time
-from local.dataplane.reaper import become_subreaper, kill_orphans
+from sitewright.local.ecs.orphan_processes import become_subreaper, kill_orphans
 assert become_subreaper()
 own = subprocess.Popen(["sleep", "60"])
 code = """if True:
@@ -335,7 +337,7 @@ def test_cleaning_up_does_not_keep_the_next_task_waiting(tmp_path: Path, monkeyp
     emulator = Emulator("print('up', flush=True)")
     plane = plane_of(emulator, tmp_path)
     go = threading.Event()
-    monkeypatch.setattr("sitewright.local.ecs.__main__.shutil.rmtree", lambda *_, **__: go.wait(20))
+    monkeypatch.setattr("sitewright.local.ecs.task_supervisor.shutil.rmtree", lambda *_, **__: go.wait(20))
     poll_until(plane, lambda: emulator.events)
     emulator.running = [f"{CLUSTER.replace(':cluster/', ':task/')}/t2"]
     try:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from sitewright.local.errors import BadSiteRepository
-from sitewright.local.git_host.__main__ import GitServer
+from sitewright.local.git_host.git_server import GitServer
 from sitewright.local.stack.site_repositories import ensure_repository
 
 TOKEN = "a-token"

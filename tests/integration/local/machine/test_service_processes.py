@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sitewright.local.machine.home import Home, write_private
 from sitewright.local.machine.ports import choose_port
 from sitewright.local.machine.service_processes import ProcessRecord, run_group, start_detached, start_time, stop, tail
+from sitewright.local.machine.stack_home import Home, write_private
 
 CHILD = "import subprocess, sys, time; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); time.sleep(60)"
 STUBBORN = (

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sitewright.local.errors import BadSiteRepository, LocalError
-from sitewright.local.machine.home import Home
+from sitewright.local.machine.stack_home import Home
 from sitewright.local.stack.site_repositories import checked_source, ensure_repository, without_credentials
-from sitewright.local.stack.up_down import up
+from sitewright.local.stack.stack_control import up
 
 BUILDS = json.dumps({"scripts": {"build": "mkdir -p dist && echo hello > dist/index.html"}})
 SECRET = "ghp_0123456789"

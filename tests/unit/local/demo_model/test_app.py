@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from sitewright.local.demo_model.app import create_app
-from sitewright.local.demo_model.edit_planner import Call, Say
+from sitewright.local.demo_model.edit_planner import Reply, ToolCall
 from sitewright.local.demo_model.messages_api import events, message
-from sitewright.local.demo_model.scripted_failures import Faults
+from sitewright.local.demo_model.model_app import create_app
+from sitewright.local.demo_model.model_faults import Faults
 
 Json = dict[str, Any]
 
@@ -31,8 +31,8 @@ def parsed(stream: str) -> list[Json]:
     return found
 
 
-@pytest.mark.parametrize("action", [Say("done 🥐"), Call("Write", {"file_path": "/a", "content": 'x"\n'})])
-def test_the_order_of_events(action: Say | Call) -> None:
+@pytest.mark.parametrize("action", [Reply("done 🥐"), ToolCall("Write", {"file_path": "/a", "content": 'x"\n'})])
+def test_the_order_of_events(action: Reply | ToolCall) -> None:
     told = parsed("".join(events(message(action, "m", 7))))
     assert [event["type"] for event in told] == [
         "message_start",
@@ -45,7 +45,7 @@ def test_the_order_of_events(action: Say | Call) -> None:
     assert told[0]["message"]["content"] == []
     assert told[0]["message"]["usage"]["input_tokens"] == 7
     delta = told[2]["delta"]
-    if isinstance(action, Say):
+    if isinstance(action, Reply):
         assert delta == {"type": "text_delta", "text": action.text}
         assert told[4]["delta"]["stop_reason"] == "end_turn"
     else:

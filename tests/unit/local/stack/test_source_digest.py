@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sitewright.local.stack.source_digest import PARTS, digest
+from sitewright.local.machine.source_digest import PARTS, digest
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 
 from sitewright.local.errors import BadSetting
 from sitewright.local.stack.site_entries import idle_seconds
-from tools.bench.breakdown import medians, parts
-from tools.bench.interrupts import Interrupt, statistics
-from tools.bench.starts import summary
+from tools.bench.container_starts import summary
+from tools.bench.interrupt_latency import Interrupt, statistics
+from tools.bench.time_breakdown import medians, parts
 
 LOG: list[dict[str, Any]] = [
     {"time": "1970-01-01T00:00:02.000+00:00", "message": "workspace ready", "step": "agent", "seconds": 0.3},

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from tools.bench.publishing.bench_site import posts
-from tools.bench.publishing.document import place, replaced, section
-from tools.bench.publishing.endpoint import COUNTS, Counting
-from tools.bench.publishing.measure_publishes import AWS, OURS, S5CMD, summary
-from tools.bench.publishing.publishing_page import aims, remarks, requests_text
-from tools.bench.publishing.request_counts import kind_of
-from tools.bench.publishing.scenarios import ROLLBACKS, SCENARIOS, rewritten
+from tools.bench.publish_speed.generated_site import posts
+from tools.bench.publish_speed.measure_publishes import AWS, OURS, S5CMD, summary
+from tools.bench.publish_speed.report_tables import aims, remarks, requests_text
+from tools.bench.publish_speed.request_kinds import kind_of
+from tools.bench.publish_speed.s3_endpoint import COUNTS, Counting
+from tools.bench.publish_speed.scenarios import ROLLBACKS, SCENARIOS, rewritten
+from tools.bench.publish_speed.update_page import place, replaced, section
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,15 @@ from typing import Any
 
 from sitewright.local.demo_model.instruction_parser import understand
 from sitewright.local.ecs.event_faults import EventFaults, write
-from tools.chaos import checks
-from tools.chaos.schedule import Order, plan
+from tools.chaos import promises
+from tools.chaos.schedule import PlannedCommand, plan
 
 
-def orders() -> list[Order]:
+def orders() -> list[PlannedCommand]:
     return [order for session in plan(5, 10, 3, ["amelia", "bruno"]) for order in session]
 
 
-def answer(order: Order, **changes: Any) -> dict[str, Any]:
+def answer(order: PlannedCommand, **changes: Any) -> dict[str, Any]:
     ids = {"sessionId": order.session_id, "commandId": order.command_id}
     return {**ids, "status": "succeeded", "filesChanged": [order.path], "commit": "c", **changes}
 
@@ -36,24 +36,24 @@ def test_the_demo_model_understands_every_order() -> None:
 
 def test_missing_double_and_unknown_answers() -> None:
     one, two, three = orders()[:3]
-    found = checks.answers([one, two], [answer(one), answer(one), answer(three)])
+    found = promises.answers([one, two], [answer(one), answer(one), answer(three)])
     assert [line.split(":")[0] for line in found] == [one.command_id, two.command_id, three.command_id]
-    assert checks.answers([one], [answer(one)]) == []
+    assert promises.answers([one], [answer(one)]) == []
 
 
 def test_files_that_are_lost() -> None:
     one, two = orders()[:2]
-    assert checks.files([one, two], [answer(one)], [], {one.path: one.mark}) == []
-    assert "no commit" in checks.files([one, two], [answer(one)], [], {})[0]
-    assert "another text" in checks.files([one, two], [answer(one)], [], {one.path: two.mark})[0]
-    assert "at a kill" in checks.files([one, two], [], [two.path], {})[0]
-    assert checks.outcomes([one], [answer(one, filesChanged=[])], {}) != []
+    assert promises.files([one, two], [answer(one)], [], {one.path: one.mark}) == []
+    assert "no commit" in promises.files([one, two], [answer(one)], [], {})[0]
+    assert "another text" in promises.files([one, two], [answer(one)], [], {one.path: two.mark})[0]
+    assert "at a kill" in promises.files([one, two], [], [two.path], {})[0]
+    assert promises.outcomes([one], [answer(one, filesChanged=[])], {}) != []
 
 
 def test_commits_that_are_lost() -> None:
     one = orders()[0]
-    assert checks.commits([answer(one), answer(one, commit=None)], lambda session, commit: commit == "c") == []
-    assert checks.commits([answer(one, commit="d")], lambda session, commit: commit == "c") != []
+    assert promises.commits([answer(one), answer(one, commit=None)], lambda session, commit: commit == "c") == []
+    assert promises.commits([answer(one, commit="d")], lambda session, commit: commit == "c") != []
 
 
 def test_event_faults_follow_their_file(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from tools.cost import prices
-from tools.cost.bill import Counted, Task, bill, count, fargate_seconds, month
-from tools.cost.calls import LOCAL_AGENT, TOKEN_BYTES, Call, classify, item_bytes, write_units
+from tools.cost.bill import MessageCounts, TaskSize, bill, count, fargate_seconds, month
+from tools.cost.billed_calls import LOCAL_USER_AGENT, TOKEN_BYTES, BilledCall, classify, item_bytes, write_units
 from tools.cost.cost_page import total
-from tools.cost.measure import seconds
+from tools.cost.cost_run import seconds
 
 
-def call(service: str, operation: str, request: Any = None, response: Any = None, **more: str) -> list[Call]:
+def call(service: str, operation: str, request: Any = None, response: Any = None, **more: str) -> list[BilledCall]:
     headers = {
         "authorization": f"AWS4-HMAC-SHA256 Credential=test/20260101/us-west-2/{service}/aws4_request, Signature=0",
         "x-amz-target": f"Service_1.{operation}",
@@ -34,7 +34,7 @@ def s3(method: str, path: str, query: str = "") -> str:
 
 
 def test_the_local_stacks_own_calls_and_unsigned_ones_are_not_counted() -> None:
-    assert not call("sqs", "SendMessage", **{"user-agent": f"Boto3/1 {LOCAL_AGENT}"})
+    assert not call("sqs", "SendMessage", **{"user-agent": f"Boto3/1 {LOCAL_USER_AGENT}"})
     assert not classify("GET", "/_ministack/health", "", {}, request=b"", response=b"")
 
 
@@ -108,7 +108,7 @@ def test_refreshes_and_looks_are_kept_apart_and_lambdas_added_up() -> None:
 
 
 def test_billed_seconds_by_kind_of_message() -> None:
-    task = Task(start_seconds=50, model_seconds=60, idle_seconds=300, pause_seconds=30)
+    task = TaskSize(start_seconds=50, model_seconds=60, idle_seconds=300, pause_seconds=30)
     steps = [10.0, 5.0, 1.0]
     assert fargate_seconds(steps, 20, task, kind="first") == 50 + 20 + 60 + 300
     assert fargate_seconds(steps, 20, task, kind="following") == 30 + 20 + 60
@@ -117,9 +117,9 @@ def test_billed_seconds_by_kind_of_message() -> None:
 
 def test_a_bill_adds_up_from_the_one_price_list() -> None:
     listed = prices.load()
-    idle = Counted(span=10, refreshes=20, refresh_units=20, looks=80, look_units=40)
-    counted = Counted(steps=[1.0], span=1.0, transitions=8, refreshes=2, refresh_units=4)
-    rows = bill(counted, listed, Task(), kind="following", waiting=idle)
+    idle = MessageCounts(span=10, refreshes=20, refresh_units=20, looks=80, look_units=40)
+    counted = MessageCounts(steps=[1.0], span=1.0, transitions=8, refreshes=2, refresh_units=4)
+    rows = bill(counted, listed, TaskSize(), kind="following", waiting=idle)
     usd = {row.price: row.usd for row in rows}
 
     assert usd["sfn_transition"] == pytest.approx(0.0002)
@@ -127,7 +127,7 @@ def test_a_bill_adds_up_from_the_one_price_list() -> None:
     assert next(row.units for row in rows if row.price == "dynamodb_write") == pytest.approx(61 * 2 * 2 + 60 * 2 * 1)
     assert next(row.units for row in rows if row.price == "dynamodb_read") == pytest.approx(60 * 4)
     assert total(rows) == pytest.approx(sum(row.usd for row in rows))
-    assert total(month(Counted(), 3, listed)) > 1.1
+    assert total(month(MessageCounts(), 3, listed)) > 1.1
 
 
 def test_seconds_of_steps_from_the_workspaces_log() -> None:

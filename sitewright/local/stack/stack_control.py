@@ -1,0 +1,157 @@
+"""`up` and `down`: the services and the deployment, in order."""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sitewright.contracts.site_config import DEFAULT_CLIENT
+from sitewright.local.aws_clients import Aws
+from sitewright.local.containers.container_engine import Engine
+from sitewright.local.errors import Interrupted
+from sitewright.local.machine.ports import choosing
+from sitewright.local.machine.source_digest import digest
+from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home, write_private
+from sitewright.local.stack import service_startup, site_entries
+from sitewright.local.stack import stack_state as states
+from sitewright.local.stack.cdk_deploy import NO_IMAGE, REGION, bootstrap, deploy
+from sitewright.local.stack.service_startup import EMULATOR, EmulatorProgram
+from sitewright.local.stack.services import loopback, running, stop_all
+from sitewright.local.stack.site_repositories import checked_source
+from sitewright.local.stack.stack_file import describe
+from sitewright.local.stack.workspace_runtime import choose_engine, containers_of, remove_containers
+
+Json = dict[str, Any]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """What `up` may be asked for."""
+
+    client: str | None = None
+    """The site to add; None: the sites of the stack, or the demo site."""
+    site_repo: str | None = None
+    """The git repository of the added site; None: the demo site's."""
+    runtime: str | None = None
+    """`process` or `docker`; None: a running stack keeps its own."""
+    emulator: EmulatorProgram = EMULATOR
+
+
+@contextlib.contextmanager
+def locked(home: Home, say: Say) -> Iterator[None]:
+    """One `up` or `down` of a home at a time."""
+    home.create()
+    with home.lock_file.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another `up` or `down` of this stack")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def up(home: Home, options: StackOptions, say: Say) -> Json:
+    """Starts what is not running, deploys, writes `stack.json`. Raises LocalError."""
+    engine = choose_engine(home, options.runtime)
+    with locked(home, say):
+        fresh = not running(home, "emulator")
+        if fresh and home.stack_file.exists():
+            say("the stack had not been stopped but its emulator is gone: starting anew, without its sessions and runs")
+        try:
+            return _up(home, options, engine, say)
+        except KeyboardInterrupt as error:
+            if not fresh:
+                raise Interrupted(
+                    "Interrupted; the stack runs on, maybe without the change.", "Run `sitewright up` again, or `down`."
+                ) from error
+            say("interrupted: stopping what was started")
+            _stop(home, say)
+            raise Interrupted("Interrupted; nothing is left running.", "Start again with `sitewright up`.") from error
+
+
+def _up(home: Home, options: StackOptions, engine: Engine | None, say: Say) -> Json:
+    client, site_repo = options.client, options.site_repo
+    state = states.read(home)
+    if not running(home, "emulator"):
+        state["bootstrapped"], state["deployed"], state["tried"] = False, [], None
+    source = checked_source(site_repo) if site_repo else None
+    if client and client not in state["sites"]:
+        state["sites"].append(client)
+    if not state["sites"]:
+        state["sites"].append(DEFAULT_CLIENT)
+    for name in state["sites"]:
+        site_entries.check_name(name)
+        site_entries.provide_repository(home, state, name, source if name == (client or DEFAULT_CLIENT) else None)
+    if not home.token_file.exists():
+        write_private(home.token_file, secrets.token_urlsafe(24) + "\n")
+    containers = containers_of(home, state, engine, say) if engine else None
+    before, state["engine"] = state.get("engine"), engine.text if engine else None
+    with choosing():
+        states.choose_ports(home, state)
+        # Before the services start: a failure later must not forget the ports of those that run by then.
+        states.save(home, state)
+        model_url, model_key = service_startup.start(home, state, containers, options.emulator, say)
+    if before and before != state["engine"]:
+        remove_containers(home, before, say)
+    endpoint = loopback(state["ports"]["emulator"])
+    configs = [site_entries.config(state, name, model_url) for name in state["sites"]]
+    _deploy(home, state, endpoint, configs, image=containers.image if containers else NO_IMAGE, say=say)
+    aws = Aws(endpoint, REGION)
+    for name in state["sites"]:
+        aws.secrets.put_secret_value(
+            SecretId=f"sitewright/{name}/git-token", SecretString=home.token_file.read_text().strip()
+        )
+        aws.secrets.put_secret_value(SecretId=f"sitewright/{name}/model-key", SecretString=model_key)
+    info = describe(home, state, aws, model_url)
+    write_private(home.stack_file, json.dumps(info, indent=2))
+    return info
+
+
+def _deploy(home: Home, state: Json, endpoint: str, configs: list[Json], *, image: str, say: Say) -> None:
+    """Deploys unless the very same sources and sites are deployed."""
+    source = f"{digest(REPOSITORY_ROOT)} {image}"
+    if state["deployed"] == configs and state.get("source") == source:
+        return
+    started = time.monotonic()
+    if not state.get("bootstrapped"):
+        bootstrap(home, endpoint, configs, image)
+        state["bootstrapped"] = True
+        say(f"bootstrapped ({time.monotonic() - started:.0f} s)")
+        started = time.monotonic()
+    # Written down before: what a deployment that fails leaves behind is neither the old state nor the new one.
+    state["source"] = ""
+    states.save(home, state)
+    deploy(home, endpoint, configs, image)
+    say(f"deployed {len(configs) + 1} stacks ({time.monotonic() - started:.0f} s)")
+    state["deployed"], state["source"] = configs, source
+    states.save(home, state)
+
+
+def down(home: Home, say: Say) -> int:
+    """Stops everything; git repositories and ports are kept. Gives how many processes were stopped."""
+    if not home.root.exists():
+        return 0
+    with locked(home, say):
+        return _stop(home, say)
+
+
+def _stop(home: Home, say: Say) -> int:
+    stopped = stop_all(home)
+    if text := states.read(home).get("engine"):
+        stopped += remove_containers(home, text, say)
+    home.stack_file.unlink(missing_ok=True)
+    shutil.rmtree(home.tmp, ignore_errors=True)
+    return stopped
+
+
+def home_of(path: Path | None = None) -> Home:
+    """The home of this process: the option, SITEWRIGHT_HOME, or `.local/`."""
+    return Home.find(path, os.environ)
