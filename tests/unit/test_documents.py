@@ -11,6 +11,7 @@ import pytest
 import typer
 from pydantic.alias_generators import to_camel
 
+from sitewright.cli.main import app
 from sitewright.contracts.error_codes import REMEDIES
 from sitewright.contracts.messages import Command, Response, ResponseStatus
 from sitewright.contracts.site_config import SiteConfig
@@ -96,8 +97,6 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_every_command_line_that_is_shown_is_understood() -> None:
-    from sitewright.cli.main import app  # takes longer to import than all of these tests to run
-
     commands: Any = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     options = {
         name: set(chain.from_iterable(parameter.opts for parameter in command.params))
