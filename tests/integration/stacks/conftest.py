@@ -1,28 +1,42 @@
-"""The templates of all kinds of site, synthesized once a run: jsii starts a Node process, which takes seconds."""
+"""The templates of all kinds of site, synthesized once a run.
+
+jsii starts a Node process when aws_cdk is imported, which takes seconds of a core: only the worker that needs it does so.
+"""
 
 import fcntl
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from tests.support.stacks.synthesized_templates import Template, add_all_sites, synthesize
+from tests.support.stacks.synthesized_templates import Template
 
 
 @pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> dict[str, Template]:
+def synthesis() -> ModuleType:
+    """What makes templates; imported here, not by each worker that collects the tests."""
+    from tests.support.stacks import synthesis
+
+    return synthesis
+
+
+@pytest.fixture(scope="session")
+def templates(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str, request: pytest.FixtureRequest
+) -> dict[str, Template]:
     folder = tmp_path_factory.getbasetemp()
     if worker_id != "master":
         folder = folder.parent  # of all of pytest-xdist's workers
-    return _synthesized_once(folder)
+    return _synthesized_once(folder, request)
 
 
-def _synthesized_once(folder: Path) -> dict[str, Template]:
+def _synthesized_once(folder: Path, request: pytest.FixtureRequest) -> dict[str, Template]:
     found = folder / "templates.json"
     with (folder / "templates.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not found.exists():
-            made = synthesize(folder / "cdk", add_all_sites, workspaceImage="example/workspace:1")
+            made = request.getfixturevalue("synthesis").all_sites(folder / "cdk")
             found.write_text(json.dumps(made))
     templates: dict[str, Template] = json.loads(found.read_text())
     return templates

@@ -4,22 +4,14 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
-import aws_cdk as cdk
-import pytest
-
-from stacks.constructs import function, workspace_task
-from stacks.constructs.function import Function
-from stacks.constructs.workspace_task import WorkspaceTask
-from stacks.platform_stack import PlatformStack
 from tests.support.stacks.synthesized_templates import (
     PLATFORM,
-    REGION,
     Template,
     actions,
     of_type,
     statements,
-    synthesize,
 )
 
 REPO = Path(__file__).parents[3]
@@ -35,19 +27,9 @@ IMAGES = {
 """Context `workspaceImage`, and the ECR repository that the execution role may then pull from."""
 
 
-def _workspace(stack: cdk.Stack) -> None:
-    WorkspaceTask(stack, "Workspace", client_id="amelia", cpu=256, memory_mib=512, environment={})
-
-
-def test_an_image_in_ecr_may_be_pulled(tmp_path: Path) -> None:
-    def add(app: cdk.App) -> None:
-        for number, image in enumerate(IMAGES):
-            stack = cdk.Stack(app, f"Stack{number}", env=cdk.Environment(region=REGION))
-            stack.node.set_context("workspaceImage", image)
-            _workspace(stack)
-
-    found = synthesize(tmp_path / "cdk", add)
-    for template, (image, repository) in zip(found.values(), IMAGES.items(), strict=True):
+def test_an_image_in_ecr_may_be_pulled(synthesis: Any, tmp_path: Path) -> None:
+    found = synthesis.workspaces(tmp_path / "cdk", list(IMAGES))
+    for template, (image, repository) in zip(found, IMAGES.items(), strict=True):
         pulls = [s for s in statements(template, "ExecutionRole") if "ecr:BatchGetImage" in actions(s)]
         ends = [json.dumps(s["Resource"]).endswith(f'{repository}"]]}}') for s in pulls]
         assert ends == ([True] if repository else []), image
@@ -55,12 +37,7 @@ def test_an_image_in_ecr_may_be_pulled(tmp_path: Path) -> None:
         assert task["ContainerDefinitions"][0]["Image"] == image
 
 
-def test_what_lies_about_in_a_checkout_changes_no_asset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def add(app: cdk.App) -> None:
-        stack = cdk.Stack(app, "Stack", env=cdk.Environment(region=REGION))
-        _workspace(stack)
-        Function(stack, "Intake", module="intake", timeout=cdk.Duration.seconds(1), environment={})
-
+def test_what_lies_about_in_a_checkout_changes_no_asset(synthesis: Any, tmp_path: Path) -> None:
     hashes = []
     for name in ("clean", "used"):
         checkout = tmp_path / name / "repository"
@@ -72,19 +49,16 @@ def test_what_lies_about_in_a_checkout_changes_no_asset(tmp_path: Path, monkeypa
             for path in (*junk, *unused, "node_modules/a.js", "cdk.out/a"):
                 (checkout / path).parent.mkdir(parents=True, exist_ok=True)
                 (checkout / path).write_text(name)
-        for module in (function, workspace_task):
-            monkeypatch.setattr(module, "REPOSITORY", checkout)
-        found = json.dumps(synthesize(tmp_path / name / "cdk", add))
+        found = json.dumps(synthesis.assets_of_checkout(tmp_path / name / "cdk", checkout))
         hashes.append(sorted(set(re.findall(r"[0-9a-f]{64}", found))))
     assert len(hashes[0]) == 2
     assert hashes[0] == hashes[1]
 
 
-def test_alarms_are_mailed_where_there_is_an_address(templates: dict[str, Template], tmp_path: Path) -> None:
-    def add(app: cdk.App) -> None:
-        PlatformStack(app, PLATFORM, alarm_email="ops@example.com", env=cdk.Environment(region=REGION))
-
-    mailing = synthesize(tmp_path / "cdk", add)[PLATFORM]
+def test_alarms_are_mailed_where_there_is_an_address(
+    synthesis: Any, templates: dict[str, Template], tmp_path: Path
+) -> None:
+    mailing = synthesis.platform_with_alarm_mail(tmp_path / "cdk", "ops@example.com")
     [subscription] = of_type(mailing, "AWS::SNS::Subscription")
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
     alarms = of_type(mailing, "AWS::CloudWatch::Alarm")

@@ -1,17 +1,10 @@
-"""Synthesizes stacks for tests, and what tests do with a template: read it, compare it, lint it."""
+"""What tests do with a synthesized template: read it, compare it, lint it."""
 
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import aws_cdk as cdk
-
-from sitewright.contracts.site_config import parse_sites
-from stacks.platform_stack import PlatformStack
-from stacks.sites import add_site
 
 Template = dict[str, Any]
 REGION = "us-west-2"
@@ -25,20 +18,6 @@ SITES: list[dict[str, Any]] = [
     {"clientId": "certified", **BASE, "https": True, "certificateArn": CERTIFICATE},
     {"clientId": "plain", **BASE, "hostedZone": ZONE["id"]},
 ]
-
-
-def synthesize(outdir: Path, add: Callable[[cdk.App], None], **context: Any) -> dict[str, Template]:
-    """The templates of the stacks that `add` puts into an app, by the stack's name."""
-    app = cdk.App(outdir=str(outdir), context=context)
-    add(app)
-    return {stack.stack_name: json.loads(Path(stack.template_full_path).read_text()) for stack in app.synth().stacks}
-
-
-def add_all_sites(app: cdk.App) -> None:
-    """The platform and SITES, as app.py composes them."""
-    platform = PlatformStack(app, PLATFORM, env=cdk.Environment(region=REGION))
-    for site in parse_sites(SITES):
-        add_site(app, platform, site, REGION)
 
 
 def of_type(template: Template, kind: str) -> list[dict[str, Any]]:

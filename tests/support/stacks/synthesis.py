@@ -1,0 +1,74 @@
+"""Synthesizes the stacks that tests look at. Importing this starts jsii's Node process: fixtures do it, no test module."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+
+from sitewright.contracts.site_config import parse_sites
+from stacks.constructs import function, workspace_task
+from stacks.constructs.function import Function
+from stacks.constructs.workspace_task import WorkspaceTask
+from stacks.platform_stack import PlatformStack
+from stacks.sites import add_site
+from tests.support.stacks.synthesized_templates import PLATFORM, REGION, SITES, Template
+
+
+def _synthesize(outdir: Path, add: Callable[[cdk.App], None], **context: Any) -> dict[str, Template]:
+    """The templates of the stacks that `add` puts into an app, by the stack's name."""
+    app = cdk.App(outdir=str(outdir), context=context)
+    add(app)
+    return {stack.stack_name: json.loads(Path(stack.template_full_path).read_text()) for stack in app.synth().stacks}
+
+
+def all_sites(outdir: Path) -> dict[str, Template]:
+    """The platform and SITES, as app.py composes them."""
+
+    def add(app: cdk.App) -> None:
+        platform = PlatformStack(app, PLATFORM, env=cdk.Environment(region=REGION))
+        for site in parse_sites(SITES):
+            add_site(app, platform, site, REGION)
+
+    return _synthesize(outdir, add, workspaceImage="example/workspace:1")
+
+
+def _workspace(stack: cdk.Stack) -> None:
+    WorkspaceTask(stack, "Workspace", client_id="amelia", cpu=256, memory_mib=512, environment={})
+
+
+def workspaces(outdir: Path, images: list[str]) -> list[Template]:
+    """A stack with nothing but a workspace for each image."""
+
+    def add(app: cdk.App) -> None:
+        for number, image in enumerate(images):
+            stack = cdk.Stack(app, f"Stack{number}", env=cdk.Environment(region=REGION))
+            stack.node.set_context("workspaceImage", image)
+            _workspace(stack)
+
+    return list(_synthesize(outdir, add).values())
+
+
+def assets_of_checkout(outdir: Path, checkout: Path) -> dict[str, Template]:
+    """A workspace and a function, whose assets are made of this checkout."""
+
+    def add(app: cdk.App) -> None:
+        stack = cdk.Stack(app, "Stack", env=cdk.Environment(region=REGION))
+        _workspace(stack)
+        Function(stack, "Intake", module="intake", timeout=cdk.Duration.seconds(1), environment={})
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (function, workspace_task):
+            patch.setattr(module, "REPOSITORY", checkout)
+        return _synthesize(outdir, add)
+
+
+def platform_with_alarm_mail(outdir: Path, address: str) -> Template:
+    """The platform whose alarms are mailed to the address."""
+
+    def add(app: cdk.App) -> None:
+        PlatformStack(app, PLATFORM, alarm_email=address, env=cdk.Environment(region=REGION))
+
+    return _synthesize(outdir, add)[PLATFORM]
