@@ -16,7 +16,7 @@ from constructs import Construct
 from sitewright.contracts.names import SITE_PARAMETER_PREFIX, state_machine_name
 from sitewright.contracts.records import SiteEntry
 from sitewright.contracts.site_config import SiteConfig
-from sitewright.contracts.steps import WorkspaceEnv
+from sitewright.contracts.workspace_settings import WorkspaceSettings
 from stacks.certificate_stack import hosted_zone
 from stacks.constructs.distribution import SiteDistribution
 from stacks.constructs.site_records import SiteRecords
@@ -122,28 +122,17 @@ class SiteStack(Stack):
         )
 
     def _environment(self) -> dict[str, str]:
-        site, storage = self._site, self._platform.storage
-        values = {
-            WorkspaceEnv.CLIENT_ID: site.client_id,
-            WorkspaceEnv.REPOSITORY: site.repository,
-            WorkspaceEnv.SITE_BUCKET: self.bucket.bucket_name,
-            WorkspaceEnv.SITE_URL: site.url,
-            WorkspaceEnv.ARTIFACTS_BUCKET: storage.artifacts.bucket_name,
-            WorkspaceEnv.SESSIONS_TABLE: storage.sessions.table_name,
-            WorkspaceEnv.COMMANDS_TABLE: storage.commands.table_name,
-            WorkspaceEnv.GIT_TOKEN_SECRET: self.git_token.secret_arn,
-            WorkspaceEnv.MODEL_KEY_SECRET: self.model_key.secret_arn,
-            WorkspaceEnv.MODEL: site.model,
-            WorkspaceEnv.MODEL_BASE_URL: site.model_base_url,
-            WorkspaceEnv.MAX_TURNS: str(site.max_turns),
-            WorkspaceEnv.MAX_BUDGET_USD: str(site.max_budget_usd),
-            WorkspaceEnv.AGENT_TIMEOUT_SECONDS: str(site.agent_timeout_seconds),
-            WorkspaceEnv.BUILD_TIMEOUT_SECONDS: str(site.build_timeout_seconds),
-            WorkspaceEnv.PUSH_TIMEOUT_SECONDS: str(site.push_timeout_seconds),
-            WorkspaceEnv.IDLE_SECONDS: str(site.idle_seconds),
-            WorkspaceEnv.DISTRIBUTION_ID: self.distribution.distribution_id if self.distribution else None,
-        }
-        return {name.value: value for name, value in values.items() if value is not None}
+        storage = self._platform.storage
+        return WorkspaceSettings.of(
+            self._site,
+            site_bucket=self.bucket.bucket_name,
+            artifacts_bucket=storage.artifacts.bucket_name,
+            sessions_table=storage.sessions.table_name,
+            commands_table=storage.commands.table_name,
+            git_token_secret=self.git_token.secret_arn,
+            model_key_secret=self.model_key.secret_arn,
+            distribution_id=self.distribution.distribution_id if self.distribution else None,
+        ).to_environment()
 
     def _grant_workspace(self) -> None:
         role, storage = self.workspace.definition.task_role, self._platform.storage

@@ -10,8 +10,8 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 from pydantic.alias_generators import to_camel
 
 from sitewright.contracts.base import Contract
-from sitewright.contracts.messages import ClientId
 from sitewright.contracts.names import site_bucket, website_url
+from sitewright.contracts.workspace_settings import OperatorSettings
 
 DEFAULT_DOMAIN = "webordinary.com"
 DEFAULT_CLIENT = "amelia"
@@ -74,14 +74,11 @@ class HostedZone(Contract):
         return value.rstrip(".").lower() if value else None
 
 
-class SiteConfig(Contract):
+class SiteConfig(OperatorSettings):
     """One entry of `sites`. Unknown names are refused: a misspelt setting must not be ignored in silence."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
 
-    client_id: ClientId
-    repository: str
-    """https URL of the git repository, without credentials (http is accepted for loopback only)."""
     domain: str = DEFAULT_DOMAIN
     site_url: str | None = None
     """Where clients reach the site; default http://edit.{clientId}.{domain}, with `https` https://…"""
@@ -91,18 +88,7 @@ class SiteConfig(Contract):
     """For `https`: a certificate of the site's host; default is one made with the help of `hosted_zone`."""
     hosted_zone: HostedZone | None = None
     """Where the site's host gets its DNS records. Text is the zone's id, its name then the site's `domain`."""
-    model: str | None = None
-    """Claude model; default is Claude Code's own."""
-    model_base_url: str | None = None
-    """ANTHROPIC_BASE_URL of the agent; default is Anthropic's."""
-    max_turns: Annotated[int, Field(ge=1, le=1000)] = 50
-    max_budget_usd: Annotated[float, Field(gt=0, le=1000)] = 2.0
-    agent_timeout_seconds: Annotated[int, Field(ge=30, le=7200)] = 1800
-    build_timeout_seconds: Annotated[int, Field(ge=30, le=7200)] = 900
-    push_timeout_seconds: Annotated[int, Field(ge=30, le=7200)] = 300
     run_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 5400
-    idle_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
-    """How long a workspace waits for the session's next step; 0: each step starts a task of its own."""
     build_repair_attempts: Annotated[int, Field(ge=0, le=3)] = 1
     """How often a build that the edit broke is given back to the agent."""
     cpu: int = 2048

@@ -63,30 +63,6 @@ def step_request_from_env(env: dict[str, str]) -> StepRequest:
     return StepRequest.model_validate(values)
 
 
-class WorkspaceEnv(StrEnum):
-    """Names of the environment variables in the workspace's task definition: the site's settings. No secret among them."""
-
-    CLIENT_ID = "SITEWRIGHT_CLIENT_ID"
-    REPOSITORY = "SITEWRIGHT_REPOSITORY"
-    SITE_BUCKET = "SITEWRIGHT_SITE_BUCKET"
-    SITE_URL = "SITEWRIGHT_SITE_URL"
-    ARTIFACTS_BUCKET = "SITEWRIGHT_ARTIFACTS_BUCKET"
-    SESSIONS_TABLE = "SITEWRIGHT_SESSIONS_TABLE"
-    COMMANDS_TABLE = "SITEWRIGHT_COMMANDS_TABLE"
-    GIT_TOKEN_SECRET = "SITEWRIGHT_GIT_TOKEN_SECRET"
-    MODEL_KEY_SECRET = "SITEWRIGHT_MODEL_KEY_SECRET"
-    MODEL = "SITEWRIGHT_MODEL"
-    MODEL_BASE_URL = "SITEWRIGHT_MODEL_BASE_URL"
-    MAX_TURNS = "SITEWRIGHT_MAX_TURNS"
-    MAX_BUDGET_USD = "SITEWRIGHT_MAX_BUDGET_USD"
-    AGENT_TIMEOUT_SECONDS = "SITEWRIGHT_AGENT_TIMEOUT_SECONDS"
-    BUILD_TIMEOUT_SECONDS = "SITEWRIGHT_BUILD_TIMEOUT_SECONDS"
-    PUSH_TIMEOUT_SECONDS = "SITEWRIGHT_PUSH_TIMEOUT_SECONDS"
-    IDLE_SECONDS = "SITEWRIGHT_IDLE_SECONDS"
-    DISTRIBUTION_ID = "SITEWRIGHT_DISTRIBUTION_ID"
-    """CloudFront's, for a site with `https`."""
-
-
 class AgentResult(Contract):
     """What Claude Code did. `files_changed` are paths relative to the repository, sorted."""
 

@@ -17,7 +17,8 @@ import boto3
 import pytest
 from workspace.system.aws_clients import Clients
 
-from sitewright.contracts.steps import StepEnv, StepName, WorkspaceEnv
+from sitewright.contracts.steps import StepEnv, StepName
+from sitewright.contracts.workspace_settings import WorkspaceSettings
 from tests.support.workspace.runner_parts import (
     REGION,
     TOKEN,
@@ -72,7 +73,7 @@ class Container:
         self.folder, self.host, self.aws, self.sfn, self.clients = folder, host, aws, sfn, clients
 
     def start(self, step: StepName, **more: str) -> "subprocess.Popen[str]":
-        env = {name.value: "1" for name in WorkspaceEnv} | {
+        env = dict.fromkeys(WorkspaceSettings.variables(), "1") | {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'container'}",
             "AWS_ENDPOINT_URL": self.aws,
@@ -83,14 +84,16 @@ class Container:
             "AWS_DEFAULT_REGION": REGION,
             "ECS_CONTAINER_METADATA_URI_V4": f"{self.sfn}/v4/x",
             "SITEWRIGHT_ROOT": str(self.folder / "ws"),
-            WorkspaceEnv.CLIENT_ID: "amelia",
-            WorkspaceEnv.REPOSITORY: self.host.url,
-            WorkspaceEnv.ARTIFACTS_BUCKET: "artifacts",
-            WorkspaceEnv.SESSIONS_TABLE: "sessions",
-            WorkspaceEnv.COMMANDS_TABLE: "commands",
-            WorkspaceEnv.GIT_TOKEN_SECRET: "git-token",
-            WorkspaceEnv.MODEL_KEY_SECRET: "model-key",
-            WorkspaceEnv.PUSH_TIMEOUT_SECONDS: "60",
+            "SITEWRIGHT_CLIENT_ID": "amelia",
+            "SITEWRIGHT_REPOSITORY": self.host.url,
+            "SITEWRIGHT_ARTIFACTS_BUCKET": "artifacts",
+            "SITEWRIGHT_SESSIONS_TABLE": "sessions",
+            "SITEWRIGHT_COMMANDS_TABLE": "commands",
+            "SITEWRIGHT_GIT_TOKEN_SECRET": "git-token",
+            "SITEWRIGHT_MODEL_KEY_SECRET": "model-key",
+            "SITEWRIGHT_AGENT_TIMEOUT_SECONDS": "60",
+            "SITEWRIGHT_BUILD_TIMEOUT_SECONDS": "60",
+            "SITEWRIGHT_PUSH_TIMEOUT_SECONDS": "60",
             StepEnv.STEP: step,
             StepEnv.TASK_TOKEN: "the-task-token",
             StepEnv.SESSION_ID: "s1",

@@ -10,7 +10,8 @@ from workspace.system.logs import Log
 from workspace.system.paths import Paths
 from workspace.system.settings import Settings, SettingsError
 
-from sitewright.contracts.steps import StepEnv, WorkspaceEnv
+from sitewright.contracts.steps import StepEnv
+from sitewright.contracts.workspace_settings import WorkspaceSettings
 from tests.support.workspace.runner_parts import make_settings
 
 RUNNER = {
@@ -26,7 +27,7 @@ RUNNER = {
     "ANTHROPIC_API_KEY": "SECRET-model",
     "NPM_TOKEN": "SECRET-npm",
     "HOME": "/root/SECRET",
-    **{name.value: f"SECRET-{name}" for name in (*StepEnv, *WorkspaceEnv)},
+    **{name: f"SECRET-{name}" for name in (*StepEnv, *WorkspaceSettings.variables())},
 }
 
 
@@ -47,7 +48,7 @@ def test_no_child_gets_a_secret(tmp_path: Path) -> None:
 
 
 def test_settings_are_complete_or_name_the_variable() -> None:
-    env = {name.value: "x" for name in WorkspaceEnv} | {
+    env = dict.fromkeys(WorkspaceSettings.variables(), "x") | {
         "SITEWRIGHT_MAX_TURNS": "7", "SITEWRIGHT_MAX_BUDGET_USD": "1.5", "SITEWRIGHT_AGENT_TIMEOUT_SECONDS": "60",
         "SITEWRIGHT_BUILD_TIMEOUT_SECONDS": "60", "SITEWRIGHT_PUSH_TIMEOUT_SECONDS": "60", "SITEWRIGHT_MODEL": "",
         "SITEWRIGHT_IDLE_SECONDS": "300",
