@@ -7,12 +7,12 @@ from pydantic import ValidationError
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.steps import StepEnv, step_request_from_env
-from workspace.agent.prestart import Ahead
-from workspace.lifecycle.report import Reporter
 from workspace.lifecycle.runner import EXIT_UNREPORTED, Runner
+from workspace.lifecycle.step_report import Reporter
 from workspace.system import processes
 from workspace.system.aws_clients import Clients
-from workspace.system.logs import Log
+from workspace.system.json_log import Log
+from workspace.system.prestarted_process import PrestartedProcess
 from workspace.system.settings import Settings, SettingsError
 from workspace.system.stop import Signals, Stop
 from workspace.system.task_metadata import workspace_id
@@ -30,7 +30,14 @@ def main(env: dict[str, str]) -> int:
     try:
         settings, request = Settings.from_env(env), step_request_from_env(env)
         runner = Runner(
-            settings, request, clients, log, Stop(), workspace_id(settings), signals=signals, ahead=Ahead(log)
+            settings,
+            request,
+            clients,
+            log,
+            Stop(),
+            workspace_id(settings),
+            signals=signals,
+            prestarted=PrestartedProcess(log),
         )
     except (SettingsError, ValidationError, OSError, ValueError) as error:
         log("the workspace cannot start", level="error", error=str(error), traceback=traceback.format_exc())
@@ -42,8 +49,8 @@ def main(env: dict[str, str]) -> int:
     try:
         return runner.run()
     finally:
-        if runner.ahead is not None:
-            runner.ahead.drop()
+        if runner.prestarted is not None:
+            runner.prestarted.drop()
 
 
 if __name__ == "__main__":

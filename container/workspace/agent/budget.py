@@ -25,7 +25,7 @@ _JOIN_SECONDS = 1.0
 
 
 @dataclass
-class Spending:
+class CommandBudget:
     """The money of one command, for one step of it."""
 
     ctx: StepContext
@@ -36,7 +36,7 @@ class Spending:
     _noted: float = field(default=0.0, repr=False)
 
     @classmethod
-    def of(cls, ctx: StepContext) -> "Spending":
+    def of(cls, ctx: StepContext) -> "CommandBudget":
         """Of the step's command, as its item was read when the step began."""
         return cls(ctx, ctx.command.cost_usd or 0.0)
 

@@ -11,7 +11,7 @@ from workspace.repository.checkpoint_archive import transcripts_folder
 _MARK = b'"budget_usd"'
 
 
-class Meter:
+class CostMeter:
     """Reads in the transcripts what is written there from now on.
 
     Before each request to the model Claude Code tells it what of `max_budget_usd` is used, of this run alone, and the line goes into

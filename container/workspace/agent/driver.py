@@ -23,7 +23,7 @@ from claude_agent_sdk import (
     query,
 )
 
-from workspace.agent.driver_messages import Event, Request
+from workspace.agent.driver_messages import DriverEvent, DriverRequest
 
 _DETAIL = ("file_path", "path", "pattern", "command", "url", "description")
 
@@ -40,7 +40,7 @@ _MESSAGE_BYTES = 64 * 1024 * 1024
 """The SDK gives up at 1 MB, which a tool result with a picture exceeds."""
 
 
-def options(request: Request) -> ClaudeAgentOptions:
+def options(request: DriverRequest) -> ClaudeAgentOptions:
     """The SDK's options for a request."""
     return ClaudeAgentOptions(
         cwd=request.cwd,
@@ -67,16 +67,16 @@ def main() -> int:
     """Reads the request, runs it, prints events. 0 after a final event or without a request, 130 after SIGINT."""
     asked = sys.stdin.read()
     if not asked:
-        # Started ahead, and not needed, or left behind by a runner that died.
+        # started early, and not needed, or left behind by a runner that died.
         return 0
-    request = Request.model_validate_json(asked)
+    request = DriverRequest.model_validate_json(asked)
     os.environ.clear()
     os.environ.update(request.environment)
     os.chdir(request.cwd)
     return asyncio.run(_run(request))
 
 
-async def _run(request: Request) -> int:
+async def _run(request: DriverRequest) -> int:
     interrupted = asyncio.Event()
     # The group got the signal, Claude Code too: it writes transcript and result and ends, and then so does this.
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
@@ -91,7 +91,7 @@ async def _run(request: Request) -> int:
     return 130 if interrupted.is_set() else 0
 
 
-async def _converse(request: Request) -> None:
+async def _converse(request: DriverRequest) -> None:
     conversation = _Conversation()
     try:
         async for message in query(prompt=request.prompt, options=options(request)):
@@ -101,7 +101,7 @@ async def _converse(request: Request) -> None:
         # The SDK raises bare Exceptions for the CLI's error results; after a final event they tell nothing new.
         if not conversation.ended:
             text = broke_off(error)
-            print(Event(sitewright_agent="error", text=text, spoke=conversation.spoke).to_json(), flush=True)
+            print(DriverEvent(sitewright_agent="error", text=text, spoke=conversation.spoke).to_json(), flush=True)
 
 
 def broke_off(error: Exception) -> str:
@@ -121,28 +121,28 @@ class _Conversation:
         self._api_error: str | None = None
         self._last = ""
 
-    def take(self, message: Message) -> list[Event]:
+    def take(self, message: Message) -> list[DriverEvent]:
         if isinstance(message, AssistantMessage):
             self._api_error = message.error
             self.spoke = self.spoke or not message.error
             return [event for block in message.content if (event := self._block(block)) is not None]
         if isinstance(message, SystemMessage) and message.subtype == "api_retry":
-            return [Event(sitewright_agent="retry", text=_retry(message.data))]
+            return [DriverEvent(sitewright_agent="retry", text=_retry(message.data))]
         if isinstance(message, ResultMessage) and not self.ended:
             self.ended = True
             return [self._result(message)]
         return []
 
-    def _block(self, block: Any) -> Event | None:
+    def _block(self, block: Any) -> DriverEvent | None:
         if isinstance(block, ToolUseBlock):
-            return Event(sitewright_agent="tool", text=describe(block.name, block.input))
+            return DriverEvent(sitewright_agent="tool", text=describe(block.name, block.input))
         if isinstance(block, TextBlock) and block.text.strip():
             self._last = block.text.strip()
-            return Event(sitewright_agent="text", text=self._last)
+            return DriverEvent(sitewright_agent="text", text=self._last)
         return None
 
-    def _result(self, message: ResultMessage) -> Event:
-        return Event(
+    def _result(self, message: ResultMessage) -> DriverEvent:
+        return DriverEvent(
             sitewright_agent="result",
             text=(message.result or "; ".join(message.errors or []) or self._last).strip(),
             subtype=message.subtype,

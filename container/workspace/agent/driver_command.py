@@ -1,11 +1,11 @@
-"""How the driver is started: always the same, so that it can be started ahead."""
+"""How the driver is started: always the same, so that it can be started early."""
 
 import sys
 from pathlib import Path
 
 import sitewright
 import workspace
-from workspace.agent.prestart import Program
+from workspace.system.prestarted_process import Program
 from workspace.system.settings import Settings
 
 

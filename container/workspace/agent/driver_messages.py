@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 from sitewright.contracts.base import Contract
 
 
-class Request(Contract):
+class DriverRequest(Contract):
     """What Claude Code is asked to do."""
 
     prompt: str
@@ -25,7 +25,7 @@ class Request(Contract):
     """All that Claude Code has: the driver may have been started long before the step, and knows nothing of it."""
 
 
-class Event(Contract):
+class DriverEvent(Contract):
     """One line of the driver."""
 
     sitewright_agent: Literal["tool", "text", "retry", "result", "error"]
@@ -53,11 +53,11 @@ class Event(Contract):
         return self.sitewright_agent in {"result", "error"}
 
 
-def parse(line: str) -> Event | None:
+def parse(line: str) -> DriverEvent | None:
     """The event in a line of output; None for anything else (stdout is shared with stderr)."""
     if not line.startswith("{"):
         return None
     try:
-        return Event.model_validate_json(line)
+        return DriverEvent.model_validate_json(line)
     except ValidationError:
         return None

@@ -23,7 +23,8 @@ from sitewright.contracts.names import modules_key
 from workspace.build import tarball
 from workspace.build.install_inputs import ignores_scripts, inputs, lifecycle
 from workspace.build.tarball import ArchiveError
-from workspace.step_context import ChildResult, StepContext
+from workspace.step_context import StepContext
+from workspace.system.children import ChildResult
 
 FOLDER = "node_modules"
 MARK = ".sitewright-modules"

@@ -26,7 +26,7 @@ _KILLED = 128
 """A shell's exit code for a signal is this and the signal's number: out of memory, mostly."""
 
 
-class Part(StrEnum):
+class BuildPart(StrEnum):
     """What of a build failed."""
 
     PACKAGE = auto()
@@ -39,8 +39,8 @@ class Part(StrEnum):
     """The file system refused."""
 
 
-def is_edits(
-    part: Part, *, returncode: int, log: str, edited: Collection[str], message: str, before: str | None
+def caused_by_edit(
+    part: BuildPart, *, returncode: int, log: str, edited: Collection[str], message: str, before: str | None
 ) -> bool:
     """Whether the command's edit is to blame, as far as can be told.
 
@@ -52,9 +52,9 @@ def is_edits(
         message: of the failure.
         before: of the failure that the session's command before this one ended with; None if its build passed.
     """
-    if part in {Part.TIME, Part.MACHINE} or returncode < 0 or returncode > _KILLED or _OUTSIDE.search(log):
+    if part in {BuildPart.TIME, BuildPart.MACHINE} or returncode < 0 or returncode > _KILLED or _OUTSIDE.search(log):
         return False
-    if part in {Part.PACKAGE, Part.INSTALL} and not _INSTALLS & set(edited):
+    if part in {BuildPart.PACKAGE, BuildPart.INSTALL} and not _INSTALLS & set(edited):
         return False
     return before is None or _same(message) != _same(before)
 

@@ -17,9 +17,11 @@ from sitewright.contracts.steps import Interruption, StepName
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepStopped, StopReason, WorkspaceError
-from workspace.lifecycle.report import Reporter, for_record
+from workspace.lifecycle.step_end import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, StepEnd
+from workspace.lifecycle.step_report import Reporter, for_record
+from workspace.repository.background_push import BackgroundPush
 from workspace.repository.checkpoint import Checkpointer
-from workspace.repository.restore import BackgroundPush, wip_message
+from workspace.repository.commit_messages import wip_message
 from workspace.step_context import StepContext
 from workspace.system.children import ProcessChildren
 from workspace.system.stop import Stop
@@ -29,27 +31,9 @@ INTERRUPTED_SUBJECT = "WIP: Interrupted by new message"
 PUSH_SECONDS = 15.0
 """The next command waits for the claim meanwhile; what is not pushed by then, its own push takes along."""
 
-EXIT_DONE = 0
-EXIT_UNREPORTED = 1
-"""The report did not get through: the STOPPED event makes the `task_stopped` Lambda fail the token."""
-
-EXIT_CLAIM_LOST = 3
-
 
 @dataclass(frozen=True)
-class End:
-    """How a step's part in the workspace ended."""
-
-    code: int
-    """The runner's exit code if it ends now."""
-    stays: bool = False
-    """The claim is still held, and the workspace waits for the next step."""
-    settled: bool = False
-    """Nothing of the command is left to be saved."""
-
-
-@dataclass(frozen=True)
-class Saver:
+class InterruptionHandler:
     """Ends a stopped step. Before a checkout is there (`ctx` is None) nothing needs saving."""
 
     store: SessionStore
@@ -66,7 +50,7 @@ class Saver:
     stays: bool = False
     """The workspace waits for the session's next step: the push is done beside the next command's work."""
 
-    def stopped(self, reason: StopReason) -> End:
+    def stopped(self, reason: StopReason) -> StepEnd:
         """Saves what the reason allows, reports, and gives the claim back unless the workspace stays."""
         self.log("step stopped", level="warning", reason=reason.value)
         try:
@@ -79,8 +63,8 @@ class Saver:
         except (ClientError, BotoCoreError) as error:
             # Without the table there is no claim to rely on. What `task_stopped` reports is retried.
             self.log("the session cannot be reached, nothing was saved", level="error", error=str(error))
-            return End(EXIT_UNREPORTED)
-        return End(EXIT_CLAIM_LOST)
+            return StepEnd(EXIT_UNREPORTED)
+        return StepEnd(EXIT_CLAIM_LOST)
 
     def superseded(self) -> None:
         """Saves what a command left between two of its steps when a newer one was accepted. Raises Fenced."""
@@ -92,13 +76,13 @@ class Saver:
         if self.push is not None:
             self.push.cancel()
         try:
-            mail = self.store.abandon()
+            offer = self.store.abandon()
         except (ClientError, BotoCoreError) as error:
             self.log("the claim could not be released, it ends by itself", level="warning", error=str(error))
             return
-        if mail is not None:
+        if offer is not None:
             info = ErrorInfo.of(ErrorCode.WORKSPACE_CRASHED, "The workspace ended before it took the step.")
-            replace(self.reporter, token=mail.task_token).failure(SfnError.STOPPED, info)
+            replace(self.reporter, token=offer.task_token).failure(SfnError.STOPPED, info)
 
     def checkpoint(self, fence: ClaimFence) -> None:
         """A checkpoint as far as it goes: an error is logged. Raises Fenced."""
@@ -113,16 +97,16 @@ class Saver:
 
     def _superseded(self) -> bool:
         # Intake raises the generation before it stops the run, so a token that is gone is often an interrupt that the
-        # pulse has not seen yet.
+        # refresher has not seen yet.
         return self.fence.for_saving().verify().generation > self.store.request.generation
 
-    def _interrupted(self) -> End:
+    def _interrupted(self) -> StepEnd:
         self._record_saved(publish=self._step is StepName.BUILD)
         info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
         reported = self.reporter.failure(SfnError.INTERRUPTED, info)
         if not self.stays:
             self.leave()
-        return End(EXIT_DONE if reported else EXIT_UNREPORTED, stays=self.stays, settled=True)
+        return StepEnd(EXIT_DONE if reported else EXIT_UNREPORTED, stays=self.stays, settled=True)
 
     def _record_saved(self, *, publish: bool) -> None:
         interruption = Interruption(step=self._step)
@@ -177,7 +161,7 @@ class Saver:
 
     def _publish(self, ctx: StepContext) -> int:
         # Imported here: only an interrupted build needs it, and a cold step pays for every import.
-        build = importlib.import_module("workspace.steps.build")
+        build = importlib.import_module("workspace.steps.build_step")
         try:
             count: int = build.publish_partial(ctx)
         except (Fenced, StepStopped):
@@ -191,7 +175,7 @@ class Saver:
         checkout = ctx.checkout
         ctx.fence.verify()
         try:
-            checkout.transport.push(head, checkout.branch, timeout=PUSH_SECONDS, poll=ctx.fence.check_stop)
+            checkout.remote.push(head, checkout.branch, timeout=PUSH_SECONDS, poll=ctx.fence.check_stop)
         except StepStopped:
             raise
         except (WorkspaceError, TimeoutError, ClientError, BotoCoreError, OSError) as error:
@@ -200,10 +184,10 @@ class Saver:
         checkout.set_tracking(checkout.branch, head)
         return True
 
-    def _terminated(self, reason: StopReason) -> End:
+    def _terminated(self, reason: StopReason) -> StepEnd:
         self.checkpoint(self.fence.for_saving())
         if reason is not StopReason.TERMINATED and self.stays:
-            return End(EXIT_DONE, stays=True)
+            return StepEnd(EXIT_DONE, stays=True)
         reported = True
         if reason is StopReason.TERMINATED:
             info = ErrorInfo.of(
@@ -211,7 +195,7 @@ class Saver:
             )
             reported = self.reporter.failure(SfnError.STOPPED, info)
         self.leave()
-        return End(EXIT_DONE if reported else EXIT_UNREPORTED)
+        return StepEnd(EXIT_DONE if reported else EXIT_UNREPORTED)
 
     def _record(self, interruption: Interruption) -> None:
         try:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from sitewright.contracts.records import SessionRecord
 from sitewright.contracts.steps import StepRequest
-from workspace.lifecycle.heartbeats import HEARTBEAT_SECONDS, Heartbeat
+from workspace.lifecycle.task_heartbeat import HEARTBEAT_SECONDS, Heartbeat
 from workspace.system.aws_clients import Clients
 from workspace.system.stop import Stop
 
 
 @dataclass(frozen=True)
-class Mail:
+class Offer:
     """An offered step, with the heartbeat that runs for it and what that notes."""
 
     request: StepRequest
@@ -24,8 +24,8 @@ class Mail:
     stop: Stop
 
 
-class Inbox:
-    """The newest session a pulse has read, and the heartbeat of what lies in its mailbox. Safe from two threads."""
+class Mailbox:
+    """The newest session a refresher has read, and the heartbeat of what lies in its mailbox. Safe from two threads."""
 
     def __init__(
         self,
@@ -41,52 +41,52 @@ class Inbox:
         self._every = every
         self._changed = threading.Condition()
         self._session: SessionRecord | None = None
-        self._mail: Mail | None = None
-        self._taken: str | None = None
+        self._offer: Offer | None = None
+        self._handled: str | None = None
 
     def see(self, session: SessionRecord) -> None:
         """Notes a session just read."""
-        mail = session.mailbox
+        offer = session.mailbox
         with self._changed:
             self._session = session
-            known = self._mail.request.task_token if self._mail else None
-            if mail is not None and mail.task_token not in {known, self._taken}:
+            known = self._offer.request.task_token if self._offer else None
+            if offer is not None and offer.task_token not in {known, self._handled}:
                 self._forget()
                 stop = Stop()
-                heartbeat = self._heartbeat(self._clients, mail.task_token, stop, self._log, every=self._every)
+                heartbeat = self._heartbeat(self._clients, offer.task_token, stop, self._log, every=self._every)
                 heartbeat.start()
-                self._mail = Mail(mail, heartbeat, stop)
+                self._offer = Offer(offer, heartbeat, stop)
             self._changed.notify_all()
 
-    def wait(self, seconds: float) -> tuple[SessionRecord | None, Mail | None]:
-        """A session read since the last call, waited for if need be (None after `seconds`), and the mail that is known."""
+    def wait(self, seconds: float) -> tuple[SessionRecord | None, Offer | None]:
+        """A session read since the last call, waited for if need be (None after `seconds`), and the offer that is known."""
         with self._changed:
             self._changed.wait_for(lambda: self._session is not None, seconds)
             session, self._session = self._session, None
-            return session, self._mail
+            return session, self._offer
 
     def stale(self, session: SessionRecord) -> StepRequest | None:
         """What lies in the mailbox although it was taken or dropped: put there again by a call that was repeated late."""
-        mail = session.mailbox
+        offer = session.mailbox
         with self._changed:
-            return mail if mail is not None and mail.task_token == self._taken else None
+            return offer if offer is not None and offer.task_token == self._handled else None
 
-    def take(self) -> Mail:
-        """The mail, which is from now on the caller's to end."""
+    def take(self) -> Offer:
+        """The offer, which is from now on the caller's to end."""
         with self._changed:
-            mail = self._mail
-            if mail is None:
-                raise RuntimeError("the inbox is empty")
-            self._mail, self._taken = None, mail.request.task_token
-            return mail
+            offer = self._offer
+            if offer is None:
+                raise RuntimeError("the mailbox is empty")
+            self._offer, self._handled = None, offer.request.task_token
+            return offer
 
     def drop(self) -> None:
-        """Forgets the mail and ends its heartbeat."""
+        """Forgets the offer and ends its heartbeat."""
         with self._changed:
             self._forget()
 
     def _forget(self) -> None:
-        if self._mail is not None:
-            self._taken = self._mail.request.task_token
-            self._mail.heartbeat.stop(wait=False)
-            self._mail = None
+        if self._offer is not None:
+            self._handled = self._offer.request.task_token
+            self._offer.heartbeat.stop(wait=False)
+            self._offer = None

@@ -13,19 +13,22 @@ from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.records import SessionRecord
 from sitewright.contracts.steps import BuildResult, Interruption, StepRequest
 from workspace.agent.driver_command import driver_program
-from workspace.agent.prestart import Ahead
+from workspace.claim.claim_refresher import ClaimRefresher
+from workspace.claim.claiming import Attempt, Claiming
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepStopped, StopReason, WorkspaceBusy
-from workspace.lifecycle.heartbeats import HEARTBEAT_SECONDS, Heartbeat, Pulse
-from workspace.lifecycle.idle_wait import Attempt, Claiming, Waiting
-from workspace.lifecycle.interruption import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, Saver
-from workspace.lifecycle.mailbox import Inbox, Mail
-from workspace.lifecycle.report import Reporter
-from workspace.lifecycle.step_run import AGENTS, Turn, report_failure
+from workspace.lifecycle.idle_wait import IdleWait
+from workspace.lifecycle.interruption import InterruptionHandler
+from workspace.lifecycle.mailbox import Mailbox, Offer
+from workspace.lifecycle.step_end import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED
+from workspace.lifecycle.step_report import Reporter
+from workspace.lifecycle.step_run import AGENTS, StepRun, report_failure
+from workspace.lifecycle.task_heartbeat import HEARTBEAT_SECONDS, Heartbeat
 from workspace.repository.checkpoint import PERIOD_SECONDS
 from workspace.system.aws_clients import Clients
-from workspace.system.logs import Log
+from workspace.system.json_log import Log
+from workspace.system.prestarted_process import PrestartedProcess
 from workspace.system.settings import Settings
 from workspace.system.stop import Signals, Stop
 
@@ -59,7 +62,7 @@ class Runner:
     workspace_id: str
     timing: Timing = field(default_factory=Timing)
     signals: Signals = field(default_factory=Signals)
-    ahead: Ahead | None = None
+    prestarted: PrestartedProcess | None = None
     """Where the agent's driver waits for its work; None starts it when it is needed."""
 
     def run(self) -> int:
@@ -73,7 +76,7 @@ class Runner:
         # A container that comes late, when nobody waits for it any more, must not claim: its run may be over.
         beat.beat()
         if self.request.step in AGENTS:
-            self._start_ahead()
+            self._prestart_driver()
         with beat:
             try:
                 session = self._claim(store, beat)
@@ -89,9 +92,9 @@ class Runner:
             if session is None:
                 self.log("the session's workspace took the step over")
                 return EXIT_DONE
-            inbox = Inbox(self.clients, self.log, every=self.timing.heartbeat)
-            with Pulse(store, self.stop, self.log, seen=inbox.see) as pulse:
-                turn = Turn(
+            mailbox = Mailbox(self.clients, self.log, every=self.timing.heartbeat)
+            with ClaimRefresher(store, self.stop, self.log, seen=mailbox.see) as refresher:
+                step_run = StepRun(
                     self.settings,
                     self.clients,
                     store,
@@ -100,67 +103,67 @@ class Runner:
                     self.stop,
                     self.log,
                     self.timing.checkpoint,
-                    ahead=self.ahead,
+                    prestarted=self.prestarted,
                 )
                 try:
-                    return self._live(turn, beat, pulse, inbox)
+                    return self._live(step_run, beat, refresher, mailbox)
                 finally:
-                    inbox.drop()
-                    if turn.desk is not None:
-                        turn.desk.push.cancel()
+                    mailbox.drop()
+                    if step_run.working_copy is not None:
+                        step_run.working_copy.push.cancel()
 
-    def _live(self, turn: Turn, beat: Heartbeat, pulse: Pulse, inbox: Inbox) -> int:
+    def _live(self, step_run: StepRun, beat: Heartbeat, refresher: ClaimRefresher, mailbox: Mailbox) -> int:
         while True:
-            end = turn.run()
+            end = step_run.run()
             beat.stop(wait=False)
             if not end.stays:
                 return end.code
-            if end.settled or _is_given_back(turn):
-                self._start_ahead()
+            if end.settled or _is_given_back(step_run):
+                self._prestart_driver()
             stop = self.signals.follow(Stop())
-            over = end.settled and StopReason.INTERRUPT not in turn.stop.reasons
-            pulse.follow(turn.store, stop, self.log, idle=True, eager=0.0 if over else EAGER_FOR_SECONDS)
-            if over and turn.desk is not None:
-                turn.desk.cache.start(ClaimFence(turn.store, stop, saving=True))
+            over = end.settled and StopReason.INTERRUPT not in step_run.stop.reasons
+            refresher.follow(step_run.store, stop, self.log, idle=True, eager=0.0 if over else EAGER_FOR_SECONDS)
+            if over and step_run.working_copy is not None:
+                step_run.working_copy.cache.start(ClaimFence(step_run.store, stop, saving=True))
             try:
-                mail = Waiting(turn, end, inbox, stop, self.settings.idle_seconds).next()
+                offer = IdleWait(step_run, end, mailbox, stop, self.settings.idle_seconds).next()
             except (Fenced, StepStopped) as error:
-                turn.log("the claim was lost while waiting", level="error", error=str(error))
+                step_run.log("the claim was lost while waiting", level="error", error=str(error))
                 return EXIT_CLAIM_LOST
             except (ClientError, BotoCoreError) as error:
                 self.log("the session cannot be reached", level="error", error=str(error))
                 return EXIT_UNREPORTED
             finally:
-                if turn.desk is not None:
-                    turn.desk.cache.cancel()
-            if mail is None:
+                if step_run.working_copy is not None:
+                    step_run.working_copy.cache.cancel()
+            if offer is None:
                 return EXIT_DONE
-            taken, session = mail
-            beat = taken.heartbeat
-            turn = self._turn(turn, taken, session)
-            pulse.follow(turn.store, taken.stop, turn.log)
+            accepted, session = offer
+            beat = accepted.heartbeat
+            step_run = self._next_step_run(step_run, accepted, session)
+            refresher.follow(step_run.store, accepted.stop, step_run.log)
 
-    def _turn(self, before: Turn, mail: Mail, session: SessionRecord) -> Turn:
-        request = mail.request
+    def _next_step_run(self, before: StepRun, offer: Offer, session: SessionRecord) -> StepRun:
+        request = offer.request
         log = self.log.bind(sessionId=request.session_id, commandId=request.command_id, step=request.step.value)
         log.hide(request.task_token)
-        return Turn(
+        return StepRun(
             self.settings,
             self.clients,
             replace(before.store, request=request),
             Reporter(self.clients, request.task_token, log),
             session,
-            self.signals.follow(mail.stop),
+            self.signals.follow(offer.stop),
             log,
             self.timing.checkpoint,
-            desk=before.desk,
-            ahead=self.ahead,
+            working_copy=before.working_copy,
+            prestarted=self.prestarted,
         )
 
-    def _start_ahead(self) -> None:
+    def _prestart_driver(self) -> None:
         """What comes next is an agent: its driver takes a second to start."""
-        if self.ahead is not None:
-            self.ahead.start(driver_program(self.settings))
+        if self.prestarted is not None:
+            self.prestarted.start(driver_program(self.settings))
 
     def _claim(self, store: SessionStore, beat: Heartbeat) -> SessionRecord | None:
         """Takes the session's claim; None if the workspace that holds it took the step over.
@@ -174,7 +177,7 @@ class Runner:
             self.stop.check()
             attempt, session = claiming.attempt()
             if attempt is not Attempt.BUSY:
-                return session if attempt is Attempt.OURS else None
+                return session if attempt is Attempt.CLAIMED else None
             if time.monotonic() > deadline:
                 raise WorkspaceBusy(f"{session.workspace_id} kept the session's claim for {self.timing.busy:.0f} s")
             if not waiting:
@@ -184,7 +187,7 @@ class Runner:
 
     def _unclaim(self, store: SessionStore, reporter: Reporter) -> None:
         # A claim whose answer got lost may be ours without our knowing: nobody would serve what is offered to it.
-        Saver(store, ClaimFence(store, self.stop), reporter, self.stop, self.log).leave()
+        InterruptionHandler(store, ClaimFence(store, self.stop), reporter, self.stop, self.log).leave()
 
     def _stopped_unclaimed(self, reason: StopReason, store: SessionStore, reporter: Reporter) -> int:
         # Nothing was touched, so there is nothing to save; the older command's edits are in the checkpoint, and the
@@ -204,9 +207,9 @@ class Runner:
         return _exit(reported)
 
 
-def _is_given_back(turn: Turn) -> bool:
+def _is_given_back(step_run: StepRun) -> bool:
     # Whether an attempt is left is the state machine's to know; if none is, the next command finds the driver started.
-    return isinstance(turn.result, BuildResult) and turn.result.broken_by_edit
+    return isinstance(step_run.result, BuildResult) and step_run.result.broken_by_edit
 
 
 def _exit(reported: bool) -> int:

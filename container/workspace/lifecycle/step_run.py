@@ -19,17 +19,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.records import SessionRecord
 from sitewright.contracts.steps import BuildResult, StepName
-from workspace.agent.prestart import Ahead
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import Release, SessionStore
 from workspace.errors import Fenced, StepFailed, StepStopped, StopReason, WorkspaceError
-from workspace.lifecycle.interruption import EXIT_DONE, EXIT_UNREPORTED, PUSH_SECONDS, End, Saver
-from workspace.lifecycle.report import Reporter, StepResult, for_record
-from workspace.lifecycle.working_copy import Desk
+from workspace.lifecycle.interruption import PUSH_SECONDS, InterruptionHandler
+from workspace.lifecycle.step_end import EXIT_DONE, EXIT_UNREPORTED, StepEnd
+from workspace.lifecycle.step_report import Reporter, StepResult, for_record
+from workspace.lifecycle.working_copy import WorkingCopy
 from workspace.step_context import StepContext
 from workspace.system.aws_clients import Clients
 from workspace.system.children import ProcessChildren
-from workspace.system.logs import Log
+from workspace.system.json_log import Log
+from workspace.system.prestarted_process import PrestartedProcess
 from workspace.system.settings import Settings
 from workspace.system.stop import Stop
 
@@ -49,8 +50,8 @@ _LAST = {StepName.PUSH, StepName.SALVAGE}
 
 
 @dataclass
-class Turn:
-    """Does one step. `desk` is the workspace's from the step before, or None."""
+class StepRun:
+    """Does one step. `working_copy` is the workspace's from the step before, or None."""
 
     settings: Settings
     clients: Clients
@@ -60,21 +61,21 @@ class Turn:
     stop: Stop
     log: Log
     checkpoint_seconds: float
-    desk: Desk | None = None
-    ahead: Ahead | None = None
+    working_copy: WorkingCopy | None = None
+    prestarted: PrestartedProcess | None = None
     result: StepResult | None = None
 
     def __post_init__(self) -> None:
         self.fence = ClaimFence(self.store, self.stop)
-        push = self.desk.push if self.desk is not None else None
-        self.saver = Saver(self.store, self.fence, self.reporter, self.stop, self.log, push=push)
+        push = self.working_copy.push if self.working_copy is not None else None
+        self.interruption = InterruptionHandler(self.store, self.fence, self.reporter, self.stop, self.log, push=push)
 
     @property
     def stays(self) -> bool:
         """Whether the workspace waits for the next step after this one."""
         return self.settings.idle_seconds > 0
 
-    def run(self) -> End:
+    def run(self) -> StepEnd:
         """Does the step, reports, and keeps or gives back the claim."""
         try:
             ctx = self._prepare()
@@ -83,7 +84,7 @@ class Turn:
         except Exception as error:
             return self.ended(error)
 
-    def ended(self, error: Exception) -> End:
+    def ended(self, error: Exception) -> StepEnd:
         """What follows from the exception that ended the step."""
         if isinstance(error, StepStopped):
             return self._stopped(error.reason)
@@ -94,66 +95,75 @@ class Turn:
             return self._unreachable(error)
         return self._failed(error)
 
-    def _unreachable(self, error: Exception) -> End:
+    def _unreachable(self, error: Exception) -> StepEnd:
         # The step itself was done. `task_stopped` finds it in the session and has it repeated in a fresh workspace.
         self.log("the session cannot be reached, the workspace ends", level="error", error=str(error))
-        return End(EXIT_UNREPORTED)
+        return StepEnd(EXIT_UNREPORTED)
 
     def _prepare(self) -> StepContext:
         began, request = time.monotonic(), self.store.request
-        warm = self.desk is not None
-        desk = self.desk or Desk.open(self.settings, self.clients, self.store, self.session, self.log)
-        desk.turn_to(request, self.store, self.log)
-        self.desk = desk
-        self.saver = replace(self.saver, push=desk.push)
+        warm = self.working_copy is not None
+        working_copy = self.working_copy or WorkingCopy.create(
+            self.settings, self.clients, self.store, self.session, self.log
+        )
+        working_copy.switch_to(request, self.store, self.log)
+        self.working_copy = working_copy
+        self.interruption = replace(self.interruption, push=working_copy.push)
         ctx = StepContext(
             settings=self.settings,
             request=request,
             command=self.store.read_command(),
             session=self.session,
             paths=self.settings.paths,
-            checkout=desk.checkout,
-            children=ProcessChildren(self.stop, self.log, ahead=self.ahead),
+            checkout=working_copy.checkout,
+            children=ProcessChildren(self.stop, self.log, prestarted=self.prestarted),
             fence=self.fence,
             aws=self.clients,
             log=self.log,
             progress=self.log.progress,
-            save_beside=lambda: desk.checkpointer.beside(self.fence),
-            mend=lambda: desk.mend(self.stop),
+            checkpoint_in_background=lambda: working_copy.checkpointer.beside(self.fence),
+            repair_repository=lambda: working_copy.repair_repository(self.stop),
         )
-        if not warm or not desk.usable:
-            desk.restore(self.session.checkpoint, request, self.fence, self.stop)
-        base = desk.checkpointer.base = desk.checkout.head()
-        self.saver = replace(self.saver, ctx=ctx, checkpointer=desk.checkpointer, base=base, stays=self.stays)
+        if not warm or not working_copy.is_intact:
+            working_copy.restore(self.session.checkpoint, request, self.fence, self.stop)
+        base = working_copy.checkpointer.base = working_copy.checkout.head()
+        self.interruption = replace(
+            self.interruption, ctx=ctx, checkpointer=working_copy.checkpointer, base=base, stays=self.stays
+        )
         self.stop.check()
         seconds = round(time.monotonic() - began, 3)
-        self.log("workspace ready", seconds=seconds, warm=warm, head=base, branch=desk.checkout.branch)
+        self.log("workspace ready", seconds=seconds, warm=warm, head=base, branch=working_copy.checkout.branch)
         return ctx
 
     def _do(self, ctx: StepContext) -> StepResult:
         step = self.store.request.step
         run = cast("Callable[[StepContext], StepResult]", step_module(step).run)
-        if step in _LAST and self.desk is not None:
-            self.desk.push.join()
-        if step in AGENTS and self.desk is not None:
-            with self.desk.checkpointer.periodically(self.fence, every=self.checkpoint_seconds):
+        if step in _LAST and self.working_copy is not None:
+            self.working_copy.push.join()
+        if step in AGENTS and self.working_copy is not None:
+            with self.working_copy.checkpointer.periodically(self.fence, every=self.checkpoint_seconds):
                 return run(ctx)
         result = run(ctx)
-        if not self.stays and self.desk is not None and isinstance(result, BuildResult) and result.build_success:
+        if (
+            not self.stays
+            and self.working_copy is not None
+            and isinstance(result, BuildResult)
+            and result.build_success
+        ):
             # A workspace that stays does this while it has nothing to do. The result outlives an interrupt of it.
             self.result = result
-            self.desk.cache.save(self.fence)
+            self.working_copy.cache.save(self.fence)
         return result
 
-    def finish(self, result: StepResult) -> End:
+    def finish(self, result: StepResult) -> StepEnd:
         """Saves and reports a step that was done. Raises what `ended` takes."""
         self.result = result
         settled = self.store.request.step in _LAST
-        if self.desk is not None:
+        if self.working_copy is not None:
             if not self.stays:
-                self.desk.push.join(PUSH_SECONDS)
-                self.desk.push.cancel()
-            self.desk.checkpointer.write(self.fence, settled=settled)
+                self.working_copy.push.join(PUSH_SECONDS)
+                self.working_copy.push.cancel()
+            self.working_copy.checkpointer.write(self.fence, settled=settled)
         self._record(result)
         if not self._is_current():
             raise StepStopped(StopReason.INTERRUPT)
@@ -171,39 +181,39 @@ class Turn:
             self.log("the claim could not be released, it ends by itself", level="warning", error=str(error))
             return True
 
-    def _reported(self, reported: bool, *, settled: bool) -> End:
+    def _reported(self, reported: bool, *, settled: bool) -> StepEnd:
         # A report that did not get through is made up for by `task_stopped`, which finds the step in the session.
         if not reported:
-            return End(EXIT_UNREPORTED)
-        return End(EXIT_DONE, stays=self.stays, settled=settled)
+            return StepEnd(EXIT_UNREPORTED)
+        return StepEnd(EXIT_DONE, stays=self.stays, settled=settled)
 
-    def _stopped(self, reason: StopReason) -> End:
+    def _stopped(self, reason: StopReason) -> StepEnd:
         self._cancel_push()
         # A step that was done when the interrupt came still leaves its result.
         if self.result is not None and reason is StopReason.INTERRUPT:
             with contextlib.suppress(ClientError, BotoCoreError):
                 self._record(self.result)
-        return self.saver.stopped(reason)
+        return self.interruption.stopped(reason)
 
-    def _failed(self, error: Exception) -> End:
+    def _failed(self, error: Exception) -> StepEnd:
         self._cancel_push()
         try:
-            self.saver.checkpoint(self.fence)
+            self.interruption.checkpoint(self.fence)
             if isinstance(error, StepFailed) or not self.stays:
                 if not self._is_current():
-                    return self.saver.stopped(StopReason.INTERRUPT)
+                    return self.interruption.stopped(StopReason.INTERRUPT)
                 return self._reported(report_failure(error, self.reporter, self.log), settled=False)
         except Fenced:
-            return self.saver.stopped(self.stop.reason or StopReason.CLAIM_LOST)
+            return self.interruption.stopped(self.stop.reason or StopReason.CLAIM_LOST)
         except (ClientError, BotoCoreError) as unreachable:
             return self._unreachable(unreachable)
         # A bug's workspace is not trusted with the next step: a fresh one restores the checkpoint.
-        self.saver.leave()
-        return End(EXIT_DONE if report_failure(error, self.reporter, self.log) else EXIT_UNREPORTED)
+        self.interruption.leave()
+        return StepEnd(EXIT_DONE if report_failure(error, self.reporter, self.log) else EXIT_UNREPORTED)
 
     def _cancel_push(self) -> None:
-        if self.desk is not None and not self.stays:
-            self.desk.push.cancel()
+        if self.working_copy is not None and not self.stays:
+            self.working_copy.push.cancel()
 
     def _record(self, result: StepResult) -> None:
         self.store.record(_RECORDED[self.store.request.step], for_record(result))

@@ -13,21 +13,23 @@ from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
 from workspace.errors import GitError, StopReason, WorkspaceError
 from workspace.lifecycle.interruption import INTERRUPTED_SUBJECT
+from workspace.repository.background_push import BackgroundPush
 from workspace.repository.checkout import Checkout
 from workspace.repository.checkpoint import Checkpointer
 from workspace.repository.checkpoint_archive import CheckpointError
-from workspace.repository.remote import Transport
+from workspace.repository.commit_messages import wip_message
+from workspace.repository.remote import Remote
 from workspace.repository.remote_retry import read_token
-from workspace.repository.restore import BackgroundPush, Restorer, wip_message
+from workspace.repository.restore import Restorer
 from workspace.system.aws_clients import Clients
 from workspace.system.child_environment import git_environment
-from workspace.system.logs import Log
+from workspace.system.json_log import Log
 from workspace.system.settings import Settings
 from workspace.system.stop import Stop
 
 
 @dataclass
-class Desk:
+class WorkingCopy:
     """One checkout and its surroundings; made once a workspace, used by one step after the other."""
 
     settings: Settings
@@ -39,9 +41,9 @@ class Desk:
     log: Log = field(repr=False)
 
     @classmethod
-    def open(
+    def create(
         cls, settings: Settings, clients: Clients, store: SessionStore, session: SessionRecord, log: Log
-    ) -> "Desk":
+    ) -> "WorkingCopy":
         """Empty folders, nothing restored yet."""
         paths = settings.paths
         # A root that outlives a container (the local stack's) must not bring in another session's scratch.
@@ -51,14 +53,14 @@ class Desk:
         private_home = paths.tmp / "git-home"
         private_home.mkdir(exist_ok=True)
         env = git_environment(private_home, ceiling=paths.root, inherited=settings.inherited)
-        transport = Transport(
+        remote = Remote(
             url=settings.repository,
             token=lambda: read_token(clients, settings.git_token_secret, log.hide),
             site=paths.site,
             git_dir=paths.tmp / "transport.git",
             env=env,
         )
-        checkout = Checkout(paths.site, paths.tmp, branch_name(session.chat_thread_id), env, transport)
+        checkout = Checkout(paths.site, paths.tmp, branch_name(session.chat_thread_id), env, remote)
         checkpointer = Checkpointer(
             client_id=settings.client_id,
             bucket=settings.artifacts_bucket,
@@ -73,14 +75,14 @@ class Desk:
         cache = BuildCache(settings, clients, log)
         return cls(settings, clients, checkout, checkpointer, BackgroundPush(checkout, log), cache, log)
 
-    def turn_to(self, request: StepRequest, store: SessionStore, log: Log) -> None:
-        """Makes the desk another step's."""
+    def switch_to(self, request: StepRequest, store: SessionStore, log: Log) -> None:
+        """Makes the working_copy another step's."""
         self.checkpointer.request, self.checkpointer.store, self.checkpointer.log = request, store, log
         self.log = log
         self.clients.forget_secrets()
 
     @property
-    def usable(self) -> bool:
+    def is_intact(self) -> bool:
         """Whether the checkout can be worked on: the agent may have destroyed it."""
         damage = self._damage()
         if damage is not None:
@@ -114,7 +116,7 @@ class Desk:
                 self.checkpointer.write(fence)
                 self.push.start(commit, fence)
 
-    def mend(self, stop: Stop) -> None:
+    def repair_repository(self, stop: Stop) -> None:
         """Puts the repository back if the agent destroyed it: its edits are in the files, which stay. Errors are logged."""
         base, damage = self.checkpointer.base, self._damage(of_edits=True)
         if base is None or damage is None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workspace.errors import GitError
-from workspace.repository.remote import Transport
+from workspace.repository.remote import Remote
 from workspace.system.processes import run_bounded
 
 WIP_REF = "refs/sitewright/wip"
@@ -35,7 +35,7 @@ class Checkout:
     branch: str
     """The session's branch."""
     env: Mapping[str, str] = field(repr=False)
-    transport: Transport = field(repr=False)
+    remote: Remote = field(repr=False)
 
     @property
     def default_branch(self) -> str:

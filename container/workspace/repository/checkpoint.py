@@ -20,7 +20,7 @@ from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, WorkspaceError
 from workspace.repository import checkpoint_archive
 from workspace.repository.checkout import Checkout
-from workspace.repository.checkpoint_archive import Meta
+from workspace.repository.checkpoint_archive import CheckpointMeta
 from workspace.system.aws_clients import Clients
 from workspace.system.paths import Paths
 
@@ -47,7 +47,7 @@ class Checkpointer:
     _written: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def is_at(self, meta: Meta) -> None:
+    def is_at(self, meta: CheckpointMeta) -> None:
         """Says that the workspace is in the state of a checkpoint: writing the same again can be spared."""
         transcripts = checkpoint_archive.transcript_files(self.paths.home)
         self._written = checkpoint_archive.fingerprint(self._refs(), meta, transcripts)
@@ -111,9 +111,9 @@ class Checkpointer:
         except (WorkspaceError, ClientError, BotoCoreError, OSError) as error:
             self.log("checkpoint failed, the next one tries again", level="warning", error=str(error))
 
-    def _meta(self, settled: bool) -> Meta:
+    def _meta(self, settled: bool) -> CheckpointMeta:
         snapshot, head = self.checkout.tree_snapshot(), self.checkout.head()
-        return Meta(
+        return CheckpointMeta(
             generation=self.request.generation,
             command_id=self.request.command_id,
             session_id=self.request.session_id,
@@ -130,7 +130,7 @@ class Checkpointer:
         names = self.checkout.run("for-each-ref", "--format=%(refname) %(objectname)")
         return "\n".join(line for line in names.splitlines() if not line.startswith("refs/remotes/"))
 
-    def _upload(self, key: str, meta: Meta) -> int:
+    def _upload(self, key: str, meta: CheckpointMeta) -> int:
         self.paths.tmp.mkdir(parents=True, exist_ok=True)
         bundle, packed = self.paths.tmp / "checkpoint.bundle", self.paths.tmp / "checkpoint.tar.zst"
         try:

@@ -27,7 +27,7 @@ class CheckpointError(Exception):
     """An archive that cannot be read. The text says why."""
 
 
-class Meta(Contract):
+class CheckpointMeta(Contract):
     """What a checkpoint is of."""
 
     version: int = VERSION
@@ -78,7 +78,7 @@ def newest_conversation(home: Path) -> str | None:
     return newest[1] if newest else None
 
 
-def fingerprint(refs: str, meta: Meta, transcripts: Iterable[tuple[str, int]]) -> str:
+def fingerprint(refs: str, meta: CheckpointMeta, transcripts: Iterable[tuple[str, int]]) -> str:
     """A digest of what a checkpoint would hold: the same digest, the same checkpoint.
 
     Whose the uncommitted edits are matters only if there are any.
@@ -88,7 +88,7 @@ def fingerprint(refs: str, meta: Meta, transcripts: Iterable[tuple[str, int]]) -
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def write(target: Path, *, bundle: Path, home: Path, meta: Meta) -> None:
+def write(target: Path, *, bundle: Path, home: Path, meta: CheckpointMeta) -> None:
     """Writes the archive. Transcripts that change or vanish meanwhile are taken as far as they are there."""
     compressor = zstandard.ZstdCompressor(level=_LEVEL)
     root = transcripts_folder(home)
@@ -106,7 +106,7 @@ def write(target: Path, *, bundle: Path, home: Path, meta: Meta) -> None:
         tar.add(bundle, BUNDLE)
 
 
-def read(source: IO[bytes], into: Path) -> Meta:
+def read(source: IO[bytes], into: Path) -> CheckpointMeta:
     """Unpacks an archive into an empty folder and returns its meta. Raises CheckpointError."""
     try:
         with (
@@ -117,7 +117,7 @@ def read(source: IO[bytes], into: Path) -> Meta:
                 known = member.name in {BUNDLE, META} or member.name.startswith(f"{TRANSCRIPTS}/")
                 if member.isfile() and known:
                     tar.extract(member, into, filter="data")
-        meta = Meta.model_validate_json((into / META).read_bytes())
+        meta = CheckpointMeta.model_validate_json((into / META).read_bytes())
     except (tarfile.TarError, zstandard.ZstdError, EOFError, ValueError, FileNotFoundError) as error:
         raise CheckpointError(f"the archive cannot be read: {error}") from error
     if meta.version != VERSION or not (into / BUNDLE).is_file():

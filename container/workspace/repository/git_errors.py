@@ -37,7 +37,7 @@ _UNAVAILABLE = re.compile(
 )
 
 
-class Verdict(StrEnum):
+class BundleVerdict(StrEnum):
     """Why a bundle could not be read."""
 
     DAMAGED = "damaged"
@@ -63,11 +63,11 @@ _MACHINE = re.compile(
 )
 
 
-def of_bundle(output: str) -> Verdict:
+def classify_bundle(output: str) -> BundleVerdict:
     """What git's output says about a bundle that it did not take."""
     if _MACHINE.search(output):
-        return Verdict.MACHINE
-    return Verdict.DAMAGED if _DAMAGED.search(output) else Verdict.OPEN
+        return BundleVerdict.MACHINE
+    return BundleVerdict.DAMAGED if _DAMAGED.search(output) else BundleVerdict.OPEN
 
 
 def classify(output: str) -> Refusal:

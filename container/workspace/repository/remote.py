@@ -23,7 +23,7 @@ _HELPER = Path(__file__).with_name("credential_helper.py")
 
 
 @dataclass
-class Transport:
+class Remote:
     """Clone, fetch and push of one repository. One network command at a time: pushes of a workspace never race."""
 
     url: str

@@ -21,7 +21,7 @@ class Diverged(Exception):
     """The remote branch has commits that we have not."""
 
 
-def reach(
+def retry_remote(
     operation: Callable[[float], _T],
     *,
     within: float,

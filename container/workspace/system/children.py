@@ -14,11 +14,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from workspace.agent.prestart import Ahead, Program
 from workspace.errors import StepStopped
-from workspace.step_context import ChildResult
 from workspace.system import processes
+from workspace.system.prestarted_process import PrestartedProcess, Program
 from workspace.system.stop import Stop
 
 STOP_LADDER = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
@@ -33,13 +33,44 @@ _TAIL_CHARACTERS = 8_000
 
 
 @dataclass(frozen=True)
+class ChildResult:
+    """How a child process ended: exit code (negative: the signal) and the end of its output."""
+
+    returncode: int
+    tail: str
+    seconds: float
+
+
+class Children(Protocol):
+    """Runs child processes, each in a process group of its own, and ends the group when the step is stopped."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        timeout: float,
+        stdin: str | None = None,
+        on_line: Callable[[str], None] | None = None,
+        log_lines: bool = True,
+    ) -> ChildResult:
+        """Runs a program to its end and hands each line of its merged stdout and stderr to `on_line`.
+
+        The environment is exactly `env`. On a stop the ladder SIGINT (5 s), SIGTERM (2 s), SIGKILL goes to the whole group, then
+        StepStopped is raised; lines the child prints meanwhile still reach `on_line`. On `timeout` (seconds) the same ladder, then
+        TimeoutError. No child of the group outlives the call.
+        """
+
+
+@dataclass(frozen=True)
 class ProcessChildren:
     """`context.Children` with real processes."""
 
     stop: Stop
     log: Callable[..., None] = field(repr=False)
     ladder: Sequence[tuple[signal.Signals, float]] = STOP_LADDER
-    ahead: Ahead | None = field(default=None, repr=False)
+    prestarted: PrestartedProcess | None = field(default=None, repr=False)
     """A program with input that waits here is taken instead of a new one."""
 
     def run(
@@ -90,7 +121,7 @@ class ProcessChildren:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
             )
-        waiting = self.ahead.take(program) if self.ahead is not None else None
+        waiting = self.prestarted.take(program) if self.prestarted is not None else None
         return waiting or program.start()
 
     def _wait(self, child: "subprocess.Popen[bytes]", output: "_Output", deadline: float) -> Exception | None:

@@ -9,22 +9,23 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import EndpointConnectionError
+from workspace.claim.claim_refresher import ClaimRefresher
+from workspace.claim.claiming import Attempt, Claiming
 from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepFailed, StepStopped, WorkspaceBusy
-from workspace.lifecycle.heartbeats import Pulse
-from workspace.lifecycle.idle_wait import Attempt, Claiming, Left, Taken, Waiting
-from workspace.lifecycle.interruption import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, End
-from workspace.lifecycle.mailbox import Inbox
-from workspace.lifecycle.report import Reporter
+from workspace.lifecycle.idle_wait import AcceptedOffer, IdleEnd, IdleWait
+from workspace.lifecycle.mailbox import Mailbox
 from workspace.lifecycle.runner import BUSY_SECONDS, Runner
-from workspace.lifecycle.step_run import Turn
+from workspace.lifecycle.step_end import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, StepEnd
+from workspace.lifecycle.step_report import Reporter
+from workspace.lifecycle.step_run import StepRun
 from workspace.step_context import StepContext
 from workspace.system.stop import Signals, Stop
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.records import SessionRecord
 from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, StepName, step_request_from_env
-from tests.support.protocol.workspace_doubles import BeatByHand, Checkout, Checkpointer, Desk, Log, Push, quiet
+from tests.support.protocol.workspace_doubles import BeatByHand, Checkout, Checkpointer, Log, Push, WorkingCopy, quiet
 
 if TYPE_CHECKING:
     from tests.support.protocol.session_world import World
@@ -65,7 +66,7 @@ class Workspace:
         self.reporter = Reporter(self.clients, self.request.task_token, quiet, sleep=quiet)
         self.seen: SessionRecord | None = None
         self.beat = self._heartbeat(self.clients, self.request.task_token, stop, quiet)
-        self.inbox = Inbox(self.clients, quiet, heartbeat=self._heartbeat)
+        self.mailbox = Mailbox(self.clients, quiet, heartbeat=self._heartbeat)
 
     def _heartbeat(self, *args: Any, **_: Any) -> BeatByHand:
         made = BeatByHand(*args)
@@ -82,8 +83,8 @@ class Workspace:
 
     def tick(self) -> None:
         """The threads: claim and heartbeats."""
-        if self.phase in {"preparing", "working", "idle"} and not self.pulse_ended:
-            self.pulse_ended = not self.pulse.beat()
+        if self.phase in {"preparing", "working", "idle"} and not self.refresher_ended:
+            self.refresher_ended = not self.refresher.beat()
         for beat in list(self.beats):
             if beat._ended.is_set() or not beat.beat():
                 self.beats.remove(beat)
@@ -109,105 +110,118 @@ class Workspace:
             info = ErrorInfo.of(ErrorCode.WORKSPACE_BUSY, str(error))
             self.exit(EXIT_DONE if self.reporter.failure(SfnError.BUSY, info) else EXIT_UNREPORTED)
         else:
-            if attempt is Attempt.TAKEN_OVER:
+            if attempt is Attempt.HANDED_OVER:
                 self.exit(EXIT_DONE)
-            elif attempt is Attempt.OURS:
-                self.pulse = Pulse(self.store, self.runner.stop, quiet, clock=lambda: self.world.now, seen=self._see)
-                self.pulse_ended = False
+            elif attempt is Attempt.CLAIMED:
+                self.refresher = ClaimRefresher(
+                    self.store, self.runner.stop, quiet, clock=lambda: self.world.now, seen=self._see
+                )
+                self.refresher_ended = False
                 push = Push(self)
-                self.desk = Desk(push, Checkpointer(self, self.store))
-                self._turn(self.store, self.reporter, session, self.runner.stop, None)
+                self.working_copy = WorkingCopy(push, Checkpointer(self, self.store))
+                self._next_step_run(self.store, self.reporter, session, self.runner.stop, None)
 
     def _see(self, session: SessionRecord) -> None:
-        self.inbox.see(session)
+        self.mailbox.see(session)
         self.seen = session
 
-    def _turn(
-        self, store: SessionStore, reporter: Reporter, session: SessionRecord, stop: Stop, desk: Desk | None
+    def _next_step_run(
+        self,
+        store: SessionStore,
+        reporter: Reporter,
+        session: SessionRecord,
+        stop: Stop,
+        working_copy: WorkingCopy | None,
     ) -> None:
         settings: Any = self.runner.settings
-        self.turn = Turn(settings, self.clients, store, reporter, session, stop, self.log, 30.0, desk)  # type: ignore[arg-type]
+        self.step_run = StepRun(settings, self.clients, store, reporter, session, stop, self.log, 30.0, working_copy)  # type: ignore[arg-type]
         self.phase = "preparing"
 
     def prepare(self) -> None:
-        """As Turn._prepare, without the restoring."""
-        turn = self.turn
-        turn.desk = self.desk  # type: ignore[assignment]
-        self.desk.checkpointer.store = turn.store
-        turn.saver = replace(turn.saver, push=self.desk.push)  # type: ignore[arg-type]
+        """As StepRun._prepare, without the restoring."""
+        step_run = self.step_run
+        step_run.working_copy = self.working_copy  # type: ignore[assignment]
+        self.working_copy.checkpointer.store = step_run.store
+        step_run.interruption = replace(step_run.interruption, push=self.working_copy.push)  # type: ignore[arg-type]
         try:
-            turn.stop.check()
+            step_run.stop.check()
         except StepStopped as stopped:
-            self._ended(turn.ended(stopped))
+            self._ended(step_run.ended(stopped))
             return
         nothing: Any = None
         ctx = StepContext(
             settings=nothing,
-            request=turn.store.request,
+            request=step_run.store.request,
             command=SimpleNamespace(agent=None),  # type: ignore[arg-type]
-            session=turn.session,
+            session=step_run.session,
             paths=nothing,
             checkout=Checkout(self),  # type: ignore[arg-type]
             children=nothing,
-            fence=turn.fence,
+            fence=step_run.fence,
             aws=nothing,
             log=quiet,
             progress=quiet,
         )
-        turn.saver = replace(turn.saver, ctx=ctx, checkpointer=self.desk.checkpointer, base="base", stays=turn.stays)  # type: ignore[arg-type]
+        step_run.interruption = replace(
+            step_run.interruption,
+            ctx=ctx,
+            checkpointer=self.working_copy.checkpointer,
+            base="base",
+            stays=step_run.stays,
+        )  # type: ignore[arg-type]
         self.phase = "working"
 
     def work(self) -> None:
         """Comes to the end of the step, or to that of whatever stopped it."""
-        turn = self.turn
+        step_run = self.step_run
         try:
-            turn.stop.check()
-            turn.fence.verify()
-            step = turn.store.request.step
+            step_run.stop.check()
+            step_run.fence.verify()
+            step = step_run.store.request.step
             result: Any = AgentResult(files_changed_count=1, files_changed=["index.html"])
             if step is StepName.BUILD:
                 self.wrote("publish")
                 result = BuildResult(commit="c", build_success=True, deploy_success=True)
             elif step is not StepName.AGENT:
-                self.desk.push.join()
-                turn.fence.verify()
+                self.working_copy.push.join()
+                step_run.fence.verify()
                 self.wrote("push")
                 result = PushResult(commit="c", pushed=True)
-            end = turn.finish(result)
+            end = step_run.finish(result)
         except Exception as error:
-            end = turn.ended(error)
+            end = step_run.ended(error)
         self._ended(end)
 
     def fail(self, *, bug: bool) -> None:
         if self.phase == "working":
             error = ZeroDivisionError() if bug else StepFailed(ErrorCode.AGENT_FAILED, "no")
-            self._ended(self.turn.ended(error))
+            self._ended(self.step_run.ended(error))
 
     def checkpoint(self) -> None:
         if self.phase == "working":
             with contextlib.suppress(Fenced, EndpointConnectionError):
-                self.desk.checkpointer.write(self.turn.fence)
+                self.working_copy.checkpointer.write(self.step_run.fence)
 
     def pushes(self) -> None:
-        if self.phase in {"preparing", "working", "idle"} and self.desk.push.busy:
-            self.desk.push.finish()
+        if self.phase in {"preparing", "working", "idle"} and self.working_copy.push.busy:
+            self.working_copy.push.finish()
 
-    def _ended(self, end: End) -> None:
+    def _ended(self, end: StepEnd) -> None:
         """As Runner._live."""
         self.beat.stop(wait=False)
         if not end.stays:
             self.exit(end.code)
             return
         stop = self.signals.follow(Stop())
-        self.pulse.follow(self.turn.store, stop, quiet, idle=True)
-        self.waiting = Waiting(self.turn, end, self.inbox, stop, IDLE_SECONDS, clock=lambda: self.world.now)
+        self.refresher.follow(self.step_run.store, stop, quiet, idle=True)
+        self.waiting = IdleWait(self.step_run, end, self.mailbox, stop, IDLE_SECONDS, clock=lambda: self.world.now)
         self.phase = "idle"
         self._wait(self.waiting.begin)
 
     def look(self) -> None:
         if self.phase == "idle":
             session, self.seen = self.seen, None
-            self._wait(lambda: self.waiting.look(session, self.inbox._mail))
+            self._wait(lambda: self.waiting.look(session, self.mailbox._offer))
 
     def _wait(self, what: Callable[[], Any]) -> None:
         try:
@@ -217,24 +231,24 @@ class Workspace:
         except EndpointConnectionError:
             self.exit(EXIT_UNREPORTED)
         else:
-            if found is Left.LEFT:
+            if found is IdleEnd.CLAIM_RELEASED:
                 self.exit(EXIT_DONE)
-            elif isinstance(found, Taken):
-                mail = found.mail
-                self.beat = mail.heartbeat  # type: ignore[assignment]
-                store = replace(self.turn.store, request=mail.request)
-                reporter = replace(self.reporter, token=mail.request.task_token)
-                self._turn(store, reporter, found.session, self.signals.follow(mail.stop), self.desk)
-                self.pulse.follow(store, mail.stop, quiet)
+            elif isinstance(found, AcceptedOffer):
+                offer = found.offer
+                self.beat = offer.heartbeat  # type: ignore[assignment]
+                store = replace(self.step_run.store, request=offer.request)
+                reporter = replace(self.reporter, token=offer.request.task_token)
+                self._next_step_run(store, reporter, found.session, self.signals.follow(offer.stop), self.working_copy)
+                self.refresher.follow(store, offer.stop, quiet)
 
     def terminate(self) -> None:
         self.signals._note(15, None)
 
     def exit(self, code: int) -> None:
-        if hasattr(self, "desk") and code != 137:
-            self.desk.push.cancel()
+        if hasattr(self, "working_copy") and code != 137:
+            self.working_copy.push.cancel()
         self.phase, self.beats = "gone", []
         self.world.stopped(self, code)
 
     def wrote(self, kind: str, *, saving: bool = False) -> None:
-        self.world.wrote(self, kind, self.turn.store.request.generation, saving=saving)
+        self.world.wrote(self, kind, self.step_run.store.request.generation, saving=saving)

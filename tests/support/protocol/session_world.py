@@ -226,7 +226,7 @@ class World:
             assert alive is None or alive < self.ms(), "the claim was taken from a workspace that lives"
         if new.get("checkpoint") != old.get("checkpoint"):
             assert self.actor is not None and holder == self.actor.id, "a checkpoint without the claim"
-            self.wrote(self.actor, "checkpoint", self.actor.turn.store.request.generation, saving=self.actor.saving)
+            self.wrote(self.actor, "checkpoint", self.actor.step_run.store.request.generation, saving=self.actor.saving)
 
     def wrote(self, workspace: Workspace, kind: str, generation: int, *, saving: bool) -> None:
         session = SessionRecord.from_item(self.dynamo.tables["sessions"][("s",)])

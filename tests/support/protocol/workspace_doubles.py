@@ -10,7 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepStopped
-from workspace.lifecycle.heartbeats import Heartbeat
+from workspace.lifecycle.task_heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from tests.support.protocol.model_workspace import Workspace
@@ -117,6 +117,6 @@ class Checkout:
 
 
 @dataclass
-class Desk:
+class WorkingCopy:
     push: Push
     checkpointer: Checkpointer

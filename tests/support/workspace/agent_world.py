@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from workspace.errors import StepFailed
 from workspace.step_context import StepContext
-from workspace.steps import agent
+from workspace.steps import agent_step
 from workspace.system.children import ProcessChildren
 from workspace.system.stop import Stop
 
@@ -120,5 +120,5 @@ def with_session(ctx: StepContext, result: AgentResult) -> StepContext:
 
 def failed(w: World) -> ErrorCode:
     with pytest.raises(StepFailed) as caught:
-        agent.run(w.ctx)
+        agent_step.run(w.ctx)
     return caught.value.error.code

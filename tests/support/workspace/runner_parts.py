@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 from workspace.repository.checkout import Checkout
-from workspace.repository.remote import Transport
+from workspace.repository.remote import Remote
 from workspace.system.aws_clients import Clients
 from workspace.system.child_environment import git_environment, inherited
 from workspace.system.settings import Settings
@@ -184,8 +184,8 @@ def make_checkout(root: Path, url: str, branch: str = "thread-t1", token: str = 
     home = root / "tmp" / "git-home"
     home.mkdir(parents=True, exist_ok=True)
     env = git_environment(home, ceiling=root, inherited=inherited(os.environ))
-    transport = Transport(url, lambda: token, root / "site", root / "tmp" / "transport.git", env)
-    return Checkout(root / "site", root / "tmp", branch, env, transport)
+    remote = Remote(url, lambda: token, root / "site", root / "tmp" / "transport.git", env)
+    return Checkout(root / "site", root / "tmp", branch, env, remote)
 
 
 @dataclass

@@ -19,7 +19,7 @@ from workspace.claim.session import SessionStore
 from workspace.lifecycle import step_run as turn_module
 from workspace.lifecycle.runner import Runner, Timing
 from workspace.step_context import StepContext
-from workspace.system.logs import Log
+from workspace.system.json_log import Log
 from workspace.system.stop import Stop
 
 from sitewright.contracts.steps import AgentResult, BuildResult, StepName

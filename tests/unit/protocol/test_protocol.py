@@ -21,7 +21,7 @@ class Protocol(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         build = SimpleNamespace(publish_partial=self._publish_partial)
-        self.patch = patch.dict(sys.modules, {"workspace.steps.build": build})
+        self.patch = patch.dict(sys.modules, {"workspace.steps.build_step": build})
         self.patch.start()
         self.world, self.stopped = World(), False
         self.world.send()
@@ -56,7 +56,7 @@ class Protocol(RuleBasedStateMachine):
             self.world.move(which)
 
     @rule(which=which)
-    def pulse(self, which: int) -> None:
+    def refresher(self, which: int) -> None:
         self.world.move(which, Workspace.tick)
 
     @rule(which=which)
@@ -120,7 +120,9 @@ class Protocol(RuleBasedStateMachine):
     @rule(
         kind=st.sampled_from(["lost", "killed before", "killed after", "meanwhile before", "meanwhile after"]),
         after=st.integers(0, 6),
-        meanwhile=st.lists(st.sampled_from(["command", "move", "state", "event", "time", "pulse", "stop"]), max_size=8),
+        meanwhile=st.lists(
+            st.sampled_from(["command", "move", "state", "event", "time", "refresher", "stop"]), max_size=8
+        ),
         which=which,
     )
     def fault(self, kind: str, after: int, meanwhile: list[str], which: int) -> None:
@@ -139,7 +141,7 @@ class Protocol(RuleBasedStateMachine):
                         "state": lambda: world.advance(which),
                         "event": lambda: world.event(which),
                         "time": lambda: world.passes(12.0),
-                        "pulse": lambda: world.move(which, Workspace.tick),
+                        "refresher": lambda: world.move(which, Workspace.tick),
                         "stop": self.stop_run,
                     }[what]()
             finally:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from workspace.lifecycle.interruption import PUSH_SECONDS
-from workspace.lifecycle.report import PATIENCE_SECONDS as REPORT_SECONDS
 from workspace.lifecycle.runner import BUSY_SECONDS
+from workspace.lifecycle.step_report import PATIENCE_SECONDS as REPORT_SECONDS
 from workspace.repository.restore import CLONE_SECONDS, DOWN_SECONDS
 from workspace.system.children import STOP_LADDER
 
@@ -233,14 +233,14 @@ def test_an_offer_is_a_write_to_the_mailbox_of_a_live_workspace_of_this_generati
     offer = warm().calls[0].arguments
     now = offer["ExpressionAttributeValues"].pop(":now")
     assert abs(int(now["N"]) / 1000 - time.time()) < 60
-    mail = {"step": {"S": "agent"}, "taskToken": {"S": "token-Agent-1"}, "generation": {"N": "3"}}
+    offer = {"step": {"S": "agent"}, "taskToken": {"S": "token-Agent-1"}, "generation": {"N": "3"}}
     assert offer == {
         "TableName": "Sessions",
         "Key": {"sessionId": {"S": "s"}},
         "UpdateExpression": "SET mailbox = :mail",
         "ConditionExpression": "aliveUntil > :now AND generation = :generation",
         "ExpressionAttributeValues": {
-            ":mail": {"M": {**mail, "sessionId": {"S": "s"}, "commandId": {"S": "c"}}},
+            ":mail": {"M": {**offer, "sessionId": {"S": "s"}, "commandId": {"S": "c"}}},
             ":generation": {"N": "3"},
         },
     }

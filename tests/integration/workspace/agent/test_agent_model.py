@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace.agent.driver_messages import Event
+from workspace.agent.driver_messages import DriverEvent
 from workspace.errors import StepFailed
 from workspace.repository.checkpoint_archive import newest_conversation
-from workspace.steps import agent
+from workspace.steps import agent_step
 
 from sitewright.contracts.error_codes import ErrorCode
 from tests.support.workspace.agent_world import failed, make_world, with_session, world
@@ -17,7 +17,7 @@ from tests.support.workspace.fake_model import Reply, failure, fake_model, garba
 
 @pytest.fixture
 def few_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(agent._QUIET, "CLAUDE_CODE_MAX_RETRIES", "2")
+    monkeypatch.setitem(agent_step._QUIET, "CLAUDE_CODE_MAX_RETRIES", "2")
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 400])
@@ -38,9 +38,9 @@ def test_an_overloaded_model_is_tried_again_and_then_unavailable(tmp_path: Path,
 
 def test_retries_end_within_a_minute() -> None:
     # Claude Code waits 0.5 s and doubles it, with up to a quarter more by chance.
-    waits = [0.5 * 2**n * 1.25 for n in range(agent.MAX_RETRIES)]
+    waits = [0.5 * 2**n * 1.25 for n in range(agent_step.MAX_RETRIES)]
     assert 20 < sum(waits) < 60
-    assert agent._QUIET["CLAUDE_CODE_MAX_RETRIES"] == str(agent.MAX_RETRIES)
+    assert agent_step._QUIET["CLAUDE_CODE_MAX_RETRIES"] == str(agent_step.MAX_RETRIES)
 
 
 @pytest.mark.usefixtures("few_retries")
@@ -67,15 +67,15 @@ def test_a_conversation_that_the_model_refuses_starts_anew_and_is_not_lost_if_th
 
     with world(tmp_path, script) as (w, model):
         command = w.ctx.command.model_copy(update={"instruction": "The secret word is plum"})
-        first = agent.run(replace(w.ctx, command=command))
+        first = agent_step.run(replace(w.ctx, command=command))
         refuse["all"] = True
         with pytest.raises(StepFailed) as caught:
-            agent.run(with_session(w.ctx, first))
+            agent_step.run(with_session(w.ctx, first))
         assert caught.value.error.code is ErrorCode.MODEL_REJECTED
         assert newest_conversation(w.ctx.paths.home) == first.conversation_id
         refuse.update(all=False, old=True)
-        again = agent.run(with_session(w.ctx, first))
-        assert again.summary == "All right." + agent.BEGUN_ANEW and again.conversation_id != first.conversation_id
+        again = agent_step.run(with_session(w.ctx, first))
+        assert again.summary == "All right." + agent_step.BEGUN_ANEW and again.conversation_id != first.conversation_id
         assert any("cannot be resumed" in line for line in w.progress)
         system = str(model.requests[-1]["system"])
         assert "earlier conversation" in system and "Client: The secret word is plum" in system
@@ -84,14 +84,17 @@ def test_a_conversation_that_the_model_refuses_starts_anew_and_is_not_lost_if_th
 @pytest.mark.parametrize(
     ("event", "code"),
     [
-        (Event(sitewright_agent="error", text="exploded"), ErrorCode.AGENT_FAILED),
-        (Event(sitewright_agent="result", subtype="error_during_execution", is_error=True), ErrorCode.AGENT_FAILED),
+        (DriverEvent(sitewright_agent="error", text="exploded"), ErrorCode.AGENT_FAILED),
         (
-            Event(sitewright_agent="result", subtype="success", is_error=True, api_status=500),
+            DriverEvent(sitewright_agent="result", subtype="error_during_execution", is_error=True),
+            ErrorCode.AGENT_FAILED,
+        ),
+        (
+            DriverEvent(sitewright_agent="result", subtype="success", is_error=True, api_status=500),
             ErrorCode.MODEL_UNAVAILABLE,
         ),
     ],
 )
-def test_final_events_have_a_meaning(event: Event, code: ErrorCode) -> None:
-    error = agent.failure(event)
+def test_final_events_have_a_meaning(event: DriverEvent, code: ErrorCode) -> None:
+    error = agent_step.failure(event)
     assert error is not None and error.error.code is code

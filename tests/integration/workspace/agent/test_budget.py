@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from moto import mock_aws
 from workspace.agent import budget
-from workspace.agent.budget import Spending
+from workspace.agent.budget import CommandBudget
 from workspace.errors import StepFailed, StepStopped, StopReason
-from workspace.steps import agent, repair
+from workspace.steps import agent_step, repair_step
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.records import CommandRecord
@@ -32,7 +32,7 @@ def costly(_: dict[str, Any], __: int) -> Reply:
 
 def run(w: World, ended: list[Exception]) -> None:
     try:
-        agent.run(w.ctx)
+        agent_step.run(w.ctx)
     except (StepStopped, StepFailed) as error:
         ended.append(error)
 
@@ -74,7 +74,7 @@ def test_a_try_that_dies_has_noted_all_but_the_request_under_way_and_its_repetit
         asked = len(model.requests)
         assert isinstance(ended[0], StepStopped)
         with pytest.raises(StepFailed) as caught:
-            agent.run(replace(spent(w, known).ctx, children=make_world(tmp_path / "b", model).ctx.children))
+            agent_step.run(replace(spent(w, known).ctx, children=make_world(tmp_path / "b", model).ctx.children))
         assert caught.value.error.code is ErrorCode.BUDGET_EXCEEDED
         # 0.60 of 1.50 USD are left: two requests use that up.
         assert 1 <= len(model.requests) - asked <= 3
@@ -84,7 +84,7 @@ def test_a_try_that_dies_has_noted_all_but_the_request_under_way_and_its_repetit
 def test_a_repair_that_died_is_repeated_with_the_rest(tmp_path: Path) -> None:
     with world(tmp_path, costly, max_budget_usd=2.0) as (w, model):
         # The agent took 0.5, so a repair that died took 1.2.
-        result = repair.run(spent(broken(w, agent=AgentResult(cost_usd=0.5)), 1.7).ctx)
+        result = repair_step.run(spent(broken(w, agent=AgentResult(cost_usd=0.5)), 1.7).ctx)
         assert result.error is not None and result.error.code is ErrorCode.BUDGET_EXCEEDED
         assert len(model.requests) <= 2 and result.cost_usd == pytest.approx(USD_A_REQUEST, rel=0.01)
         wait_for(w.noted, 1.7 + USD_A_REQUEST - 0.001)
@@ -95,10 +95,10 @@ def test_without_any_left_nothing_is_started(tmp_path: Path, step: str) -> None:
     with world(tmp_path, lambda *_: text("x")) as (w, model):
         if step == "agent":
             with pytest.raises(StepFailed) as caught:
-                agent.run(spent(w, 1.995).ctx)
+                agent_step.run(spent(w, 1.995).ctx)
             code = caught.value.error.code
         else:
-            error = repair.run(spent(broken(w), 1.995).ctx).error
+            error = repair_step.run(spent(broken(w), 1.995).ctx).error
             assert error is not None
             code = error.code
         assert code is ErrorCode.BUDGET_EXCEEDED and model.requests == []
@@ -106,13 +106,13 @@ def test_without_any_left_nothing_is_started(tmp_path: Path, step: str) -> None:
 
 def test_an_agent_whose_report_got_lost_is_not_paid_twice(tmp_path: Path) -> None:
     with world(tmp_path, editing(tmp_path)) as (w, model):
-        first = agent.run(w.ctx)
+        first = agent_step.run(w.ctx)
         asked = len(model.requests)
         again = spent(w, first.cost_usd or 0.0, agent=first)
-        assert agent.run(again.ctx) == first and len(model.requests) == asked
+        assert agent_step.run(again.ctx) == first and len(model.requests) == asked
         # A checkpoint that was lost took the edits with it.
         (tmp_path / "site" / "banner.html").unlink()
-        assert agent.run(again.ctx).files_changed == ["banner.html"] and len(model.requests) > asked
+        assert agent_step.run(again.ctx).files_changed == ["banner.html"] and len(model.requests) > asked
 
 
 def test_what_a_run_without_a_result_cost_is_known_by_the_transcript(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_what_a_run_without_a_result_cost_is_known_by_the_transcript(tmp_path: P
         return costly(body, number)
 
     with world(tmp_path, script) as (w, _), pytest.raises(StepFailed):
-        agent.run(w.ctx)
+        agent_step.run(w.ctx)
     wait_for(w.noted, 2 * USD_A_REQUEST - 0.001)
 
 
@@ -143,13 +143,13 @@ def on_table(tmp_path: Path, clients: TestClients) -> World:
 
 def test_a_note_is_never_taken_back(tmp_path: Path, table: TestClients) -> None:
     w = on_table(tmp_path, table)
-    late, newer = Spending.of(w.ctx), Spending.of(w.ctx)
+    late, newer = CommandBudget.of(w.ctx), CommandBudget.of(w.ctx)
     for work, cost in ((newer, 0.5), (late, 0.2)):
         with work.noted(lambda: 0.0):
             work.add(cost)
     command = read_command(table, "cmd-1")
     assert command.spent_usd == command.cost_usd == 0.5
-    following = Spending.of(replace(w.ctx, command=command))
+    following = CommandBudget.of(replace(w.ctx, command=command))
     assert following.left == pytest.approx(1.5)
     with following.noted(lambda: 0.0):
         following.add(0.25)
@@ -160,7 +160,7 @@ def test_a_note_is_never_taken_back(tmp_path: Path, table: TestClients) -> None:
 def test_a_table_that_cannot_be_reached_fails_no_step(tmp_path: Path, table: TestClients) -> None:
     w = on_table(tmp_path, table)
     table.dynamodb.delete_table(TableName="commands")
-    work = Spending.of(w.ctx)
+    work = CommandBudget.of(w.ctx)
     with work.noted(lambda: 0.0):
         work.add(0.5)
     assert work.own == 0.5 and any("could not be noted" in line for line in w.logs)

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 from workspace.build.dependencies import MANAGERS, Modules, NoManager
 from workspace.errors import StepStopped, StopReason
-from workspace.steps.build import _Build, read_package
+from workspace.steps.build_step import _Build, read_package
 
 from sitewright.contracts.expiry import CACHE, TAG
 from tests.support.publishing.site_world import Site, make_site, npm_lock, write

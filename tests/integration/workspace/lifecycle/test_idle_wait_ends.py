@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from workspace.claim.claim_refresher import ClaimRefresher
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
 from workspace.errors import StopReason
-from workspace.lifecycle.heartbeats import Pulse
 from workspace.step_context import StepContext
 from workspace.system.stop import Stop
 
@@ -91,16 +91,16 @@ def test_sigterm_while_working_checkpoints_and_reports_stopped(world: World) -> 
 def test_sigterm_before_the_step_began_gives_the_waiting_step_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workspace.lifecycle.working_copy import Desk
+    from workspace.lifecycle.working_copy import WorkingCopy
 
     offers: list[StepRequest] = []
 
-    def late(self: Desk, *_: Any) -> None:
+    def late(self: WorkingCopy, *_: Any) -> None:
         offers.append(warm.offer(StepName.BUILD))
         warm.runner.signals._note(15, None)
         warm.runner.stop.check()
 
-    monkeypatch.setattr(Desk, "restore", late)
+    monkeypatch.setattr(WorkingCopy, "restore", late)
     warm = Warm(world, idle=60)
     warm.end()
     assert warm.answer(offers[0].task_token)[1]["error"] == "Workspace.Stopped"
@@ -128,9 +128,9 @@ def test_a_pulse_that_dies_is_a_lost_claim_for_the_steps_that_follow_too(world: 
     def broken(_: Any) -> None:
         raise RuntimeError("no thread")
 
-    pulse, later = Pulse(store, Stop(), lambda *_, **__: None, seen=broken), Stop()
-    assert not pulse.beat()
-    pulse.follow(store, later, lambda *_, **__: None, idle=True)
+    refresher, later = ClaimRefresher(store, Stop(), lambda *_, **__: None, seen=broken), Stop()
+    assert not refresher.beat()
+    refresher.follow(store, later, lambda *_, **__: None, idle=True)
     assert later.reason is StopReason.CLAIM_LOST
     with pytest.raises(Exception, match="claim_lost"):
         ClaimFence(store, Stop()).for_saving().check_stop()
@@ -148,7 +148,7 @@ def test_a_bug_ends_the_workspace(world: World) -> None:
 
 
 def test_a_push_beside_the_steps_ends_with_the_claim(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from workspace.repository.restore import BackgroundPush
+    from workspace.repository.background_push import BackgroundPush
 
     cancelled = threading.Event()
     real = BackgroundPush.cancel

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from workspace.claim.session import SessionStore
 from workspace.errors import StopReason
-from workspace.lifecycle.report import MAX_LIST_BYTES, for_console, for_record
+from workspace.lifecycle.step_report import MAX_LIST_BYTES, for_console, for_record
 from workspace.repository.checkout import Checkout
 from workspace.step_context import StepContext
 from workspace.system.stop import Stop

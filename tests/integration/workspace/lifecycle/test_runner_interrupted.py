@@ -68,9 +68,9 @@ def test_an_interrupted_build_publishes_what_it_completed(world: World, monkeypa
         fences.append(ctx.children.run(["true"], cwd=ctx.paths.site, env={"PATH": "/usr/bin:/bin"}, timeout=5))
         return 7
 
-    fake = ModuleType("workspace.steps.build")
+    fake = ModuleType("workspace.steps.build_step")
     fake.publish_partial = publish_partial  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "workspace.steps.build", fake)
+    monkeypatch.setitem(sys.modules, "workspace.steps.build_step", fake)
 
     def slow_build(ctx: StepContext) -> BuildResult:
         ctx.checkout.commit_all("[2026-01-01] Edit")
@@ -165,9 +165,9 @@ def test_waiting_ends_when_a_newer_command_is_accepted(world: World) -> None:
 def test_a_token_that_is_gone_because_of_a_newer_command_is_an_interrupt(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from workspace.lifecycle.heartbeats import Pulse
+    from workspace.claim.claim_refresher import ClaimRefresher
 
-    monkeypatch.setattr(Pulse, "beat", lambda self: True)  # a pulse too slow to see the generation first
+    monkeypatch.setattr(ClaimRefresher, "beat", lambda self: True)  # a refresher too slow to see the generation first
     world.use(agent=slow_edit({"index.html": "half"}))
     thread, codes = in_background(world.prepare(StepName.AGENT).run)
     wait_for((world.root / "working").exists)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from workspace.agent.prestart import Program
 from workspace.errors import StopReason
 from workspace.lifecycle.runner import Runner
 from workspace.repository.restore import Restorer
-from workspace.steps import agent as agent_step
+from workspace.steps import agent_step
+from workspace.system.prestarted_process import Program
 from workspace.system.settings import Settings
 from workspace.system.stop import Stop
 

@@ -14,7 +14,7 @@ from tests.support.workspace.runner_parts import git, make_checkout, make_remote
 def checkout(tmp_path: Path) -> Checkout:
     bare = make_remote(tmp_path / "host")
     made = make_checkout(tmp_path / "ws", str(bare))
-    made.transport.clone(timeout=30)
+    made.remote.clone(timeout=30)
     made.start_branch()
     return made
 
@@ -51,9 +51,9 @@ def test_start_branch_takes_the_remote_branch_if_there_is_one(checkout: Checkout
     (checkout.site / "new.html").write_text("x")
     commit = checkout.commit_all("Edit")
     assert commit is not None
-    checkout.transport.push(commit, "thread-t1", timeout=30)
-    second = make_checkout(tmp_path / "ws2", checkout.transport.url)
-    second.transport.clone(timeout=30)
+    checkout.remote.push(commit, "thread-t1", timeout=30)
+    second = make_checkout(tmp_path / "ws2", checkout.remote.url)
+    second.remote.clone(timeout=30)
     second.start_branch()
     assert second.head() == commit
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from workspace.errors import GitError
 from workspace.repository import checkpoint_archive
 from workspace.repository.checkout import Checkout
-from workspace.repository.git_errors import Verdict, of_bundle
+from workspace.repository.git_errors import BundleVerdict, classify_bundle
 from workspace.step_context import StepContext
 
 from sitewright.contracts.error_codes import ErrorCode
@@ -125,7 +125,7 @@ def test_a_commit_is_saved_beside_the_work_that_follows_and_not_again_at_its_end
     def build(ctx: StepContext) -> BuildResult:
         before.append(read_session(world.clients).checkpoint)
         ctx.checkout.commit_all("Edit")
-        ctx.save_beside()
+        ctx.checkpoint_in_background()
         deadline = time.monotonic() + 20
         while read_session(world.clients).checkpoint == before[0] and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -152,7 +152,7 @@ def test_a_save_beside_the_work_that_fails_is_made_up_for_at_its_end(
 
     def build(ctx: StepContext) -> BuildResult:
         ctx.checkout.commit_all("Edit")
-        ctx.save_beside()
+        ctx.checkpoint_in_background()
         assert tries.acquire(timeout=20)
         return BuildResult()
 
@@ -234,14 +234,14 @@ def test_a_machine_without_space_does_not_cost_the_edits(world: World, monkeypat
 @pytest.mark.parametrize(
     ("words", "verdict"),
     [
-        ("fatal: early EOF\nfatal: index-pack failed", Verdict.DAMAGED),
-        ("error: inflate: data stream error (incorrect data check)", Verdict.DAMAGED),
-        ("error: file write error: No space left on device\nfatal: index-pack failed", Verdict.MACHINE),
-        ("fatal: Unable to create '/workspace/site/.git/index.lock': File exists.", Verdict.OPEN),
+        ("fatal: early EOF\nfatal: index-pack failed", BundleVerdict.DAMAGED),
+        ("error: inflate: data stream error (incorrect data check)", BundleVerdict.DAMAGED),
+        ("error: file write error: No space left on device\nfatal: index-pack failed", BundleVerdict.MACHINE),
+        ("fatal: Unable to create '/workspace/site/.git/index.lock': File exists.", BundleVerdict.OPEN),
     ],
 )
-def test_what_gits_words_say_about_a_bundle(words: str, verdict: Verdict) -> None:
-    assert of_bundle(words) is verdict
+def test_what_gits_words_say_about_a_bundle(words: str, verdict: BundleVerdict) -> None:
+    assert classify_bundle(words) is verdict
 
 
 def repacked(content: bytes, *, bundle: bytes | None) -> bytes:

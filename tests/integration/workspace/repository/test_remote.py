@@ -31,27 +31,27 @@ def host(tmp_path: Path) -> Iterator[GitHost]:
 
 def test_clone_push_fetch_with_the_token(host: GitHost, tmp_path: Path) -> None:
     checkout = make_checkout(tmp_path / "ws", host.url)
-    checkout.transport.clone(timeout=30)
+    checkout.remote.clone(timeout=30)
     checkout.start_branch()
     (checkout.site / "a.html").write_text("a")
     commit = checkout.commit_all("Edit")
     assert commit is not None
-    checkout.transport.push(commit, "thread-t1", timeout=30)
+    checkout.remote.push(commit, "thread-t1", timeout=30)
     assert git(host.root / "site.git", "rev-parse", "thread-t1") == commit
     theirs = push_elsewhere(tmp_path, host.root / "site.git", "thread-t1", {"b.html": "b"}, start="thread-t1")
-    assert checkout.transport.fetch("thread-t1", commit, timeout=30) == theirs
+    assert checkout.remote.fetch("thread-t1", commit, timeout=30) == theirs
     assert checkout.is_ancestor(commit, theirs)
-    assert checkout.transport.fetch("no-such", commit, timeout=30) is None
+    assert checkout.remote.fetch("no-such", commit, timeout=30) is None
     with pytest.raises(GitError) as caught:
-        checkout.transport.push(git(checkout.site, "rev-parse", "origin/main"), "thread-t1", timeout=30)
+        checkout.remote.push(git(checkout.site, "rev-parse", "origin/main"), "thread-t1", timeout=30)
     assert classify(caught.value.stderr) is Refusal.DIVERGED
 
 
 def test_the_token_is_nowhere_on_disk_or_in_a_url(host: GitHost, tmp_path: Path) -> None:
     checkout = make_checkout(tmp_path / "ws", host.url)
-    checkout.transport.clone(timeout=30)
+    checkout.remote.clone(timeout=30)
     checkout.start_branch()
-    checkout.transport.push(checkout.head(), "thread-t1", timeout=30)
+    checkout.remote.push(checkout.head(), "thread-t1", timeout=30)
     for path in (tmp_path / "ws").rglob("*"):
         if path.is_file():
             assert TOKEN.encode() not in path.read_bytes(), path
@@ -82,7 +82,7 @@ def test_the_token_is_in_no_process_argument_or_environment(host: GitHost, tmp_p
     thread.start()
     try:
         for _ in range(5):
-            checkout.transport.clone(timeout=30)
+            checkout.remote.clone(timeout=30)
             git(tmp_path, "init", "-q", "scratch")
             shutil.rmtree(checkout.site)
     finally:
@@ -95,14 +95,14 @@ def test_the_token_is_in_no_process_argument_or_environment(host: GitHost, tmp_p
 def test_the_checkouts_configuration_cannot_redirect_the_token(host: GitHost, tmp_path: Path) -> None:
     with serve_git(tmp_path / "host") as evil:
         checkout = make_checkout(tmp_path / "ws", host.url)
-        checkout.transport.clone(timeout=30)
+        checkout.remote.clone(timeout=30)
         checkout.start_branch()
         git(checkout.site, "config", f"url.http://127.0.0.1:{evil.port}/.insteadOf", f"http://127.0.0.1:{host.port}/")
         git(checkout.site, "config", "remote.origin.url", evil.url)
         git(checkout.site, "config", "http.proxy", f"http://127.0.0.1:{evil.port}")
         git(checkout.site, "config", "credential.helper", f"!cat > {tmp_path}/stolen; env > {tmp_path}/stolen-env")
-        checkout.transport.push(checkout.head(), "thread-t1", timeout=30)
-        checkout.transport.fetch("thread-t1", checkout.head(), timeout=30)
+        checkout.remote.push(checkout.head(), "thread-t1", timeout=30)
+        checkout.remote.fetch("thread-t1", checkout.head(), timeout=30)
         assert evil.seen == []
         assert not (tmp_path / "stolen").exists()
 
@@ -112,7 +112,7 @@ def test_a_redirect_to_another_host_gets_no_token(host: GitHost, tmp_path: Path)
         host.redirect = f"http://127.0.0.1:{other.port}"
         checkout = make_checkout(tmp_path / "ws", host.url)
         with pytest.raises(GitError):
-            checkout.transport.clone(timeout=30)
+            checkout.remote.clone(timeout=30)
         assert other.seen, "the redirect was not followed, so nothing was tested"
         assert other.authorizations == []
 
@@ -121,7 +121,7 @@ def test_a_wrong_token_is_an_auth_refusal_and_not_in_the_error(host: GitHost, tm
     wrong = "ghp_wrong_token_value"
     checkout = make_checkout(tmp_path / "ws", host.url, token=wrong)
     with pytest.raises(GitError) as caught:
-        checkout.transport.clone(timeout=30)
+        checkout.remote.clone(timeout=30)
     assert classify(caught.value.stderr) is Refusal.AUTH
     assert wrong not in str(caught.value)
 
@@ -130,7 +130,7 @@ def test_a_wrong_token_is_an_auth_refusal_and_not_in_the_error(host: GitHost, tm
 def test_http_statuses(host: GitHost, tmp_path: Path, status: int, refusal: Refusal) -> None:
     host.answer = status
     with pytest.raises(GitError) as caught:
-        make_checkout(tmp_path / "ws", host.url).transport.clone(timeout=30)
+        make_checkout(tmp_path / "ws", host.url).remote.clone(timeout=30)
     assert classify(caught.value.stderr) is refusal
 
 
@@ -139,7 +139,7 @@ def test_nobody_listens(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/site.git"
         with pytest.raises(GitError) as caught:
-            make_checkout(tmp_path / "ws", url).transport.clone(timeout=30)
+            make_checkout(tmp_path / "ws", url).remote.clone(timeout=30)
     assert classify(caught.value.stderr) is Refusal.UNAVAILABLE
 
 
@@ -150,13 +150,13 @@ def test_a_host_that_hangs_ends_in_a_timeout_or_at_the_callers_word(tmp_path: Pa
         checkout = make_checkout(tmp_path / "ws", f"http://127.0.0.1:{mute.getsockname()[1]}/site.git")
         began = time.monotonic()
         with pytest.raises(TimeoutError):
-            checkout.transport.clone(timeout=1.0)
+            checkout.remote.clone(timeout=1.0)
 
         def give_up() -> None:
             raise RuntimeError("enough")
 
         with pytest.raises(RuntimeError, match="enough"):
-            checkout.transport.clone(timeout=60, poll=give_up)
+            checkout.remote.clone(timeout=60, poll=give_up)
         assert time.monotonic() - began < 10
 
 

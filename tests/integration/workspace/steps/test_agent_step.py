@@ -12,7 +12,7 @@ import pytest
 from workspace.agent.instructions import instructions
 from workspace.agent.transcript import damage, prepare_resume, slug
 from workspace.errors import StepStopped, StopReason
-from workspace.steps import agent
+from workspace.steps import agent_step
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import AgentResult
@@ -37,7 +37,7 @@ def test_edits_are_reported_and_a_conversation_goes_on_in_another_folder(tmp_pat
         (w.ctx.paths.site / "json.py").write_text("raise SystemExit('the repository hijacked an import')\n")
         git(w.ctx.paths.site, "add", "-A")
         git(w.ctx.paths.site, "commit", "-qm", "Settings")
-        result = agent.run(w.ctx)
+        result = agent_step.run(w.ctx)
         assert result.files_changed == ["banner.html"]
         assert result.files_changed_count == 1
         assert result.summary == "Added a banner."
@@ -48,7 +48,7 @@ def test_edits_are_reported_and_a_conversation_goes_on_in_another_folder(tmp_pat
     with world(tmp_path / "b", lambda *_: text("Still here.")) as (w, model):
         (tmp_path / "b" / "home").rmdir()
         (tmp_path / "a" / "home").rename(tmp_path / "b" / "home")
-        again = agent.run(with_session(w.ctx, result))
+        again = agent_step.run(with_session(w.ctx, result))
         assert again.summary == "Still here." and again.files_changed == []
         assert sum(INSTRUCTION in prompt for prompt in model.prompts()) == 2
 
@@ -56,12 +56,12 @@ def test_edits_are_reported_and_a_conversation_goes_on_in_another_folder(tmp_pat
 def test_a_conversation_that_is_gone_or_unreadable_starts_anew_and_says_so(tmp_path: Path) -> None:
     lost = AgentResult(conversation_id="7b9f4a52-0a3c-4a57-9d6c-0f3b1d6a0001")
     with world(tmp_path, lambda *_: text("Fresh.")) as (w, _):
-        assert agent.run(with_session(w.ctx, lost)).summary == "Fresh." + agent.BEGUN_ANEW
+        assert agent_step.run(with_session(w.ctx, lost)).summary == "Fresh." + agent_step.BEGUN_ANEW
         assert any("cannot be resumed" in line for line in w.progress)
         w.progress.clear()
         folder = w.ctx.paths.home / ".claude" / "projects" / slug(w.ctx.paths.site)
         (folder / f"{lost.conversation_id}.jsonl").write_text("not a transcript\n")
-        assert agent.run(with_session(w.ctx, lost)).summary == "Fresh." + agent.BEGUN_ANEW
+        assert agent_step.run(with_session(w.ctx, lost)).summary == "Fresh." + agent_step.BEGUN_ANEW
         assert any("cannot be resumed" in line for line in w.progress)
 
 
@@ -81,16 +81,16 @@ def first_lines_gone(transcript: bytes) -> bytes:
 )
 def test_what_claude_code_would_pass_over_is_told(tmp_path: Path, harm: Callable[[bytes], bytes], anew: bool) -> None:
     with world(tmp_path, lambda *_: text("Said.")) as (w, model):
-        before = agent.run(with_session(w.ctx, agent.run(w.ctx)))
+        before = agent_step.run(with_session(w.ctx, agent_step.run(w.ctx)))
         path = w.ctx.paths.home / ".claude" / "projects" / slug(w.ctx.paths.site) / f"{before.conversation_id}.jsonl"
         assert damage(w.ctx.paths.home, w.ctx.paths.site, str(before.conversation_id)) is None
         whole = path.read_bytes()
         path.write_bytes(harm(whole))
         assert path.read_bytes() != whole
 
-        after = agent.run(with_session(w.ctx, before))
+        after = agent_step.run(with_session(w.ctx, before))
 
-        assert after.summary == "Said." + (agent.BEGUN_ANEW if anew else "")
+        assert after.summary == "Said." + (agent_step.BEGUN_ANEW if anew else "")
         assert (after.conversation_id == before.conversation_id) is not anew
         assert "Said." in json.dumps(model.requests[-1]), "neither resumed nor summed up"
 
@@ -102,9 +102,9 @@ def test_the_cost_is_the_commands_own_and_so_is_the_budget(tmp_path: Path) -> No
         return text("Done.", output_tokens=20_000)
 
     with world(tmp_path, script, max_budget_usd=1.0) as (w, _):
-        first = agent.run(w.ctx)
-        second = agent.run(with_session(w.ctx, first))
-        third = agent.run(with_session(w.ctx, second))
+        first = agent_step.run(w.ctx)
+        second = agent_step.run(with_session(w.ctx, first))
+        third = agent_step.run(with_session(w.ctx, second))
         assert first.conversation_id == third.conversation_id
         assert first.cost_usd and first.cost_usd > 0.4
         assert third.cost_usd == pytest.approx(first.cost_usd, rel=0.05)
@@ -117,7 +117,7 @@ def test_the_key_appears_nowhere(tmp_path: Path) -> None:
         return text("The key is sk-test-model-key.")
 
     with world(tmp_path, script) as (w, _):
-        result = agent.run(w.ctx)
+        result = agent_step.run(w.ctx)
         assert result.summary == "The key is ***."
         assert "sk-test-model-key" not in str(w.progress) + str(w.logs)
 
@@ -130,7 +130,7 @@ def test_the_agents_tools_see_an_allow_list(tmp_path: Path, monkeypatch: pytest.
         return tool("Bash", {"command": "env > env.txt", "description": "x"}) if number == 0 else text("Done.")
 
     with world(tmp_path, script) as (w, _):
-        agent.run(w.ctx)
+        agent_step.run(w.ctx)
         seen = (w.ctx.paths.site / "env.txt").read_text()
         assert "must-not-be-seen" not in seen and "PYTHONPATH=" not in seen
         assert f"HOME={w.ctx.paths.home}" in seen
@@ -149,7 +149,7 @@ def test_the_repositorys_rules_reach_the_model_its_programs_do_not_run(tmp_path:
         (site / ".claude" / "settings.json").write_text(json.dumps(settings))
         server = {"command": "touch", "args": [f"{tmp_path}/served"]}
         (site / ".mcp.json").write_text(json.dumps({"mcpServers": {"x": server}}))
-        agent.run(w.ctx)
+        agent_step.run(w.ctx)
         assert "sentence case" in str(model.requests[-1]["system"])
         assert not (tmp_path / "hooked").exists() and not (tmp_path / "served").exists()
 
@@ -175,7 +175,7 @@ def test_rules_are_not_read_through_a_link(tmp_path: Path) -> None:
 )
 def test_an_instruction_reaches_the_model_as_it_is(tmp_path: Path, instruction: str) -> None:
     with world(tmp_path, lambda *_: text("ok")) as (w, model):
-        agent.run(replace(w.ctx, command=w.ctx.command.model_copy(update={"instruction": instruction})))
+        agent_step.run(replace(w.ctx, command=w.ctx.command.model_copy(update={"instruction": instruction})))
         assert instruction in model.prompts()
         assert not any("hostname" in prompt for prompt in model.prompts() if prompt != instruction)
 
@@ -203,7 +203,7 @@ def test_a_slow_agent_is_timed_out_and_an_interrupt_ends_it(tmp_path: Path) -> N
 
         threading.Thread(target=stop, daemon=True).start()
         with pytest.raises(StepStopped):
-            agent.run(w.ctx)
+            agent_step.run(w.ctx)
         assert time.monotonic() - began < 15
         assert list((w.ctx.paths.home / ".claude" / "projects").glob("*/*.jsonl"))
 

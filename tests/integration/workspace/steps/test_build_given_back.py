@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 from workspace.claim.session import SessionStore
-from workspace.steps import build
+from workspace.steps import build_step
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import AgentResult
@@ -22,7 +22,7 @@ from tests.support.workspace.runner_parts import accept, make_tables
 def broken(site: Site, files: dict[str, Any], **command: Any) -> bool:
     write(site.folder, files)
     changes = {"agent": AgentResult(files_changed=sorted(files), files_changed_count=len(files)), **command}
-    result = build.run(replace(site.ctx, command=site.ctx.command.model_copy(update=changes)))
+    result = build_step.run(replace(site.ctx, command=site.ctx.command.model_copy(update=changes)))
     assert result.error is not None and result.error.code is ErrorCode.BUILD_FAILED
     return result.broken_by_edit
 
@@ -54,7 +54,7 @@ def test_what_the_command_before_left_broken_is_not_given_back(made: Site, same:
     make_tables(made.clients.dynamodb)
     accept(made.clients, "cmd-0", 1)
     write(made.folder, {"build.js": "console.error('at', Date.now(), 'src/a.astro is broken'); process.exit(1)"})
-    first = build.run(made.ctx)
+    first = build_step.run(made.ctx)
     assert first.broken_by_edit
     request = made.ctx.request.model_copy(update={"command_id": "cmd-0"})
     SessionStore(made.clients, "sessions", "commands", request, "me").record("build", first)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from workspace.errors import StepStopped, StopReason
-from workspace.steps import build
+from workspace.steps import build_step
 from workspace.system.stop import Stop
 
 from sitewright.contracts.names import manifest_key
@@ -32,9 +32,9 @@ def test_an_interrupted_build_publishes_its_whole_pages(made: Site) -> None:
     write(made.folder, {"build.js": script})
     interrupt_when(made, (made.folder / "dist" / "cut.html").exists)
     with pytest.raises(StepStopped):
-        build.run(made.ctx)
+        build_step.run(made.ctx)
     made.fence.stop = Stop()
-    assert build.publish_partial(made.ctx) == 2
+    assert build_step.publish_partial(made.ctx) == 2
     assert made.live() == {"index.html", "env.json"}
     assert not made.manifest().complete and made.manifest().commit == git(made.folder, "rev-parse", "HEAD")
 
@@ -44,32 +44,32 @@ def test_an_interrupted_publish_is_finished_without_deletes(made: Site) -> None:
     interrupt_when(made, lambda: "env.json" in made.live())
     made.fence.at = lambda: time.sleep(0.2)
     with pytest.raises(StepStopped):
-        build.run(made.ctx)
+        build_step.run(made.ctx)
     made.fence.stop, made.fence.at = Stop(), lambda: None
-    build.publish_partial(made.ctx)
+    build_step.publish_partial(made.ctx)
     assert made.live() == {"index.html", "env.json", "old.html"}
 
 
 @pytest.mark.parametrize("build_js", ["process.exit(3)", BUILD + "process.exit(3)"])
 def test_of_a_failed_build_nothing_goes_live_later(made: Site, build_js: str) -> None:
     write(made.folder, {"build.js": build_js})
-    assert not build.run(made.ctx).build_success
-    assert build.publish_partial(made.ctx) == 0 and made.live() == set()
+    assert not build_step.run(made.ctx).build_success
+    assert build_step.publish_partial(made.ctx) == 0 and made.live() == set()
 
 
 def test_an_interrupt_before_the_build_publishes_nothing_of_an_older_dist(made: Site) -> None:
     write(made.folder / "dist", {"index.html": "<html>another session</html>"})
     made.stop.add(StopReason.INTERRUPT)
     with pytest.raises(StepStopped):
-        build.run(made.ctx)
+        build_step.run(made.ctx)
     made.fence.stop = Stop()
-    assert build.publish_partial(made.ctx) == 0 and made.live() == set()
+    assert build_step.publish_partial(made.ctx) == 0 and made.live() == set()
 
 
 def test_an_interrupt_after_the_publish_does_not_bring_it_back_over_another_sessions_site(made: Site) -> None:
-    assert build.run(made.ctx).deploy_success
+    assert build_step.run(made.ctx).deploy_success
     made.clients.s3.put_object(Bucket=BUCKET, Key="index.html", Body=b"another session's")
     changed = made.manifest().model_copy(update={"deployment_id": "another", "files": {}})
     made.clients.s3.put_object(Bucket="artifacts", Key=manifest_key("amelia"), Body=changed.to_bytes())
-    assert build.publish_partial(made.ctx) == 0
+    assert build_step.publish_partial(made.ctx) == 0
     assert made.read("index.html") == "another session's"

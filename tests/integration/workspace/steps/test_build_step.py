@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
-from workspace.steps import build
+from workspace.steps import build_step
 from workspace.system.children import ProcessChildren
 
 from sitewright.contracts.error_codes import ErrorCode
@@ -29,7 +29,7 @@ from tests.support.workspace.runner_parts import TestClients, git
 def test_a_dirty_checkout_is_committed_built_and_live(made: Site) -> None:
     npm_lock(made.folder)
     write(made.folder / "dist", {"stale.html": "old"})
-    result = build.run(made.ctx)
+    result = build_step.run(made.ctx)
     assert result.error is None and result.build_success and result.deploy_success and result.committed
     assert result.commit == git(made.folder, "rev-parse", "HEAD")
     assert git(made.folder, "log", "-1", "--format=%s") == "Add a page"
@@ -44,27 +44,27 @@ def test_the_commit_is_saved_while_npm_works(made: Site) -> None:
     saved: list[tuple[str, bool]] = []
     ctx = replace(
         made.ctx,
-        save_beside=lambda: saved.append(
+        checkpoint_in_background=lambda: saved.append(
             (git(made.folder, "log", "-1", "--format=%s"), (made.folder / "dist").exists())
         ),
     )
-    assert build.run(ctx).committed
+    assert build_step.run(ctx).committed
     assert saved == [("Add a page", False)]
-    assert not build.run(ctx).committed
+    assert not build_step.run(ctx).committed
     assert len(saved) == 1, "nothing new to save"
 
 
 def test_node_modules_come_from_the_archive_of_the_same_lock_file(made: Site) -> None:
     npm_lock(made.folder)
-    build.run(made.ctx)
+    build_step.run(made.ctx)
     assert len(npm_commands(made)) == 1
     shutil.rmtree(made.folder / "node_modules")
     write(made.folder, {"note.txt": "x"})
-    again = build.run(made.ctx)
+    again = build_step.run(made.ctx)
     assert again.build_success and again.unchanged == 2
     assert len(npm_commands(made)) == 1 and (made.folder / "node_modules" / "tiny").is_symlink()
     write(made.folder, {"note.txt": "y"})
-    build.run(made.ctx)
+    build_step.run(made.ctx)
     assert len(npm_commands(made)) == 1
     listing = made.clients.s3.list_objects_v2(Bucket="artifacts", Prefix="amelia/cache/")["Contents"]
     assert len(listing) == 1
@@ -72,11 +72,11 @@ def test_node_modules_come_from_the_archive_of_the_same_lock_file(made: Site) ->
     made.clients.s3.put_object(Bucket="artifacts", Key=listing[0]["Key"], Body=b"rubbish")
     shutil.rmtree(made.folder / "node_modules")
     write(made.folder, {"note.txt": "z"})
-    assert build.run(made.ctx).build_success and len(npm_commands(made)) == 2
+    assert build_step.run(made.ctx).build_success and len(npm_commands(made)) == 2
 
 
 def test_without_a_lock_file_packages_are_installed_and_none_is_written(made: Site) -> None:
-    assert build.run(made.ctx).build_success
+    assert build_step.run(made.ctx).build_success
     assert not (made.folder / "package-lock.json").exists()
 
 
@@ -86,7 +86,7 @@ def test_a_failed_build_names_the_file_and_leaves_the_site_alone(made: Site) -> 
     write(
         made.folder, {"build.js": f"console.error(process.cwd()+'/src/pages/about.astro:3:1');{noise}process.exit(7)"}
     )
-    result = build.run(made.ctx)
+    result = build_step.run(made.ctx)
     assert not result.build_success and not result.deploy_success and result.committed and result.commit
     assert result.error is not None and result.error.code is ErrorCode.BUILD_FAILED
     assert "src/pages/about.astro:3:1" in result.error.message and "line 59" in result.error.message
@@ -108,23 +108,23 @@ def test_a_failed_build_names_the_file_and_leaves_the_site_alone(made: Site) -> 
 )
 def test_no_result_is_a_failed_build(made: Site, files: dict[str, Any], says: str) -> None:
     write(made.folder, files)
-    error = build.run(made.ctx).error
+    error = build_step.run(made.ctx).error
     assert error is not None and error.code is ErrorCode.BUILD_FAILED and says in error.message
 
 
 def test_no_package_json_and_a_build_without_end(tmp_path: Path) -> None:
     with mock_aws():
-        bare = build.run(make_site(tmp_path / "bare", {"x.txt": "x"}).ctx)
+        bare = build_step.run(make_site(tmp_path / "bare", {"x.txt": "x"}).ctx)
         assert bare.error is not None and "package.json" in bare.error.message
     with mock_aws():
         endless = SITE | {"build.js": "setTimeout(() => {}, 60000)"}
-        error = build.run(make_site(tmp_path / "slow", endless, build_timeout_seconds=4).ctx).error
+        error = build_step.run(make_site(tmp_path / "slow", endless, build_timeout_seconds=4).ctx).error
         assert error is not None and "within 4 s" in error.message
 
 
 def test_a_publish_that_fails_leaves_a_build_that_succeeded(made: Site) -> None:
     made.clients.s3.delete_bucket(Bucket=BUCKET)
-    result = build.run(made.ctx)
+    result = build_step.run(made.ctx)
     assert result.build_success and not result.deploy_success
     assert result.error is not None and result.error.code is ErrorCode.PUBLISH_FAILED
 
@@ -148,9 +148,9 @@ def test_a_publish_tells_cloudfront_once_what_is_old(tmp_path: Path) -> None:
         cloudfront = TestClients().cloudfront
         there = distribution(cloudfront)
         site = make_site(tmp_path, SITE, distribution_id=there)
-        first = build.run(site.ctx)
+        first = build_step.run(site.ctx)
         assert first.error is None and first.deploy_success
-        assert build.run(site.ctx).uploaded == 0
+        assert build_step.run(site.ctx).uploaded == 0
         [summary] = cloudfront.list_invalidations(DistributionId=there)["InvalidationList"]["Items"]
         batch = cloudfront.get_invalidation(DistributionId=there, Id=summary["Id"])["Invalidation"]["InvalidationBatch"]
         assert batch["CallerReference"] == first.deployment_id
@@ -165,22 +165,22 @@ def test_a_refused_invalidation_is_told_and_the_site_is_live(tmp_path: Path) -> 
             raise EndpointConnectionError(endpoint_url="https://cloudfront.amazonaws.com")
 
         site.clients.cloudfront.meta.events.register("before-call.cloudfront.CreateInvalidation", refuse)
-        result = build.run(site.ctx)
+        result = build_step.run(site.ctx)
         assert result.build_success and result.deploy_success and "index.html" in site.live()
         assert result.error is not None and result.error.code is ErrorCode.INVALIDATION_FAILED
 
 
 def test_a_name_that_is_no_key_is_a_failed_build(made: Site) -> None:
     write(made.folder, {"build.js": BUILD + "fs.writeFileSync(Buffer.from('dist/\\xff.txt', 'latin1'), 'x')"})
-    error = build.run(made.ctx).error
+    error = build_step.run(made.ctx).error
     assert error is not None and error.code is ErrorCode.BUILD_FAILED and "not UTF-8" in error.message
 
 
 def test_without_a_message_the_commit_still_has_a_subject(made: Site) -> None:
     command = made.ctx.command.model_copy(update={"commit_message": None})
     write(made.folder, {"new.txt": "x"})
-    assert build.run(replace(made.ctx, command=command)).committed
-    assert git(made.folder, "log", "-1", "--format=%s") == build.FALLBACK_SUBJECT
+    assert build_step.run(replace(made.ctx, command=command)).committed
+    assert git(made.folder, "log", "-1", "--format=%s") == build_step.FALLBACK_SUBJECT
 
 
 def live(site: Site, **changes: Any) -> None:
@@ -189,8 +189,8 @@ def live(site: Site, **changes: Any) -> None:
 
 
 def test_a_commit_that_is_live_is_not_built_again(made: Site) -> None:
-    first = build.run(made.ctx)
-    again = build.run(made.ctx)
+    first = build_step.run(made.ctx)
+    again = build_step.run(made.ctx)
     assert (again.skipped, again.build_success, again.deploy_success, again.committed) == (True, True, True, False)
     assert (again.commit, again.deployment_id, again.error) == (first.commit, first.deployment_id, None)
     assert set(again.seconds) == {"commit"}
@@ -205,16 +205,16 @@ def test_what_is_not_wholly_this_commit_is_built(
     # A holder is waited for, for a whole lease.
     for name, seconds in (("LEASE_SECONDS", 3.0), ("RENEW_SECONDS", 0.5), ("MARGIN_SECONDS", 0.1)):
         monkeypatch.setattr(manifest_store, name, seconds)
-    build.run(made.ctx)
+    build_step.run(made.ctx)
     live(made, **changes)
-    result = build.run(made.ctx)
+    result = build_step.run(made.ctx)
     assert not result.skipped and result.seconds.get("build")
 
 
 def test_an_edit_is_built_although_its_parent_is_live(made: Site) -> None:
-    build.run(made.ctx)
+    build_step.run(made.ctx)
     write(made.folder, {"build.js": BUILD + "fs.writeFileSync('dist/new.html', '<html></html>')"})
-    result = build.run(made.ctx)
+    result = build_step.run(made.ctx)
     assert not result.skipped and "new.html" in made.live()
 
 
@@ -224,7 +224,7 @@ def test_a_lock_file_that_does_not_fit_is_noted(made: Site) -> None:
     changed = json.loads(SITE["package.json"])
     changed["devDependencies"]["small"] = "file:./small"
     write(made.folder, {"package.json": json.dumps(changed)})
-    result = build.run(made.ctx)
+    result = build_step.run(made.ctx)
     assert result.build_success
     assert result.notes == ["package-lock.json does not fit package.json: run `npm install` and commit it."]
 
@@ -240,5 +240,5 @@ def test_the_log_is_streamed_line_by_line(made: Site) -> None:
 
     script = "console.log('first'); setTimeout(() => console.log('second'), 700);"
     write(made.folder, {"build.js": BUILD + script})
-    build.run(replace(made.ctx, log=watch, children=ProcessChildren(made.stop, watch)))
+    build_step.run(replace(made.ctx, log=watch, children=ProcessChildren(made.stop, watch)))
     assert len(came) == 2 and came[1] - came[0] > 0.5

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from workspace.repository import remote_retry
-from workspace.steps import push as push_step
+from workspace.steps import push_step
 
 from sitewright.contracts.steps import StepName
 from tests.support.workspace.runner_parts import TOKEN, accept, git, push_elsewhere, read_command, read_session

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from workspace.errors import StepFailed
-from workspace.steps import agent, repair
+from workspace.steps import agent_step, repair_step
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.steps import AgentResult, BuildResult, RepairResult
@@ -33,10 +33,10 @@ def test_the_build_is_repaired_in_the_conversation_that_broke_it(tmp_path: Path)
         return tool("Write", {"file_path": str(page), "content": "<b>whole</b>\n" if whole else "<b>{\n"})
 
     with world(tmp_path, script) as (w, model):
-        first = agent.run(w.ctx)
+        first = agent_step.run(w.ctx)
         git(w.ctx.paths.site, "add", "-A")
         git(w.ctx.paths.site, "commit", "-qm", "Broken")
-        result = repair.run(broken(replace(w, ctx=with_session(w.ctx, first)), agent=first).ctx)
+        result = repair_step.run(broken(replace(w, ctx=with_session(w.ctx, first)), agent=first).ctx)
         assert page.read_text() == "<b>whole</b>\n"
         assert (result.changed, result.files_changed, result.files_changed_count) == (True, ["banner.html"], 1)
         assert (result.error, result.summary, result.conversation_id) == (None, "Done.", first.conversation_id)
@@ -46,7 +46,7 @@ def test_the_build_is_repaired_in_the_conversation_that_broke_it(tmp_path: Path)
 
 
 def test_what_the_build_printed_is_framed_by_what_it_cannot_know() -> None:
-    first, second = (repair.prompt(LOG) for _ in range(2))
+    first, second = (repair_step.prompt(LOG) for _ in range(2))
     fence = first.splitlines()[-1]
     assert len(fence) > 32 and first.count(fence) == 3 and fence not in second
     assert f"{fence}\n{LOG}\n{fence}" in first
@@ -62,7 +62,7 @@ def test_what_the_build_printed_is_framed_by_what_it_cannot_know() -> None:
 )
 def test_without_money_or_time_nothing_is_started(tmp_path: Path, parts: dict[str, Any], code: ErrorCode) -> None:
     with world(tmp_path, lambda *_: text("x")) as (w, model):
-        result = repair.run(broken(w, **parts).ctx)
+        result = repair_step.run(broken(w, **parts).ctx)
         assert result.error is not None and result.error.code is code
         assert not result.changed and model.requests == []
 
@@ -72,7 +72,7 @@ def test_a_repair_has_what_the_agent_left(tmp_path: Path) -> None:
         return tool("Bash", {"command": "echo >> tried.txt", "description": "x"}, output_tokens=20_000)
 
     with world(tmp_path, endless, max_budget_usd=2.0) as (w, model):
-        result = repair.run(broken(w, agent=AgentResult(cost_usd=1.5, turns=3, seconds=1.0)).ctx)
+        result = repair_step.run(broken(w, agent=AgentResult(cost_usd=1.5, turns=3, seconds=1.0)).ctx)
     assert result.error is not None and result.error.code is ErrorCode.BUDGET_EXCEEDED
     # 20,000 tokens cost 0.30 USD: the second request ends it, and what it did is built all the same.
     assert len(model.requests) <= 3 and result.cost_usd and result.cost_usd > 0.3
@@ -84,11 +84,11 @@ def test_a_second_attempt_sums_up() -> None:
         changed=True, files_changed=["a", "b"], files_changed_count=2, cost_usd=0.1, turns=2, seconds=1
     )
     newest = RepairResult(changed=False, summary="Nothing", cost_usd=None, turns=1, seconds=2)
-    both = repair.together(first, newest)
+    both = repair_step.together(first, newest)
     assert (both.files_changed, both.files_changed_count, both.changed) == (["a", "b"], 2, False)
     assert (both.cost_usd, both.turns, both.seconds, both.summary) == (0.1, 3, 3, "Nothing")
 
 
 def test_nothing_to_repair_is_a_clear_error(tmp_path: Path) -> None:
     with world(tmp_path, lambda *_: text("x")) as (w, _), pytest.raises(StepFailed):
-        repair.run(w.ctx)
+        repair_step.run(w.ctx)

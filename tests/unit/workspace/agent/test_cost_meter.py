@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from workspace.agent.cost_meter import Meter
+from workspace.agent.cost_meter import CostMeter
 from workspace.repository.checkpoint_archive import transcripts_folder
 
 
@@ -25,7 +25,7 @@ def append(path: Path, what: str) -> None:
 def test_only_what_is_written_after_it_began_counts(tmp_path: Path) -> None:
     path = transcript(tmp_path)
     append(path, line(1.5))
-    meter = Meter(tmp_path)
+    meter = CostMeter(tmp_path)
     assert meter.read() == 0.0
     append(path, line(0) + '{"type":"assistant"}\n' + line(0.25))
     assert meter.read() == 0.25 and meter.read() == 0.25
@@ -35,7 +35,7 @@ def test_only_what_is_written_after_it_began_counts(tmp_path: Path) -> None:
 
 def test_a_half_written_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
     path, whole = transcript(tmp_path), line(0.75)
-    meter = Meter(tmp_path)
+    meter = CostMeter(tmp_path)
     append(path, whole[:40])
     assert meter.read() == 0.0
     append(path, whole[40:])
@@ -44,7 +44,7 @@ def test_a_half_written_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
 
 def test_what_is_no_such_line_counts_for_nothing(tmp_path: Path) -> None:
     path = transcript(tmp_path)
-    meter = Meter(tmp_path)
+    meter = CostMeter(tmp_path)
     append(path, line(9.0, kind="other") + line("much") + line(float("inf")) + line(None))
     append(path, '"budget_usd"\n["budget_usd"]\n{"attachment": "budget_usd"}\n{"budget_usd"\n')
     (tmp_path / "elsewhere").write_text(line(9.0))

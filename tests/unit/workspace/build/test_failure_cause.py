@@ -3,15 +3,15 @@
 from typing import Any
 
 import pytest
-from workspace.build.failure_cause import Part, is_edits
+from workspace.build.failure_cause import BuildPart, caused_by_edit
 
 PAGE = ["src/pages/index.astro"]
 SYNTAX = "npm run build exited with 1.\n12:30:01 [build] src/pages/index.astro:31:4 Unable to parse after 1.2 s"
 
 
-def blamed(part: Part = Part.BUILD, **known: Any) -> bool:
+def blamed(part: BuildPart = BuildPart.BUILD, **known: Any) -> bool:
     values = {"returncode": 1, "log": SYNTAX, "edited": PAGE, "message": SYNTAX, "before": None}
-    return is_edits(part, **{**values, **known})
+    return caused_by_edit(part, **{**values, **known})
 
 
 def test_a_program_that_refuses_the_source_blames_the_edit() -> None:
@@ -33,7 +33,7 @@ def test_a_program_that_refuses_the_source_blames_the_edit() -> None:
 )
 def test_network_and_machine_are_nobodys_edit(log: str) -> None:
     assert not blamed(log=log)
-    assert not blamed(Part.INSTALL, log=log, edited=["package.json"])
+    assert not blamed(BuildPart.INSTALL, log=log, edited=["package.json"])
 
 
 @pytest.mark.parametrize("returncode", [-9, 134, 137, 143])
@@ -41,13 +41,13 @@ def test_a_killed_build_is_not_given_back(returncode: int) -> None:
     assert not blamed(returncode=returncode)
 
 
-@pytest.mark.parametrize("part", [Part.TIME, Part.MACHINE])
-def test_a_time_limit_and_a_disk_are_not_given_back(part: Part) -> None:
+@pytest.mark.parametrize("part", [BuildPart.TIME, BuildPart.MACHINE])
+def test_a_time_limit_and_a_disk_are_not_given_back(part: BuildPart) -> None:
     assert not blamed(part)
 
 
-@pytest.mark.parametrize("part", [Part.PACKAGE, Part.INSTALL])
-def test_an_installation_is_the_edits_only_where_it_touched_what_is_installed(part: Part) -> None:
+@pytest.mark.parametrize("part", [BuildPart.PACKAGE, BuildPart.INSTALL])
+def test_an_installation_is_the_edits_only_where_it_touched_what_is_installed(part: BuildPart) -> None:
     assert not blamed(part, log="npm error code E404")
     for name in ("package.json", "package-lock.json", ".npmrc"):
         assert blamed(part, log="npm error code E404", edited=[*PAGE, name])

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
+from workspace.claim.claim_refresher import POLL_SECONDS, REFRESH_SECONDS, ClaimRefresher
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import CLAIM_SECONDS, Release, SessionStore
 from workspace.errors import Fenced, StepFailed, StopReason
-from workspace.lifecycle.heartbeats import LOOK_SECONDS, REFRESH_SECONDS, Heartbeat, Pulse
+from workspace.lifecycle.task_heartbeat import Heartbeat
 from workspace.system.stop import Stop
 
 from sitewright.contracts.records import SessionRecord
@@ -137,38 +138,38 @@ def test_transaction_conflicts_are_repeated(clients: TestClients, monkeypatch: p
 def test_pulse_notes_an_interrupt_and_goes_on(clients: TestClients) -> None:
     mine, stop = store(clients), Stop()
     mine.claim()
-    pulse = Pulse(mine, stop, quiet)
-    assert pulse.beat() and stop.reason is None
+    refresher = ClaimRefresher(mine, stop, quiet)
+    assert refresher.beat() and stop.reason is None
     accept(clients, "cmd-2", 2)
-    assert pulse.beat() and stop.reason is StopReason.INTERRUPT
+    assert refresher.beat() and stop.reason is StopReason.INTERRUPT
 
 
 def test_pulse_notes_a_claim_that_was_cleared(clients: TestClients) -> None:
     mine, stop = store(clients), Stop()
     mine.claim()
     store(clients).release()
-    assert not Pulse(mine, stop, quiet).beat()
+    assert not ClaimRefresher(mine, stop, quiet).beat()
     assert stop.reason is StopReason.CLAIM_LOST
 
 
 def test_pulse_is_not_surprised_by_its_own_release(clients: TestClients) -> None:
     mine, stop = store(clients), Stop()
     mine.claim()
-    pulse = Pulse(mine, stop, quiet)
+    refresher = ClaimRefresher(mine, stop, quiet)
     mine.release()
-    assert not pulse.beat()
+    assert not refresher.beat()
     assert stop.reason is None
 
 
 def test_pulse_gives_up_when_the_claims_life_is_over(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
     mine, stop, clock = store(clients), Stop(), Clock()
     mine.claim()
-    pulse = Pulse(mine, stop, quiet, clock=clock)
+    refresher = ClaimRefresher(mine, stop, quiet, clock=clock)
     conflict(99, clients, monkeypatch, EndpointConnectionError(endpoint_url="http://x"))
     clock.now += CLAIM_SECONDS - 1
-    assert pulse.beat() and stop.reason is None
+    assert refresher.beat() and stop.reason is None
     clock.now += 2
-    assert not pulse.beat()
+    assert not refresher.beat()
     assert stop.reason is StopReason.CLAIM_LOST
 
 
@@ -182,63 +183,63 @@ def counted(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return calls
 
 
-def waiting(clients: TestClients, clock: Clock, seen: list[SessionRecord]) -> Pulse:
-    """The pulse of a workspace between two commands, just refreshed."""
+def waiting(clients: TestClients, clock: Clock, seen: list[SessionRecord]) -> ClaimRefresher:
+    """The refresher of a workspace between two commands, just refreshed."""
     mine = store(clients)
     mine.claim()
-    pulse = Pulse(mine, Stop(), quiet, clock=clock, seen=seen.append)
-    pulse.follow(mine, Stop(), quiet, idle=True)
-    assert pulse.beat()
-    return pulse
+    refresher = ClaimRefresher(mine, Stop(), quiet, clock=clock, seen=seen.append)
+    refresher.follow(mine, Stop(), quiet, idle=True)
+    assert refresher.beat()
+    return refresher
 
 
 def test_a_pulse_that_waits_only_looks_between_two_refreshes(
     clients: TestClients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, seen = Clock(), []
-    pulse = waiting(clients, clock, seen)
+    refresher = waiting(clients, clock, seen)
     calls = counted(clients, monkeypatch)
     for _ in range(4):
-        clock.now += LOOK_SECONDS
-        assert pulse.beat()
+        clock.now += POLL_SECONDS
+        assert refresher.beat()
     assert calls == ["get_item"] * 4 and len(seen) == 1
-    clock.now += LOOK_SECONDS
-    assert pulse.beat()
+    clock.now += POLL_SECONDS
+    assert refresher.beat()
     assert calls[4:] == ["update_item"] and len(seen) == 2
 
 
 def test_what_a_look_finds_is_read_for_sure_at_once(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, seen = Clock(), []
-    pulse = waiting(clients, clock, seen)
+    refresher = waiting(clients, clock, seen)
     accept(clients, "cmd-2", 2)
     calls = counted(clients, monkeypatch)
-    clock.now += LOOK_SECONDS
-    assert pulse.beat()
+    clock.now += POLL_SECONDS
+    assert refresher.beat()
     assert calls == ["get_item", "update_item"]
     assert seen[-1].generation == 2
 
 
 def test_a_look_that_fails_leaves_the_claim_alone(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, seen = Clock(), []
-    pulse = waiting(clients, clock, seen)
+    refresher = waiting(clients, clock, seen)
 
     def refuse(**_: Any) -> Any:
         raise EndpointConnectionError(endpoint_url="http://x")
 
     monkeypatch.setattr(clients.dynamodb, "get_item", refuse)
-    clock.now += LOOK_SECONDS
-    assert pulse.beat() and len(seen) == 1
+    clock.now += POLL_SECONDS
+    assert refresher.beat() and len(seen) == 1
     clock.now += REFRESH_SECONDS
-    assert pulse.beat() and len(seen) == 2
+    assert refresher.beat() and len(seen) == 2
 
 
 def test_a_pulse_at_work_never_merely_looks(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, seen = Clock(), []
-    pulse = waiting(clients, clock, seen)
-    pulse.follow(store(clients), Stop(), quiet)
+    refresher = waiting(clients, clock, seen)
+    refresher.follow(store(clients), Stop(), quiet)
     calls = counted(clients, monkeypatch)
-    clock.now += LOOK_SECONDS
-    assert pulse.beat()
+    clock.now += POLL_SECONDS
+    assert refresher.beat()
     assert calls == ["update_item"]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from workspace.system.child_environment import agent_environment, build_environment, git_environment, inherited
-from workspace.system.logs import Log
+from workspace.system.json_log import Log
 from workspace.system.paths import Paths
 from workspace.system.settings import Settings, SettingsError
 

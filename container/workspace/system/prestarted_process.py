@@ -37,7 +37,7 @@ class Program:
 
 
 @dataclass
-class Ahead:
+class PrestartedProcess:
     """At most one child that waits for its stdin."""
 
     log: Callable[..., None] = field(repr=False)
@@ -53,7 +53,7 @@ class Ahead:
             program.cwd.mkdir(parents=True, exist_ok=True)
             self._child, self._program = program.start(), program
         except OSError as error:
-            self.log("a program could not be started ahead", level="warning", error=str(error))
+            self.log("a program could not be started early", level="warning", error=str(error))
 
     def take(self, program: Program) -> "subprocess.Popen[bytes] | None":
         """The waiting child, now the caller's, if it is of that very program and alive."""

@@ -11,7 +11,7 @@ from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import AgentResult, RepairResult
 from workspace.errors import StepFailed
 from workspace.step_context import StepContext
-from workspace.steps.agent import Agent
+from workspace.steps.agent_step import Agent
 
 LEAST_SECONDS = 10.0
 

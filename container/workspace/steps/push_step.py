@@ -10,7 +10,7 @@ from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.names import rescue_branch
 from sitewright.contracts.steps import PushResult
 from workspace.errors import StepFailed
-from workspace.repository.remote_retry import DOWN_SECONDS, Diverged, reach
+from workspace.repository.remote_retry import DOWN_SECONDS, Diverged, retry_remote
 from workspace.step_context import StepContext
 
 _RACES = 5
@@ -74,16 +74,16 @@ class _Push:
     def _send(self, commit: str, branch: str) -> None:
         def attempt(seconds: float) -> None:
             self.ctx.fence.verify()
-            self.ctx.checkout.transport.push(commit, branch, timeout=seconds, poll=self.ctx.fence.check_stop)
+            self.ctx.checkout.remote.push(commit, branch, timeout=seconds, poll=self.ctx.fence.check_stop)
 
-        reach(attempt, within=self._within(), sleep=self._sleep, log=self.ctx.log)
+        retry_remote(attempt, within=self._within(), sleep=self._sleep, log=self.ctx.log)
         self.ctx.checkout.set_tracking(branch, commit)
 
     def _fetch(self, branch: str, have: str) -> str | None:
         def attempt(seconds: float) -> str | None:
-            return self.ctx.checkout.transport.fetch(branch, have, timeout=seconds, poll=self.ctx.fence.check_stop)
+            return self.ctx.checkout.remote.fetch(branch, have, timeout=seconds, poll=self.ctx.fence.check_stop)
 
-        theirs = reach(attempt, within=self._within(), sleep=self._sleep, log=self.ctx.log)
+        theirs = retry_remote(attempt, within=self._within(), sleep=self._sleep, log=self.ctx.log)
         if theirs is not None:
             self.ctx.checkout.set_tracking(branch, theirs)
         return theirs

@@ -1,9 +1,9 @@
 """The step `salvage`: a run failed, what it did is kept."""
 
 from sitewright.contracts.steps import PushResult
-from workspace.repository.restore import wip_message
+from workspace.repository.commit_messages import wip_message
 from workspace.step_context import StepContext
-from workspace.steps import push
+from workspace.steps import push_step
 
 SUBJECT = "WIP: Run failed before commit"
 
@@ -14,4 +14,4 @@ def run(ctx: StepContext) -> PushResult:
     commit = ctx.checkout.commit_all(wip_message(SUBJECT, request.session_id, request.command_id))
     if commit is not None:
         ctx.log("uncommitted edits saved as a WIP commit", commit=commit)
-    return push.run(ctx)
+    return push_step.run(ctx)

@@ -7,17 +7,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import AgentResult
-from workspace.agent.budget import Spending
+from workspace.agent.budget import CommandBudget
 from workspace.agent.conversation_summary import recall
-from workspace.agent.cost_meter import Meter
+from workspace.agent.cost_meter import CostMeter
 from workspace.agent.driver_command import driver_program
-from workspace.agent.driver_messages import Event, Request, parse
+from workspace.agent.driver_messages import DriverEvent, DriverRequest, parse
 from workspace.agent.instructions import instructions
-from workspace.agent.prestart import Program
 from workspace.agent.transcript import cost_so_far, damage, forget, prepare_resume
 from workspace.errors import GitError, StepFailed, StepStopped
-from workspace.step_context import ChildResult, StepContext
+from workspace.step_context import StepContext
 from workspace.system.child_environment import agent_environment
+from workspace.system.children import ChildResult
+from workspace.system.prestarted_process import Program
 
 MAX_RETRIES = 6
 """Of Claude Code for a request that the model API refuses: with its waits of 0.5 s, doubled each time, it gives up
@@ -76,7 +77,7 @@ def run(ctx: StepContext) -> AgentResult:
     )
 
 
-def failure(event: Event) -> StepFailed | None:
+def failure(event: DriverEvent) -> StepFailed | None:
     """What a final event means for the step; None for success. Pure."""
     message = event.text or "Claude Code ended without saying why."
     if event.subtype == "error_max_turns":
@@ -90,7 +91,7 @@ def failure(event: Event) -> StepFailed | None:
     return StepFailed(_code(event), message)
 
 
-def _code(event: Event) -> ErrorCode:
+def _code(event: DriverEvent) -> ErrorCode:
     status = event.api_status
     if status is not None:
         if status in {408, 409, 425, 429} or status >= 500:
@@ -107,7 +108,7 @@ def _code(event: Event) -> ErrorCode:
     return ErrorCode.AGENT_FAILED
 
 
-def cannot_resume(event: Event) -> bool:
+def cannot_resume(event: DriverEvent) -> bool:
     """Whether the final event of a resumed conversation says that the conversation itself is the fault. Pure."""
     if event.spoke or failure(event) is None:
         return False
@@ -126,15 +127,15 @@ class Agent:
     """For all of it, also where a conversation has to be begun anew."""
     began: float = field(default_factory=time.monotonic)
     key: str = field(default="", repr=False)
-    event: Event | None = None
+    event: DriverEvent | None = None
     anew: bool = False
     """An earlier conversation of the session could not be resumed."""
-    spending: Spending = field(init=False)
+    spending: CommandBudget = field(init=False)
 
     def __post_init__(self) -> None:
-        self.spending = Spending.of(self.ctx)
+        self.spending = CommandBudget.of(self.ctx)
 
-    def done(self) -> Event:
+    def done(self) -> DriverEvent:
         """The final event of a success. Raises StepFailed, StepStopped."""
         event = self.final()
         failed = failure(event)
@@ -142,11 +143,11 @@ class Agent:
             raise failed
         return event
 
-    def summary(self, event: Event) -> str:
+    def summary(self, event: DriverEvent) -> str:
         """What the client is told of it."""
         return (event.text[:SUMMARY_CHARACTERS] + (BEGUN_ANEW if self.anew else "")).strip()
 
-    def final(self) -> Event:
+    def final(self) -> DriverEvent:
         """The driver's final event, of a fresh conversation if the old one cannot be resumed."""
         ctx = self.ctx
         self.key = self._model_key()
@@ -173,12 +174,12 @@ class Agent:
         )
         self.ctx.progress("Starting a new conversation: the earlier one cannot be resumed")
 
-    def _drive(self, resume: str | None, *, lost: str | None) -> Event:
+    def _drive(self, resume: str | None, *, lost: str | None) -> DriverEvent:
         ctx, settings = self.ctx, self.ctx.settings
         ctx.progress("Claude Code is at work")
         self.event = None
-        spent, meter = cost_so_far(ctx.paths.home, ctx.paths.site, resume), Meter(ctx.paths.home)
-        request = Request(
+        spent, meter = cost_so_far(ctx.paths.home, ctx.paths.site, resume), CostMeter(ctx.paths.home)
+        request = DriverRequest(
             prompt=self.prompt,
             instructions=instructions(ctx.paths.site, anew=lost is not None, recalled=self._recalled(lost)),
             model=settings.model,
@@ -201,10 +202,10 @@ class Agent:
             raise
         if self.event is None:
             text = f"Claude Code exited with {done.returncode} and no result: {done.tail.strip()[-1500:]}"
-            return Event(sitewright_agent="error", text=self._clean(text))
+            return DriverEvent(sitewright_agent="error", text=self._clean(text))
         return self.event
 
-    def _run(self, program: Program, request: Request, spent: float, meter: Meter) -> ChildResult:
+    def _run(self, program: Program, request: DriverRequest, spent: float, meter: CostMeter) -> ChildResult:
         try:
             return self.ctx.children.run(
                 program.argv,
@@ -216,7 +217,7 @@ class Agent:
                 log_lines=False,
             )
         finally:
-            self.ctx.mend()
+            self.ctx.repair_repository()
             self._book(spent, meter.read())
 
     def _book(self, spent: float, metered: float) -> None:

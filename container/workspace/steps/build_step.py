@@ -19,11 +19,12 @@ from sitewright.publishing.objects.invalidation import invalidate
 from sitewright.publishing.publisher import publish
 from sitewright.publishing.site_files import scan
 from workspace.build.dependencies import Modules, NoManager, remove
-from workspace.build.failure_cause import Part, is_edits
+from workspace.build.failure_cause import BuildPart, caused_by_edit
 from workspace.claim.session import SessionStore
 from workspace.errors import StepFailed, StepStopped
-from workspace.step_context import ChildResult, StepContext
+from workspace.step_context import StepContext
 from workspace.system.child_environment import build_environment
+from workspace.system.children import ChildResult
 
 DIST = "dist"
 FALLBACK_SUBJECT = "Update the website"
@@ -40,7 +41,7 @@ _SOURCE = re.compile(r"(?<![\w/.-])(?:src|public|content|pages|components|layout
 class BuildFailed(Exception):
     """The site cannot be built; the text says why."""
 
-    def __init__(self, message: str, part: Part = Part.BUILD, *, returncode: int = 0, log: str = "") -> None:
+    def __init__(self, message: str, part: BuildPart = BuildPart.BUILD, *, returncode: int = 0, log: str = "") -> None:
         super().__init__(message)
         self.part = part
         self.returncode = returncode
@@ -80,7 +81,7 @@ class _Build:
             commit = made or ctx.checkout.head()
         if made is not None:
             # npm takes seconds, and the commit's upload would only begin after it.
-            ctx.save_beside()
+            ctx.checkpoint_in_background()
         result = BuildResult(commit=commit, committed=made is not None)
         if made is None and (live := self._live(commit)) is not None:
             ctx.progress("This commit is live already")
@@ -138,7 +139,7 @@ class _Build:
             return False
         command = self.ctx.command
         edited = {path for part in (command.agent, command.repair) if part for path in part.files_changed}
-        return is_edits(
+        return caused_by_edit(
             error.part,
             returncode=error.returncode,
             log=error.log,
@@ -166,15 +167,15 @@ class _Build:
         with self._timed("install"):
             try:
                 modules = Modules(self.ctx, self._run, package, self.notes.append)
-                self._succeed("installing packages", modules.provide, Part.INSTALL)
+                self._succeed("installing packages", modules.provide, BuildPart.INSTALL)
             except NoManager as error:
-                raise BuildFailed(str(error), Part.PACKAGE) from error
+                raise BuildFailed(str(error), BuildPart.PACKAGE) from error
         # A page that is gone from the source must not survive in dist.
         remove(site / DIST)
         self.ctx.progress("Building the site")
         with self._timed("build"):
             try:
-                self._succeed("npm run build", lambda: self._run(("npm", "run", "build")), Part.BUILD)
+                self._succeed("npm run build", lambda: self._run(("npm", "run", "build")), BuildPart.BUILD)
             except StepStopped:
                 partial.mark_stopped(self.ctx.paths.tmp, commit)
                 raise
@@ -191,13 +192,13 @@ class _Build:
             on_line=on_line,
         )
 
-    def _succeed(self, what: str, work: Callable[[], ChildResult | None], part: Part) -> None:
+    def _succeed(self, what: str, work: Callable[[], ChildResult | None], part: BuildPart) -> None:
         try:
             done = work()
         except TimeoutError as error:
             seconds = self.ctx.settings.build_timeout_seconds
             message = f"{what} did not end within {seconds} s (`buildTimeoutSeconds` of the site)."
-            raise BuildFailed(message, Part.TIME) from error
+            raise BuildFailed(message, BuildPart.TIME) from error
         if done is not None and done.returncode != 0:
             message = f"{what} exited with {done.returncode}.\n{excerpt(done.tail, self.ctx.paths.site)}"
             raise BuildFailed(message, part, returncode=done.returncode, log=done.tail)
@@ -230,10 +231,10 @@ def read_package(site: Path) -> dict[str, Any]:
     try:
         package = json.loads((site / "package.json").read_bytes())
     except FileNotFoundError as error:
-        raise BuildFailed("The repository has no package.json in its root folder.", Part.PACKAGE) from error
+        raise BuildFailed("The repository has no package.json in its root folder.", BuildPart.PACKAGE) from error
     except ValueError as error:
-        raise BuildFailed(f"package.json is no JSON: {error}", Part.PACKAGE) from error
+        raise BuildFailed(f"package.json is no JSON: {error}", BuildPart.PACKAGE) from error
     scripts = package.get("scripts") if isinstance(package, dict) else None
     if not isinstance(scripts, dict) or not isinstance(scripts.get("build"), str):
-        raise BuildFailed("package.json has no script `build`.", Part.PACKAGE)
+        raise BuildFailed("package.json has no script `build`.", BuildPart.PACKAGE)
     return dict(package)

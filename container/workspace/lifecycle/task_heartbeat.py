@@ -1,0 +1,52 @@
+"""The heartbeat of a task token.
+
+It has a thread of its own: a Step Functions endpoint that hangs must not let the claim expire.
+"""
+
+from collections.abc import Callable
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sitewright.contracts.steps import TOKEN_GONE
+from workspace.errors import StopReason
+from workspace.system.aws_clients import Clients
+from workspace.system.periodic_thread import PeriodicThread
+from workspace.system.stop import Stop
+
+HEARTBEAT_SECONDS = 5.0
+"""A sixth of what an offered step may be silent (OFFER_HEARTBEAT_SECONDS of the state machine)."""
+
+
+class Heartbeat(PeriodicThread):
+    """Tells Step Functions that the step lives; notes TOKEN_GONE when nobody waits for it any more."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        token: str,
+        stop: Stop,
+        log: Callable[..., None],
+        *,
+        every: float = HEARTBEAT_SECONDS,
+    ) -> None:
+        super().__init__(self.beat, every, "heartbeat")
+        self._clients = clients
+        self._token = token
+        self._stop = stop
+        self._log = log
+
+    def beat(self) -> bool:
+        """One heartbeat. False once the token is gone; other failures are logged, the next beat tries again."""
+        try:
+            self._clients.stepfunctions.send_task_heartbeat(taskToken=self._token)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in TOKEN_GONE:
+                if not self._ended.is_set():
+                    self._stop.add(StopReason.TOKEN_GONE)
+                    self._log("the run no longer waits for this step", level="warning", code=code)
+                return False
+            self._log("heartbeat refused", level="warning", code=code)
+        except BotoCoreError as error:
+            self._log("heartbeat failed", level="warning", error=str(error))
+        return True

@@ -1,0 +1,68 @@
+"""Pushes beside the steps."""
+
+import threading
+from collections.abc import Callable
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from workspace.claim.fence import ClaimFence
+from workspace.errors import Fenced, WorkspaceError
+from workspace.repository.checkout import Checkout
+
+BACKGROUND_SECONDS = 60.0
+"""How long a WIP commit's push may take beside the next command's work."""
+
+
+class BackgroundPush:
+    """Pushes WIP commits beside the steps, one after the other; a failure is logged, the next step's own push repeats it."""
+
+    def __init__(self, checkout: Checkout, log: Callable[..., None]) -> None:
+        self._checkout = checkout
+        self._log = log
+        self._thread: threading.Thread | None = None
+        self._cancelled = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a push is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, commit: str, fence: ClaimFence, ended: Callable[[bool], None] = lambda _: None) -> None:
+        """Begins, after the push before; `ended` is called with whether the remote has the commit."""
+        arguments = (commit, fence.for_saving(), ended, self._thread)
+        self._thread = threading.Thread(target=self._run, args=arguments, name="wip-push", daemon=True)
+        self._thread.start()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Waits for the end; to be called before the step pushes itself."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def cancel(self) -> None:
+        """Ends the push if it still runs: it must not outlive the claim."""
+        self._cancelled = True
+        self.join(5.0)
+
+    def _run(
+        self, commit: str, fence: ClaimFence, ended: Callable[[bool], None], before: threading.Thread | None
+    ) -> None:
+        if before is not None:
+            before.join()
+        ended(self._push(commit, fence))
+
+    def _push(self, commit: str, fence: ClaimFence) -> bool:
+        def poll() -> None:
+            if self._cancelled:
+                raise Fenced("the workspace ends")
+            fence.check_stop()
+
+        branch = self._checkout.branch
+        try:
+            fence.verify()
+            self._checkout.remote.push(commit, branch, timeout=BACKGROUND_SECONDS, poll=poll)
+            self._checkout.set_tracking(branch, commit)
+        except (WorkspaceError, TimeoutError, OSError, ClientError, BotoCoreError) as error:
+            self._log("WIP commit not pushed, the next push takes it along", level="warning", error=str(error))
+            return False
+        self._log("WIP commit of the older command pushed", commit=commit, branch=branch)
+        return True
