@@ -1,20 +1,16 @@
 """What a step works with. Steps get it whole; they create none of it and reach for no global."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import StepRequest
+from workspace.repository.checkout import Checkout
+from workspace.system.aws_clients import Clients
 from workspace.system.children import Children
-
-if TYPE_CHECKING:
-    from workspace.repository.checkout import Checkout
-    from workspace.system.aws_clients import Clients
-    from workspace.system.paths import Paths
-    from workspace.system.settings import Settings
+from workspace.system.paths import Paths
+from workspace.system.settings import Settings
 
 
 class Fence(Protocol):

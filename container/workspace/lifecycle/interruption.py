@@ -5,7 +5,6 @@ stays begins the next command meanwhile. A workspace that is told to stop only c
 one, with the edits still uncommitted.
 """
 
-import importlib
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from workspace.repository.background_push import BackgroundPush
 from workspace.repository.checkpoint import Checkpointer
 from workspace.repository.commit_messages import wip_message
 from workspace.step_context import StepContext
+from workspace.steps import build_step
 from workspace.system.children import ProcessChildren
 from workspace.system.stop import Stop
 
@@ -160,16 +160,13 @@ class InterruptionHandler:
         )
 
     def _publish(self, ctx: StepContext) -> int:
-        # Imported here: only an interrupted build needs it, and a cold step pays for every import.
-        build = importlib.import_module("workspace.steps.build_step")
         try:
-            count: int = build.publish_partial(ctx)
+            return build_step.publish_partial(ctx)
         except (Fenced, StepStopped):
             raise
         except Exception as error:
             self.log("the partial publish failed", level="warning", error=str(error))
             return 0
-        return count
 
     def _push(self, ctx: StepContext, head: str) -> bool:
         checkout = ctx.checkout

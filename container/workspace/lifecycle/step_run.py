@@ -6,13 +6,11 @@ finds a free claim and a checkpoint. One that stays keeps the claim: an interrup
 """
 
 import contextlib
-import importlib
 import json
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,6 +25,7 @@ from workspace.lifecycle.step_end import EXIT_DONE, EXIT_UNREPORTED, StepEnd
 from workspace.lifecycle.step_report import Reporter, StepResult, for_record
 from workspace.lifecycle.working_copy import WorkingCopy
 from workspace.step_context import StepContext
+from workspace.steps.step_registry import STEPS
 from workspace.system.aws_clients import Clients
 from workspace.system.children import ProcessChildren
 from workspace.system.json_log import Log
@@ -137,7 +136,7 @@ class StepRun:
 
     def _do(self, ctx: StepContext) -> StepResult:
         step = self.store.request.step
-        run = cast("Callable[[StepContext], StepResult]", step_module(step).run)
+        run = STEPS[step]
         if step in _LAST and self.working_copy is not None:
             self.working_copy.push.join()
         if step in AGENTS and self.working_copy is not None:
@@ -229,8 +228,3 @@ def report_failure(error: Exception, reporter: Reporter, log: Callable[..., None
     said = str(error) if isinstance(error, WorkspaceError) else f"{type(error).__name__}: {error}"
     info = ErrorInfo.of(ErrorCode.INTERNAL, said)
     return reporter.failure(SfnError.STEP_FAILED, info)
-
-
-def step_module(step: StepName) -> Any:
-    """The module of a step, imported when needed: its imports cost each cold process time."""
-    return importlib.import_module(f"workspace.steps.{step.value}")

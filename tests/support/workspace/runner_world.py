@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from moto import mock_aws
 from workspace.claim.session import SessionStore
-from workspace.lifecycle import step_run as turn_module
 from workspace.lifecycle.runner import Runner, Timing
 from workspace.step_context import StepContext
+from workspace.steps.step_registry import STEPS
 from workspace.system.json_log import Log
 from workspace.system.stop import Stop
 
@@ -72,12 +71,8 @@ class World:
 
     def use(self, **steps: Any) -> None:
         """Replaces steps by functions of the test (`agent=...`); the others stay the product's."""
-        real = turn_module.step_module
-
-        def module(step: StepName) -> Any:
-            return SimpleNamespace(run=steps[step.value]) if step.value in steps else real(step)
-
-        self.monkeypatch.setattr(turn_module, "step_module", module)
+        for name, run in steps.items():
+            self.monkeypatch.setitem(STEPS, StepName(name), run)
 
     def step(self, step: StepName, command: str = "cmd-1", generation: int = 1, **settings: Any) -> int:
         return self.prepare(step, command, generation, **settings).run()

@@ -1,14 +1,13 @@
 """The session protocol under random interleavings: one writer, one answer, no offer lost."""
 
-import sys
 from collections import Counter
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from workspace.steps import build_step
 
 from tests.support.protocol.session_world import Workspace, World
 
@@ -20,8 +19,7 @@ TOTAL: Counter[str] = Counter()
 class Protocol(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
-        build = SimpleNamespace(publish_partial=self._publish_partial)
-        self.patch = patch.dict(sys.modules, {"workspace.steps.build_step": build})
+        self.patch = patch.object(build_step, "publish_partial", self._publish_partial)
         self.patch.start()
         self.world, self.stopped = World(), False
         self.world.send()

@@ -1,14 +1,13 @@
 """A step that is interrupted, at every moment: neither results nor edits are lost."""
 
-import sys
 import threading
-from types import ModuleType
 from typing import Any
 
 import pytest
 from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepStopped
 from workspace.step_context import StepContext
+from workspace.steps import build_step
 
 from sitewright.contracts.steps import AgentResult, BuildResult, StepName
 from tests.support.workspace.runner_parts import accept, read_command
@@ -68,9 +67,7 @@ def test_an_interrupted_build_publishes_what_it_completed(world: World, monkeypa
         fences.append(ctx.children.run(["true"], cwd=ctx.paths.site, env={"PATH": "/usr/bin:/bin"}, timeout=5))
         return 7
 
-    fake = ModuleType("workspace.steps.build_step")
-    fake.publish_partial = publish_partial  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "workspace.steps.build_step", fake)
+    monkeypatch.setattr(build_step, "publish_partial", publish_partial)
 
     def slow_build(ctx: StepContext) -> BuildResult:
         ctx.checkout.commit_all("[2026-01-01] Edit")
