@@ -185,12 +185,12 @@ def test_an_error_while_saving_does_not_hang_the_session(world: World, monkeypat
 
 def test_a_report_that_does_not_get_through_is_exit_code_1(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from botocore.exceptions import EndpointConnectionError
-    from workspace.lifecycle import report
+    from workspace.lifecycle import step_report
 
     def down(**_: Any) -> None:
         raise EndpointConnectionError(endpoint_url="http://sfn")
 
-    monkeypatch.setattr(report, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(step_report, "PATIENCE_SECONDS", 0.5)
     monkeypatch.setattr(world.clients.sfn, "send_task_success", down)
     world.use(agent=edit({"index.html": "1"}))
     assert world.step(StepName.AGENT) == 1
