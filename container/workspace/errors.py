@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
+from sitewright.publishing.errors import PublishStopped
 
 
 class StopReason(StrEnum):
@@ -22,12 +23,13 @@ class WorkspaceError(Exception):
     """Base of everything the workspace raises on purpose."""
 
 
-class StepStopped(WorkspaceError):
+class StepStopped(WorkspaceError, PublishStopped):
     """The step was ended from outside; children are dead already when this is raised."""
 
     def __init__(self, reason: StopReason) -> None:
         super().__init__(f"step stopped: {reason}")
         self.reason = reason
+        self.may_write_manifest = reason is not StopReason.CLAIM_LOST
 
 
 class StepFailed(WorkspaceError):
@@ -38,7 +40,7 @@ class StepFailed(WorkspaceError):
         self.error = ErrorInfo.of(code, message)
 
 
-class Fenced(WorkspaceError):
+class Fenced(WorkspaceError, PublishStopped):
     """A write was refused because the claim is not ours any more, or the run's generation is not the session's."""
 
 

@@ -16,8 +16,8 @@ from workspace.system.settings import Settings
 class Fence(Protocol):
     """The guard before everything that leaves the workspace."""
 
-    def verify(self, *, any_generation: bool = False) -> object:
-        """Makes sure that we may write: the claim, refreshed, is ours and (unless `any_generation`) the generation is the run's.
+    def verify(self, *, allow_superseded: bool = False) -> object:
+        """Makes sure that we may write: the claim, refreshed, is ours and (unless `allow_superseded`) the generation is the run's.
 
         Raises Fenced.
         """

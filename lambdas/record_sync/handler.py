@@ -78,10 +78,10 @@ def keep(client_id: str, bucket: str, deployment_id: str | None, needed_since: i
         found = get_manifest(artifacts, key)
         manifest = Manifest.from_bytes(found["Body"].read())
         books = check(manifest, list_bucket(bucket), needed_since)
-        if manifest.holder is not None or (deployment_id and manifest.deployment_id != deployment_id):
+        if manifest.lease_owner is not None or (deployment_id and manifest.deployment_id != deployment_id):
             logger.warning(
                 "another publish took over",
-                extra={"checked": deployment_id, "now": manifest.deployment_id, "holder": manifest.holder},
+                extra={"checked": deployment_id, "now": manifest.deployment_id, "leaseOwner": manifest.lease_owner},
             )
             return replace(books, manifest=manifest, drift=[], **_own_size(client_id, deployment_id))
         if books.manifest == manifest:

@@ -19,14 +19,14 @@ from sitewright.local.aws_clients import Aws
 from sitewright.local.errors import LocalError
 from sitewright.local.machine.service_environment import ACCESS_KEY, SECRET_KEY, network_environment
 from sitewright.publishing.objects.workers import THREADS
-from sitewright.publishing.target import quick_client
+from sitewright.publishing.target import small_object_client
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBServiceResource
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_ssm import SSMClient
 
-    from sitewright.publishing.target import Quick
+    from sitewright.publishing.target import SmallObjectClient
 
 
 class NoSuchSite(LocalError):
@@ -47,21 +47,21 @@ class Access:
     where: str
     """For a person."""
     cloudfront: Callable[[], Any] | None = None
-    """Makes the client; the local stack has no such sites."""
-    quick: "Callable[[], Quick] | None" = None
-    """Makes what copies the many small objects of a rollback; None: `s3` does."""
+    """Makes the client; None for the local stack, which has no CloudFront."""
+    small_objects: "Callable[[], SmallObjectClient] | None" = None
+    """Makes the client for the many small objects of a rollback; None: `s3` copies them."""
 
     @classmethod
     def local(cls, info: dict[str, Any]) -> "Access":
         """The local stack, as `stack.json` describes it."""
         aws = Aws(info["endpoint_url"], info["region"])
 
-        def quick() -> "Quick":
+        def small_objects() -> "SmallObjectClient":
             # The client in C knows no proxies but the environment's, and would ask one for loopback too.
             os.environ.update(network_environment(os.environ))
-            return quick_client(aws.s3, lambda: Credentials(ACCESS_KEY, SECRET_KEY))
+            return small_object_client(aws.s3, lambda: Credentials(ACCESS_KEY, SECRET_KEY))
 
-        return cls(aws.s3, aws.dynamodb, aws.ssm, "the local stack", quick=quick)
+        return cls(aws.s3, aws.dynamodb, aws.ssm, "the local stack", small_objects=small_objects)
 
     @classmethod
     def aws(cls, region: str | None) -> "Access":
@@ -79,7 +79,7 @@ class Access:
                 session.client("ssm", config=config),
                 region,
                 lambda: session.client("cloudfront", config=config),
-                lambda: quick_client(s3, session.get_credentials, _ca_bundle()),
+                lambda: small_object_client(s3, session.get_credentials, _ca_bundle()),
             )
 
     def site(self, client_id: str) -> SiteEntry:

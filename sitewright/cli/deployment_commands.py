@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from boto3.dynamodb.conditions import Key
@@ -17,11 +17,11 @@ from sitewright.contracts.records import DeploymentRecord, SiteEntry
 from sitewright.contracts.steps import LOST_LISTED
 from sitewright.local.errors import Interrupted, LocalError
 from sitewright.publishing import manifest_store, rollback
-from sitewright.publishing.errors import NotPutBack, NotRestorable, PublishError, SiteIs, SiteTaken, names
+from sitewright.publishing.errors import LeaseUnavailable, NotRestorable, PublishError, RevertFailed, SiteState, shorten
 from sitewright.publishing.manifest import LEASE_SECONDS
-from sitewright.publishing.publish_result import Outcome
+from sitewright.publishing.publish_result import PublishResult
 from sitewright.publishing.site_files import StoredFile, stored_files
-from sitewright.publishing.target import Open, Site
+from sitewright.publishing.target import NoGuard, PublishTarget
 
 Json = dict[str, Any]
 
@@ -92,22 +92,15 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
     site = past.site
     if past.live is not None and past.live.publishing:
         raise CannotRollBack(
-            f"Another publish is under way ({past.live.manifest.holder}).",
+            f"Another publish is under way ({past.live.manifest.lease_owner}).",
             "Try again when it is over, in a minute at most if it died; `sitewright deployments` tells.",
         )
     target = past.chosen(to) if to is not None else past.previous()
     try:
-        manifest = rollback.read_deployment(access.s3, site.artifacts_bucket, client_id, target.deployment_id)
-        done = rollback.roll_back(
-            access.s3,
-            bucket=site.bucket,
-            artifacts=site.artifacts_bucket,
-            client_id=client_id,
-            target=manifest,
-            log=_quiet,
-            progress=say,
-            quick=access.quick and access.quick(),
-        )
+        view = _view(access, site)
+        manifest = manifest_store.read_deployment(view, target.deployment_id)
+        small_objects = access.small_objects and access.small_objects()
+        done = rollback.roll_back(replace(view, progress=say, small_objects=small_objects), manifest)
     except NotRestorable as error:
         raise CannotRollBack(
             f"{target.deployment_id} cannot be restored. {error}", f"{_site_is(error, past)} {past.where_to_look}"
@@ -115,9 +108,9 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
     except KeyboardInterrupt as error:
         state, remedy = _left_behind(access, past, target)
         raise Interrupted(f"Interrupted: {state}.", remedy) from error
-    except NotPutBack as error:
+    except RevertFailed as error:
         raise NotDone(f"The rollback broke off: {str(error).rstrip('.')}.", _ways_on(past, error.before)) from error
-    except SiteTaken as error:
+    except LeaseUnavailable as error:
         raise NotDone(f"The rollback broke off: {error}", "Repeat it when the other one is done.") from error
     except PublishError as error:
         state, remedy = _left_behind(access, past, target)
@@ -140,10 +133,10 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
 
 
 def _site_is(error: NotRestorable, past: History) -> str:
-    missing = names(error.missing)
-    if error.site_is is SiteIs.UNTOUCHED:
+    missing = shorten(error.missing)
+    if error.site_state is SiteState.UNCHANGED:
         return "Nothing was changed."
-    if error.site_is is SiteIs.PUT_BACK:
+    if error.site_state is SiteState.REVERTED:
         but = f", but for what is not stored any more ({missing}); a publish that has it sends it" if missing else ""
         return f"The site is again as {error.before} left it{but}."
     half = "The site is half restored: what was live before"
@@ -200,7 +193,9 @@ def _invalidate(access: Access, record: DeploymentRecord, site: SiteEntry) -> No
         ) from error
 
 
-def _record(site: SiteEntry, target: DeploymentRecord, files: Sequence[StoredFile], done: Outcome) -> DeploymentRecord:
+def _record(
+    site: SiteEntry, target: DeploymentRecord, files: Sequence[StoredFile], done: PublishResult
+) -> DeploymentRecord:
     return DeploymentRecord(
         client_id=site.client_id,
         deployment_id=done.deployment_id,
@@ -233,7 +228,7 @@ def as_json(past: History) -> Json:
             "commit": live.manifest.commit,
             "complete": live.manifest.complete,
             "reconcile": live.manifest.reconcile,
-            "publishing": live.manifest.holder if live.publishing else None,
+            "publishing": live.manifest.lease_owner if live.publishing else None,
         },
         "deployments": [
             {
@@ -263,19 +258,21 @@ def _newest_first(access: Access, site: SiteEntry) -> Iterator[DeploymentRecord]
         start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
 
-def _live(view: Site) -> Live | None:
+def _live(view: PublishTarget) -> Live | None:
     try:
         seen = manifest_store.read(view)
     except PublishError as error:
         raise NotDone(f"The site's manifest cannot be read: {error}.", "Try again; check your rights.") from error
     if seen.manifest is None:
         return None
-    return Live(seen.manifest, publishing=seen.manifest.holder is not None and seen.age < LEASE_SECONDS)
+    return Live(seen.manifest, publishing=seen.manifest.lease_owner is not None and seen.age < LEASE_SECONDS)
 
 
-def _view(access: Access, site: SiteEntry) -> Site:
+def _view(access: Access, site: SiteEntry) -> PublishTarget:
     """The site for reading its manifest_store."""
-    return Site(access.s3, site.bucket, site.artifacts_bucket, site.client_id, SESSION, Open(), _quiet, _quiet)
+    return PublishTarget(
+        access.s3, site.bucket, site.artifacts_bucket, site.client_id, SESSION, NoGuard(), _quiet, _quiet
+    )
 
 
 def _quiet(*_: object, **__: object) -> None:

@@ -30,14 +30,14 @@ class Live:
         """What is not as it should be, for a person."""
         said = []
         if self.publishing:
-            said.append(f"A publish is under way ({self.manifest.holder}).")
-        elif self.manifest.holder is not None:
-            said.append(f"A publish of {self.manifest.holder} broke off; the next one completes it.")
+            said.append(f"A publish is under way ({self.manifest.lease_owner}).")
+        elif self.manifest.lease_owner is not None:
+            said.append(f"A publish of {self.manifest.lease_owner} broke off; the next one completes it.")
         if not self.manifest.complete and not self.publishing:
             said.append(
                 f"The live deployment {self.id} is not whole: files of another one are live beside its own, or some are missing."
             )
-        elif self.manifest.reconcile and self.manifest.holder is None:
+        elif self.manifest.reconcile and self.manifest.lease_owner is None:
             said.append(
                 "The bucket may not be as it should: other hands changed it, or a publish or a rollback broke off; "
                 "the next one compares and repairs it."

@@ -1,4 +1,4 @@
-"""The manifest: what the site bucket holds, by our books. Written by the publish, checked by record_sync."""
+"""The manifest: what the site's bucket contains by our records. The publisher writes it, record_sync checks it."""
 
 import gzip
 import zlib
@@ -8,11 +8,11 @@ from sitewright.contracts.base import Contract
 
 ASSET_GRACE_MS = 24 * 60 * 60 * 1000
 """How long a hashed asset stays at least after the last page that used it is gone: open pages still load it. It stays longer
-while a deployment that is kept has it."""
+while a kept deployment contains it."""
 
 
 LEASE_SECONDS = 60
-"""How long a publish may hold the site without a sign of life."""
+"""A lease that was not renewed for this long has expired."""
 
 
 class ManifestEntry(Contract):
@@ -26,30 +26,30 @@ class ManifestEntry(Contract):
     etag: str | None = None
     """The object's ETag as S3 returned it, without quotes (differs from md5 for multipart uploads)."""
     version_id: str | None = None
-    """The object's version: what a rollback copies. None if the object came into the bucket by other hands."""
+    """The object's version, which a rollback copies. None if no publish of ours wrote the object."""
     retired_at: int | None = None
     """For an asset that the newest build does not have: since when (ms)."""
     due: bool = False
-    """Set by record_sync once neither an open page nor a rollback can need it: the next publish deletes it."""
+    """Set by record_sync once neither an open page nor a rollback can need the asset: the next publish deletes it."""
 
 
 class Manifest(Contract):
-    """All objects of a site by key, and the deployment that made it so."""
+    """All objects of a site by key, and the deployment that produced them."""
 
     client_id: str
     bucket: str
-    """Whose objects these are: a site whose `domain` changed has another bucket, and that one is empty."""
+    """The bucket of these objects. A site whose `domain` changed gets another bucket, which is empty at first."""
     deployment_id: str
     commit: str | None = None
     complete: bool = True
-    """False after a partial publish, and one that broke off: some files of another build are live beside its own, or are missing."""
+    """False after a partial or failed publish: files of another build are live too, or some files are missing."""
     created_at: int
     reconcile: bool = False
-    """Set by record_sync when the bucket is not what the manifest says: the next publish lists the bucket, repairs it."""
-    holder: str | None = None
-    """Who is publishing at this moment: a session's id, or `rollback/` and digits; None when nobody is. Taken and given
-    back by conditional writes, so that one publishes after the other. Ends by itself if the manifest is not written again within
-    LEASE_SECONDS; a session's own new workspace need not wait, the claim has shut out the old one."""
+    """Set when bucket and manifest may differ: the next publish lists the bucket and repairs it."""
+    lease_owner: str | None = None
+    """The current publisher: a session's id, or `rollback/` and digits; None while nobody publishes. Taken and released by
+    conditional writes, so that publishers take turns. The lease expires if the manifest is not written again within
+    LEASE_SECONDS. A new workspace of the same session need not wait: the claim has fenced off the old workspace."""
     files: dict[str, ManifestEntry] = {}
 
     def to_bytes(self) -> bytes:
@@ -58,7 +58,7 @@ class Manifest(Contract):
 
     @classmethod
     def from_bytes(cls, stored: bytes) -> Self:
-        """A stored manifest. Raises ValueError (no manifest; pydantic's ValidationError is one)."""
+        """Parses a stored manifest. Raises ValueError; pydantic's ValidationError is one."""
         try:
             return cls.model_validate_json(gzip.decompress(stored))
         except (OSError, EOFError, zlib.error) as error:

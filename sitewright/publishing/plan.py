@@ -1,85 +1,76 @@
-"""What a publish has to do: the build's files against what is live. Pure."""
+"""Plans a publish: compares the build's files with the live objects. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from sitewright.publishing.manifest import Manifest, ManifestEntry
-from sitewright.publishing.site_files import SiteFile, StoredFile, is_hashed, is_html
+from sitewright.publishing.site_files import ListedObject, SiteFile, StoredFile, is_hashed, is_html
 
 UNKNOWN = ""
-"""The headers of an object that is in the bucket but not in the books, or the digest of one that may be there."""
-
-
-@dataclass(frozen=True)
-class Listed:
-    """An object as ListObjectsV2 describes it."""
-
-    etag: str
-    """Without quotes."""
-    size: int
+"""Stands for the headers of an object that the bucket has and the manifest has not, or for a digest that is in doubt."""
 
 
 @dataclass(frozen=True)
 class Heal:
-    """An asset of older pages that somebody deleted or overwrote. Open pages still load it, and a rollback counts on it."""
+    """An asset of older pages that was deleted or overwritten manually. Open pages still load it, and a rollback needs it."""
 
     file: StoredFile
-    """The version that the books name."""
+    """The version that the manifest names."""
     retired_at: int
-    there: ManifestEntry | None
-    """What is in its place: the books' entry from now on if that version is not stored any more."""
+    replacement: ManifestEntry | None
+    """The object now stored under the key: it becomes the manifest's entry if the version is not stored any more."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do, in order: `phases`, then `heals`, then `deletes`."""
+    """The work of a publish, in this order: `phases`, `heals`, `deletes`."""
 
     phases: tuple[tuple[SiteFile, ...], ...]
-    """Uploads. A phase begins when the one before is done: hashed assets, other files, pages, the root page; of other
-    files and of pages those with a new name before those that replace something."""
+    """Uploads. A phase begins when the previous one is done: hashed assets, other files, pages, the root page. New keys come
+    before replaced ones, among the other files and among the pages."""
     heals: tuple[Heal, ...]
-    """Copies of older versions: server-side, and of nothing that the newest pages load."""
+    """Copies of older versions within the bucket. The newest pages load none of them."""
     deletes: tuple[str, ...]
     settled: Mapping[str, ManifestEntry]
-    """Entries that change without a write: assets that retire now, or that came back."""
+    """Entries that change without a write: assets that retire now, or that are in use again."""
     live: Mapping[str, ManifestEntry]
-    """What is live before anything is done. What is to be healed stays in the books until it is, or cannot be."""
+    """The live objects before the publish, and the assets to heal."""
 
     @property
     def writes(self) -> bool:
-        """Whether the bucket is touched at all."""
+        """Whether the plan changes the bucket at all."""
         return bool(self.deletes or self.heals or any(self.phases))
 
 
 def needs_listing(manifest: Manifest | None) -> bool:
-    """Whether the books cannot be trusted, and the bucket has to be listed."""
-    return manifest is None or manifest.reconcile or manifest.holder is not None
+    """Tells whether the manifest cannot be trusted, so that the bucket has to be listed."""
+    return manifest is None or manifest.reconcile or manifest.lease_owner is not None
 
 
 def make_plan(
     files: Iterable[SiteFile],
     manifest: Manifest | None,
-    listing: Mapping[str, Listed] | None,
+    listing: Mapping[str, ListedObject] | None,
     now: int,
     *,
-    again: bool = False,
+    resend_retired: bool = False,
 ) -> Plan:
-    """Compares a build with what is live.
+    """Compares a build with the live objects.
 
     Args:
         files: the build.
-        manifest: the books; None if there are none, or none that can be read.
-        listing: the bucket's objects, which then count instead of the books; None to trust these.
+        manifest: None if none is stored, or an unreadable one.
+        listing: the bucket's objects, which take precedence over the manifest; None to trust the manifest.
         now: milliseconds since the epoch.
-        again: assets in grace that come back are sent again: no page that is live shows whether they are still there.
+        resend_retired: send retired assets again when the build uses them: no live page shows whether they are still stored.
     """
     local = {file.key: _newest(file, manifest) for file in files}
     found = _live(manifest, listing)
     heals = {} if manifest is None else _heals(manifest.files, found, local, now)
     live = found | {key: manifest.files[key] for key in heals if manifest is not None}
     uploads = [file for file in local.values() if not _same(file, live.get(file.key))]
-    if again:
-        uploads += _in_grace(local, live)
+    if resend_retired:
+        uploads += _unchanged_retired(local, live)
     sent = {file.key for file in uploads}
     settled: dict[str, ManifestEntry] = {}
     deletes = []
@@ -101,7 +92,7 @@ def make_plan(
 
 
 def entry_of(file: SiteFile, etag: str | None, version_id: str | None = None) -> ManifestEntry:
-    """The books' entry of a file that was sent."""
+    """Makes the manifest's entry of a sent file."""
     return ManifestEntry(
         md5=file.md5,
         size=file.size,
@@ -112,7 +103,7 @@ def entry_of(file: SiteFile, etag: str | None, version_id: str | None = None) ->
     )
 
 
-def _live(manifest: Manifest | None, listing: Mapping[str, Listed] | None) -> dict[str, ManifestEntry]:
+def _live(manifest: Manifest | None, listing: Mapping[str, ListedObject] | None) -> dict[str, ManifestEntry]:
     known = manifest.files if manifest else {}
     if listing is None:
         return dict(known)
@@ -120,7 +111,7 @@ def _live(manifest: Manifest | None, listing: Mapping[str, Listed] | None) -> di
     for key, listed in listing.items():
         entry = known.get(key)
         if entry is None or listed.etag != (entry.etag or entry.md5):
-            # A listing tells no headers, so what the books do not know is sent again.
+            # A listing has no headers, so an object that the manifest does not know is sent again.
             entry = ManifestEntry(
                 md5=listed.etag,
                 size=listed.size,
@@ -142,13 +133,13 @@ def _heals(
         if not is_hashed(key) or key in local or entry.due or entry.version_id is None or found.get(key) is entry:
             continue
         file = StoredFile(key, entry.version_id, entry.md5, entry.size, entry.content_type, entry.cache_control)
-        there = found.get(key)
+        replacement = found.get(key)
         retired_at = now if entry.retired_at is None else entry.retired_at
-        heals[key] = Heal(file, retired_at, there and there.model_copy(update={"retired_at": retired_at}))
+        heals[key] = Heal(file, retired_at, replacement and replacement.model_copy(update={"retired_at": retired_at}))
     return heals
 
 
-def _in_grace(local: Mapping[str, SiteFile], live: Mapping[str, ManifestEntry]) -> Iterator[SiteFile]:
+def _unchanged_retired(local: Mapping[str, SiteFile], live: Mapping[str, ManifestEntry]) -> Iterator[SiteFile]:
     for key, file in local.items():
         entry = live.get(key)
         if entry is not None and entry.retired_at is not None and _same(file, entry):
@@ -156,7 +147,7 @@ def _in_grace(local: Mapping[str, SiteFile], live: Mapping[str, ManifestEntry]) 
 
 
 def _newest(file: SiteFile, manifest: Manifest | None) -> SiteFile:
-    # Older versions of hashed keys expire by age alone: of the same content the newest is the one that is stored.
+    # Older versions of hashed keys expire by age alone: of equal versions the newest is the one that is stored.
     entry = manifest.files.get(file.key) if manifest is not None and is_hashed(file.key) else None
     if entry is None or entry.version_id is None or not isinstance(file, StoredFile) or not _same(file, entry):
         return file
@@ -179,8 +170,8 @@ def _phases(files: Iterable[SiteFile], live: Collection[str]) -> tuple[tuple[Sit
 
 
 def _rank(key: str, *, is_new: bool) -> int:
-    # A page may go live only after everything it loads. What replaces something is in use the moment it is there (pages
-    # load `/site.css` already, and link to each other), so what only the new content refers to has to be there before.
+    # A page may go live only after everything it loads. Visitors load a replaced file at once (pages link to each other
+    # and share `/site.css`), so the new files that it refers to have to be sent before it.
     if is_hashed(key):
         return 0
     if key == "index.html":

@@ -1,4 +1,4 @@
-"""What a publish came to, and the name of the deployment that it made."""
+"""The result of a publish, and the id of the deployment it made."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,8 +7,8 @@ from sitewright.contracts.error_codes import ErrorInfo
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a publish did. `error` is set if it is not whole."""
+class PublishResult:
+    """What a publish did. `error` is set if it could not be completed."""
 
     deployment_id: str
     uploaded: int = 0
@@ -16,12 +16,12 @@ class Outcome:
     unchanged: int = 0
     error: ErrorInfo | None = None
     stale: tuple[str, ...] = ()
-    """Keys of which a cache in front of the bucket may hold an old copy."""
+    """Keys of which a cache in front of the bucket may have an outdated copy."""
     lost: tuple[str, ...] = ()
-    """Assets of older pages that somebody deleted or overwrote and that are not stored any more, sorted."""
+    """Assets of older pages that were deleted or overwritten manually and whose versions are not stored any more, sorted."""
 
 
-def deployment_id(now: int, commit: str | None) -> str:
-    """An id that sorts by time: UTC to the millisecond, and the commit's first digits."""
+def make_deployment_id(now: int, commit: str | None) -> str:
+    """Makes an id that sorts by time: UTC to the millisecond, and the commit's first digits."""
     moment = datetime.fromtimestamp(now / 1000, UTC)
     return f"{moment:%Y%m%dT%H%M%S}{now % 1000:03d}Z-{(commit or 'none')[:8]}"

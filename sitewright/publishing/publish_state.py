@@ -1,96 +1,96 @@
-"""What a publish has done so far, and what of the site is live at this moment."""
+"""What a publish has done so far, and which objects of the site are live now."""
 
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sitewright.publishing.manifest import ManifestEntry
-from sitewright.publishing.objects.invalidation import stale
+from sitewright.publishing.objects.invalidation import stale_keys
 from sitewright.publishing.plan import Heal, Plan, entry_of
-from sitewright.publishing.site_files import Sent, SiteFile
+from sitewright.publishing.site_files import SentObject, SiteFile
 
 
 @dataclass
-class Ledger:
-    """One publish's. What the threads note is safe to be noted by many of them."""
+class PublishState:
+    """The state of one publish. The `record_…` methods that worker threads call are thread safe."""
 
     live: dict[str, ManifestEntry] = field(default_factory=dict)
-    """By key. What is to be healed is in it until it is, or cannot be."""
-    before: frozenset[str] | None = None
-    """The keys that were live before anything was done, by the first plan; None as long as that is not known."""
-    wanted: set[str] = field(default_factory=set)
-    """The keys that are sent, or were to be."""
+    """The live objects by key. An asset to heal is included until it turns out to be lost."""
+    live_before: frozenset[str] | None = None
+    """The keys that were live before the first change, by the first plan; None until there is a plan."""
+    planned: set[str] = field(default_factory=set)
+    """The keys of all uploads of all plans."""
     uploaded: set[str] = field(default_factory=set)
     deleted: int = 0
-    sent: list[str] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
+    sent_keys: list[str] = field(default_factory=list)
+    deleted_keys: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    """Assets of older pages that were to be healed and are not stored any more."""
+    """Assets of older pages that could not be healed: their versions are not stored any more."""
     missing: list[str] = field(default_factory=list)
-    """What was to be put back and is not stored any more."""
+    """Keys that could not be reverted: their versions are not stored any more."""
     unhealed: set[str] = field(default_factory=set)
-    """Assets that are in the books and not in the bucket."""
-    doubtful: set[str] = field(default_factory=set)
-    """The keys of requests that are under way, or that failed and may have been carried out all the same, now or later."""
+    """Assets that are in the manifest and not in the bucket."""
+    in_doubt: set[str] = field(default_factory=set)
+    """Keys of requests that are under way, or that failed and may still have been carried out, now or later."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def begin(self, plan: Plan) -> None:
-        """What is live is what the plan says."""
+    def start(self, plan: Plan) -> None:
+        """Takes over what the plan says is live."""
         self.live = dict(plan.live)
         self.unhealed = {heal.file.key for heal in plan.heals}
-        self.wanted.update(file.key for phase in plan.phases for file in phase)
-        if self.before is None:
-            self.before = frozenset(self.live)
+        self.planned.update(file.key for phase in plan.phases for file in phase)
+        if self.live_before is None:
+            self.live_before = frozenset(self.live)
 
-    def settle(self, plan: Plan) -> None:
-        """Entries that change without a write."""
+    def record_settled(self, plan: Plan) -> None:
+        """Records the entries that change without a write."""
         self.live.update(plan.settled)
 
-    def put(self, file: SiteFile, sent: Sent) -> None:
-        """A file was sent."""
+    def record_upload(self, file: SiteFile, sent: SentObject) -> None:
+        """Records a sent file."""
         with self.lock:
             self.live[file.key] = entry_of(file, sent.etag, sent.version_id)
             self.uploaded.add(file.key)
-            self.sent.append(file.key)
+            self.sent_keys.append(file.key)
 
-    def healed(self, heal: Heal, sent: Sent) -> None:
-        """An asset of older pages is there again."""
+    def record_healed(self, heal: Heal, sent: SentObject) -> None:
+        """Records a restored asset of older pages."""
         key = heal.file.key
         entry = entry_of(heal.file, sent.etag, sent.version_id)
         with self.lock:
             self.unhealed.discard(key)
-            self.sent.append(key)
+            self.sent_keys.append(key)
             self.live[key] = entry.model_copy(update={"retired_at": heal.retired_at})
 
-    def not_healed(self, heal: Heal) -> None:
-        """An asset of older pages is lost."""
+    def record_lost(self, heal: Heal) -> None:
+        """Records an asset of older pages whose version is not stored any more."""
         key = heal.file.key
         with self.lock:
             self.unhealed.discard(key)
             self.lost.append(key)
-            if heal.there is not None:
-                self.live[key] = heal.there
+            if heal.replacement is not None:
+                self.live[key] = heal.replacement
             else:
                 del self.live[key]
 
-    def took_away(self, keys: Iterable[str]) -> None:
-        """Objects were deleted."""
+    def record_deleted(self, keys: Iterable[str]) -> None:
+        """Records deleted objects."""
         for key in keys:
             self.live.pop(key, None)
             self.deleted += 1
-            self.gone.append(key)
+            self.deleted_keys.append(key)
 
     def entries(self) -> dict[str, ManifestEntry]:
-        """What is live, by key, sorted."""
+        """The live objects by key, sorted."""
         with self.lock:
             return dict(sorted(self.live.items()))
 
     @property
     def changed(self) -> bool:
-        """Whether something of the site was changed, or may have been."""
-        return bool(self.sent or self.gone or self.doubtful)
+        """Whether an object of the site was changed, or may have been."""
+        return bool(self.sent_keys or self.deleted_keys or self.in_doubt)
 
     @property
     def stale(self) -> tuple[str, ...]:
-        """The keys whose cached copies are old."""
-        return tuple(stale(self.sent, self.gone, self.before or ()))
+        """The keys whose cached copies are outdated."""
+        return tuple(stale_keys(self.sent_keys, self.deleted_keys, self.live_before or ()))

@@ -1,159 +1,169 @@
-"""Makes the site what it is to be, one publisher after the other, and books what is live afterwards, whatever happened."""
+"""Publishes a build under an exclusive lease and records what is live, also after a failure."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from workspace.errors import Fenced, StepStopped, StopReason
-from workspace.step_context import StepContext
-
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.publishing import manifest_store
 from sitewright.publishing.apply import Applier
-from sitewright.publishing.errors import NotPutBack, NotRestorable, PublishError, SiteIs, SiteTaken
+from sitewright.publishing.errors import (
+    LeaseUnavailable,
+    NotRestorable,
+    PublishError,
+    PublishStopped,
+    RevertFailed,
+    SiteState,
+)
+from sitewright.publishing.lease import Lease, wait_for_lease
 from sitewright.publishing.manifest import Manifest, ManifestEntry
-from sitewright.publishing.manifest_store import Lease, RaceLost, Seen
-from sitewright.publishing.objects import listing
-from sitewright.publishing.plan import UNKNOWN, Listed, Plan, make_plan, needs_listing
-from sitewright.publishing.publish_result import Outcome, deployment_id
-from sitewright.publishing.publish_state import Ledger
-from sitewright.publishing.site_files import LocalFile, SiteFile, stored_files
-from sitewright.publishing.target import Site
+from sitewright.publishing.manifest_store import ManifestChanged, StoredManifest
+from sitewright.publishing.objects.listing import list_objects
+from sitewright.publishing.plan import UNKNOWN, Plan, make_plan, needs_listing
+from sitewright.publishing.publish_result import PublishResult, make_deployment_id
+from sitewright.publishing.publish_state import PublishState
+from sitewright.publishing.site_files import ListedObject, LocalFile, SiteFile, stored_files
+from sitewright.publishing.target import PublishTarget
 from sitewright.retry import AwsError
 
-_UNKNOWN = ManifestEntry(md5=UNKNOWN, size=0, content_type=UNKNOWN, cache_control=UNKNOWN)
+_UNKNOWN_ENTRY = ManifestEntry(md5=UNKNOWN, size=0, content_type=UNKNOWN, cache_control=UNKNOWN)
 
 
-def publish(ctx: StepContext, files: Sequence[LocalFile], commit: str | None, *, partial: bool = False) -> Outcome:
-    """Makes the site bucket hold `files`; with `partial`, only adds and replaces, and does not wait for others.
+def publish(
+    target: PublishTarget, files: Sequence[LocalFile], commit: str | None, *, partial: bool = False
+) -> PublishResult:
+    """Makes the site's bucket contain exactly `files`; a failure of S3 is in the result's `error`.
 
-    A failure of S3 is in the outcome. Raises StepStopped and Fenced.
+    With `partial`, only adds and replaces files, and fails instead of waiting for another publisher. Raises PublishStopped.
     """
-    work = Publish(Site.of(ctx), files, commit, partial=partial)
+    work = Publish(target, files, commit, partial=partial)
     try:
         return work.run()
     except PublishError as error:
-        ctx.log("publish failed", level="error", bucket=error.bucket, key=error.key, code=error.code)
-        return work.outcome(ErrorInfo.of(ErrorCode.PUBLISH_FAILED, str(error)))
+        target.log("publish failed", level="error", bucket=error.bucket, key=error.key, code=error.code)
+        return work.result(ErrorInfo.of(ErrorCode.PUBLISH_FAILED, str(error)))
 
 
 @dataclass
 class Publish:
-    """One publish of a site; `run` once."""
+    """One publish of a site. `run` may be called once."""
 
-    site: Site
+    target: PublishTarget
     files: Sequence[SiteFile]
     commit: str | None
     partial: bool = False
     restoring: bool = False
-    """Older versions are made live again. No check follows, so once it is done the bucket is compared with the books, and what
-    is not right is made right; what S3 refuses halfway is taken back."""
-    examine: Callable[[Plan, Callable[[], None]], None] = lambda *_: None
-    """Sees each plan for `files` before it is carried out, and may raise. What takes it long calls its second argument every
-    few seconds, in one thread, which keeps the site held if it is, and raises if the publish has to end."""
+    """Whether this is a rollback. record_sync does not run after one, so the publisher itself compares the bucket with the
+    manifest and repairs it at the end. If S3 refuses a copy halfway, the publisher reverts the site."""
+    check_plan: Callable[[Plan, Callable[[], None]], None] = lambda *_: None
+    """Called with each plan before it is carried out; may raise. A slow check has to call its second argument every few
+    seconds, in one thread: that renews the lease, if one is taken, and raises if the publish has to end."""
     id: str = ""
     now: int = 0
-    ledger: Ledger = field(default_factory=Ledger)
+    state: PublishState = field(default_factory=PublishState)
     plan: Plan | None = None
-    """What is to be done next; None: the bucket has to be listed first."""
-    compared: bool = False
-    """The plan is one of the bucket, not of the manifest_store."""
+    """The next plan to carry out; None: the bucket has to be listed first."""
+    from_listing: bool = False
+    """Whether the plan was made from a listing of the bucket, not from the manifest alone."""
     restored: bool = False
-    """All that is known to be wrong is made right."""
-    put_back: Manifest | None = None
-    """What is live again, after a publish that could not be finished."""
+    """Whether all known differences from the restored deployment are repaired."""
+    reverted_to: Manifest | None = None
+    """The deployment that is live again after a failed rollback."""
 
-    def run(self) -> Outcome:
-        """Raises PublishError (NotRestorable: says what the site is now), StepStopped, Fenced, and what `examine` raises."""
+    def run(self) -> PublishResult:
+        """Publishes. Raises PublishError (NotRestorable tells the site's state), PublishStopped, and what `check_plan` raises."""
         while True:
-            seen = manifest_store.wait_for_turn(self.site, patient=not self.partial)
-            self._begin(seen)
-            if not needs_listing(seen.manifest):
-                self._plan_by_books(seen)
+            stored = wait_for_lease(self.target, wait=not self.partial)
+            self._begin(stored)
+            if not needs_listing(stored.manifest):
+                self._plan_from_manifest(stored)
             try:
                 if self.plan is not None and not self._writes(self.plan):
-                    return self._record(seen, self.plan)
-                self.site.guard.verify()
-                # Should the container die halfway, the next publish must not believe these manifest_store.
-                held = self._manifest(complete=False, reconcile=True, held=True)
-                lease = Lease(self.site, held.to_bytes(), seen.etag)
-            except RaceLost:
-                self.site.log("another write of the manifest came first, the publish is planned anew")
+                    return self._record_unchanged(stored, self.plan)
+                self.target.guard.verify()
+                # If the container dies halfway, the next publish must not trust this manifest.
+                leased = self._manifest(complete=False, reconcile=True, leased=True)
+                lease = Lease(self.target, leased.to_bytes(), stored.etag)
+            except ManifestChanged:
+                self.target.log("another write of the manifest came first, the publish is planned anew")
                 continue
             break
-        with self._given_back(seen, lease):
-            self._do(seen, lease)
-        return self.outcome()
+        with self._released_on_failure(stored, lease):
+            self._carry_out(stored, lease)
+        return self.result()
 
-    def outcome(self, error: ErrorInfo | None = None) -> Outcome:
-        """What was done so far."""
-        done = self.ledger
-        unchanged = len(self.files) - len(done.wanted) if done.before is not None else 0
-        return Outcome(
+    def result(self, error: ErrorInfo | None = None) -> PublishResult:
+        """Returns what was done so far."""
+        done = self.state
+        unchanged = len(self.files) - len(done.planned) if done.live_before is not None else 0
+        return PublishResult(
             self.id, len(done.uploaded), done.deleted, unchanged, error, done.stale, tuple(sorted(done.lost))
         )
 
-    def _begin(self, seen: Seen) -> None:
-        # Ids sort by time, and a deployment comes after the one that it replaces, whatever the two machines' clocks say.
-        self.now = max(int(time.time() * 1000), seen.manifest.created_at + 1 if seen.manifest else 0)
-        self.id = deployment_id(self.now, self.commit)
-        self.ledger = Ledger(dict(seen.manifest.files) if seen.manifest else {})
+    def _begin(self, stored: StoredManifest) -> None:
+        # Ids sort by time: a deployment sorts after the one that it replaces, even if the two machines' clocks disagree.
+        self.now = max(int(time.time() * 1000), stored.manifest.created_at + 1 if stored.manifest else 0)
+        self.id = make_deployment_id(self.now, self.commit)
+        self.state = PublishState(dict(stored.manifest.files) if stored.manifest else {})
         self.plan = None
 
-    def _plan_by_books(self, seen: Seen) -> None:
-        check = self.site.guard.check_stop
-        plan = self._plan(seen.manifest, None, check)
+    def _plan_from_manifest(self, stored: StoredManifest) -> None:
+        check = self.target.guard.check_stop
+        plan = self._plan(stored.manifest, None, check)
         if self.restoring and not self._writes(plan):
-            # Who changes the site after the listing has written the manifest before: the plan is made anew then.
-            self._plan(seen.manifest, listing.objects(self.site, check), check)
+            # A publisher that changes the site after the listing writes the manifest first: then this one plans anew.
+            self._plan(stored.manifest, list_objects(self.target, check), check)
 
-    def _plan_by_listing(self, manifest: Manifest | None, lease: Lease) -> None:
-        def alive() -> None:
-            # A large bucket is listed for longer than a lease.
+    def _plan_from_listing(self, manifest: Manifest | None, lease: Lease) -> None:
+        def keep_lease() -> None:
+            # Listing a large bucket takes longer than a lease lasts.
             self._check(lease)
             self._renew(lease)
 
-        # Listed only now: nobody else writes the site any more.
-        self._plan(manifest, listing.objects(self.site, alive), alive)
+        # Listed under the lease: no other publisher writes to the site now.
+        self._plan(manifest, list_objects(self.target, keep_lease), keep_lease)
 
-    def _plan(self, manifest: Manifest | None, found: Mapping[str, Listed] | None, alive: Callable[[], None]) -> Plan:
-        self.compared = found is not None
-        plan = make_plan(self.files, manifest, found, self.now, again=self.restoring and not self.compared)
-        self.ledger.begin(plan)
-        self.examine(plan, alive)
+    def _plan(
+        self, manifest: Manifest | None, found: Mapping[str, ListedObject] | None, keep_lease: Callable[[], None]
+    ) -> Plan:
+        self.from_listing = found is not None
+        resend = self.restoring and not self.from_listing
+        plan = make_plan(self.files, manifest, found, self.now, resend_retired=resend)
+        self.state.start(plan)
+        self.check_plan(plan, keep_lease)
         self.plan = plan
         return plan
 
     def _writes(self, plan: Plan) -> bool:
         return any(plan.phases) or (plan.writes and not self.partial)
 
-    def _record(self, seen: Seen, plan: Plan) -> Outcome:
-        """Nothing of the site changes: at most the deployment does, in one write of the manifest. Raises RaceLost."""
-        known = seen.manifest
+    def _record_unchanged(self, stored: StoredManifest, plan: Plan) -> PublishResult:
+        """Records a publish that changes no object, with at most one write of the live manifest. Raises ManifestChanged."""
+        known = stored.manifest
         if known is None or self.partial:
-            return self.outcome()
-        if known.complete and known.commit == self.commit and not plan.settled and known.holder is None:
+            return self.result()
+        if known.complete and known.commit == self.commit and not plan.settled and known.lease_owner is None:
             self.id = known.deployment_id
-            return self.outcome()
-        self.site.guard.verify()
-        self.ledger.settle(plan)
-        manifest = self._manifest(complete=True, reconcile=False)
-        body = manifest.to_bytes()
-        manifest_store.write_deployment(self.site, self.id, body, self.site.guard.check_stop)
-        manifest_store.write(self.site, body, seen.etag, self.site.guard.check_stop)
-        return self.outcome()
+            return self.result()
+        check = self.target.guard.check_stop
+        self.target.guard.verify()
+        self.state.record_settled(plan)
+        body = self._manifest(complete=True, reconcile=False).to_bytes()
+        manifest_store.write_deployment(self.target, self.id, body, check)
+        manifest_store.write(self.target, body, stored.etag, check)
+        return self.result()
 
-    def _do(self, seen: Seen, lease: Lease) -> None:
-        applier = Applier(self.site, self.ledger, lambda: self._check(lease), lambda: self._renew(lease))
+    def _carry_out(self, stored: StoredManifest, lease: Lease) -> None:
+        applier = Applier(self.target, self.state, lambda: self._check(lease), lambda: self._renew(lease))
         try:
             if self.plan is None:
-                self._plan_by_listing(seen.manifest, lease)
+                self._plan_from_listing(stored.manifest, lease)
             self._apply(applier)
-            if self.restoring and not self.compared:
+            if self.restoring and not self.from_listing:
                 self.restored = True
-                self.site.progress("Copied; comparing the bucket with the books")
-                self._plan_by_listing(self._manifest(complete=False, reconcile=True), lease)
+                self.target.progress("Copied; comparing the bucket with the books")
+                self._plan_from_listing(self._manifest(complete=False, reconcile=True), lease)
                 self.restored = self.plan is not None and not self._writes(self.plan)
                 self._apply(applier)
                 self.restored = True
@@ -161,15 +171,15 @@ class Publish:
             if not self.restoring or not error.is_final:
                 raise
             refusal = NotRestorable(error.bucket, error.key, error.code, str(error))
-            self._put_back(seen, refusal, applier)
+            self._revert(stored, refusal, applier)
             raise refusal from error
-        body = self._manifest(complete=not self.partial, reconcile=bool(self.ledger.unhealed)).to_bytes()
+        body = self._manifest(complete=not self.partial, reconcile=bool(self.state.unhealed)).to_bytes()
         if not self.partial:
-            manifest_store.write_deployment(self.site, self.id, body, lease.check)
-        lease.give_back(body)
+            manifest_store.write_deployment(self.target, self.id, body, lease.check)
+        lease.release(body)
 
     def _apply(self, applier: Applier) -> None:
-        # Given away: of 20,001 files the next one would come on top of it.
+        # Dropped at once: with 20,001 files the next plan would need as much memory again.
         plan, self.plan = self.plan, None
         if plan is None:
             return
@@ -177,93 +187,99 @@ class Publish:
         if not self.partial:
             applier.heal(plan.heals)
             applier.delete(plan.deletes)
-            self.ledger.settle(plan)
+            self.state.record_settled(plan)
 
-    def _put_back(self, seen: Seen, error: NotRestorable, applier: Applier) -> None:
-        """Makes the site what it was before, and has `error` say what it is now. Raises NotPutBack, SiteTaken, StepStopped."""
-        done, before = self.ledger, seen.manifest
+    def _revert(self, stored: StoredManifest, error: NotRestorable, applier: Applier) -> None:
+        """Restores the previously live deployment and notes the site's state in `error`.
+
+        Raises RevertFailed, LeaseUnavailable, PublishStopped.
+        """
+        done, before = self.state, stored.manifest
         if not done.changed:
             return
-        error.site_is, self.restored = SiteIs.MIXED, False
+        error.site_state, self.restored = SiteState.MIXED, False
         if before is None or not before.complete:
             return
         error.before = before.deployment_id
-        self.site.progress("Putting back what was live before")
+        self.target.progress("Putting back what was live before")
         now = self._manifest(complete=False, reconcile=True)
-        # What the books say of these may not be so.
-        for key in done.doubtful | done.unhealed:
-            now.files[key] = now.files.get(key, _UNKNOWN).model_copy(update={"md5": UNKNOWN})
+        # The manifest may be wrong about these keys.
+        for key in done.in_doubt | done.unhealed:
+            now.files[key] = now.files.get(key, _UNKNOWN_ENTRY).model_copy(update={"md5": UNKNOWN})
         plan = make_plan(stored_files(before), now, None, self.now)
         try:
-            applier.send(plan.phases, what_is_there=True)
+            applier.send(plan.phases, tolerate_missing=True)
             error.missing = tuple(sorted(done.missing))
             if any(key in done.live for key in done.missing):
-                # In its place is the target's, which may load what would be deleted now.
+                # Under that key the rollback's file stays live, which may load files that would be deleted now.
                 return
             applier.delete(plan.deletes)
-        except SiteTaken:
+        except LeaseUnavailable:
             raise
         except PublishError as fault:
             text = f"{str(error).rstrip('.')}; what was live before could not be put back: {fault}"
-            failed = NotPutBack(fault.bucket, fault.key, fault.code, text)
+            failed = RevertFailed(fault.bucket, fault.key, fault.code, text)
             failed.before = before.deployment_id
             raise failed from fault
-        done.settle(plan)
-        self.put_back = before
-        error.site_is = SiteIs.PUT_BACK
+        done.record_settled(plan)
+        self.reverted_to = before
+        error.site_state = SiteState.REVERTED
 
     def _check(self, lease: Lease) -> None:
-        self.site.guard.check_stop()
+        self.target.guard.check_stop()
         lease.check()
 
     def _renew(self, lease: Lease) -> None:
-        if lease.is_due:
-            lease.renew(self._manifest(complete=False, reconcile=True, held=True).to_bytes())
+        if lease.needs_renewal:
+            lease.renew(self._manifest(complete=False, reconcile=True, leased=True).to_bytes())
 
-    def _manifest(self, *, complete: bool, reconcile: bool, held: bool = False) -> Manifest:
+    def _manifest(self, *, complete: bool, reconcile: bool, leased: bool = False) -> Manifest:
         return Manifest(
-            client_id=self.site.client_id,
-            bucket=self.site.bucket,
+            client_id=self.target.client_id,
+            bucket=self.target.bucket,
             deployment_id=self.id,
             commit=self.commit,
             complete=complete,
             created_at=self.now,
             reconcile=reconcile,
-            holder=self.site.holder if held else None,
-            files=self.ledger.entries(),
+            lease_owner=self.target.lease_owner if leased else None,
+            files=self.state.entries(),
         )
 
     @contextmanager
-    def _given_back(self, seen: Seen, lease: Lease) -> Iterator[None]:
-        """Gives the site back if what is done inside fails; if it is somebody else's by then, tells of late requests."""
+    def _released_on_failure(self, stored: StoredManifest, lease: Lease) -> Iterator[None]:
+        """Releases the lease if the block fails. If the lease is lost, requests a reconcile instead: late requests may follow."""
         try:
             yield
         except BaseException as error:
-            if isinstance(error, SiteTaken) or (
-                isinstance(error, StepStopped) and error.reason is StopReason.CLAIM_LOST
-            ):
-                if self.ledger.changed:
-                    manifest_store.doubt(self.site)
+            stopped = error if isinstance(error, PublishStopped) else None
+            if isinstance(error, LeaseUnavailable) or (stopped is not None and not stopped.may_write_manifest):
+                if self.state.changed:
+                    manifest_store.request_reconcile(self.target)
             else:
-                stopped = isinstance(error, (StepStopped, Fenced))
-                done = self.ledger
-                doubtful = bool(done.doubtful or done.unhealed) or done.before is None
-                self._give_back(seen, lease, reconcile=not stopped or doubtful or self.restored)
+                done = self.state
+                uncertain = bool(done.in_doubt or done.unhealed) or done.live_before is None
+                self._release(stored, lease, reconcile=stopped is None or uncertain or self.restored)
             raise
 
-    def _give_back(self, seen: Seen, lease: Lease, *, reconcile: bool) -> None:
-        if seen.manifest is not None and not self.ledger.changed:
-            manifest = seen.manifest.model_copy(update={"holder": None})
-        elif self.put_back is not None:
-            done = self.ledger
-            doubtful = self.put_back.reconcile or bool(done.doubtful or done.missing or done.unhealed)
-            now = {"holder": None, "reconcile": doubtful, "files": done.entries(), "complete": not done.missing}
-            manifest = self.put_back.model_copy(update=now)
+    def _release(self, stored: StoredManifest, lease: Lease, *, reconcile: bool) -> None:
+        if stored.manifest is not None and not self.state.changed:
+            manifest = stored.manifest.model_copy(update={"lease_owner": None})
+        elif self.reverted_to is not None:
+            done = self.state
+            uncertain = self.reverted_to.reconcile or bool(done.in_doubt or done.missing or done.unhealed)
+            now = {
+                "lease_owner": None,
+                "reconcile": uncertain,
+                "files": done.entries(),
+                "complete": not done.missing,
+            }
+            manifest = self.reverted_to.model_copy(update=now)
         else:
             manifest = self._manifest(complete=self.restored, reconcile=reconcile)
         try:
-            # After an interrupt the generation is the newer command's, the claim is still ours.
-            self.site.guard.verify(any_generation=True)
-            lease.give_back(manifest.to_bytes())
-        except (PublishError, Fenced, StepStopped, *AwsError) as error:
-            self.site.log("the manifest could not be written", level="error", error=str(error))
+            # After an interruption the session's generation is the newer command's, but the claim is still ours.
+            self.target.guard.verify(allow_superseded=True)
+            lease.release(manifest.to_bytes())
+        except (PublishError, PublishStopped, *AwsError) as error:
+            self.target.log("the manifest could not be written", level="error", error=str(error))

@@ -1,4 +1,4 @@
-"""The files of a build as objects: key, digest, content type, cache control."""
+"""Describes the files of a build as objects: key, digest, content type, cache control."""
 
 import hashlib
 import os
@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sitewright.contracts.expiry import HASHED_PREFIX
 from sitewright.publishing.manifest import Manifest
-
-HASHED_PREFIX = "_astro/"
-"""Astro's `build.assets` folder: names carry a digest of the content."""
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATE = "public, max-age=0, must-revalidate"
@@ -56,26 +54,25 @@ CONTENT_TYPES = {
     ".mp4": "video/mp4",
     ".webm": "video/webm",
 }
-"""A table of our own: `mimetypes` reads the machine's files and knows neither avif nor woff2 everywhere."""
-
+"""Our own table, because `mimetypes` reads the machine's files and does not know avif and woff2 everywhere."""
 
 KEY_BYTES = 1024
-"""Of a key's UTF-8 (S3 User Guide, "Naming Amazon S3 objects")."""
+"""Maximum length of a key in UTF-8 (S3 User Guide, "Naming Amazon S3 objects")."""
 
 _CHUNK = 2**20
 
 
 class UnpublishableName(OSError):
-    """A file's name cannot be an object's key."""
+    """A file's name is not a valid object key."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file of the build and the object it becomes."""
+    """A file of the build, with the metadata of its object."""
 
     key: str
     location: str
-    """Its path. As a `Path`, 20,000 files would cost a fifth of a second, and few of them are sent."""
+    """The file's path. 20,000 `Path` objects would cost a fifth of a second, and few of the files are sent."""
     md5: str
     size: int
     content_type: str
@@ -84,17 +81,17 @@ class LocalFile:
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The file's path as a `Path`."""
         return Path(self.location)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """An older version of an object of the site, and the object it becomes again."""
+    """An older version of an object of the site, which a copy makes the newest one again."""
 
     key: str
     version_id: str | None
-    """None if nobody knows it: such a file cannot be sent."""
+    """None if it is unknown: such a file cannot be sent."""
     md5: str
     size: int
     content_type: str
@@ -102,20 +99,29 @@ class StoredFile:
 
 
 @dataclass(frozen=True)
-class Sent:
-    """The object a file became."""
+class SentObject:
+    """The object that a sent file became."""
 
     etag: str
     """Without quotes."""
     version_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An object as ListObjectsV2 describes it."""
+
+    etag: str
+    """Without quotes."""
+    size: int
+
+
 SiteFile = LocalFile | StoredFile
-"""What a site is made of."""
+"""A file that a publish sends: uploaded from the build, or copied from an older version."""
 
 
 def stored_files(deployment: Manifest) -> list[StoredFile]:
-    """What a deployment consists of; without the assets of older ones that it left in grace."""
+    """Returns the files of a deployment, without the retired assets of older deployments."""
     return [
         StoredFile(key, entry.version_id, entry.md5, entry.size, entry.content_type, entry.cache_control)
         for key, entry in sorted(deployment.files.items())
@@ -124,39 +130,39 @@ def stored_files(deployment: Manifest) -> list[StoredFile]:
 
 
 def is_hashed(key: str) -> bool:
-    """Whether a key's content never changes."""
+    """Tells whether a key contains a digest, so that its content never changes."""
     return key.startswith(HASHED_PREFIX)
 
 
 def is_html(key: str) -> bool:
-    """Whether a key is a page."""
+    """Tells whether a key is a page."""
     return key.lower().endswith((".html", ".htm"))
 
 
 def content_type(key: str) -> str:
-    """The Content-Type of a key, by its suffix."""
+    """Returns the Content-Type of a key, by its suffix."""
     return CONTENT_TYPES.get(posixpath.splitext(key)[1].lower(), "application/octet-stream")
 
 
 def cache_control(key: str) -> str:
-    """The Cache-Control of a key: hashed assets for a year, everything else is asked for each time.
+    """Returns the Cache-Control of a key: a year for hashed assets, revalidation at each request for everything else.
 
-    Any time above 0 would show the client the page from before the edit for just that long. Asking costs a round trip and
-    no bytes (304), and keeps a page from being older than the assets that are there.
+    Any other time would show the client the old page for that long after an edit. Revalidation costs a round trip and no
+    bytes (304), and no cached page is older than the stored assets.
     """
     return IMMUTABLE if is_hashed(key) else REVALIDATE
 
 
 def scan(dist: Path) -> list[LocalFile]:
-    """The regular files below a folder, by key. Raises OSError, also for a name that can be no key.
+    """Returns the regular files below a folder, sorted by key. Raises OSError (UnpublishableName for an invalid name).
 
-    Links are left out: what built the folder chose their targets, and the bucket is public.
+    Leaves links out: the guest's build chose their targets, and the bucket is public.
     """
     return sorted((_describe(key, path) for key, path in _regular(dist)), key=lambda file: file.key)
 
 
 def _regular(dist: Path) -> Iterator[tuple[str, str]]:
-    """Key and path of each. `Path` would cost 20,000 files a second of pure bookkeeping."""
+    # `Path` objects would cost one second for 20,000 files.
     folders = [("", os.fspath(dist))]
     while folders:
         prefix, folder = folders.pop()

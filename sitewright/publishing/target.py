@@ -1,4 +1,4 @@
-"""What a publish works with: a site's two buckets, in whose name it publishes, and what may stop it."""
+"""What a publish needs: the site's buckets, the lease owner's name, and the guard that may stop it."""
 
 from __future__ import annotations
 
@@ -11,84 +11,86 @@ from sitewright.contracts.names import manifest_key
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
     from mypy_boto3_s3 import S3Client
-    from workspace.step_context import Fence, StepContext
 
-    from sitewright.publishing.site_files import LocalFile, Sent, StoredFile
+    from sitewright.publishing.site_files import LocalFile, SentObject, StoredFile
 
 
-class Quick(Protocol):
-    """A way to put, copy or look for a small object that is quicker than botocore's. `crt.CrtClient` is one.
+class SmallObjectClient(Protocol):
+    """Puts, copies and checks small objects faster than botocore. `CrtClient` implements it.
 
-    One request, which is not repeated. Raises ClientError, BotoCoreError; `put` OSError too.
+    Each method sends one request and never repeats it. All raise ClientError and BotoCoreError; `put` also raises OSError.
     """
 
-    def put(self, bucket: str, file: LocalFile) -> Sent:
-        """Sends a file."""
+    def put(self, bucket: str, file: LocalFile) -> SentObject:
+        """Uploads a file."""
 
-    def copy(self, bucket: str, file: StoredFile) -> Sent:
+    def copy(self, bucket: str, file: StoredFile) -> SentObject:
         """Copies an older version of an object over its newest one."""
 
     def head(self, bucket: str, file: StoredFile) -> None:
-        """Asks for a version: no error, it is there."""
+        """Checks that a version of an object is stored. Raises ClientError if it is not."""
 
 
-def quick_client(s3: S3Client, credentials: Callable[[], Credentials | None], ca_bundle: str | None = None) -> Quick:
-    """The client in C, to where `s3` goes.
+def small_object_client(
+    s3: S3Client, credentials: Callable[[], Credentials | None], ca_bundle: str | None = None
+) -> SmallObjectClient:
+    """Creates a CrtClient for the endpoint and region of `s3`.
 
     Args:
-        s3: has endpoint and region.
-        credentials: asked for before each request.
-        ca_bundle: file with the certificates that are trusted; None for the system's.
+        s3: provides endpoint and region.
+        credentials: called before each request.
+        ca_bundle: file with the trusted certificates; None for the system's.
     """
-    from sitewright.publishing.objects.crt_client import CrtClient  # noqa: PLC0415 - loading it takes 50 ms, which only a publish needs
+    from sitewright.publishing.objects.crt_client import CrtClient  # noqa: PLC0415 - awscrt takes 50 ms to load, and only a publish needs it
 
     return CrtClient(s3.meta.endpoint_url, s3.meta.region_name, credentials, ca_bundle)
 
 
-class Open:
-    """The fence of who answers to no session: a rollback."""
+class Guard(Protocol):
+    """Decides whether this publisher may still write. A workspace implements it with its claim on the session."""
 
-    def verify(self, *, any_generation: bool = False) -> None:
-        """Nothing shuts it out but the manifest's holder."""
+    def verify(self, *, allow_superseded: bool = False) -> object:
+        """Verifies with a remote check that this publisher may write.
+
+        With `allow_superseded` a newer command does not forbid it: the manifest has to be written after an interruption too.
+        Raises PublishStopped.
+        """
 
     def check_stop(self) -> None:
-        """Nothing stops it but a signal."""
+        """Raises PublishStopped if the publish has to end. Cheap: no request."""
+
+
+class NoGuard:
+    """The guard of a publisher outside of any session, such as a rollback: only the lease restricts it."""
+
+    def verify(self, *, allow_superseded: bool = False) -> None:
+        """Never raises."""
+
+    def check_stop(self) -> None:
+        """Never raises."""
 
 
 @dataclass(frozen=True)
-class Site:
+class PublishTarget:
     """One client's site, as one publisher sees it."""
 
     s3: S3Client
     bucket: str
-    """Holds the site itself."""
-    artifacts: str
-    """Holds the manifests."""
+    """The site's bucket."""
+    artifacts_bucket: str
+    """The bucket of the manifests."""
     client_id: str
-    holder: str
-    """In whose name the site is taken. Who has the same may take it over at once."""
-    guard: Fence
+    lease_owner: str
+    """The name under which the lease is taken. A publisher of the same name takes the lease over without waiting."""
+    guard: Guard
     log: Callable[..., None] = field(repr=False)
+    """`log("message", key=value)`."""
     progress: Callable[[str], None] = field(repr=False)
-    quick: Quick | None = field(default=None, repr=False)
-    """For small objects; None: by `s3` as well."""
+    """Receives a line for a human about the current work."""
+    small_objects: SmallObjectClient | None = field(default=None, repr=False)
+    """Sends small objects; None: `s3` sends them too."""
 
     @property
     def manifest_key(self) -> str:
-        """Where the live manifest is, in the bucket `artifacts`."""
+        """Key of the live manifest in `artifacts_bucket`."""
         return manifest_key(self.client_id)
-
-    @classmethod
-    def of(cls, ctx: StepContext) -> Site:
-        """The site of a step, taken in the name of its session."""
-        return cls(
-            s3=ctx.aws.s3,
-            bucket=ctx.settings.site_bucket,
-            artifacts=ctx.settings.artifacts_bucket,
-            client_id=ctx.settings.client_id,
-            holder=ctx.session.session_id,
-            guard=ctx.fence,
-            log=ctx.log,
-            progress=ctx.progress,
-            quick=ctx.aws.quick,
-        )

@@ -267,12 +267,12 @@ def test_a_container_that_dies_while_it_publishes(site: Site, stack: Stack) -> N
     stack.kill_workspace(sent)
 
     left = site.manifest()
-    assert (left.holder, left.reconcile, left.complete) == (sent.session_id, True, False), "it was over already"
+    assert (left.lease_owner, left.reconcile, left.complete) == (sent.session_id, True, False), "it was over already"
     # The session's next workspace takes the site over without waiting for the lease of the dead one.
     answer = stack.response(sent, seconds=LEASE_SECONDS)
     assert answer["success"] and answer["deploySuccess"], answer
     done = site.manifest()
-    assert (done.commit, done.complete, done.reconcile, done.holder) == (answer["commit"], True, False, None)
+    assert (done.commit, done.complete, done.reconcile, done.lease_owner) == (answer["commit"], True, False, None)
     assert {key: entry.etag for key, entry in done.files.items()} == {
         key: etag.strip('"') for key, etag in site.keys().items()
     }

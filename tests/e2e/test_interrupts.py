@@ -193,7 +193,7 @@ def test_sessions_do_not_interrupt_each_other_and_the_site_is_one_of_them(
     page, manifest = site.page(), site.manifest()
     [live] = [number for number, text in enumerate(texts) if text in page]
     assert manifest.commit == answers[live]["commit"]
-    assert (manifest.complete, manifest.holder) == (True, None)
+    assert (manifest.complete, manifest.lease_owner) == (True, None)
     assert {key: entry.etag for key, entry in manifest.files.items()} == {
         key: etag.strip('"') for key, etag in site.keys().items()
     }

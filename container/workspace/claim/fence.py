@@ -17,14 +17,14 @@ class ClaimFence:
     saving: bool = False
     """After a stop: the work of saving is done whatever the generation, and only a lost claim ends it."""
 
-    def verify(self, *, any_generation: bool = False) -> SessionRecord:
+    def verify(self, *, allow_superseded: bool = False) -> SessionRecord:
         """The session if the claim is ours and the generation the run's. Raises Fenced."""
         try:
             session = self.store.refresh()
         except Fenced:
             self.stop.add(StopReason.CLAIM_LOST)
             raise
-        if session.generation != self.store.request.generation and not (any_generation or self.saving):
+        if session.generation != self.store.request.generation and not (allow_superseded or self.saving):
             self.stop.add(StopReason.INTERRUPT)
             raise Fenced(
                 f"the session is at generation {session.generation}, the run at {self.store.request.generation}"

@@ -13,13 +13,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.steps import LOST_LISTED, BuildResult
-from sitewright.publishing import partial
-from sitewright.publishing.live import read_manifest
-from sitewright.publishing.objects.invalidation import invalidate
-from sitewright.publishing.publisher import publish
 from sitewright.publishing.site_files import scan
+from workspace.build import dist_state
 from workspace.build.dependencies import Modules, NoManager, remove
 from workspace.build.failure_cause import BuildPart, caused_by_edit
+from workspace.build.site_publish import live_deployment, publish_build, publish_interrupted
 from workspace.claim.session import SessionStore
 from workspace.errors import StepFailed, StepStopped
 from workspace.step_context import StepContext
@@ -57,11 +55,11 @@ def run(ctx: StepContext) -> BuildResult:
 
 
 def publish_partial(ctx: StepContext) -> int:
-    """Publishes what an interrupted build left that no page breaks by; how many files went out.
+    """Publishes the whole files of an interrupted build. Returns how many were sent.
 
     Raises StepStopped, Fenced, PublishError, OSError.
     """
-    return partial.publish_dist(ctx, ctx.paths.site / DIST)
+    return publish_interrupted(ctx, ctx.paths.site / DIST)
 
 
 @dataclass
@@ -74,7 +72,7 @@ class _Build:
     def run(self) -> BuildResult:
         ctx = self.ctx
         self.deadline = time.monotonic() + ctx.settings.build_timeout_seconds
-        partial.mark_begun(ctx.paths.tmp)
+        dist_state.forget(ctx.paths.tmp)
         ctx.fence.verify()
         with self._timed("commit"):
             made = ctx.checkout.commit_all(ctx.command.commit_message or FALLBACK_SUBJECT)
@@ -83,7 +81,7 @@ class _Build:
             # npm takes seconds, and the commit's upload would only begin after it.
             ctx.checkpoint_in_background()
         result = BuildResult(commit=commit, committed=made is not None)
-        if made is None and (live := self._live(commit)) is not None:
+        if made is None and (live := live_deployment(ctx, commit)) is not None:
             ctx.progress("This commit is live already")
             done = {"build_success": True, "deploy_success": True, "skipped": True, "deployment_id": live}
             return result.model_copy(update={**done, "seconds": self.seconds})
@@ -97,42 +95,25 @@ class _Build:
             info = ErrorInfo.of(ErrorCode.BUILD_FAILED, str(error))
             failed = {"error": info, "broken_by_edit": self._is_edits(error, info.message)}
             return result.model_copy(update={**failed, "notes": self.notes, "seconds": self.seconds})
-        partial.mark_complete(ctx.paths.tmp, commit)
+        dist_state.mark_complete(ctx.paths.tmp, commit)
         ctx.progress(f"Publishing {len(files)} files")
         with self._timed("publish"):
-            outcome = publish(ctx, files, commit)
-            if outcome.error is None:
-                partial.mark_published(ctx.paths.tmp)
-            not_told = invalidate(
-                ctx.settings.distribution_id,
-                outcome.deployment_id,
-                outcome.stale,
-                client=lambda: ctx.aws.cloudfront,
-                log=ctx.log,
-            )
+            published, not_invalidated = publish_build(ctx, files, commit)
         return result.model_copy(
             update={
                 "build_success": True,
-                "deploy_success": outcome.error is None,
-                "deployment_id": outcome.deployment_id,
-                "uploaded": outcome.uploaded,
-                "deleted": outcome.deleted,
-                "unchanged": outcome.unchanged,
-                "lost": list(outcome.lost[:LOST_LISTED]),
-                "lost_count": len(outcome.lost),
-                "error": outcome.error or not_told,
+                "deploy_success": published.error is None,
+                "deployment_id": published.deployment_id,
+                "uploaded": published.uploaded,
+                "deleted": published.deleted,
+                "unchanged": published.unchanged,
+                "lost": list(published.lost[:LOST_LISTED]),
+                "lost_count": len(published.lost),
+                "error": published.error or not_invalidated,
                 "notes": self.notes,
                 "seconds": self.seconds,
             }
         )
-
-    def _live(self, commit: str) -> str | None:
-        """The live deployment, if it is this very commit, whole, and nobody is about to change it."""
-        manifest = read_manifest(self.ctx)
-        if manifest is None or manifest.commit != commit:
-            return None
-        settled = manifest.complete and not manifest.reconcile and manifest.holder is None
-        return manifest.deployment_id if settled else None
 
     def _is_edits(self, error: Exception, message: str) -> bool:
         if not isinstance(error, BuildFailed):
@@ -177,7 +158,7 @@ class _Build:
             try:
                 self._succeed("npm run build", lambda: self._run(("npm", "run", "build")), BuildPart.BUILD)
             except StepStopped:
-                partial.mark_stopped(self.ctx.paths.tmp, commit)
+                dist_state.mark_stopped(self.ctx.paths.tmp, commit)
                 raise
         if (site / DIST).is_symlink() or not (site / DIST).is_dir():
             raise BuildFailed("`npm run build` made no dist/ folder.")

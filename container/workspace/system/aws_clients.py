@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.utils import determine_content_length
 
 from sitewright.publishing.objects.workers import THREADS
-from sitewright.publishing.target import quick_client
+from sitewright.publishing.target import small_object_client
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudfront import CloudFrontClient
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_stepfunctions import SFNClient
 
-    from sitewright.publishing.target import Quick
+    from sitewright.publishing.target import SmallObjectClient
 
 _CONTROL = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
 """For calls the claim's life depends on: two attempts end before CLAIM_SECONDS, and the caller repeats them itself."""
@@ -47,7 +47,7 @@ class Clients:
         self._session = session
         self._made: dict[str, Any] = {}
         self._secrets: dict[str, str] = {}
-        self._quick: Quick | None = None
+        self._small_objects: SmallObjectClient | None = None
         self._lock = threading.Lock()
 
     @property
@@ -58,20 +58,20 @@ class Clients:
 
     @property
     def s3(self) -> S3Client:
-        """A connection for each request that a publish has under way, and some for what goes on beside it: its hold of the site is
+        """A connection for each request that a publish has under way, and some for what goes on beside it: its lease is
         renewed, commits are checkpointed."""
         client: S3Client = self._client("s3", _BULK)
         return client
 
     @property
-    def quick(self) -> Quick | None:
-        """For the many small files of a publish."""
+    def small_objects(self) -> SmallObjectClient | None:
+        """Sends the many small files of a publish."""
         s3 = self.s3
         with self._lock:
-            if self._quick is None:
+            if self._small_objects is None:
                 session: Any = self._session
-                self._quick = quick_client(s3, session.get_credentials, os.environ.get("AWS_CA_BUNDLE"))
-            return self._quick
+                self._small_objects = small_object_client(s3, session.get_credentials, os.environ.get("AWS_CA_BUNDLE"))
+            return self._small_objects
 
     @property
     def stepfunctions(self) -> SFNClient:

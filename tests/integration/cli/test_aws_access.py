@@ -34,7 +34,7 @@ def test_copies_go_to_the_users_endpoint_with_the_users_profile(
 
     access = Access.aws(None)
 
-    assert access.quick is not None and access.quick().copy("site", FILE).version_id == "v1"
+    assert access.small_objects is not None and access.small_objects().copy("site", FILE).version_id == "v1"
     authorization = s3.requests[0].headers["authorization"]
     assert "Credential=SHOP/" in authorization and "/eu-west-3/s3/" in authorization
 
@@ -50,7 +50,7 @@ def test_the_local_stack_is_reached_without_the_users_proxy_and_keys(
 
     access = Access.local({"endpoint_url": s3.url, "region": "us-west-2"})
 
-    assert access.quick is not None and access.quick().copy("site", FILE).version_id == "v1"
+    assert access.small_objects is not None and access.small_objects().copy("site", FILE).version_id == "v1"
     assert "Credential=test/" in s3.requests[0].headers["authorization"]
 
 

@@ -26,8 +26,8 @@ from tests.support.publishing.crt_world import (
     BUCKET,
     KEYS,
     Stopping,
+    make_client,
     no_proxy,  # noqa: F401 - a fixture
-    quick,
     s3_fixture,  # noqa: F401 - a fixture
     sender,
 )
@@ -43,7 +43,7 @@ def file(root: Path, key: str = "a.html", body: bytes = b"<html></html>") -> Loc
 
 def test_a_file_arrives_with_its_headers_and_its_version_is_told(s3: S3Server, tmp_path: Path) -> None:
     found = file(tmp_path)
-    sent = quick(s3).put(BUCKET, found)
+    sent = make_client(s3).put(BUCKET, found)
     (request,) = s3.requests
     assert (request.path, request.body) == (f"/{BUCKET}/a.html", b"<html></html>")
     assert request.headers["content-type"] == "text/html; charset=utf-8"
@@ -55,7 +55,7 @@ def test_a_file_arrives_with_its_headers_and_its_version_is_told(s3: S3Server, t
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_key_of_any_spelling_arrives(s3: S3Server, tmp_path: Path, key: str) -> None:
-    quick(s3).put(BUCKET, file(tmp_path, key))
+    make_client(s3).put(BUCKET, file(tmp_path, key))
     assert unquote(s3.requests[0].path) == f"/{BUCKET}/{key}"
     assert "?" not in s3.requests[0].path and "+" not in s3.requests[0].path
 
@@ -63,7 +63,7 @@ def test_a_key_of_any_spelling_arrives(s3: S3Server, tmp_path: Path, key: str) -
 @pytest.mark.parametrize("size", [0, 1, SMALL_BYTES])
 def test_a_file_of_any_size_arrives_whole(s3: S3Server, tmp_path: Path, size: int) -> None:
     body = os.urandom(size)
-    quick(s3).put(BUCKET, file(tmp_path, "x.bin", body))
+    make_client(s3).put(BUCKET, file(tmp_path, "x.bin", body))
     assert s3.requests[0].body == body
 
 
@@ -71,13 +71,13 @@ def test_a_file_that_changed_since_it_was_planned_is_refused(s3: S3Server, tmp_p
     found = file(tmp_path, body=b"12345")
     found.path.write_bytes(b"54321")
     with pytest.raises(ClientError, match="BadDigest"):
-        quick(s3).put(BUCKET, found)
+        make_client(s3).put(BUCKET, found)
     found.path.write_bytes(b"123456")
     with pytest.raises(OSError, match="was changed"):
-        quick(s3).put(BUCKET, found)
+        make_client(s3).put(BUCKET, found)
     found.path.unlink()
     with pytest.raises(FileNotFoundError):
-        quick(s3).put(BUCKET, found)
+        make_client(s3).put(BUCKET, found)
     assert len(s3.requests) == 1
 
 
@@ -89,7 +89,7 @@ def test_a_refusal_is_botocores_and_the_request_is_not_repeated(
 ) -> None:
     s3.answer = lambda *_: (status, code)
     with pytest.raises(ClientError) as caught:
-        quick(s3).put(BUCKET, file(tmp_path))
+        make_client(s3).put(BUCKET, file(tmp_path))
     error = caught.value.response["Error"]
     assert error.get("Code") == code
     # What it would repeat by itself, the client does not tell the text of.
@@ -102,7 +102,7 @@ def test_a_refusal_is_botocores_and_the_request_is_not_repeated(
 def test_a_connection_that_breaks_is_a_fault_that_passes_and_is_not_repeated(s3: S3Server, tmp_path: Path) -> None:
     s3.answer = lambda *_: (0, "")
     with pytest.raises(HTTPClientError) as caught:
-        quick(s3).put(BUCKET, file(tmp_path))
+        make_client(s3).put(BUCKET, file(tmp_path))
     assert is_transient(caught.value)
     time.sleep(1.2)
     assert len(s3.requests) == 1
@@ -112,7 +112,7 @@ def test_nobody_listening_is_a_fault_that_passes(tmp_path: Path) -> None:
     with s3_server() as gone:
         pass
     with pytest.raises(HTTPClientError) as caught:
-        quick(gone).put(BUCKET, file(tmp_path))
+        make_client(gone).put(BUCKET, file(tmp_path))
     assert is_transient(caught.value)
 
 
@@ -125,13 +125,13 @@ def test_no_answer_ends_the_request(s3: S3Server, tmp_path: Path, monkeypatch: p
     s3.answer = late
     began = time.monotonic()
     with pytest.raises(ReadTimeoutError) as caught:
-        quick(s3).put(BUCKET, file(tmp_path))
+        make_client(s3).put(BUCKET, file(tmp_path))
     assert time.monotonic() - began < 1.5 and is_transient(caught.value)
 
 
 def test_a_connection_that_the_server_closed_is_replaced(s3: S3Server, tmp_path: Path) -> None:
     s3.closing = True
-    way, found = quick(s3), file(tmp_path)
+    way, found = make_client(s3), file(tmp_path)
     with sender(s3, lambda: None) as sending:
         for _ in range(3):
             sending.send(found)
@@ -182,7 +182,7 @@ def test_a_refusal_is_told_with_the_key(s3: S3Server, tmp_path: Path) -> None:
 
 def test_credentials_are_asked_for_each_time(s3: S3Server, tmp_path: Path) -> None:
     now = [Credentials("FIRST", "secret", "token1")]
-    way, found = quick(s3, lambda: now[0]), file(tmp_path)
+    way, found = make_client(s3, lambda: now[0]), file(tmp_path)
     way.put(BUCKET, found)
     now[0] = Credentials("SECOND", "secret", "token2")
     way.put(BUCKET, found)
@@ -198,7 +198,7 @@ def test_credentials_are_asked_for_each_time(s3: S3Server, tmp_path: Path) -> No
 
 def test_without_credentials_nothing_is_sent_nor_waited_for(s3: S3Server, tmp_path: Path) -> None:
     with pytest.raises(NoCredentialsError) as caught:
-        quick(s3, lambda: None).put(BUCKET, file(tmp_path))
+        make_client(s3, lambda: None).put(BUCKET, file(tmp_path))
     assert not is_transient(caught.value) and s3.requests == []
 
 
@@ -208,10 +208,10 @@ def test_over_tls_a_bucket_with_dots_is_in_the_path(tmp_path: Path) -> None:
     tls.load_cert_chain(certificate, key)
     with s3_server(tls) as s3:
         found = file(tmp_path / "dist")
-        assert quick(s3, ca_bundle=str(certificate)).put(BUCKET, found).etag == found.md5
+        assert make_client(s3, ca_bundle=str(certificate)).put(BUCKET, found).etag == found.md5
         assert s3.paths() == [f"/{BUCKET}/a.html"]
         with pytest.raises(HTTPClientError, match="TLS"):
-            quick(s3).put(BUCKET, found)
+            make_client(s3).put(BUCKET, found)
         assert len(s3.requests) == 1
 
 

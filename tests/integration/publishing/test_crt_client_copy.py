@@ -8,11 +8,10 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
 from workspace.errors import StepStopped
 
-from sitewright.publishing.errors import PublishError
+from sitewright.publishing.errors import PublishError, error_code, is_transient
 from sitewright.publishing.objects.crt_client import CrtClient
 from sitewright.publishing.objects.upload import SMALL_BYTES
-from sitewright.publishing.site_files import Sent, StoredFile
-from sitewright.retry import error_code, is_transient
+from sitewright.publishing.site_files import SentObject, StoredFile
 from tests.support.publishing.crt_world import (
     BUCKET,
     KEYS,
@@ -47,7 +46,7 @@ def test_the_version_is_copied_as_it_is(s3: S3Server) -> None:
     # What S3 is not told, it does not change.
     assert "content-type" not in request.headers and "cache-control" not in request.headers
     assert "x-amz-copy-source" in request.headers["authorization"]
-    assert sent == Sent(md5(source), "v1")
+    assert sent == SentObject(md5(source), "v1")
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -48,7 +48,7 @@ def stop_once(world: World, seed: int, number: int, with_signal: signal.Signals)
     assert code in {DONE, STOPPED}
     world.check_pages()
     manifest = world.manifest()
-    assert manifest is None or manifest.holder is None, "the site was not given back"
+    assert manifest is None or manifest.lease_owner is None, "the site was not given back"
     if code == DONE:
         world.check_is(tree(seed))
 
@@ -59,5 +59,5 @@ def test_stopped_at_a_request(world: World) -> None:
         number, sent = choice.randrange(1, ALL_REQUESTS), choice.choice([signal.SIGINT, signal.SIGTERM])
         stop_once(world, 100 + round_, number, sent)
         # Somebody else need not wait: the lease is far longer than this publish may take.
-        world.publish(tree(200 + round_), holder="s2")
+        world.publish(tree(200 + round_), lease_owner="s2")
         world.check_is(tree(200 + round_))

@@ -22,7 +22,7 @@ def test_a_rollback_that_is_killed_is_completed_by_the_next_and_the_next_publish
     code = world.killed(lambda: world.start_rollback(first, lease=LEASE), 3, carried_out=True, kind="COPY")
     assert code == -signal.SIGKILL
     world.check_pages()
-    # Two rollbacks are two holders.
+    # Two rollbacks are two lease_owners.
     again = world.roll_back(first, waits=True, lease=LEASE)
     back = world.check_is(tree(1), commit="1" * 40)
     assert back.deployment_id == again != first
@@ -58,7 +58,7 @@ def test_a_version_that_is_found_gone_halfway_has_the_site_put_back(world: World
     page = forget_one(world, old, new, first)
 
     world.proxy.set_plan(lambda _: Fault.NONE)
-    failed = world.start_rollback(first, looks=1)
+    failed = world.start_rollback(first, samples=1)
     assert failed.wait() == FAILED
     assert f"{page} is not stored any more (NoSuchVersion)" in failed.said
     manifest = world.check_site(new, commit="2" * 40)
@@ -67,7 +67,7 @@ def test_a_version_that_is_found_gone_halfway_has_the_site_put_back(world: World
     assert copies > 10
 
     code = world.killed(
-        lambda: world.start_rollback(first, looks=1, lease=LEASE), copies, carried_out=True, kind="COPY"
+        lambda: world.start_rollback(first, samples=1, lease=LEASE), copies, carried_out=True, kind="COPY"
     )
     assert code == -signal.SIGKILL
     world.check_pages()
@@ -86,13 +86,13 @@ def test_a_rollback_killed_at_every_request(world: World, gone: bool) -> None:
         forget_one(world, old, new, first)
     for number in count(1):
         carried_out = choice.random() < 0.5
-        code = world.killed(lambda: world.start_rollback(first, looks=1, lease=1.0), number, carried_out=carried_out)
+        code = world.killed(lambda: world.start_rollback(first, samples=1, lease=1.0), number, carried_out=carried_out)
         world.check_pages()
         if code != -signal.SIGKILL:
             break
         held = world.manifest()
         assert held is not None
-        world.roll_back(second, waits=held.holder is not None, lease=1.0)
+        world.roll_back(second, waits=held.lease_owner is not None, lease=1.0)
         # Put back, the site has newer versions than its deployment's own books.
         world.check_site(new, commit="2" * 40)
     assert code == (FAILED if gone else DONE) and number > 20

@@ -80,9 +80,9 @@ def one_dies(world: World, seed: int, number: int, carried_out: bool) -> None:
         assert two.wait() == DONE, two.said
         waited = time.monotonic() - died
     world.check_is(tree(seed + 2), commit=TWO)
-    assert two.waited == (manifest.holder is not None)
+    assert two.waited == (manifest.lease_owner is not None)
     if two.waited:
-        assert (code, manifest.holder) == (-signal.SIGKILL, "s1")
+        assert (code, manifest.lease_owner) == (-signal.SIGKILL, "s1")
         assert waited > LEASE - 2
 
 

@@ -119,7 +119,7 @@ def account_fixture(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sitewright.cli.main, "out", Console(width=200))
     # Moto sees only what goes through botocore.
-    monkeypatch.setattr(sitewright.cli.aws_access, "quick_client", lambda *_: None)
+    monkeypatch.setattr(sitewright.cli.aws_access, "small_object_client", lambda *_: None)
     with mock_aws():
         yield Account()
 

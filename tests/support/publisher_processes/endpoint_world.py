@@ -57,21 +57,21 @@ class World:
         """The buckets stay: the endpoint ends soon."""
         self.proxy.close()
 
-    def start(self, made: Tree, holder: str = "s1", commit: str = "c" * 40, **more: Any) -> Publisher:
+    def start(self, made: Tree, lease_owner: str = "s1", commit: str = "c" * 40, **more: Any) -> Publisher:
         """Begins to publish a build."""
         number = next(self._orders)
         for key, content in made.items():
             self.known.setdefault(key, set()).add(md5(content))
         dist = site_trees.write(made, self.folder / f"{self.client}-{number}")
-        return self._start(number, holder=holder, dist=str(dist), commit=commit, **more)
+        return self._start(number, lease_owner=lease_owner, dist=str(dist), commit=commit, **more)
 
     def start_folder(self, dist: Path) -> Publisher:
         """Begins to publish a folder, of which `check_pages` knows nothing."""
-        return self._start(next(self._orders), holder="s1", dist=str(dist), commit="c" * 40)
+        return self._start(next(self._orders), lease_owner="s1", dist=str(dist), commit="c" * 40)
 
     def start_rollback(self, deployment_id: str, **more: Any) -> Publisher:
         """Begins to roll back."""
-        return self._start(next(self._orders), holder="", target=deployment_id, **more)
+        return self._start(next(self._orders), lease_owner="", target=deployment_id, **more)
 
     def _start(self, number: int, **more: Any) -> Publisher:
         return self.publishers.start(
@@ -85,9 +85,9 @@ class World:
             )
         )
 
-    def publish(self, made: Tree, holder: str = "s1", commit: str = "c" * 40, **more: Any) -> str:
+    def publish(self, made: Tree, lease_owner: str = "s1", commit: str = "c" * 40, **more: Any) -> str:
         """Publishes a build without a fault; the deployment's id."""
-        return self._through(lambda: self.start(made, holder, commit, **more))
+        return self._through(lambda: self.start(made, lease_owner, commit, **more))
 
     def roll_back(self, deployment_id: str, *, waits: bool = False, **more: Any) -> str:
         """Rolls back without a fault; the new deployment's id."""
@@ -214,7 +214,7 @@ class World:
         assert manifest is not None
         assert {key: etag for key, etag in live.items() if key in made} == {key: md5(made[key]) for key in made}
         assert [key for key in live if key not in made and not key.startswith("_astro/")] == []
-        assert (manifest.complete, manifest.reconcile, manifest.holder) == (True, False, None)
+        assert (manifest.complete, manifest.reconcile, manifest.lease_owner) == (True, False, None)
         assert {key: entry.etag for key, entry in manifest.files.items()} == live
         assert {key for key, entry in manifest.files.items() if entry.retired_at is None} == set(made)
         assert commit in {None, manifest.commit}

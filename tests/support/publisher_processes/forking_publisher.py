@@ -10,25 +10,26 @@ import select
 import signal
 import sys
 import traceback
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import boto3
+from sitewright.local.stack.deploy import REGION
 from workspace.errors import StepStopped
 from workspace.system.aws_clients import Clients
 from workspace.system.stop import Signals, Stop
 
 from sitewright.local.machine.service_environment import aws_environment
-from sitewright.local.stack.cdk_deploy import REGION
-from sitewright.publishing import manifest_store, rollback
-from sitewright.publishing.errors import PublishError, SiteTaken
+from sitewright.publishing import lease, rollback
+from sitewright.publishing.errors import LeaseUnavailable, PublishError
+from sitewright.publishing.manifest_store import read_deployment
 from sitewright.publishing.objects import workers
-from sitewright.publishing.publish_result import Outcome
+from sitewright.publishing.publish_result import PublishResult
 from sitewright.publishing.publisher import Publish
-from sitewright.publishing.rollback import read_deployment, roll_back
+from sitewright.publishing.rollback import roll_back
 from sitewright.publishing.site_files import scan
-from sitewright.publishing.target import Site
+from sitewright.publishing.target import NoGuard, PublishTarget
 
 DONE, STOPPED, FAILED, TAKEN, INTERRUPTED, BROKEN = 0, 10, 11, 12, 13, 14
 """Exit codes."""
@@ -43,7 +44,7 @@ class Order:
     bucket: str
     artifacts: str
     client: str
-    holder: str
+    lease_owner: str
     report: str
     """A file, for the deployment's id or the error."""
     dist: str = ""
@@ -53,8 +54,8 @@ class Order:
     lease: float | None = None
     """Seconds, in place of LEASE_SECONDS."""
     threads: int | None = None
-    looks: int | None = None
-    """So many versions a rollback asks for first, in place of LOOKS."""
+    samples: int | None = None
+    """In place of SAMPLED_VERSIONS."""
 
 
 class Stoppable:
@@ -65,9 +66,9 @@ class Stoppable:
         self._stop = signals.follow(Stop())
         signals.heed()
 
-    def verify(self, *, any_generation: bool = False) -> None:
-        """As `context.Fence`, whose claim is never lost here. What saves after a stop may do so."""
-        if not any_generation:
+    def verify(self, *, allow_superseded: bool = False) -> None:
+        """Like a workspace's fence whose claim is never lost: raises StepStopped, but not with `allow_superseded`."""
+        if not allow_superseded:
             self._stop.check()
 
     def check_stop(self) -> None:
@@ -75,36 +76,29 @@ class Stoppable:
         self._stop.check()
 
 
-def work(order: Order, session: boto3.Session) -> Outcome:
+def work(order: Order, session: boto3.Session) -> PublishResult:
     """Publishes or rolls back."""
     os.environ.update(aws_environment(order.url, REGION))
     if order.lease is not None:
-        manifest_store.LEASE_SECONDS = order.lease  # type: ignore[assignment]
-        manifest_store.RENEW_SECONDS, manifest_store.MARGIN_SECONDS = order.lease / 4, order.lease / 3
+        lease.LEASE_SECONDS = order.lease  # type: ignore[assignment]
+        lease.RENEW_SECONDS, lease.MARGIN_SECONDS = order.lease / 4, order.lease / 3
     if order.threads is not None:
         workers.THREADS = order.threads
-    if order.looks is not None:
-        rollback.LOOKS = order.looks
+    if order.samples is not None:
+        rollback.SAMPLED_VERSIONS = order.samples
     aws = Clients(session)
-    s3 = aws.s3
 
     def log(message: str, **values: Any) -> None:
         with log_of(order).open("a") as file:
             print(message, values, file=file)
 
+    target = PublishTarget(
+        aws.s3, order.bucket, order.artifacts, order.client, order.lease_owner, Stoppable(), log, log, aws.small_objects
+    )
     if order.target:
-        return roll_back(
-            s3,
-            bucket=order.bucket,
-            artifacts=order.artifacts,
-            client_id=order.client,
-            target=read_deployment(s3, order.artifacts, order.client, order.target),
-            log=log,
-            progress=log,
-            quick=aws.quick,
-        )
-    site = Site(s3, order.bucket, order.artifacts, order.client, order.holder, Stoppable(), log, log, aws.quick)
-    return Publish(site, scan(Path(order.dist)), order.commit).run()
+        target = replace(target, guard=NoGuard())
+        return roll_back(target, read_deployment(target, order.target))
+    return Publish(target, scan(Path(order.dist)), order.commit).run()
 
 
 def log_of(order: Order) -> Path:
@@ -118,7 +112,7 @@ def _child(order: Order, session: boto3.Session) -> NoReturn:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         said = work(order, session).deployment_id
         code = DONE
-    except SiteTaken as error:
+    except LeaseUnavailable as error:
         code, said = TAKEN, str(error)
     except PublishError as error:
         code, said = FAILED, str(error)

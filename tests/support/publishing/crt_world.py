@@ -10,7 +10,7 @@ from workspace.errors import StepStopped, StopReason
 
 from sitewright.publishing.objects.crt_client import CrtClient
 from sitewright.publishing.objects.upload import Sender
-from sitewright.publishing.target import Open, Site
+from sitewright.publishing.target import NoGuard, PublishTarget
 from tests.support.publishing.s3_server import S3Server, s3_server
 
 BUCKET = "edit.amelia.example.com"
@@ -58,9 +58,12 @@ def boto3_client(s3: S3Server) -> Any:
 def sender(s3: S3Server, check: Any) -> Sender:
     boto = boto3_client(s3)
     return Sender(
-        Site(boto, BUCKET, "artifacts", "amelia", "s1", Open(), lambda *_: None, lambda _: None, quick(s3)), check
+        PublishTarget(
+            boto, BUCKET, "artifacts", "amelia", "s1", NoGuard(), lambda *_: None, lambda _: None, make_client(s3)
+        ),
+        check,
     )
 
 
-def quick(s3: S3Server, credentials: Any = lambda: Credentials("AKIA", "secret"), **more: Any) -> CrtClient:
+def make_client(s3: S3Server, credentials: Any = lambda: Credentials("AKIA", "secret"), **more: Any) -> CrtClient:
     return CrtClient(s3.url, "us-west-2", credentials, **more)

@@ -5,7 +5,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,14 @@ import pytest
 from hypothesis import strategies as st
 
 from sitewright.contracts.names import deployment_key, manifest_key
-from sitewright.publishing import errors, manifest_store, publisher
+from sitewright.publishing import lease, publisher
 from sitewright.publishing.errors import PublishError
 from sitewright.publishing.manifest import Manifest
-from sitewright.publishing.objects import workers
+from sitewright.publishing.objects import s3_retry, workers
 from sitewright.publishing.publisher import Publish
 from sitewright.publishing.rollback import roll_back
 from sitewright.publishing.site_files import LocalFile, cache_control, content_type, is_hashed
-from sitewright.publishing.target import Open, Quick, Site
+from sitewright.publishing.target import NoGuard, PublishTarget, SmallObjectClient
 from tests.support.publishing.model_s3 import ModelS3, Store
 
 PAGES = ["index.html", "a.html", "b/index.html"]
@@ -42,12 +42,12 @@ TREES = st.builds(
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """For the modules that import it."""
     # One sender, so that a request's number means the same each time.
     monkeypatch.setattr(workers, "THREADS", 1)
-    monkeypatch.setattr(manifest_store.time, "sleep", lambda _: None)
-    monkeypatch.setattr(errors, "_sleep", lambda _seconds, check: check())
+    monkeypatch.setattr(lease.time, "sleep", lambda _: None)
+    monkeypatch.setattr(s3_retry, "checked_sleep", lambda check: lambda _seconds: check())
 
 
 class Killed(BaseException):
@@ -59,30 +59,25 @@ class World:
     store: Store = field(default_factory=Store)
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp()))
 
-    def site(self, holder: str, **hooks: Any) -> Site:
+    def site(self, lease_owner: str, **hooks: Any) -> PublishTarget:
         s3: Any = ModelS3(self.store, **hooks)
-        return Site(s3, "site", "artifacts", "amelia", holder, Open(), lambda *_, **__: None, lambda _: None)
+        return PublishTarget(
+            s3, "site", "artifacts", "amelia", lease_owner, NoGuard(), lambda *_, **__: None, lambda _: None
+        )
 
     def files(self, tree: Tree) -> list[LocalFile]:
         return [self._file(key, text) for key, text in tree.items()]
 
-    def publish(self, site: Site, tree: Tree, commit: str = "c" * 40) -> publisher.Outcome:
+    def publish(self, site: PublishTarget, tree: Tree, commit: str = "c" * 40) -> publisher.PublishResult:
         return Publish(site, self.files(tree), commit).run()
 
-    def roll_back(self, deployment_id: str, quick: Quick | None = None, **hooks: Any) -> publisher.Outcome:
+    def roll_back(
+        self, deployment_id: str, small_objects: SmallObjectClient | None = None, **hooks: Any
+    ) -> publisher.PublishResult:
         stored = self.store.newest("artifacts", deployment_key("amelia", deployment_id))
         assert stored is not None and stored.body is not None
-        s3: Any = ModelS3(self.store, **hooks)
-        return roll_back(
-            s3,
-            bucket="site",
-            artifacts="artifacts",
-            client_id="amelia",
-            target=Manifest.from_bytes(stored.body),
-            log=lambda *_, **__: None,
-            progress=lambda _: None,
-            quick=quick,
-        )
+        target = replace(self.site("", **hooks), small_objects=small_objects)
+        return roll_back(target, Manifest.from_bytes(stored.body))
 
     def drift(self, key: str, body: bytes | None = None) -> None:
         """Somebody deletes an object by hand, or writes it, and the check of the last publish finds it."""
@@ -111,7 +106,7 @@ class World:
         live, manifest = self.live(), self.manifest()
         assert {k: v for k, v in live.items() if k in tree} == tree
         assert all(is_hashed(key) for key in set(live) - set(tree))
-        assert manifest.complete and not manifest.reconcile and manifest.holder is None
+        assert manifest.complete and not manifest.reconcile and manifest.lease_owner is None
         assert {k: e.etag for k, e in manifest.files.items()} == {
             k: hashlib.md5(v.encode()).hexdigest() for k, v in live.items()
         }
@@ -185,12 +180,14 @@ class Turns:
             self.changed.notify_all()
 
 
-def side_by_side(world: World, order: list[int], works: list[Callable[[Site], Any]], holders: list[str]) -> list[Any]:
+def side_by_side(
+    world: World, order: list[int], works: list[Callable[[PublishTarget], Any]], lease_owners: list[str]
+) -> list[Any]:
     turns, results = Turns(order, set(range(len(works)))), list[Any]([None] * len(works))
 
     def run(me: int) -> None:
         try:
-            results[me] = works[me](world.site(holders[me], before=turns.hook(me)))
+            results[me] = works[me](world.site(lease_owners[me], before=turns.hook(me)))
         except (PublishError, Killed) as error:
             results[me] = error
         finally:

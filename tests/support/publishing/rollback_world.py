@@ -8,7 +8,7 @@ from sitewright.publishing.manifest import Manifest
 from tests.support.publishing.publish_world import (
     Tree,
     World,
-    quick,  # noqa: F401 - an autouse fixture
+    no_pauses,  # noqa: F401 - an autouse fixture
 )
 
 OLD = {f"{name}.html": f"<link href='_astro/s.1.css'>{name}" for name in "abcde"} | {
@@ -44,7 +44,7 @@ def check_is_as_before(world: World, tree: Tree, before: Manifest, *, complete: 
     assert {key: text for key, text in world.live().items() if key in tree} == tree
     assert all(key.startswith("_astro/") for key in set(world.live()) - set(tree))
     now = world.manifest()
-    assert (now.deployment_id, now.commit, now.complete, now.holder) == (
+    assert (now.deployment_id, now.commit, now.complete, now.lease_owner) == (
         before.deployment_id,
         before.commit,
         complete,
@@ -56,4 +56,4 @@ def check_is_as_before(world: World, tree: Tree, before: Manifest, *, complete: 
 @pytest.fixture(autouse=True)
 def one_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of what is to be copied, the first and the last are asked for: a site of some files is then like one of thousands."""
-    monkeypatch.setattr(rollback, "LOOKS", 1)
+    monkeypatch.setattr(rollback, "SAMPLED_VERSIONS", 1)

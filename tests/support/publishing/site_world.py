@@ -28,8 +28,8 @@ class StopFence:
     verified: list[bool] = field(default_factory=list)
     at: Callable[[], None] = lambda: None
 
-    def verify(self, *, any_generation: bool = False) -> SessionRecord:
-        self.verified.append(any_generation)
+    def verify(self, *, allow_superseded: bool = False) -> SessionRecord:
+        self.verified.append(allow_superseded)
         return self.session
 
     def check_stop(self) -> None:

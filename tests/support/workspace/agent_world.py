@@ -44,7 +44,7 @@ class Aws:
 class OpenFence:
     session: SessionRecord
 
-    def verify(self, *, any_generation: bool = False) -> SessionRecord:
+    def verify(self, *, allow_superseded: bool = False) -> SessionRecord:
         return self.session
 
     def check_stop(self) -> None:

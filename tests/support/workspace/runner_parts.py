@@ -232,7 +232,7 @@ class TestClients(Clients):
         return self.sfn
 
     @property
-    def quick(self) -> None:
+    def small_objects(self) -> None:
         """moto sees only what goes through botocore."""
 
 

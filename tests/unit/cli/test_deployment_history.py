@@ -128,8 +128,11 @@ def test_reading_ends_with_the_last_target() -> None:
     ("found", "says"),
     [
         (past("d1", record("d1")), []),
-        (past("d1", record("d1"), holder="s2", publishing=True, complete=False, reconcile=True), ["under way (s2)"]),
-        (past("d1", record("d1"), holder="s2", reconcile=True), ["of s2 broke off"]),
+        (
+            past("d1", record("d1"), lease_owner="s2", publishing=True, complete=False, reconcile=True),
+            ["under way (s2)"],
+        ),
+        (past("d1", record("d1"), lease_owner="s2", reconcile=True), ["of s2 broke off"]),
         (past("d2", record("d1"), complete=False), ["d2 is not whole"]),
         (past("d1", record("d1"), reconcile=True), ["other hands"]),
         (past("d2", record("d1")), ["d2 has no record"]),

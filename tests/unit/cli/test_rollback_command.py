@@ -8,13 +8,13 @@ import pytest
 
 from sitewright.contracts.names import SITE_PARAMETER_PREFIX, deployment_key, manifest_key
 from sitewright.local.errors import Interrupted
-from sitewright.publishing import rollback
+from sitewright.publishing import publisher, rollback
 from sitewright.publishing.apply import Applier
 from sitewright.publishing.errors import PublishError
 from sitewright.publishing.manifest import Manifest
-from sitewright.publishing.objects import listing, workers
+from sitewright.publishing.objects import workers
 from sitewright.publishing.objects.upload import Sender
-from sitewright.publishing.site_files import Sent, SiteFile
+from sitewright.publishing.site_files import SentObject, SiteFile
 from tests.support.cli.published_account import (
     ARTIFACTS,
     BUCKET,
@@ -43,7 +43,7 @@ def test_a_rollback_is_a_deployment_of_the_older_files(account: Account) -> None
         "commit-20260101T000000000Z-one",
         True,
     )
-    assert (live.holder, live.reconcile) == (None, False)
+    assert (live.lease_owner, live.reconcile) == (None, False)
     assert {key: entry.md5 for key, entry in live.files.items()} == {
         key: account.s3.head_object(Bucket=BUCKET, Key=key)["ETag"].strip('"') for key in ONE
     }
@@ -122,7 +122,7 @@ def test_nothing_to_go_back_to(account: Account) -> None:
 def test_while_somebody_publishes_nothing_is_rolled_back(account: Account) -> None:
     account.publish("20260101T000000000Z-one", ONE)
     two = account.publish("20260101T000000001Z-two", TWO)
-    held = two.model_copy(update={"holder": "session-2", "reconcile": True})
+    held = two.model_copy(update={"lease_owner": "session-2", "reconcile": True})
     account.book(held)
     error = refusal("rollback")
     assert "session-2" in error.message
@@ -138,7 +138,7 @@ def test_ctrl_c_says_what_became_of_the_site_and_gives_it_back(
     account.publish("20260101T000000001Z-two", TWO)
     real = Sender.send
 
-    def interrupted(sender: Sender, file: SiteFile) -> Sent:
+    def interrupted(sender: Sender, file: SiteFile) -> SentObject:
         if file.key == "index.html":
             raise KeyboardInterrupt
         return real(sender, file)
@@ -148,7 +148,7 @@ def test_ctrl_c_says_what_became_of_the_site_and_gives_it_back(
     assert isinstance(error, Interrupted) and "half restored" in error.message
     assert "--to 20260101T000000000Z-one" in error.remedy and "--to 20260101T000000001Z-two" in error.remedy
     live = account.live()
-    assert (live.holder, live.complete, live.reconcile) == (None, False, True)
+    assert (live.lease_owner, live.complete, live.reconcile) == (None, False, True)
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, PublishError(BUCKET, "", "SlowDown", "s3://x: SlowDown: Reduce.")])
@@ -162,12 +162,12 @@ def test_what_ends_the_comparison_leaves_a_restored_site(
         raise stop
 
     with monkeypatch.context() as patch:
-        patch.setattr(listing, "objects", ended)
+        patch.setattr(publisher, "list_objects", ended)
         error = refusal("rollback")
     assert "is restored, but was not compared with the bucket, and is not recorded" in error.message
     assert account.pages() == ONE
     live = account.live()
-    assert (live.holder, live.complete, live.reconcile) == (None, True, True)
+    assert (live.lease_owner, live.complete, live.reconcile) == (None, True, True)
     assert "has no record" in run("deployments").stderr
     assert "--to 20260101T000000000Z-one`, which does both" in error.remedy
     assert run("rollback", "--to", "20260101T000000000Z-one").exit_code == 0
@@ -216,12 +216,12 @@ def test_what_is_found_gone_halfway_is_said_and_what_the_site_is_now(
     two = account.publish("20260101T000000001Z-two", TWO | {"middle.html": "two"})
     account.book(two.model_copy(update={"complete": complete}))
     account.s3.delete_object(Bucket=BUCKET, Key="middle.html", VersionId=str(one.files["middle.html"].version_id))
-    monkeypatch.setattr(rollback, "LOOKS", 1)
+    monkeypatch.setattr(rollback, "SAMPLED_VERSIONS", 1)
     error = refusal("rollback", "--to", "20260101T000000000Z-one")
     assert "middle.html is not stored any more" in error.message
     assert error.remedy.startswith(says)
     assert (account.pages() == TWO | {"middle.html": "two"}) == complete
-    assert account.live().holder is None
+    assert account.live().lease_owner is None
     assert len(account.records()) == 2
 
 
@@ -230,20 +230,20 @@ def test_what_could_not_be_put_back_is_named(account: Account, monkeypatch: pyte
     two = account.publish("20260101T000000001Z-two", TWO | {"a.html": "two", "middle.html": "two"})
     account.s3.delete_object(Bucket=BUCKET, Key="middle.html", VersionId=str(one.files["middle.html"].version_id))
     account.s3.delete_object(Bucket=BUCKET, Key="a.html", VersionId=str(two.files["a.html"].version_id))
-    monkeypatch.setattr(rollback, "LOOKS", 1)
+    monkeypatch.setattr(rollback, "SAMPLED_VERSIONS", 1)
     monkeypatch.setattr(workers, "THREADS", 1)
     error = refusal("rollback")
     assert "middle.html is not stored any more" in error.message
     assert "is not stored as a whole any more either (a.html). Send a message: its publish completes" in error.remedy
     live = account.live()
-    assert (live.complete, live.reconcile, live.holder) == (False, True, None)
+    assert (live.complete, live.reconcile, live.lease_owner) == (False, True, None)
 
 
 def test_a_way_back_that_fails_too_is_said(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     one = account.publish("20260101T000000000Z-one", ONE | {"middle.html": "1"})
     account.publish("20260101T000000001Z-two", TWO | {"middle.html": "two"})
     account.s3.delete_object(Bucket=BUCKET, Key="middle.html", VersionId=str(one.files["middle.html"].version_id))
-    monkeypatch.setattr(rollback, "LOOKS", 1)
+    monkeypatch.setattr(rollback, "SAMPLED_VERSIONS", 1)
     real = Applier.send
 
     def refused(applier: Applier, phases: Any, *, what_is_there: bool = False) -> None:

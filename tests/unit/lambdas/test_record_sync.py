@@ -189,7 +189,7 @@ def test_a_missing_manifest_is_named(world: World, aws: pytest.MonkeyPatch, code
 
 def test_a_manifest_that_somebody_holds_is_left_alone(world: World) -> None:
     # The holder may have taken it before it gave it an id of its own.
-    world.book("d1", files={"gone.html": world.put("x").model_copy(update={"size": 9})}, holder="other-session")
+    world.book("d1", files={"gone.html": world.put("x").model_copy(update={"size": 9})}, lease_owner="other-session")
     before = world.s3.head_object(Bucket=ARTIFACTS, Key=KEY)["ETag"]
     assert world.run("d1")["driftCount"] == 0
     assert world.s3.head_object(Bucket=ARTIFACTS, Key=KEY)["ETag"] == before
@@ -201,7 +201,7 @@ def test_the_size_of_a_deployment_is_its_own_when_the_next_publish_has_begun(wor
     world.book("d1", files={"index.html": page, "about.html": page})
     world.store("d1")
     world.put("next.html")  # half of the next publish
-    world.book("d2", files={"index.html": page}, holder="other-session", complete=False, reconcile=True)
+    world.book("d2", files={"index.html": page}, lease_owner="other-session", complete=False, reconcile=True)
     world.run("d1")
     assert (world.record("d1").files, world.record("d1").bytes) == (2, 2 * page.size)
 

@@ -20,7 +20,7 @@ from tests.support.publishing.publish_world import (
     World,
     at_request,
     kill_from,
-    quick,  # noqa: F401 - an autouse fixture
+    no_pauses,  # noqa: F401 - an autouse fixture
 )
 
 OLD = {"index.html": "<link href='_astro/s.1.css'>", "_astro/s.1.css": "old"}
@@ -132,7 +132,7 @@ def test_a_stop_before_the_healing_does_not_forget_it() -> None:
 
     with pytest.raises(StepStopped):
         world.publish(world.site("s1", before=stop), NEW, "3" * 40)
-    assert world.manifest().holder is None
+    assert world.manifest().lease_owner is None
     world.publish(world.site("s1"), NEW, "4" * 40)
     world.check_is(NEW)
     assert world.live()[ASSET] == "old"

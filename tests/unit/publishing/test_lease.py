@@ -6,19 +6,19 @@ from collections.abc import Iterator
 import pytest
 
 from sitewright.contracts.names import manifest_key
-from sitewright.publishing import manifest_store
-from sitewright.publishing.errors import SiteTaken
+from sitewright.publishing import lease, manifest_store
+from sitewright.publishing.errors import LeaseUnavailable
 from sitewright.publishing.manifest import LEASE_SECONDS, Manifest
 from sitewright.publishing.objects import workers
 from tests.support.publishing.model_s3 import refused
-from tests.support.publishing.publish_world import Killed, World, kill_from, quick  # noqa: F401 - an autouse fixture
+from tests.support.publishing.publish_world import Killed, World, kill_from, no_pauses  # noqa: F401 - an autouse fixture
 
 
 def test_the_sessions_own_next_workspace_need_not_wait() -> None:
     world = World()
     with pytest.raises(Killed):
         world.publish(world.site("s1", before=kill_from(4)), {"index.html": "1", "a.txt": "1"})
-    assert world.manifest().holder == "s1"
+    assert world.manifest().lease_owner == "s1"
     world.publish(world.site("s1"), {"index.html": "2"})
     world.check_is({"index.html": "2"})
 
@@ -26,7 +26,7 @@ def test_the_sessions_own_next_workspace_need_not_wait() -> None:
 @pytest.fixture
 def one_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world = World()
-    monkeypatch.setattr(manifest_store.time, "monotonic", lambda: world.store.clock)
+    monkeypatch.setattr(lease.time, "monotonic", lambda: world.store.clock)
     yield world
 
 
@@ -42,7 +42,7 @@ def test_a_publisher_that_slept_past_its_lease_sends_nothing_more(one_clock: Wor
 
     taken: list[Manifest] = []
     sleeper = world.site("s1", before=sleep)
-    with pytest.raises(SiteTaken):
+    with pytest.raises(LeaseUnavailable):
         world.publish(sleeper, {"index.html": "1", "a.txt": "1", "b.txt": "1"}, "1" * 40)
     # It cannot know what else of it was still on its way, so it has the next publish look.
     assert world.live() == two and world.manifest() == taken[0].model_copy(update={"reconcile": True})
@@ -67,7 +67,7 @@ def test_a_request_that_lands_after_the_site_was_taken_over_is_healed_by_the_ver
             site.s3.handlers["still"] = stand_still  # type: ignore[attr-defined]
 
     site = world.site("s1", before=before)
-    with pytest.raises(SiteTaken):
+    with pytest.raises(LeaseUnavailable):
         world.publish(site, {"index.html": "1", "z.html": "1"}, "1" * 40)
     assert world.live()["index.html"] == "1", "this test is about a late write"
     assert world.manifest().reconcile
@@ -81,7 +81,7 @@ def test_who_publishes_at_the_moment_is_not_disturbed_by_a_late_doubt() -> None:
 
     def doubt(operation: str, key: str) -> None:
         if key == "index.html" and operation == "put":
-            manifest_store.doubt(world.site("s1"))
+            manifest_store.request_reconcile(world.site("s1"))
 
     world.publish(world.site("s2", before=doubt), {"index.html": "2"})
     world.check_is({"index.html": "2"})
@@ -97,14 +97,14 @@ def test_a_site_that_was_taken_over_is_noticed_by_the_next_write_of_the_manifest
             world.store.clock += LEASE_SECONDS + 2
             world.publish(world.site("s2"), two, "2" * 40)
 
-    with pytest.raises(SiteTaken, match="took the site over"):
+    with pytest.raises(LeaseUnavailable, match="took the site over"):
         world.publish(world.site("s1", before=take_over), {"index.html": "1"}, "1" * 40)
     assert world.manifest().commit == "2" * 40
 
 
 def test_a_long_publish_renews_and_is_not_taken_over(one_clock: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world = one_clock
-    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(workers, "MEANWHILE_SECONDS", 0.001)
     tree = {f"{n}.txt": str(n) for n in range(12)} | {"index.html": "1"}
     seen: list[int] = []
 
@@ -171,7 +171,7 @@ def test_a_rollback_after_drift_keeps_the_site_held_while_it_looks_for_the_versi
     one_clock: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = one_clock
-    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(workers, "MEANWHILE_SECONDS", 0.001)
     first = {f"{n}.txt": "1" for n in range(12)} | {"index.html": "1"}
     target = world.publish(world.site("s1"), first, "1" * 40)
     world.publish(world.site("s1"), dict.fromkeys(first, "2"), "2" * 40)

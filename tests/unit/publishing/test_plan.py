@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sitewright.publishing.manifest import Manifest, ManifestEntry
-from sitewright.publishing.plan import Listed, Plan, entry_of, make_plan, needs_listing
+from sitewright.publishing.plan import ListedObject, Plan, entry_of, make_plan, needs_listing
 from sitewright.publishing.publish_result import deployment_id
 from sitewright.publishing.site_files import IMMUTABLE, LocalFile, cache_control, content_type, is_hashed, is_html, scan
 
@@ -78,7 +78,7 @@ def test_other_files_that_are_gone_are_deleted() -> None:
 def test_without_books_the_bucket_counts_and_all_is_sent() -> None:
     assert needs_listing(None)
     page, asset = file("index.html"), file("_astro/old.1.js")
-    listing = {f.key: Listed(f.md5, f.size) for f in (page, asset)} | {"stray.txt": Listed("0" * 32, 4)}
+    listing = {f.key: ListedObject(f.md5, f.size) for f in (page, asset)} | {"stray.txt": ListedObject("0" * 32, 4)}
     plan = make_plan([page], None, listing, NOW)
     assert keys(plan.phases) == [[], [], [], [], [], ["index.html"]]
     assert plan.deletes == ("stray.txt",) and plan.settled[asset.key].retired_at == NOW
@@ -88,7 +88,7 @@ def test_books_that_ask_for_a_look_are_believed_where_the_bucket_agrees() -> Non
     page, missing = file("index.html"), file("gone.txt")
     manifest = books(page, missing, reconcile=True)
     assert needs_listing(manifest)
-    listing = {page.key: Listed(page.md5, page.size), "stray.txt": Listed("0" * 32, 4)}
+    listing = {page.key: ListedObject(page.md5, page.size), "stray.txt": ListedObject("0" * 32, 4)}
     plan = make_plan([page, missing], manifest, listing, NOW)
     assert keys(plan.phases) == [[], ["gone.txt"], [], [], [], []]
     assert plan.deletes == ("stray.txt",)
@@ -96,7 +96,7 @@ def test_books_that_ask_for_a_look_are_believed_where_the_bucket_agrees() -> Non
 
 def test_an_object_changed_behind_the_books_is_repaired() -> None:
     page = file("index.html")
-    plan = make_plan([page], books(page, reconcile=True), {page.key: Listed("f" * 32, 9)}, NOW)
+    plan = make_plan([page], books(page, reconcile=True), {page.key: ListedObject("f" * 32, 9)}, NOW)
     assert keys(plan.phases)[5] == ["index.html"]
 
 
@@ -184,7 +184,7 @@ def test_a_page_goes_out_after_all_that_is_no_page(old: dict[str, str], new: dic
 def test_a_look_at_the_bucket_repairs_whatever_happened(
     booked: dict[str, str], there: dict[str, str], new: dict[str, str]
 ) -> None:
-    listing = {f.key: Listed(f.md5, f.size) for f in files_of(there)}
+    listing = {f.key: ListedObject(f.md5, f.size) for f in files_of(there)}
     for manifest in (None, books(*files_of(booked), reconcile=True)):
         plan = make_plan(files_of(new), manifest, listing, NOW)
         live = carried_out(plan)

@@ -10,8 +10,8 @@ from workspace.errors import StepStopped, StopReason
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.names import manifest_key
-from sitewright.publishing.objects import listing
-from sitewright.publishing.publish_result import Outcome
+from sitewright.publishing import publisher
+from sitewright.publishing.publish_result import PublishResult
 from sitewright.publishing.publisher import publish
 from sitewright.publishing.site_files import IMMUTABLE, scan
 from tests.support.publishing.site_world import BUCKET, Site, make_site, write
@@ -27,7 +27,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield made
 
 
-def put(site: Site) -> Outcome:
+def put(site: Site) -> PublishResult:
     return publish(site.ctx, scan(site.folder / "dist"), "c" * 40)
 
 
@@ -205,7 +205,7 @@ def test_a_stop_while_the_bucket_is_listed_leaves_books_that_nobody_believes(
     def stopped(*_: Any) -> Any:
         raise StepStopped(StopReason.INTERRUPT)
 
-    monkeypatch.setattr(listing, "objects", stopped)
+    monkeypatch.setattr(publisher, "list_objects", stopped)
     with pytest.raises(StepStopped):
         put(site)
     monkeypatch.undo()

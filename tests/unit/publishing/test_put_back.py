@@ -4,9 +4,9 @@ import contextlib
 
 import pytest
 
-from sitewright.publishing.errors import NotRestorable, SiteIs
+from sitewright.publishing.errors import NotRestorable, SiteState
 from tests.support.publishing.publish_world import (
-    quick,  # noqa: F401 - an autouse fixture
+    no_pauses,  # noqa: F401 - an autouse fixture
 )
 from tests.support.publishing.rollback_world import (
     NEW,
@@ -25,7 +25,7 @@ def test_what_is_found_out_by_the_first_look_is_refused_before_anything_is_chang
     before = world.manifest()
     with pytest.raises(NotRestorable, match=r"e\.html") as caught:
         world.roll_back(first)
-    assert caught.value.site_is is SiteIs.UNTOUCHED
+    assert caught.value.site_state is SiteState.UNCHANGED
     assert world.manifest() == before and world.live().items() >= NEW.items()
 
 
@@ -37,7 +37,7 @@ def test_what_is_found_out_halfway_is_taken_back() -> None:
     with pytest.raises(NotRestorable, match=r"s3://site/d\.html is not stored any more") as caught:
         world.roll_back(first, after=lambda operation, key: changed.append(key) if operation == "copy" else None)
     assert "a.html" in changed, "asking for all of them would take as long as the copies"
-    assert caught.value.site_is is SiteIs.PUT_BACK
+    assert caught.value.site_state is SiteState.REVERTED
     check_is_as_before(world, NEW, before)
     assert not world.manifest().reconcile
     # The books are right: the next publish trusts them, and the versions they name are stored.
@@ -56,7 +56,7 @@ def test_a_page_that_both_have_and_that_is_gone_with_all_versions_is_told_and_le
     before = world.manifest()
     with pytest.raises(NotRestorable, match=r"both\.html") as caught:
         world.roll_back(first)
-    assert (caught.value.site_is, caught.value.missing) == (SiteIs.PUT_BACK, ("both.html",))
+    assert (caught.value.site_state, caught.value.missing) == (SiteState.REVERTED, ("both.html",))
     # A build of the same commit is not left out for a site that is complete.
     check_is_as_before(world, NEW, before, complete=False)
     assert world.manifest().reconcile
@@ -70,9 +70,9 @@ def test_what_was_no_whole_deployment_before_is_not_put_back() -> None:
     put(world, world.manifest().model_copy(update={"complete": False}))
     with pytest.raises(NotRestorable, match=r"d\.html") as caught:
         world.roll_back(first)
-    assert caught.value.site_is is SiteIs.MIXED
+    assert caught.value.site_state is SiteState.MIXED
     assert world.live()["a.html"] == OLD["a.html"] and world.live()["d.html"] == NEW["d.html"]
-    assert world.manifest().reconcile and world.manifest().holder is None
+    assert world.manifest().reconcile and world.manifest().lease_owner is None
     world.publish(world.site("s2"), NEW, "3" * 40)
     world.check_is(NEW)
 
@@ -86,7 +86,7 @@ def test_what_cannot_be_put_back_stays_with_what_it_loads_and_is_told() -> None:
     put(world, before.model_copy(update={"files": before.files | {"a.html": foreign}}))
     with pytest.raises(NotRestorable, match=r"d\.html") as caught:
         world.roll_back(first)
-    assert (caught.value.site_is, caught.value.missing) == (SiteIs.MIXED, ("a.html",))
+    assert (caught.value.site_state, caught.value.missing) == (SiteState.MIXED, ("a.html",))
     assert world.live()["b.html"] == NEW["b.html"] and world.live()["a.html"] == loads["a.html"]
     assert world.manifest().reconcile and not world.manifest().complete
     world.check_pages()
@@ -101,7 +101,7 @@ def test_what_was_live_gets_its_stylesheet_back_that_somebody_deleted() -> None:
     del world.store.objects["site", "both.html"]
     with pytest.raises(NotRestorable, match=r"both\.html") as caught:
         world.roll_back(first)
-    assert caught.value.site_is is SiteIs.PUT_BACK
+    assert caught.value.site_state is SiteState.REVERTED
     assert world.live().items() >= NEW.items()
     world.check_pages()
 

@@ -4,13 +4,13 @@ import threading
 
 import pytest
 
-from sitewright.publishing import errors, manifest_store
-from sitewright.publishing.errors import NotRestorable, PublishError, SiteIs, SiteTaken
-from sitewright.publishing.objects import workers
-from sitewright.publishing.site_files import LocalFile, Sent, StoredFile
+from sitewright.publishing import lease
+from sitewright.publishing.errors import LeaseUnavailable, NotRestorable, PublishError, SiteState
+from sitewright.publishing.objects import s3_retry, workers
+from sitewright.publishing.site_files import LocalFile, SentObject, StoredFile
 from tests.support.publishing.model_s3 import refused
 from tests.support.publishing.publish_world import (
-    quick,  # noqa: F401 - an autouse fixture
+    no_pauses,  # noqa: F401 - an autouse fixture
 )
 from tests.support.publishing.rollback_world import (
     NEW,
@@ -40,7 +40,7 @@ def test_a_fault_while_it_is_put_back_is_told_with_the_reason_and_the_next_publi
     assert not isinstance(caught.value, NotRestorable)
     world.check_pages()
     manifest = world.manifest()
-    assert manifest.reconcile and not manifest.complete and manifest.holder is None
+    assert manifest.reconcile and not manifest.complete and manifest.lease_owner is None
     world.publish(world.site("s2"), NEW, "3" * 40)
     world.check_is(NEW)
 
@@ -58,7 +58,7 @@ def test_what_s3_refuses_halfway_is_taken_back(operation: str) -> None:
 
     with pytest.raises(NotRestorable, match="AccessDenied") as caught:
         world.roll_back(first, before=refuse)
-    assert caught.value.site_is is SiteIs.PUT_BACK
+    assert caught.value.site_state is SiteState.REVERTED
     check_is_as_before(world, NEW, before)
     world.publish(world.site("s2"), OLD, "3" * 40)
     world.check_is(OLD)
@@ -69,10 +69,10 @@ def test_who_may_not_copy_at_all_changes_nothing() -> None:
     before = world.manifest()
 
     class Denied:
-        def put(self, bucket: str, file: LocalFile) -> Sent:
+        def put(self, bucket: str, file: LocalFile) -> SentObject:
             raise AssertionError(file)
 
-        def copy(self, bucket: str, file: StoredFile) -> Sent:
+        def copy(self, bucket: str, file: StoredFile) -> SentObject:
             raise refused("AccessDenied", 403)
 
         def head(self, bucket: str, file: StoredFile) -> None:
@@ -80,13 +80,13 @@ def test_who_may_not_copy_at_all_changes_nothing() -> None:
 
     with pytest.raises(NotRestorable, match="AccessDenied") as caught:
         world.roll_back(first, Denied())
-    assert caught.value.site_is is SiteIs.UNTOUCHED
+    assert caught.value.site_state is SiteState.UNCHANGED
     assert world.manifest() == before and world.live().items() >= NEW.items()
 
 
 def test_a_fault_that_does_not_pass_is_left_to_the_next_publish(monkeypatch: pytest.MonkeyPatch) -> None:
     world, first = two_deployments()
-    monkeypatch.setattr(errors, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(s3_retry, "RETRY_SECONDS", 0.0)
 
     def out(operation: str, key: str) -> None:
         if operation == "copy" and key == "c.html":
@@ -108,7 +108,7 @@ def test_who_loses_the_site_meanwhile_warns_the_next_publish(
     world, first = two_deployments()
     forget(world, "d.html", OLD["d.html"])
     other = NEW | {"b.html": "<p>the other's", "c.html": "<p>the other's"}
-    real, copies = manifest_store.time.monotonic, 0
+    real, copies = lease.time.monotonic, 0
 
     def stand_still(operation: str, key: str) -> None:
         nonlocal copies
@@ -119,9 +119,9 @@ def test_who_loses_the_site_meanwhile_warns_the_next_publish(
                 world.store.clock += 100.0
                 world.publish(world.site("s2"), other, "7" * 40)
                 world.store.add("site", "b.html", b"<p>late")
-                monkeypatch.setattr(manifest_store.time, "monotonic", lambda: real() + 100)
+                monkeypatch.setattr(lease.time, "monotonic", lambda: real() + 100)
 
-    with pytest.raises(SiteTaken):
+    with pytest.raises(LeaseUnavailable):
         world.roll_back(first, before=stand_still)
     assert world.live()["b.html"] == "<p>late"
     assert world.manifest().reconcile, "the other is told that something of ours is on top of its site"
@@ -139,7 +139,7 @@ def test_nothing_was_changed_means_the_books_too() -> None:
 
     with pytest.raises(NotRestorable) as caught:
         world.roll_back(first, before=forgotten_now)
-    assert caught.value.site_is is SiteIs.UNTOUCHED
+    assert caught.value.site_state is SiteState.UNCHANGED
     assert world.live().items() >= NEW.items() and world.manifest() == before
 
 
@@ -147,7 +147,7 @@ def test_a_copy_without_an_answer_beside_one_that_is_gone_leaves_the_books_in_do
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(workers, "THREADS", 2)
-    monkeypatch.setattr(errors, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(s3_retry, "RETRY_SECONDS", 0.0)
     loads = OLD | {f"{name}.html": f"<link href='old.txt'>{name}" for name in "abcde"}
     world, first = two_deployments(loads)
     forget(world, "a.html", loads["a.html"])
@@ -164,7 +164,7 @@ def test_a_copy_without_an_answer_beside_one_that_is_gone_leaves_the_books_in_do
 
     with pytest.raises(NotRestorable, match=r"a\.html") as caught:
         world.roll_back(first, before=before, after=after)
-    assert caught.value.site_is is SiteIs.PUT_BACK
+    assert caught.value.site_state is SiteState.REVERTED
     assert world.manifest().reconcile, "the copy may still land"
     assert world.live()["b.html"] == NEW["b.html"]
     world.check_pages()

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitewright.publishing import errors, publisher
+from sitewright.publishing import publisher
 from sitewright.publishing.errors import PublishError
 from sitewright.publishing.manifest import LEASE_SECONDS
+from sitewright.publishing.objects import s3_retry
 from tests.support.publishing.model_s3 import Store, refused
 from tests.support.publishing.publish_world import (
     TREES,
@@ -17,7 +18,7 @@ from tests.support.publishing.publish_world import (
     World,
     at_request,
     kill_from,
-    quick,  # noqa: F401 - an autouse fixture
+    no_pauses,  # noqa: F401 - an autouse fixture
     side_by_side,
 )
 
@@ -66,7 +67,7 @@ def test_an_outage_that_does_not_pass_is_an_error_and_the_site_is_given_back(
 ) -> None:
     world = World()
     world.publish(world.site("s1"), {"index.html": "1"})
-    monkeypatch.setattr(errors, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(s3_retry, "RETRY_SECONDS", 0.0)
 
     def out(operation: str, key: str) -> None:
         if key == "index.html":
@@ -74,7 +75,7 @@ def test_an_outage_that_does_not_pass_is_an_error_and_the_site_is_given_back(
 
     with pytest.raises(PublishError, match="SlowDown"):
         world.publish(world.site("s1", **{"after" if carried_out else "before": out}), {"index.html": "2"})
-    assert world.manifest().holder is None and world.manifest().reconcile is carried_out
+    assert world.manifest().lease_owner is None and world.manifest().reconcile is carried_out
     world.publish(world.site("s2"), {"index.html": "3"})
     world.check_is({"index.html": "3"})
 
@@ -93,7 +94,7 @@ def test_two_sessions_at_the_same_time_end_as_exactly_one_of_them(
         [lambda site: world.publish(site, one, "1" * 40), lambda site: world.publish(site, two, "2" * 40)],
         ["s1", "s2"],
     )
-    assert all(isinstance(result, publisher.Outcome) for result in results)
+    assert all(isinstance(result, publisher.PublishResult) for result in results)
     manifest = world.manifest()
     last = 0 if manifest.commit == "1" * 40 else 1
     world.check_is([one, two][last])
@@ -110,7 +111,7 @@ def test_a_publisher_that_died_holds_the_site_no_longer_than_its_lease(
     world.publish(world.site("s0"), before)
     with contextlib.suppress(Killed):
         world.publish(world.site("s1", before=kill_from(number)), one)
-    held, began = world.manifest().holder, world.store.clock
+    held, began = world.manifest().lease_owner, world.store.clock
     world.publish(world.site("s2"), two, "2" * 40)
     world.check_is(two)
     assert (world.store.clock - began >= LEASE_SECONDS) == (held is not None)

@@ -13,7 +13,7 @@ from sitewright.publishing import rollback
 from sitewright.publishing.errors import NotRestorable, PublishError
 from sitewright.publishing.manifest import Manifest
 from sitewright.publishing.objects import upload
-from sitewright.publishing.publish_result import Outcome
+from sitewright.publishing.publish_result import PublishResult
 from sitewright.publishing.publisher import publish
 from sitewright.publishing.rollback import read_deployment, roll_back
 from sitewright.publishing.site_files import IMMUTABLE, scan
@@ -31,7 +31,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield made
 
 
-def put(site: Site, tree: dict[str, str], commit: str) -> Outcome:
+def put(site: Site, tree: dict[str, str], commit: str) -> PublishResult:
     for file in scan(site.folder / "dist"):
         file.path.unlink()
     write(site.folder / "dist", tree)
@@ -40,7 +40,7 @@ def put(site: Site, tree: dict[str, str], commit: str) -> Outcome:
     return outcome
 
 
-def back(site: Site, target: Manifest, progress: Callable[[str], None] = lambda _: None) -> Outcome:
+def back(site: Site, target: Manifest, progress: Callable[[str], None] = lambda _: None) -> PublishResult:
     return roll_back(
         site.clients.s3,
         bucket=BUCKET,
@@ -52,7 +52,7 @@ def back(site: Site, target: Manifest, progress: Callable[[str], None] = lambda 
     )
 
 
-def deployment(site: Site, outcome: Outcome) -> Manifest:
+def deployment(site: Site, outcome: PublishResult) -> Manifest:
     return read_deployment(site.clients.s3, "artifacts", "amelia", outcome.deployment_id)
 
 
@@ -71,7 +71,7 @@ def test_an_older_deployment_is_live_again_and_is_a_deployment(site: Site) -> No
     head = site.clients.s3.head_object(Bucket=BUCKET, Key="_astro/x.1.css")
     assert head["ContentType"] == "text/css; charset=utf-8" and head["CacheControl"] == IMMUTABLE
     manifest = site.manifest()
-    assert manifest.commit == "1" * 40 and manifest.complete and manifest.holder is None
+    assert manifest.commit == "1" * 40 and manifest.complete and manifest.lease_owner is None
     assert outcome.deployment_id > second.deployment_id > first.deployment_id
     # The first stylesheet was in grace still, and is copied all the same: no live page shows whether it is there.
     assert (outcome.uploaded, outcome.deleted) == (4, 1)
@@ -103,7 +103,7 @@ def test_a_long_rollback_says_what_it_is_at(site: Site, monkeypatch: pytest.Monk
     compared = "Copied; comparing the bucket with the books"
     assert said == [compared]
     said.clear()
-    monkeypatch.setattr(rollback, "MANY", 2)
+    monkeypatch.setattr(rollback, "ANNOUNCED_COPIES", 2)
     back(site, deployment(site, second), said.append)
     assert said == ["Copying the older versions of 3 files", compared]
 

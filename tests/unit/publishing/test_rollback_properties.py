@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitewright.publishing import errors, rollback
-from sitewright.publishing.errors import NotRestorable, PublishError, SiteIs
-from sitewright.publishing.objects import workers
+from sitewright.publishing import rollback
+from sitewright.publishing.errors import NotRestorable, PublishError, SiteState
+from sitewright.publishing.objects import s3_retry, workers
 from tests.support.publishing.model_s3 import refused
-from tests.support.publishing.publish_world import TREES, Killed, Tree, World, at_request, kill_from, quick  # noqa: F401 - an autouse fixture
+from tests.support.publishing.publish_world import TREES, Killed, Tree, World, at_request, kill_from, no_pauses  # noqa: F401 - an autouse fixture
 from tests.support.publishing.rollback_world import check_is_as_before, forget, put, two_deployments
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollback, "LOOKS", 1)
-    monkeypatch.setattr(errors, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(rollback, "SAMPLED_VERSIONS", 1)
+    monkeypatch.setattr(s3_retry, "RETRY_SECONDS", 0.01)
 
 
 @given(TREES, TREES, st.data())
@@ -143,7 +143,7 @@ def test_what_is_said_of_the_site_is_true_and_the_next_publish_completes_it(
         except (Killed, PublishError, KeyboardInterrupt) as error:
             ended = error
     now = world.manifest()
-    believed = now.complete and not now.reconcile and now.holder is None
+    believed = now.complete and not now.reconcile and now.lease_owner is None
     if ended is None:
         world.check_is(old)
         assert not unstored(world) & set(old)
@@ -151,13 +151,13 @@ def test_what_is_said_of_the_site_is_true_and_the_next_publish_completes_it(
         assert drift(world) <= drift_before and unstored(world) <= unstored_before
     if ended is not None and whole_before:
         assert not is_broken(world)
-    if isinstance(ended, NotRestorable) and ended.site_is is SiteIs.UNTOUCHED:
+    if isinstance(ended, NotRestorable) and ended.site_state is SiteState.UNCHANGED:
         assert world.live() == live_before
-        assert now == before or now.holder is not None, "the books cannot be given back if that is refused too"
-    if isinstance(ended, NotRestorable) and ended.site_is is SiteIs.PUT_BACK:
+        assert now == before or now.lease_owner is not None, "the books cannot be given back if that is refused too"
+    if isinstance(ended, NotRestorable) and ended.site_state is SiteState.REVERTED:
         live, excepted = world.live(), drift_before | unstored_before | set(ended.missing)
         assert all(live.get(key) == text for key, text in new.items() if key not in excepted)
-    compares = now.reconcile or now.holder is not None
+    compares = now.reconcile or now.lease_owner is not None
     world.store.clock += 100.0
     last = data.draw(st.sampled_from([old, new, other]))
     world.publish(world.site("s3"), last, "9" * 40)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sitewright.publishing.manifest import Manifest, ManifestEntry
-from sitewright.publishing.plan import Listed, make_plan
+from sitewright.publishing.plan import ListedObject, make_plan
 from sitewright.publishing.site_files import KEY_BYTES, UnpublishableName, content_type, scan
 from tests.unit.publishing.test_plan import carried_out, file
 
@@ -62,7 +62,7 @@ def test_drift_is_healed_and_nothing_outside_the_plan_is_touched(
     booked: dict[str, str], there: dict[str, str], new: dict[str, str], retired: set[str], foreign: set[str]
 ) -> None:
     """The bucket is in any state, the books say anything: afterwards the build is there, and assets in grace."""
-    listing = {k: Listed(file(k, text).md5, len(text)) for k, text in there.items()}
+    listing = {k: ListedObject(file(k, text).md5, len(text)) for k, text in there.items()}
     entries = {
         k: ManifestEntry(
             md5=file(k, text).md5,

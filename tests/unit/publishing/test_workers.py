@@ -5,13 +5,13 @@ import threading
 import pytest
 from workspace.errors import StepStopped, StopReason
 
-from sitewright.publishing.errors import SiteTaken
+from sitewright.publishing.errors import LeaseUnavailable
 from sitewright.publishing.objects import workers
 from sitewright.publishing.objects.workers import for_each
 
 
 def test_each_is_done_once_and_the_hold_is_seen_to_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(workers, "MEANWHILE_SECONDS", 0.001)
     done: list[int] = []
     looked = threading.Event()
 
@@ -25,7 +25,7 @@ def test_each_is_done_once_and_the_hold_is_seen_to_meanwhile(monkeypatch: pytest
 
 @pytest.mark.parametrize("broken", ["work", "meanwhile"])
 def test_nothing_more_is_begun_after_an_error(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(workers, "MEANWHILE_SECONDS", 0.001)
     begun: list[int] = []
     failed = threading.Event()
 
@@ -47,7 +47,7 @@ def test_nothing_more_is_begun_after_an_error(broken: str, monkeypatch: pytest.M
 
 def test_a_stop_is_told_before_what_failed_because_of_it() -> None:
     together = threading.Barrier(3)
-    errors = [OSError(), SiteTaken("b", "k", "SiteTaken", "taken"), StepStopped(StopReason.INTERRUPT)]
+    errors = [OSError(), LeaseUnavailable("b", "k", "SiteTaken", "taken"), StepStopped(StopReason.INTERRUPT)]
 
     def work(error: Exception) -> None:
         together.wait(10)

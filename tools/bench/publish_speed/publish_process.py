@@ -1,21 +1,24 @@
-"""`python -m tools.bench.publish_speed.publish_process DIST SITE_BUCKET ARTIFACTS_BUCKET CLIENT [ID]`: the workspace's publish, in a
-process, or the rollback to a deployment.
+"""`python -m tools.bench.publish_speed.publish_process DIST SITE_BUCKET ARTIFACTS_BUCKET CLIENT [ID]`: publishes, or rolls back.
 
-The code of the container, with a guard that is always open: the workspace's looks at the session, by calls to DynamoDB.
+The id is the deployment that a rollback restores.
+
+Uses the library as the workspace does, but without the workspace's guard, which sends requests to DynamoDB.
 """
 
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from workspace.system.aws_clients import Clients
 
+from sitewright.publishing.manifest_store import read_deployment
 from sitewright.publishing.publisher import Publish
-from sitewright.publishing.rollback import read_deployment, roll_back
+from sitewright.publishing.rollback import roll_back
 from sitewright.publishing.site_files import scan
-from sitewright.publishing.target import Open, Site
+from sitewright.publishing.target import NoGuard, PublishTarget
 
 
 def _log(message: str, **values: Any) -> None:
@@ -23,31 +26,21 @@ def _log(message: str, **values: Any) -> None:
 
 
 def main() -> None:
-    """Publishes a folder, or goes back; the last line it writes has the seconds without the start of Python and botocore
-    (`warm`), after how many of them a rollback said that the site is restored (`back`), and the deployment's id.
+    """Publishes a folder, or rolls back. The last line on stderr is JSON: `warm` (seconds without the start of Python and
+    botocore), `back` (seconds until a rollback's last progress line, before it compares the bucket), and the deployment's id.
     """
     dist, bucket, artifacts, client, *back = sys.argv[1:]
     aws = Clients()
-    s3 = aws.s3  # which a workspace has already
+    s3 = aws.s3  # A workspace has made this client before.
     began = time.monotonic()
-    told: dict[str, float] = {}
+    seconds: dict[str, float] = {}
+    target = PublishTarget(s3, bucket, artifacts, client, "bench", NoGuard(), _log, _log, aws.small_objects)
     if back:
-        target = read_deployment(s3, artifacts, client, back[0])
-        done = roll_back(
-            s3,
-            bucket=bucket,
-            artifacts=artifacts,
-            client_id=client,
-            target=target,
-            log=_log,
-            # What it says last, before it compares.
-            progress=lambda _: told.update(back=time.monotonic() - began),
-            quick=aws.quick,
-        )
+        target = replace(target, progress=lambda _: seconds.update(back=time.monotonic() - began))
+        done = roll_back(target, read_deployment(target, back[0]))
     else:
-        site = Site(s3, bucket, artifacts, client, "bench", Open(), _log, _log, aws.quick)
-        done = Publish(site, scan(Path(dist)), "0" * 40).run()
-    print(json.dumps({"warm": time.monotonic() - began, **told, "id": done.deployment_id}), file=sys.stderr)
+        done = Publish(target, scan(Path(dist)), "0" * 40).run()
+    print(json.dumps({"warm": time.monotonic() - began, **seconds, "id": done.deployment_id}), file=sys.stderr)
 
 
 if __name__ == "__main__":

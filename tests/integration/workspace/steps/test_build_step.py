@@ -197,7 +197,7 @@ def test_a_commit_that_is_live_is_not_built_again(made: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"reconcile": True}, {"complete": False}, {"holder": "s2"}, {"commit": "0" * 40}, {"commit": None}]
+    "changes", [{"reconcile": True}, {"complete": False}, {"lease_owner": "s2"}, {"commit": "0" * 40}, {"commit": None}]
 )
 def test_what_is_not_wholly_this_commit_is_built(
     made: Site, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch

@@ -62,8 +62,8 @@ def task_role(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def put(clients: Clients, root: Path) -> None:
     (root / "a.html").write_text("<html></html>")
-    assert clients.quick is not None
-    clients.quick.put(BUCKET, scan(root)[0])
+    assert clients.small_objects is not None
+    clients.small_objects.put(BUCKET, scan(root)[0])
 
 
 @pytest.mark.usefixtures("key_in_environment")
@@ -100,4 +100,4 @@ def test_only_a_large_body_is_announced(s3: S3Server, tmp_path: Path) -> None:
 def test_a_client_is_made_once() -> None:
     clients = Clients(boto3.Session())
     assert clients.s3 is clients.s3
-    assert clients.quick is clients.quick
+    assert clients.small_objects is clients.small_objects

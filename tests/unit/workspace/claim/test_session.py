@@ -90,7 +90,7 @@ def test_fence(clients: TestClients) -> None:
     with pytest.raises(Fenced):
         fence.verify()
     assert stop.reason == "interrupt"
-    assert fence.verify(any_generation=True).generation == 2
+    assert fence.verify(allow_superseded=True).generation == 2
     fence.for_saving().check_stop()
     assert fence.for_saving().verify().generation == 2
     mine.release(any_generation=True)
