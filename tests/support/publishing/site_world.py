@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workspace.build.site_publish import publish_target
 from workspace.step_context import StepContext
 from workspace.system.children import ProcessChildren
 from workspace.system.stop import Stop
@@ -14,6 +15,7 @@ from sitewright.contracts.names import manifest_key
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import StepName
 from sitewright.publishing.manifest import Manifest
+from sitewright.publishing.target import PublishTarget
 from tests.support.workspace.runner_parts import TestClients, git, make_checkout, make_settings, request
 
 BUCKET = "edit.amelia.example.com"
@@ -44,6 +46,10 @@ class Site:
     stop: Stop
     fence: StopFence
     logs: list[str]
+
+    @property
+    def target(self) -> PublishTarget:
+        return publish_target(self.ctx)
 
     @property
     def folder(self) -> Path:

@@ -246,8 +246,8 @@ def test_a_way_back_that_fails_too_is_said(account: Account, monkeypatch: pytest
     monkeypatch.setattr(rollback, "SAMPLED_VERSIONS", 1)
     real = Applier.send
 
-    def refused(applier: Applier, phases: Any, *, what_is_there: bool = False) -> None:
-        if what_is_there:
+    def refused(applier: Applier, phases: Any, *, tolerate_missing: bool = False) -> None:
+        if tolerate_missing:
             raise PublishError(BUCKET, "x", "AccessDenied", "s3://x: AccessDenied: No.")
         real(applier, phases)
 

@@ -8,8 +8,14 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
-from sitewright.publishing.objects.invalidation import EVERYTHING, MAX_PATHS, invalidate, paths, stale
+from sitewright.publishing.objects.invalidation import (
+    EVERYTHING,
+    MAX_PATHS,
+    InvalidationFailed,
+    invalidate,
+    invalidation_paths,
+    stale_keys,
+)
 
 CALLER = "20261124T155200000Z-0123abcd"
 
@@ -28,28 +34,28 @@ CALLER = "20261124T155200000Z-0123abcd"
     ],
 )
 def test_the_paths_of_a_key(key: str, expected: tuple[str, ...]) -> None:
-    assert paths([key]) == expected
+    assert invalidation_paths([key]) == expected
 
 
 def test_many_paths_become_one_wildcard() -> None:
     files = [f"{i}.txt" for i in range(MAX_PATHS)]
-    assert len(paths(files)) == MAX_PATHS
-    assert paths([*files, "one-more.txt"]) == EVERYTHING
-    assert paths([]) == ()
+    assert len(invalidation_paths(files)) == MAX_PATHS
+    assert invalidation_paths([*files, "one-more.txt"]) == EVERYTHING
+    assert invalidation_paths([]) == ()
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), max_size=12))
 def test_every_path_is_a_path_of_ascii(keys: list[str]) -> None:
-    found = paths(keys)
+    found = invalidation_paths(keys)
     assert all(path.startswith("/") and path.isascii() and " " not in path and "?" not in path for path in found)
     assert len(found) <= MAX_PATHS
     assert bool(found) == bool(keys)
-    assert found == paths(list(reversed(keys)))
+    assert found == invalidation_paths(list(reversed(keys)))
 
 
 def test_a_new_hashed_asset_has_no_old_copy_but_a_healed_and_a_deleted_one_have() -> None:
     uploaded = ["_astro/new.1.css", "_astro/drifted.2.css", "new/index.html", "index.html"]
-    found = stale(uploaded, ["_astro/gone.3.css", "old.html"], live={"_astro/drifted.2.css", "index.html"})
+    found = stale_keys(uploaded, ["_astro/gone.3.css", "old.html"], live_before={"_astro/drifted.2.css", "index.html"})
     assert found == ["_astro/drifted.2.css", "_astro/gone.3.css", "index.html", "new/index.html", "old.html"]
 
 
@@ -60,12 +66,9 @@ class _CloudFront:
         self.client = boto3.client("cloudfront", aws_access_key_id="x", aws_secret_access_key="x")
         self.stub = Stubber(self.client)
         self.stub.activate()
-        self.logged: list[str] = []
 
-    def invalidate(self, keys: list[str], distribution: str | None = "E123") -> ErrorInfo | None:
-        return invalidate(
-            distribution, CALLER, keys, client=lambda: self.client, log=lambda text, **_: self.logged.append(text)
-        )
+    def invalidate(self, keys: list[str], distribution: str | None = "E123") -> bool:
+        return invalidate(distribution, CALLER, invalidation_paths(keys), lambda: self.client)
 
 
 def _expected(items: list[str]) -> dict[str, Any]:
@@ -76,22 +79,18 @@ def _expected(items: list[str]) -> dict[str, Any]:
 def test_one_request_with_the_deployment_as_its_reference() -> None:
     cloudfront = _CloudFront()
     cloudfront.stub.add_response("create_invalidation", {}, _expected(["/", "/index.html", "/x.txt"]))
-    assert cloudfront.invalidate(["x.txt", "index.html"]) is None
+    assert cloudfront.invalidate(["x.txt", "index.html"])
     cloudfront.stub.assert_no_pending_responses()
-    assert cloudfront.logged == ["invalidated"]
 
 
 @pytest.mark.parametrize(("distribution", "keys"), [(None, ["x.txt"]), ("E123", [])])
 def test_nothing_is_asked_where_there_is_nothing_to_ask(distribution: str | None, keys: list[str]) -> None:
     cloudfront = _CloudFront()
-    assert cloudfront.invalidate(keys, distribution) is None
-    assert cloudfront.logged == []
+    assert not cloudfront.invalidate(keys, distribution)
 
 
-def test_a_refusal_is_told_and_raises_nothing() -> None:
+def test_a_refusal_is_an_error_of_its_own() -> None:
     cloudfront = _CloudFront()
     cloudfront.stub.add_client_error("create_invalidation", "TooManyInvalidationsInProgress", "slow down")
-    error = cloudfront.invalidate(["x.txt"])
-    assert error is not None and error.code is ErrorCode.INVALIDATION_FAILED
-    assert "E123" in error.message and "slow down" in error.message
-    assert cloudfront.logged == ["invalidation failed"]
+    with pytest.raises(InvalidationFailed, match="slow down"):
+        cloudfront.invalidate(["x.txt"])

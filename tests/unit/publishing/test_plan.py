@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sitewright.publishing.manifest import Manifest, ManifestEntry
 from sitewright.publishing.plan import ListedObject, Plan, entry_of, make_plan, needs_listing
-from sitewright.publishing.publish_result import deployment_id
+from sitewright.publishing.publish_result import make_deployment_id
 from sitewright.publishing.site_files import IMMUTABLE, LocalFile, cache_control, content_type, is_hashed, is_html, scan
 
 NOW = 1_000
@@ -121,7 +121,7 @@ def test_a_scan_follows_no_links(tmp_path: Path) -> None:
 
 def test_deployment_ids_sort_by_time() -> None:
     times = [1_700_000_000_000, 1_700_000_000_007, 1_700_000_001_000, 1_800_000_000_000]
-    ids = [deployment_id(t, "f" * 40 if i % 2 else "0" * 40) for i, t in enumerate(times)]
+    ids = [make_deployment_id(t, "f" * 40 if i % 2 else "0" * 40) for i, t in enumerate(times)]
     assert ids == sorted(ids) and len(set(ids)) == 4
 
 

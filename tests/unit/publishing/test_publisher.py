@@ -28,7 +28,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def put(site: Site) -> PublishResult:
-    return publish(site.ctx, scan(site.folder / "dist"), "c" * 40)
+    return publish(site.target, scan(site.folder / "dist"), "c" * 40)
 
 
 def refuse(site: Site, operation: str, when: str) -> None:

@@ -1,6 +1,7 @@
 """Older deployments made live again, on S3 (moto) with versions."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from sitewright.contracts.names import deployment_key, manifest_key
 from sitewright.publishing import rollback
 from sitewright.publishing.errors import NotRestorable, PublishError
 from sitewright.publishing.manifest import Manifest
+from sitewright.publishing.manifest_store import read_deployment
 from sitewright.publishing.objects import upload
 from sitewright.publishing.publish_result import PublishResult
 from sitewright.publishing.publisher import publish
-from sitewright.publishing.rollback import read_deployment, roll_back
+from sitewright.publishing.rollback import roll_back
 from sitewright.publishing.site_files import IMMUTABLE, scan
+from sitewright.publishing.target import NoGuard
 from tests.support.publishing.site_world import BUCKET, Site, make_site, write
 
 ONE = {"index.html": "<html>1</html>", "a b+c%.html": "<html>ä</html>", "_astro/x.1.css": "1{}", "gone.txt": "x"}
@@ -35,25 +38,17 @@ def put(site: Site, tree: dict[str, str], commit: str) -> PublishResult:
     for file in scan(site.folder / "dist"):
         file.path.unlink()
     write(site.folder / "dist", tree)
-    outcome = publish(site.ctx, scan(site.folder / "dist"), commit)
+    outcome = publish(site.target, scan(site.folder / "dist"), commit)
     assert outcome.error is None
     return outcome
 
 
 def back(site: Site, target: Manifest, progress: Callable[[str], None] = lambda _: None) -> PublishResult:
-    return roll_back(
-        site.clients.s3,
-        bucket=BUCKET,
-        artifacts="artifacts",
-        client_id="amelia",
-        target=target,
-        log=lambda *_, **__: None,
-        progress=progress,
-    )
+    return roll_back(replace(site.target, guard=NoGuard(), small_objects=None, progress=progress), target)
 
 
 def deployment(site: Site, outcome: PublishResult) -> Manifest:
-    return read_deployment(site.clients.s3, "artifacts", "amelia", outcome.deployment_id)
+    return read_deployment(site.target, outcome.deployment_id)
 
 
 def count_requests(site: Site) -> list[str]:
@@ -168,7 +163,7 @@ def test_a_question_without_an_answer_is_asked_again_in_words(
 
 def test_a_deployment_beyond_the_retention_is_named(site: Site) -> None:
     with pytest.raises(NotRestorable, match="has no manifest"):
-        read_deployment(site.clients.s3, "artifacts", "amelia", "20200101T000000000Z-x")
+        read_deployment(site.target, "20200101T000000000Z-x")
 
 
 def test_requests_of_a_small_publish(site: Site) -> None:
@@ -181,11 +176,11 @@ def test_requests_of_a_small_publish(site: Site) -> None:
     put(site, ONE | {"index.html": "<html>3</html>"}, "2" * 40)
     assert seen == ["GetObject", "PutObject", "PutObject", "PutObject", "PutObject"]
     seen.clear()
-    other = publish(site.ctx, scan(site.folder / "dist"), "3" * 40)
+    other = publish(site.target, scan(site.folder / "dist"), "3" * 40)
     assert seen == ["GetObject", "PutObject", "PutObject"]
     assert site.manifest().commit == "3" * 40 and site.manifest().deployment_id == other.deployment_id
     seen.clear()
-    again = publish(site.ctx, scan(site.folder / "dist"), "3" * 40)
+    again = publish(site.target, scan(site.folder / "dist"), "3" * 40)
     assert seen == ["GetObject"] and again.deployment_id == other.deployment_id
 
 
@@ -196,7 +191,7 @@ def test_a_large_file_goes_in_parts_and_can_be_rolled_back_to(site: Site, monkey
     entry = site.manifest().files["film.mp4"]
     assert entry.etag is not None and "-" in entry.etag and entry.etag != entry.md5 and entry.version_id
     assert site.clients.s3.head_object(Bucket=BUCKET, Key="film.mp4")["ContentType"] == "video/mp4"
-    assert publish(site.ctx, scan(site.folder / "dist"), "2" * 40).uploaded == 0
+    assert publish(site.target, scan(site.folder / "dist"), "2" * 40).uploaded == 0
     put(site, {"index.html": "2"}, "3" * 40)
     back(site, deployment(site, first))
     assert site.clients.s3.head_object(Bucket=BUCKET, Key="film.mp4")["ContentLength"] == len(large)
@@ -214,7 +209,7 @@ def test_a_retired_asset_that_was_deleted_by_hand(site: Site, with_versions: boo
         s3.delete_object(Bucket=BUCKET, Key=key, VersionId=version)
     drifted = site.manifest().model_copy(update={"reconcile": True})
     s3.put_object(Bucket="artifacts", Key=manifest_key("amelia"), Body=drifted.to_bytes())
-    outcome = publish(site.ctx, scan(site.folder / "dist"), "3" * 40)
+    outcome = publish(site.target, scan(site.folder / "dist"), "3" * 40)
     assert outcome.error is None and outcome.lost == ((key,) if with_versions else ())
     assert (key in site.live()) == (key in site.manifest().files) == (not with_versions)
     if not with_versions:
