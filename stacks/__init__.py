@@ -1,1 +1,1 @@
-"""The CDK stacks: composition and grants. Imports `contracts` only."""
+"""The CDK stacks. The modules here compose; the parts are in `platform` and `site`."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-INDEX_DOCUMENTS = Path(__file__).parents[3] / "stacks/edge/index_documents.js"
+INDEX_DOCUMENTS = Path(__file__).parents[3] / "stacks/site/index_documents.js"
 _RUNNER = """
 const vm = require('vm'), fs = require('fs');
 const [source, event] = process.argv.slice(1);

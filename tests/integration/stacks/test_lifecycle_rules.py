@@ -5,7 +5,6 @@ from typing import Any
 
 from sitewright.contracts import expiry
 from sitewright.contracts.expiry import DEPLOYMENTS_KEPT
-from sitewright.publishing.site_files import HASHED_PREFIX
 from tests.support.stacks.synthesized_templates import PLATFORM, statements
 
 SITE = "Sitewright-Site-amelia"
@@ -26,7 +25,7 @@ def test_the_versions_of_the_kept_deployments_stay_whatever_their_age(templates:
     assert kept["NoncurrentDays"] >= 1
     assert "Prefix" not in rule
     # A rule that goes by age alone would take them: only of keys whose content never changes, which no rollback copies.
-    assert hashed["Prefix"] == expiry.HASHED_PREFIX == HASHED_PREFIX
+    assert hashed["Prefix"] == expiry.HASHED_PREFIX
     assert hashed["NoncurrentVersionExpiration"] == {"NoncurrentDays": kept["NoncurrentDays"]}
     assert not [name for found in (rule, hashed) for name in found if name in {"ExpirationInDays", "ExpirationDate"}]
 

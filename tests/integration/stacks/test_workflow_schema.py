@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.constructs.workflow import definition
+from stacks.site.workflow import definition
 from tests.support.stacks.workflow_parts import PARTS
 
 REPO = Path(__file__).parents[3]

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from stacks.constructs.workflow import definition
+from stacks.site.workflow import definition
 from tests.support.stacks.asl import Json, StatesError, _Interpreter, _matches
 from tests.support.stacks.workflow_parts import WARM
 

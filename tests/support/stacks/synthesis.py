@@ -9,10 +9,11 @@ import aws_cdk as cdk
 import pytest
 
 from sitewright.contracts.site_config import parse_sites
-from stacks.constructs import function, workspace_task
-from stacks.constructs.function import Function
-from stacks.constructs.workspace_task import WorkspaceTask
+from stacks.platform import lambda_function
+from stacks.platform.lambda_function import LambdaFunction
 from stacks.platform_stack import PlatformStack
+from stacks.site import workspace_task
+from stacks.site.workspace_task import WorkspaceTask
 from stacks.sites import add_site
 from tests.support.stacks.synthesized_templates import PLATFORM, REGION, SITES, Template
 
@@ -57,10 +58,10 @@ def assets_of_checkout(outdir: Path, checkout: Path) -> dict[str, Template]:
     def add(app: cdk.App) -> None:
         stack = cdk.Stack(app, "Stack", env=cdk.Environment(region=REGION))
         _workspace(stack)
-        Function(stack, "Intake", module="intake", timeout=cdk.Duration.seconds(1), environment={})
+        LambdaFunction(stack, "Intake", module="intake", timeout=cdk.Duration.seconds(1), environment={})
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (function, workspace_task):
+        for module in (lambda_function, workspace_task):
             patch.setattr(module, "REPOSITORY", checkout)
         return _synthesize(outdir, add)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from stacks.constructs.workflow_states import WorkflowParts
+from stacks.site.workflow_states import WorkflowParts
 
 PARTS = WorkflowParts(
     partition="aws",

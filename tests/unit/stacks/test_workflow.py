@@ -14,8 +14,8 @@ from workspace.system.children import STOP_LADDER
 
 from sitewright.contracts.error_codes import SfnError
 from sitewright.contracts.steps import StepEnv
-from stacks.constructs.workflow import definition
-from stacks.constructs.workflow_states import MARGIN_SECONDS
+from stacks.site.workflow import definition
+from stacks.site.workflow_states import MARGIN_SECONDS
 from tests.support.stacks.asl import Outcome, Run, StatesError, interpret
 from tests.support.stacks.workflow_parts import PARTS, WARM
 

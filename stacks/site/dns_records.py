@@ -7,7 +7,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 
-class SiteRecords(Construct):
+class DnsRecords(Construct):
     """Alias records, which Route 53 answers free of charge: of CloudFront, or of the website endpoint of S3."""
 
     def __init__(

@@ -11,7 +11,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from sitewright.contracts.names import WORKSPACE_CONTAINER, task_family
-from stacks.constructs.function import JUNK, SHARED
+from stacks.platform.lambda_function import JUNK, SHARED
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -11,8 +11,8 @@ from sitewright.contracts.records import OPEN_INDEX
 STRING = dynamodb.AttributeType.STRING
 
 
-class Storage(Construct):
-    """Sessions, commands, deployments; checkpoints, manifests and caches."""
+class DataStores(Construct):
+    """Tables of sessions, commands and deployments; a bucket of checkpoints, manifests and caches."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)

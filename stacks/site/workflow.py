@@ -6,7 +6,7 @@ console is then what stands here, and no class decides which query language a ne
 
 from sitewright.contracts.error_codes import SfnError
 from sitewright.contracts.steps import StepName
-from stacks.constructs.workflow_states import INPUT, RESULT, Json, WorkflowParts, catch, function, in_workspace
+from stacks.site.workflow_states import INPUT, RESULT, Json, WorkflowParts, catch, function, in_workspace
 
 NOTHING_YET = {"commitMessage": "{% null %}", "sync": "{% null %}", "repair": "{% null %}", "repairs": 0}
 """Variables that not every path assigns before they are read. An expression: CDK drops a plain null from an object."""

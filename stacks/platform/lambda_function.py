@@ -21,7 +21,7 @@ POWERTOOLS_ACCOUNT = "017000801446"
 POWERTOOLS_LAYER = "AWSLambdaPowertoolsPythonV3-python313-arm64:27"
 
 
-class Function(Construct):
+class LambdaFunction(Construct):
     """`lambdas.{module}.handler.handler` with the given environment."""
 
     def __init__(

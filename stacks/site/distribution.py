@@ -9,7 +9,7 @@ from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-INDEX_DOCUMENTS = Path(__file__).parents[1] / "edge" / "index_documents.js"
+INDEX_DOCUMENTS = Path(__file__).parent / "index_documents.js"
 
 
 class SiteDistribution(Construct):

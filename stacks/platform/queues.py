@@ -1,4 +1,4 @@
-"""The queues of the interface."""
+"""The queues: commands come in, responses go out, and what failed is kept."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
@@ -7,8 +7,8 @@ from constructs import Construct
 INTAKE_TIMEOUT = Duration.seconds(60)
 
 
-class Messaging(Construct):
-    """FIFO input queue, its dead-letter queue, FIFO response queue."""
+class Queues(Construct):
+    """FIFO input queue and its dead-letter queue, FIFO response queue, queue of failed events."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)

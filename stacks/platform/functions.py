@@ -1,0 +1,133 @@
+"""The platform's Lambda functions, each with its environment and the rights it uses.
+
+Their scope is the stack itself: a scope of their own would change the logical ids of what is deployed.
+"""
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as event_sources
+
+from sitewright.contracts.names import SITE_PARAMETER_PREFIX, deployment_key, manifest_key
+from sitewright.contracts.records import OPEN_INDEX
+from stacks.arns import any_execution_arn, arn, state_machine_arn
+from stacks.platform.data_stores import DataStores
+from stacks.platform.lambda_function import LambdaFunction
+from stacks.platform.queues import INTAKE_TIMEOUT, Queues
+
+GET, PUT, UPDATE, QUERY = "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"
+
+
+class PlatformFunctions:
+    """Intake, commit message, record sync, task stopped and respond."""
+
+    def __init__(self, stack: Stack, *, queues: Queues, stores: DataStores) -> None:
+        self._stack = stack
+        self.intake = self._intake(queues, stores)
+        self.commit_message = self._commit_message(stores)
+        self.record_sync = self._record_sync(stores)
+        self.task_stopped = self._task_stopped(stores)
+        self.respond = self._respond(queues, stores)
+
+    def _intake(self, queues: Queues, stores: DataStores) -> lambda_.Function:
+        stack = self._stack
+        function = LambdaFunction(
+            stack,
+            "Intake",
+            module="intake",
+            timeout=INTAKE_TIMEOUT,
+            environment={
+                "INPUT_DLQ_URL": queues.dead_letters.queue_url,
+                "SESSIONS_TABLE": stores.sessions.table_name,
+                "COMMANDS_TABLE": stores.commands.table_name,
+            },
+        ).function
+        function.add_event_source(
+            event_sources.SqsEventSource(queues.input, batch_size=10, report_batch_item_failures=True)
+        )
+        _allow(function, ["sqs:SendMessage"], [queues.dead_letters.queue_arn])
+        # TransactWriteItems is authorized by the actions of its parts (DynamoDB developer guide, "Using IAM with
+        # DynamoDB transactions").
+        _allow(function, [GET, UPDATE], [stores.sessions.table_arn])
+        _allow(function, [GET, PUT, UPDATE, QUERY], [stores.commands.table_arn])
+        _allow(function, ["states:StartExecution"], [state_machine_arn(stack, "*")])
+        _allow(function, ["states:StopExecution"], [any_execution_arn(stack)])
+        _allow(function, ["events:PutEvents"], [arn(stack, "events", "event-bus/default")])
+        _allow(function, ["ssm:GetParameter"], [arn(stack, "ssm", f"parameter{SITE_PARAMETER_PREFIX}*")])
+        return function
+
+    def _commit_message(self, stores: DataStores) -> lambda_.Function:
+        function = LambdaFunction(
+            self._stack,
+            "CommitMessage",
+            module="commit_message",
+            timeout=Duration.seconds(15),
+            environment={"COMMANDS_TABLE": stores.commands.table_name},
+        ).function
+        _allow(function, [GET, UPDATE], [stores.commands.table_arn])
+        return function
+
+    def _record_sync(self, stores: DataStores) -> lambda_.Function:
+        artifacts = stores.artifacts
+        function = LambdaFunction(
+            self._stack,
+            "RecordSync",
+            module="record_sync",
+            timeout=Duration.minutes(2),
+            memory_size=512,
+            environment={
+                "ARTIFACTS_BUCKET": artifacts.bucket_name,
+                "COMMANDS_TABLE": stores.commands.table_name,
+                "DEPLOYMENTS_TABLE": stores.deployments.table_name,
+            },
+        ).function
+        _allow(function, ["s3:GetObject", "s3:PutObject"], [artifacts.arn_for_objects(manifest_key("*"))])
+        _allow(function, ["s3:GetObject", "s3:DeleteObject"], [artifacts.arn_for_objects(deployment_key("*", "*"))])
+        function.add_to_role_policy(
+            iam.PolicyStatement(
+                # Without ListBucket a missing manifest answers 403 instead of 404 (S3 API reference, GetObject).
+                actions=["s3:ListBucket"],
+                resources=[artifacts.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": [manifest_key("*")]}},
+            )
+        )
+        _allow(function, [UPDATE], [stores.commands.table_arn])
+        _allow(function, [PUT, UPDATE, QUERY], [stores.deployments.table_arn])
+        _allow(function, ["s3:ListBucket"], [f"arn:{self._stack.partition}:s3:::edit.*"])
+        return function
+
+    def _task_stopped(self, stores: DataStores) -> lambda_.Function:
+        function = LambdaFunction(
+            self._stack,
+            "TaskStopped",
+            module="task_stopped",
+            timeout=Duration.seconds(30),
+            environment={"SESSIONS_TABLE": stores.sessions.table_name},
+        ).function
+        _allow(function, [UPDATE], [stores.sessions.table_arn])
+        # Task tokens are no resource that a permission could name (service authorization reference, Step Functions).
+        _allow(function, ["states:SendTaskFailure"], ["*"])
+        return function
+
+    def _respond(self, queues: Queues, stores: DataStores) -> lambda_.Function:
+        function = LambdaFunction(
+            self._stack,
+            "Respond",
+            module="respond",
+            timeout=Duration.minutes(2),
+            environment={
+                "RESPONSE_QUEUE_URL": queues.response.queue_url,
+                "SESSIONS_TABLE": stores.sessions.table_name,
+                "COMMANDS_TABLE": stores.commands.table_name,
+            },
+        ).function
+        _allow(function, ["sqs:SendMessage"], [queues.response.queue_arn])
+        for table in (stores.sessions, stores.commands):
+            _allow(function, [GET, UPDATE], [table.table_arn])
+        _allow(function, [QUERY], [f"{stores.commands.table_arn}/index/{OPEN_INDEX}"])
+        _allow(function, ["states:DescribeExecution"], [any_execution_arn(self._stack)])
+        return function
+
+
+def _allow(function: lambda_.Function, actions: list[str], resources: list[str]) -> None:
+    function.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=resources))

@@ -1,0 +1,92 @@
+"""The state machine of a site's runs, and the role that a run has.
+
+Their scope is the stack itself: a scope of their own would change the logical ids of what is deployed.
+"""
+
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+
+from sitewright.contracts.names import state_machine_name
+from sitewright.contracts.site_config import SiteConfig
+from stacks.arns import arn
+from stacks.platform_stack import PlatformStack
+from stacks.site.workflow import definition
+from stacks.site.workflow_states import WorkflowParts
+
+
+def run_state_machine(
+    stack: Stack, *, platform: PlatformStack, site: SiteConfig, task: ecs.FargateTaskDefinition, site_bucket: str
+) -> sfn.StateMachine:
+    """The state machine that runs a site's commands. `site_bucket` is the bucket's name."""
+    parts = WorkflowParts(
+        partition=stack.partition,
+        cluster_arn=platform.cluster.cluster_arn,
+        task_family=task.family,
+        subnets=[subnet.subnet_id for subnet in platform.network.vpc.public_subnets],
+        security_group=platform.network.security_group.security_group_id,
+        commit_message_arn=platform.functions.commit_message.function_arn,
+        record_sync_arn=platform.functions.record_sync.function_arn,
+        site_bucket=site_bucket,
+        sessions_table=platform.stores.sessions.table_name,
+        idle_seconds=site.idle_seconds,
+        repair_attempts=site.build_repair_attempts,
+        agent_seconds=site.agent_timeout_seconds,
+        build_seconds=site.build_timeout_seconds,
+        push_seconds=site.push_timeout_seconds,
+        run_seconds=site.run_timeout_seconds,
+    )
+    machine = sfn.StateMachine(
+        stack,
+        "Run",
+        state_machine_name=state_machine_name(site.client_id),
+        definition_body=sfn.DefinitionBody.from_string(stack.to_json_string(definition(parts))),
+        role=_run_role(stack, platform, site, task),
+        logs=sfn.LogOptions(
+            destination=logs.LogGroup(
+                stack, "RunLog", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
+            ),
+            level=sfn.LogLevel.ERROR,
+            include_execution_data=False,
+        ),
+    )
+    # The definition names the family as plain text. Without the dependency CloudFormation may create the machine first.
+    machine.node.add_dependency(task)
+    return machine
+
+
+def _run_role(stack: Stack, platform: PlatformStack, site: SiteConfig, task: ecs.FargateTaskDefinition) -> iam.Role:
+    """What a run may do. Waiting for a token needs neither StopTask nor the events rule that `.sync` needs."""
+    role = iam.Role(stack, "RunRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+    role.add_to_policy(
+        iam.PolicyStatement(
+            # ECS resolves the family to its newest revision before it authorizes (ECS API reference, RunTask).
+            actions=["ecs:RunTask"],
+            resources=[arn(stack, "ecs", f"task-definition/{task.family}:*")],
+            conditions={"ArnEquals": {"ecs:cluster": platform.cluster.cluster_arn}},
+        )
+    )
+    role.add_to_policy(
+        iam.PolicyStatement(
+            # Tags that RunTask propagates (ECS developer guide, "Grant permission to tag resources on creation").
+            actions=["ecs:TagResource"],
+            resources=[arn(stack, "ecs", f"task/{platform.cluster.cluster_name}/*")],
+            conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
+        )
+    )
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["iam:PassRole"],
+            resources=[task.task_role.role_arn, task.obtain_execution_role().role_arn],
+            conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+        )
+    )
+    if site.idle_seconds > 0:
+        # An offer to the session's workspace is a write to the session's item.
+        sessions = platform.stores.sessions
+        role.add_to_policy(iam.PolicyStatement(actions=["dynamodb:UpdateItem"], resources=[sessions.table_arn]))
+    platform.functions.commit_message.grant_invoke(role)
+    platform.functions.record_sync.grant_invoke(role)
+    return role

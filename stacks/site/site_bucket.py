@@ -1,0 +1,58 @@
+"""The bucket that a site is published to, and how long S3 keeps older versions of its objects."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from sitewright.contracts import expiry
+
+
+def private_bucket(scope: Construct, name: str) -> s3.Bucket:
+    """The bucket of a site with `https`: only its distribution reads it."""
+    return s3.Bucket(
+        scope,
+        "Site",
+        bucket_name=name,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        enforce_ssl=True,
+        versioned=True,
+        lifecycle_rules=lifecycle_rules(),
+        removal_policy=RemovalPolicy.RETAIN,
+    )
+
+
+def website_bucket(scope: Construct, name: str) -> s3.Bucket:
+    """The bucket of a site without `https`: S3 itself serves it, to everybody."""
+    return s3.Bucket(
+        scope,
+        "Site",
+        bucket_name=name,
+        website_index_document="index.html",
+        website_error_document="404.html",
+        public_read_access=True,
+        block_public_access=s3.BlockPublicAccess(
+            block_public_acls=True,
+            ignore_public_acls=True,
+            block_public_policy=False,
+            restrict_public_buckets=False,
+        ),
+        versioned=True,
+        lifecycle_rules=lifecycle_rules(),
+        removal_policy=RemovalPolicy.RETAIN,
+    )
+
+
+def lifecycle_rules() -> list[s3.LifecycleRule]:
+    """The rules that delete older versions. Without them every publish would leave some behind for good."""
+    days = Duration.days(expiry.VERSION_DAYS)
+    return [
+        s3.LifecycleRule(
+            # S3 deletes a version that is noncurrent for longer than the days *and* has that many newer noncurrent ones
+            # (S3 User Guide, "Lifecycle configuration elements").
+            noncurrent_versions_to_retain=expiry.VERSIONS_KEPT,
+            noncurrent_version_expiration=days,
+            expired_object_delete_marker=True,
+            abort_incomplete_multipart_upload_after=Duration.days(expiry.MULTIPART_DAYS),
+        ),
+        s3.LifecycleRule(prefix=expiry.HASHED_PREFIX, noncurrent_version_expiration=days),
+    ]

@@ -1,0 +1,69 @@
+"""What a workspace may do: write its site, its client's artifacts and its session, and report to its run."""
+
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+
+from stacks.platform.data_stores import DataStores
+
+
+def grant_workspace(
+    role: iam.IRole,
+    *,
+    client_id: str,
+    bucket: s3.Bucket,
+    distribution: cloudfront.Distribution | None,
+    stores: DataStores,
+    secrets: list[secretsmanager.Secret],
+) -> None:
+    """Adds every right of the workspace to its task role."""
+    _grant_site(role, bucket)
+    if distribution:
+        distribution.grant_create_invalidation(role)
+    _grant_artifacts(role, client_id, stores.artifacts)
+    for table in (stores.sessions, stores.commands):
+        _allow(role, ["dynamodb:GetItem", "dynamodb:UpdateItem"], [table.table_arn])
+    _allow(role, ["secretsmanager:GetSecretValue"], [secret.secret_arn for secret in secrets])
+    # Task tokens are no resource that a permission could name (service authorization reference, Step Functions).
+    _allow(role, ["states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"], ["*"])
+
+
+def _grant_site(role: iam.IRole, bucket: s3.Bucket) -> None:
+    # A publish lists, puts (in parts too), copies an older version back and deletes. It asks by HeadObject for the version
+    # that a put in parts made: that is authorized as GetObject.
+    _allow(
+        role,
+        ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"],
+        [bucket.arn_for_objects("*")],
+    )
+    _allow(role, ["s3:ListBucket"], [bucket.bucket_arn])
+
+
+def _grant_artifacts(role: iam.IRole, client_id: str, artifacts: s3.Bucket) -> None:
+    # Written out, because CDK's own grants cannot be limited to the client's prefix. The manifest's conditional put is
+    # authorized as GetObject too (S3 User Guide, "Preventing object overwrites with conditional writes").
+    _allow(
+        role,
+        [
+            "s3:GetObject",
+            "s3:PutObject",
+            # For objects that are uploaded with tags (S3 API reference, PutObject, "Permissions").
+            "s3:PutObjectTagging",
+            "s3:DeleteObject",
+            "s3:AbortMultipartUpload",
+        ],
+        [artifacts.arn_for_objects(f"{client_id}/*")],
+    )
+    role.add_to_principal_policy(
+        iam.PolicyStatement(
+            # Without ListBucket a missing key answers 403 instead of 404 (S3 API reference, GetObject).
+            actions=["s3:ListBucket"],
+            resources=[artifacts.bucket_arn],
+            conditions={"StringLike": {"s3:prefix": [f"{client_id}/*"]}},
+        )
+    )
+
+
+def _allow(role: iam.IRole, actions: list[str], resources: list[str]) -> None:
+    role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=resources))
