@@ -18,26 +18,27 @@ list prices of us-west-2, without free tiers, taxes and the model. Do not edit i
 |---|---|---|---|
 {summary}
 
-A first message pays for the workspace's start and for the {idle:.0f} s that it waits in vain for another one. A following
-message pays for the pause before it ({pause:.0f} s here, at most {idle:.0f}) and its own time, for the wait at the end only
-moves. With `idleSeconds: 0` each of the three steps starts a task.
+A first message pays for the workspace's start and for the {idle:.0f} s that it waits in vain for another one.
+A following message pays for its own time and for the pause before it: {pause:.0f} s here, at most {idle:.0f}.
+The wait at the end only moves. With `idleSeconds: 0` each of the three steps starts a task.
 
 ## Assumptions
 
-- Fargate takes {start:.1f} s to start (45 to 70 s are known), billed from the image pull on; a task is billed for a minute
+- Fargate takes {start:.1f} s to start (45 to 70 s are known), billed from the image pull on. A task is billed for a minute
   at least. The local run's processes start at once.
 - The model is a small stand-in that answers at once: {model:.0f} s are added for a real one. What the model costs comes on
   top (`maxBudgetUsd` limits it).
-- The demo site: a handful of files, and one page changed. Seconds of install and build are those of the machine that
-  counted, with whatever else it did: the load above is that of its last minute.
-- Lambda: the emulator's durations on that machine, warm; a cold start now and then is not counted. A task token has {token}
-  bytes (the emulator's are shorter); where a write does not tell its item's size, it is the size the item had in the end.
-- Lambda's pollers ask the input queue {polls} times a minute whether or not a message comes: five pollers with long polls of
-  20 s, as is known of standard queues. For a FIFO queue it is an assumption.
-- Custom metrics are billed for each hour in which a value is sent: the first message of an hour pays, the following ones
-  do not. The first ten metrics of an account are free.
-- Left out: data transfer to visitors and to the model, DynamoDB's storage and backups (kilobytes), stored logs ($0.03 a GB
-  month), the client's own requests to other services.
+- The demo site has a handful of files, and one page changed. Seconds of install and build are those of the machine that
+  counted, with its other work: the load above is that of its last minute.
+- Lambda: the emulator's durations on that machine, warm. A cold start now and then is not counted.
+- A task token has {token} bytes; the emulator's are shorter. Where a write does not tell its item's size, it is the size
+  that the item had in the end.
+- Lambda's pollers ask the input queue {polls} times a minute whether or not a message comes: five pollers with long
+  polls of 20 s. That is known of standard queues. For a FIFO queue it is an assumption.
+- Custom metrics are billed for each hour in which a value is sent. The first message of an hour pays, the following
+  ones do not. The first ten metrics of an account are free.
+- Left out: data transfer to visitors and to the model, DynamoDB's storage and backups (kilobytes), stored logs ($0.03 a
+  GB month), the client's own requests.
 """
 
 
