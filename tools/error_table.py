@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from sitewright.contracts.error_codes import REMEDIES
+from sitewright.contracts.error_codes import ErrorCode
 
 PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
 BEGIN, END = "<!-- error codes: written by `python -m tools.error_table` -->", "<!-- end of the error codes -->"
@@ -11,8 +11,8 @@ BEGIN, END = "<!-- error codes: written by `python -m tools.error_table` -->", "
 
 def table() -> str:
     """Return the Markdown table, one row a code, in the order of the catalogue."""
-    rows = [f"| `{code.value}` | {remedy} |" for code, remedy in REMEDIES.items()]
-    return "\n".join(["| code | remedy |", "|---|---|", *rows])
+    rows = [f"| `{code.value}` | {code.reporter.value} | {code.remedy} |" for code in ErrorCode]
+    return "\n".join(["| code | reported by | remedy |", "|---|---|---|", *rows])
 
 
 def with_table(page: str) -> str:

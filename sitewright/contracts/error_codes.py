@@ -1,70 +1,152 @@
-"""Every error a client can meet: its code and what to do about it. One place, so that no two texts disagree."""
+"""The catalogue of errors: for each code the part that reports it and what to do. Responses and documents read it."""
 
 from enum import StrEnum
 
 from sitewright.contracts.base import Contract
 
 
+class Reporter(StrEnum):
+    """The part of a run that finds an error."""
+
+    INTAKE = "intake"
+    AGENT = "agent or repair step"
+    BUILD = "build step"
+    RECORD_SYNC = "record_sync"
+    GIT = "any step that reaches the git host"
+    PUSH = "push step"
+    WORKSPACE = "workspace"
+    RUN = "run"
+    ANY = "any"
+
+
 class ErrorCode(StrEnum):
-    """The `error.code` of a response. Part of the interface: renaming one breaks clients."""
+    """The `error.code` of a response. Part of the interface: renaming one breaks clients.
 
-    INVALID_MESSAGE = "invalid_message"
-    UNKNOWN_CLIENT = "unknown_client"
-    SESSION_MISMATCH = "session_mismatch"
-    AGENT_FAILED = "agent_failed"
-    AGENT_TIMED_OUT = "agent_timed_out"
-    BUDGET_EXCEEDED = "budget_exceeded"
-    TURNS_EXCEEDED = "turns_exceeded"
-    MODEL_UNAVAILABLE = "model_unavailable"
-    MODEL_REJECTED = "model_rejected"
-    BUILD_FAILED = "build_failed"
-    PUBLISH_FAILED = "publish_failed"
-    INVALIDATION_FAILED = "invalidation_failed"
-    SYNC_CHECK_FAILED = "sync_check_failed"
-    GIT_AUTH_FAILED = "git_auth_failed"
-    GIT_UNAVAILABLE = "git_unavailable"
-    REPOSITORY_EMPTY = "repository_empty"
-    PUSH_CONFLICT = "push_conflict"
-    PUSH_FAILED = "push_failed"
-    WORKSPACE_CRASHED = "workspace_crashed"
-    WORKSPACE_CANNOT_START = "workspace_cannot_start"
-    WORKSPACE_BUSY = "workspace_busy"
-    RUN_STOPPED = "run_stopped"
-    RUN_TIMED_OUT = "run_timed_out"
-    INTERRUPTED = "interrupted"
-    INTERNAL = "internal_error"
+    A new code is one entry: code, reporter, remedy. `for code in ErrorCode` goes through the catalogue.
+    """
 
+    reporter: Reporter
+    remedy: str
+    """What whoever reads the error can do about it."""
 
-REMEDIES: dict[ErrorCode, str] = {
-    ErrorCode.INVALID_MESSAGE: "Correct the named field and send the command again with a new commandId.",
-    ErrorCode.UNKNOWN_CLIENT: "Add the site to the `sites` list in cdk.json and deploy, or correct the clientId.",
-    ErrorCode.SESSION_MISMATCH: "A session keeps its clientId and chatThreadId: start a new session for another one.",
-    ErrorCode.AGENT_FAILED: "Open the run in the Step Functions console for the agent's log, then send the command again.",
-    ErrorCode.AGENT_TIMED_OUT: "Ask for a smaller change, or raise `agentTimeoutSeconds` of the site.",
-    ErrorCode.BUDGET_EXCEEDED: "Ask for a smaller change, or raise `maxBudgetUsd` of the site.",
-    ErrorCode.TURNS_EXCEEDED: "Ask for a smaller change, or raise `maxTurns` of the site.",
-    ErrorCode.MODEL_UNAVAILABLE: "The model's service was overloaded or out of reach: send the command again in a few minutes.",
-    ErrorCode.MODEL_REJECTED: "Check the model key in the site's secret and the `model` setting of the site.",
-    ErrorCode.BUILD_FAILED: "The site stays as it was. Send a command that describes the error, or revert the commit.",
-    ErrorCode.PUBLISH_FAILED: "The next command publishes again. Check that the workspace role may write the site bucket.",
-    ErrorCode.INVALIDATION_FAILED: (
+    def __new__(cls, code: str, reporter: Reporter, remedy: str) -> "ErrorCode":
+        """Make a member whose value is the code."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.reporter = reporter
+        member.remedy = remedy
+        return member
+
+    INVALID_MESSAGE = (
+        "invalid_message",
+        Reporter.INTAKE,
+        "Correct the named field and send the command again with a new commandId.",
+    )
+    UNKNOWN_CLIENT = (
+        "unknown_client",
+        Reporter.INTAKE,
+        "Add the site to the `sites` list in cdk.json and deploy, or correct the clientId.",
+    )
+    SESSION_MISMATCH = (
+        "session_mismatch",
+        Reporter.INTAKE,
+        "A session keeps its clientId and chatThreadId: start a new session for another one.",
+    )
+    AGENT_FAILED = (
+        "agent_failed",
+        Reporter.AGENT,
+        "Open the run in the Step Functions console for the agent's log, then send the command again.",
+    )
+    AGENT_TIMED_OUT = (
+        "agent_timed_out",
+        Reporter.AGENT,
+        "Ask for a smaller change, or raise `agentTimeoutSeconds` of the site.",
+    )
+    BUDGET_EXCEEDED = (
+        "budget_exceeded",
+        Reporter.AGENT,
+        "Ask for a smaller change, or raise `maxBudgetUsd` of the site.",
+    )
+    TURNS_EXCEEDED = "turns_exceeded", Reporter.AGENT, "Ask for a smaller change, or raise `maxTurns` of the site."
+    MODEL_UNAVAILABLE = (
+        "model_unavailable",
+        Reporter.AGENT,
+        "The model's service was overloaded or out of reach: send the command again in a few minutes.",
+    )
+    MODEL_REJECTED = (
+        "model_rejected",
+        Reporter.AGENT,
+        "Check the model key in the site's secret and the `model` setting of the site.",
+    )
+    BUILD_FAILED = (
+        "build_failed",
+        Reporter.BUILD,
+        "The site stays as it was. Send a command that describes the error, or revert the commit.",
+    )
+    PUBLISH_FAILED = (
+        "publish_failed",
+        Reporter.BUILD,
+        "The next command publishes again. Check that the workspace role may write the site bucket.",
+    )
+    INVALIDATION_FAILED = (
+        "invalidation_failed",
+        Reporter.BUILD,
         "The site is published; CloudFront may still serve older copies of files that are cached for long: "
-        "invalidate /* of the distribution by hand, or let the next publish do it."
-    ),
-    ErrorCode.SYNC_CHECK_FAILED: "The site is published, its bookkeeping is not: see the record_sync log; the next run repeats it.",
-    ErrorCode.GIT_AUTH_FAILED: "Put a token with write access to the repository into the site's git token secret.",
-    ErrorCode.GIT_UNAVAILABLE: "The git host did not answer. The edits are kept in the checkpoint and go out with the next command.",
-    ErrorCode.REPOSITORY_EMPTY: "Push a first commit to the repository's default branch, then send the command again.",
-    ErrorCode.PUSH_CONFLICT: "Merge the rescue branch named in the message into the session's branch by hand.",
-    ErrorCode.PUSH_FAILED: "See the git host's answer in the message. The edits are kept in the checkpoint.",
-    ErrorCode.WORKSPACE_CRASHED: "Send the command again; if it happens twice, read the diagnosis and the workspace's log.",
-    ErrorCode.WORKSPACE_CANNOT_START: "Send the command again; if it happens twice, check image, secrets, subnets and roles.",
-    ErrorCode.WORKSPACE_BUSY: "Another workspace of this session did not finish in time: send the command again.",
-    ErrorCode.RUN_STOPPED: "Somebody stopped the run. Send the command again if it should go on.",
-    ErrorCode.RUN_TIMED_OUT: "Ask for a smaller change, or raise `runTimeoutSeconds` of the site.",
-    ErrorCode.INTERRUPTED: "Nothing to do: the newer command carries on from the saved edits.",
-    ErrorCode.INTERNAL: "Open the run in the Step Functions console; report the error with its commandId.",
-}
+        "invalidate /* of the distribution by hand, or let the next publish do it.",
+    )
+    SYNC_CHECK_FAILED = (
+        "sync_check_failed",
+        Reporter.RECORD_SYNC,
+        "The site is published, its bookkeeping is not: see the record_sync log; the next run repeats it.",
+    )
+    GIT_AUTH_FAILED = (
+        "git_auth_failed",
+        Reporter.GIT,
+        "Put a token with write access to the repository into the site's git token secret.",
+    )
+    GIT_UNAVAILABLE = (
+        "git_unavailable",
+        Reporter.GIT,
+        "The git host did not answer. The edits are kept in the checkpoint and go out with the next command.",
+    )
+    REPOSITORY_EMPTY = (
+        "repository_empty",
+        Reporter.GIT,
+        "Push a first commit to the repository's default branch, then send the command again.",
+    )
+    PUSH_CONFLICT = (
+        "push_conflict",
+        Reporter.PUSH,
+        "Merge the rescue branch named in the message into the session's branch by hand.",
+    )
+    PUSH_FAILED = (
+        "push_failed",
+        Reporter.PUSH,
+        "See the git host's answer in the message. The edits are kept in the checkpoint.",
+    )
+    WORKSPACE_CRASHED = (
+        "workspace_crashed",
+        Reporter.WORKSPACE,
+        "Send the command again; if it happens twice, read the diagnosis and the workspace's log.",
+    )
+    WORKSPACE_CANNOT_START = (
+        "workspace_cannot_start",
+        Reporter.WORKSPACE,
+        "Send the command again; if it happens twice, check image, secrets, subnets and roles.",
+    )
+    WORKSPACE_BUSY = (
+        "workspace_busy",
+        Reporter.WORKSPACE,
+        "Another workspace of this session did not finish in time: send the command again.",
+    )
+    RUN_STOPPED = "run_stopped", Reporter.RUN, "Somebody stopped the run. Send the command again if it should go on."
+    RUN_TIMED_OUT = "run_timed_out", Reporter.RUN, "Ask for a smaller change, or raise `runTimeoutSeconds` of the site."
+    INTERRUPTED = "interrupted", Reporter.RUN, "Nothing to do: the newer command carries on from the saved edits."
+    INTERNAL = (
+        "internal_error",
+        Reporter.ANY,
+        "Open the run in the Step Functions console; report the error with its commandId.",
+    )
 
 
 class ErrorInfo(Contract):
@@ -77,7 +159,7 @@ class ErrorInfo(Contract):
     @classmethod
     def of(cls, code: ErrorCode, message: str) -> "ErrorInfo":
         """An error with the catalogue's remedy; the message is cut at 2,000 characters."""
-        return cls(code=code, message=message[:2000], remedy=REMEDIES[code])
+        return cls(code=code, message=message[:2000], remedy=code.remedy)
 
 
 class SfnError(StrEnum):

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,10 +33,10 @@ sys.addaudithook(_audit)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol() -> Iterator[None]:
-    """Watches the fixtures of any scope too. Pytest calls this for tests below this folder only."""
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Watches the fixtures of any scope too. Pytest calls this for tests of other folders as well."""
     global _running  # noqa: PLW0603 - an audit hook cannot be taken away
-    _running = True
+    _running = Path(__file__).parent in item.path.parents
     try:
         return (yield)
     finally:
