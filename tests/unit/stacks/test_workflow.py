@@ -230,17 +230,17 @@ def test_a_workspace_that_lives_does_every_step() -> None:
 
 
 def test_an_offer_is_a_write_to_the_mailbox_of_a_live_workspace_of_this_generation() -> None:
-    offer = warm().calls[0].arguments
-    now = offer["ExpressionAttributeValues"].pop(":now")
+    write = warm().calls[0].arguments
+    now = write["ExpressionAttributeValues"].pop(":now")
     assert abs(int(now["N"]) / 1000 - time.time()) < 60
-    offer = {"step": {"S": "agent"}, "taskToken": {"S": "token-Agent-1"}, "generation": {"N": "3"}}
-    assert offer == {
+    offered = {"step": {"S": "agent"}, "taskToken": {"S": "token-Agent-1"}, "generation": {"N": "3"}}
+    assert write == {
         "TableName": "Sessions",
         "Key": {"sessionId": {"S": "s"}},
         "UpdateExpression": "SET mailbox = :mail",
         "ConditionExpression": "aliveUntil > :now AND generation = :generation",
         "ExpressionAttributeValues": {
-            ":mail": {"M": {**offer, "sessionId": {"S": "s"}, "commandId": {"S": "c"}}},
+            ":mail": {"M": {**offered, "sessionId": {"S": "s"}, "commandId": {"S": "c"}}},
             ":generation": {"N": "3"},
         },
     }
