@@ -36,7 +36,8 @@ def imported(file: Path) -> list[str]:
             names += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-    return [name for name in names if name.split(".")[0] in TOPS]
+    # `import sitewright` alone asks for the package's folder: it holds no code.
+    return [name for name in names if name.split(".")[0] in TOPS and name != "sitewright"]
 
 
 @pytest.mark.parametrize("folder", ALLOWED)
