@@ -49,7 +49,7 @@ def lifecycle_rules() -> list[s3.LifecycleRule]:
         s3.LifecycleRule(
             # S3 deletes a version that is noncurrent for longer than the days *and* has that many newer noncurrent ones
             # (S3 User Guide, "Lifecycle configuration elements").
-            noncurrent_versions_to_retain=expiry.VERSIONS_KEPT,
+            noncurrent_versions_to_retain=expiry.versions_kept(),
             noncurrent_version_expiration=days,
             expired_object_delete_marker=True,
             abort_incomplete_multipart_upload_after=Duration.days(expiry.MULTIPART_DAYS),
