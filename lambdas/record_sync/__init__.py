@@ -1,1 +1,1 @@
-"""Keeps the books of a publish."""
+"""Records a deployment after its publish."""

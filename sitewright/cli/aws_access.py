@@ -22,7 +22,7 @@ from sitewright.publishing.objects.workers import THREADS
 from sitewright.publishing.target import small_object_client
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBServiceResource
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_ssm import SSMClient
 
@@ -42,7 +42,7 @@ class Access:
     """The clients that the commands need, of one account and region."""
 
     s3: "S3Client"
-    dynamodb: "DynamoDBServiceResource"
+    dynamodb: "DynamoDBClient"
     ssm: "SSMClient"
     where: str
     """For a person."""
@@ -61,7 +61,7 @@ class Access:
             os.environ.update(network_environment(os.environ))
             return small_object_client(aws.s3, lambda: Credentials(ACCESS_KEY, SECRET_KEY))
 
-        return cls(aws.s3, aws.dynamodb, aws.ssm, "the local stack", small_objects=small_objects)
+        return cls(aws.s3, aws.dynamodb_client, aws.ssm, "the local stack", small_objects=small_objects)
 
     @classmethod
     def aws(cls, region: str | None) -> "Access":
@@ -75,7 +75,7 @@ class Access:
             s3 = session.client("s3", config=config)
             return cls(
                 s3,
-                session.resource("dynamodb", config=config),
+                session.client("dynamodb", config=config),
                 session.client("ssm", config=config),
                 region,
                 lambda: session.client("cloudfront", config=config),

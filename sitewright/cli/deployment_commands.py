@@ -2,34 +2,37 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from boto3.dynamodb.conditions import Key
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.cli.aws_access import Access
-from sitewright.cli.deployment_history import CannotRollBack, History, Live, is_complete, worth_listing
-from sitewright.contracts.expiry import DEPLOYMENTS_KEPT
+from sitewright.cli.deployment_history import CannotRollBack, History, Live, worth_listing
 from sitewright.contracts.names import deployment_key
 from sitewright.contracts.records import DeploymentRecord, SiteEntry
 from sitewright.contracts.steps import LOST_LISTED
 from sitewright.local.errors import Interrupted, LocalError
 from sitewright.publishing import manifest_store, rollback
+from sitewright.publishing.after_publish.retention import RECORDS_PER_QUERY, is_restorable
 from sitewright.publishing.errors import LeaseUnavailable, NotRestorable, PublishError, RevertFailed, SiteState, shorten
 from sitewright.publishing.manifest import LEASE_SECONDS
+from sitewright.publishing.objects.invalidation import EVERYTHING, InvalidationFailed, invalidate
 from sitewright.publishing.publish_result import PublishResult
 from sitewright.publishing.site_files import StoredFile, stored_files
 from sitewright.publishing.target import NoGuard, PublishTarget
+from sitewright.retry import Backoff
+from sitewright.tables.deployments import Deployments
+from sitewright.tables.table import Table
 
 Json = dict[str, Any]
 
 SESSION = "rollback"
 """Stands for the session in a rollback's record."""
 
-PAGE = DEPLOYMENTS_KEPT + 10
-"""Records of one Query."""
+BACKOFF = Backoff(seconds=1.6, first=0.05, longest=0.8)
+"""For requests to the deployments table, in addition to boto3's own retries."""
 
 
 class NotDone(LocalError):
@@ -42,11 +45,11 @@ def history(access: Access, client_id: str, *, with_id: str | None = None) -> Hi
     Raises NoSuchSite, botocore's exceptions.
     """
     site = access.site(client_id)
-    records = worth_listing(_newest_first(access, site))
+    deployments = _deployments(access, site)
+    records = worth_listing(deployments.newest_first(client_id, page=RECORDS_PER_QUERY))
     if with_id is not None and all(record.deployment_id != with_id for record in records):
-        key = {"clientId": client_id, "deploymentId": with_id}
-        found = access.dynamodb.Table(site.deployments_table).get_item(Key=key, ConsistentRead=True).get("Item")
-        records += [DeploymentRecord.from_item(dict(found))] if found else []
+        found = deployments.read(client_id, with_id)
+        records += [found] if found is not None else []
     return History(site, _live(_view(access, site)), records)
 
 
@@ -122,7 +125,7 @@ def roll_back(access: Access, client_id: str, to: str | None, say: Callable[[str
         )
     record = _record(site, target, stored_files(manifest), done)
     try:
-        access.dynamodb.Table(site.deployments_table).put_item(Item=record.to_item())
+        _deployments(access, site).put(record)
     except (BotoCoreError, ClientError) as error:
         raise NotDone(
             f"The site is as {target.deployment_id} left it, but that could not be recorded: {error}.",
@@ -146,7 +149,7 @@ def _site_is(error: NotRestorable, past: History) -> str:
 
 
 def _ways_on(past: History, before: str | None) -> str:
-    there = any(record.deployment_id == before and is_complete(record) for record in past.records)
+    there = any(record.deployment_id == before and is_restorable(record) for record in past.records)
     goal = f"`--to {before}`" if there else "`--to` and another deployment"
     return f"Go back with {goal}, or send a message: either completes the site."
 
@@ -173,20 +176,12 @@ def _left_behind(access: Access, past: History, target: DeploymentRecord) -> tup
 
 
 def _invalidate(access: Access, record: DeploymentRecord, site: SiteEntry) -> None:
-    """Has CloudFront forget its copies: one wildcard counts as one path (CloudFront developer guide, "Pay for file
-    invalidation"). Raises NotDone.
-    """
-    if site.distribution_id is None or access.cloudfront is None:
+    """Invalidates all copies in CloudFront: a wildcard is one path. Raises NotDone."""
+    if access.cloudfront is None:
         return
     try:
-        access.cloudfront().create_invalidation(
-            DistributionId=site.distribution_id,
-            InvalidationBatch={
-                "CallerReference": record.deployment_id,
-                "Paths": {"Quantity": 1, "Items": ["/*"]},
-            },
-        )
-    except (BotoCoreError, ClientError) as error:
+        invalidate(site.distribution_id, record.deployment_id, EVERYTHING, access.cloudfront)
+    except InvalidationFailed as error:
         raise NotDone(
             f"{record.rolled_back_to} is restored, but CloudFront may still serve newer copies: {error}.",
             f"Invalidate /* of the distribution {site.distribution_id}.",
@@ -241,21 +236,8 @@ def as_json(past: History) -> Json:
     }
 
 
-def _newest_first(access: Access, site: SiteEntry) -> Iterator[DeploymentRecord]:
-    table = access.dynamodb.Table(site.deployments_table)
-    start: Json = {}
-    while True:
-        answer = table.query(
-            KeyConditionExpression=Key("clientId").eq(site.client_id),
-            ScanIndexForward=False,
-            Limit=PAGE,
-            ConsistentRead=True,
-            **start,
-        )
-        yield from (DeploymentRecord.from_item(dict(item)) for item in answer["Items"])
-        if "LastEvaluatedKey" not in answer:
-            return
-        start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+def _deployments(access: Access, site: SiteEntry) -> Deployments:
+    return Deployments(Table(access.dynamodb, site.deployments_table, BACKOFF))
 
 
 def _live(view: PublishTarget) -> Live | None:

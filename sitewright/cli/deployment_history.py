@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sitewright.contracts.expiry import DEPLOYMENTS_KEPT
 from sitewright.contracts.records import DeploymentRecord, SiteEntry
 from sitewright.local.errors import LocalError
+from sitewright.publishing.after_publish.retention import is_restorable
 from sitewright.publishing.manifest import Manifest
 
 
@@ -77,7 +78,7 @@ class History:
 
     def is_target(self, record: DeploymentRecord) -> bool:
         """Whether a rollback can go there."""
-        return is_complete(record) and not self.is_live(record)
+        return is_restorable(record) and not self.is_live(record)
 
     def previous(self) -> DeploymentRecord:
         """The last complete deployment before the live one; the last of all if the books of the site are lost.
@@ -85,7 +86,7 @@ class History:
         Raises CannotRollBack.
         """
         for record in self.records:
-            if is_complete(record) and (self.live is None or record.deployment_id < self.live.id):
+            if is_restorable(record) and (self.live is None or record.deployment_id < self.live.id):
                 return record
         if self.live is None:
             raise CannotRollBack(
@@ -108,7 +109,7 @@ class History:
             )
         if not found.deploy_success:
             raise CannotRollBack(f"{deployment_id} failed: there is nothing whole to go back to.", self.where_to_look)
-        if not is_complete(found):
+        if not is_restorable(found):
             raise CannotRollBack(
                 f"{deployment_id} is beyond the retention: the newest {DEPLOYMENTS_KEPT} deployments can be restored.",
                 "Its commit is in git still: publish it with a message, or choose another.",
@@ -121,18 +122,13 @@ class History:
         return f"`sitewright deployments --client {self.site.client_id}` lists what there is."
 
 
-def is_complete(record: DeploymentRecord) -> bool:
-    """Whether a deployment's manifest is kept, so that a rollback can go there."""
-    return record.deploy_success and record.manifest_key is not None
-
-
 def worth_listing(newest_first: Iterable[DeploymentRecord]) -> list[DeploymentRecord]:
     """The records down to the oldest that a rollback can go to; further back, reading ends."""
     found: list[DeploymentRecord] = []
     complete = 0
     for record in newest_first:
         found.append(record)
-        complete += is_complete(record)
+        complete += is_restorable(record)
         if complete == DEPLOYMENTS_KEPT:
             break
     return found

@@ -13,7 +13,7 @@ from sitewright.local.machine.service_environment import ACCESS_KEY, SECRET_KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_dynamodb import DynamoDBServiceResource
+    from mypy_boto3_dynamodb import DynamoDBClient, DynamoDBServiceResource
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_lambda import LambdaClient
@@ -75,6 +75,11 @@ class Aws:
     def dynamodb(self) -> "DynamoDBServiceResource":
         """DynamoDB, resource API."""
         return self._session.resource("dynamodb", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
+    def dynamodb_client(self) -> "DynamoDBClient":
+        """DynamoDB, low-level API, as `sitewright.tables` needs it."""
+        return self._session.client("dynamodb", endpoint_url=self.endpoint_url, config=self._config)
 
     @cached_property
     def ecs(self) -> "ECSClient":

@@ -11,12 +11,9 @@ from sitewright.publishing.objects.s3_retry import retry_s3
 from sitewright.publishing.objects.upload import Sender
 from sitewright.publishing.plan import Heal
 from sitewright.publishing.publish_state import PublishState
-from sitewright.publishing.site_files import SentObject, SiteFile, is_html
+from sitewright.publishing.site_files import DELETE_BATCH, SentObject, SiteFile, is_html
 from sitewright.publishing.target import PublishTarget
 from sitewright.retry import AwsError, is_transient
-
-DELETE_BATCH = 1000
-"""DeleteObjects takes at most this many keys (S3 API reference)."""
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def write(target: PublishTarget, body: bytes, etag: str | None, check: Callable[
         else:
             return str(answer["ETag"])
         # An unanswered request may have been carried out. Its repetition then conflicts with its own result.
-        stored_etag, stored_body = _read_raw(target, check)
+        stored_etag, stored_body = read_raw(target, check)
         if stored_body == body and stored_etag is not None:
             return stored_etag
         if stored_etag != etag:
@@ -128,7 +128,9 @@ def write(target: PublishTarget, body: bytes, etag: str | None, check: Callable[
     raise ManifestChanged
 
 
-def _read_raw(target: PublishTarget, check: Callable[[], None]) -> tuple[str | None, bytes]:
+def read_raw(target: PublishTarget, check: Callable[[], None]) -> tuple[str | None, bytes]:
+    """Reads ETag and stored bytes of the live manifest; (None, b"") if none is stored. Raises PublishError."""
+
     def get() -> tuple[str, bytes]:
         answer = target.s3.get_object(Bucket=target.artifacts_bucket, Key=target.manifest_key)
         return answer["ETag"], answer["Body"].read()

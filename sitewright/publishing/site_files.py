@@ -59,6 +59,9 @@ CONTENT_TYPES = {
 KEY_BYTES = 1024
 """Maximum length of a key in UTF-8 (S3 User Guide, "Naming Amazon S3 objects")."""
 
+DELETE_BATCH = 1000
+"""DeleteObjects takes at most this many keys (S3 API reference)."""
+
 _CHUNK = 2**20
 
 

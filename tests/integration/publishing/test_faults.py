@@ -23,7 +23,7 @@ def fits(fault: Fault, request: Request) -> Fault:
 
 
 def one_fault(world: World, seed: int, number: int, fault: Fault) -> None:
-    world.keep_books(due=True)
+    world.record_sync(due=True)
     done = world.faulty(
         tree(seed), lambda request: fits(fault, request) if request.number == number else Fault.NONE, commit="d" * 40
     )
@@ -107,6 +107,6 @@ def test_no_visitor_sees_a_broken_page_at_any_request(world: World) -> None:
         done = world.faulty(tree(seed), look, threads=1)
         assert done.wait() == DONE, done.said
         world.check_is(tree(seed))
-        assert world.keep_books(due=True) == []
+        assert world.record_sync(due=True) == []
     assert len(looks) > 30
     assert {"PUT", "DELETE"} <= {look.kind for look in looks}

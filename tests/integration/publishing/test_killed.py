@@ -28,7 +28,7 @@ def test_killed_at_a_request_again_and_again(world: World) -> None:
             kill_once(world, choice.randrange(1000), choice.randrange(1, ALL_REQUESTS), choice.random() < 0.5)
         world.publish(tree(round_))
         world.check_is(tree(round_))
-        assert world.keep_books(due=True) == []
+        assert world.record_sync(due=True) == []
 
 
 @pytest.mark.sweep
@@ -40,7 +40,7 @@ def test_killed_at_every_request(world: World, seed: int) -> None:
             kill_once(world, 10 * seed + number, number, carried_out)
             world.publish(tree(seed))
             world.check_is(tree(seed))
-            assert world.keep_books(due=carried_out) == []
+            assert world.record_sync(due=carried_out) == []
 
 
 def stop_once(world: World, seed: int, number: int, with_signal: signal.Signals) -> None:

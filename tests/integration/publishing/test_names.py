@@ -83,6 +83,6 @@ def test_a_large_file_goes_in_parts_and_is_there_whole_or_not_at_all(world: Worl
     assert done.wait() == DONE, done.said
     world.proxy.settle()
     assert digests(world)["film 100%.mp4"] == digest
-    assert world.keep_books() == []
+    assert world.record_sync() == []
     again = world.start_folder(dist)
     assert (again.wait(), again.said) == (DONE, done.said), "what is live already was sent again"

@@ -107,13 +107,13 @@ def test_what_somebody_changed_by_hand_is_noticed_and_healed(world: World) -> No
     world.s3.delete_object(Bucket=world.bucket, Key="robots.txt")
     world.s3.put_object(Bucket=world.bucket, Key="index.html", Body=b"<h1>Defaced</h1>")
     world.s3.put_object(Bucket=world.bucket, Key="foreign + file.html", Body=b"<h1>Strange</h1>")
-    assert world.keep_books() == sorted([style, "robots.txt", "index.html", "foreign + file.html"])
+    assert world.record_sync() == sorted([style, "robots.txt", "index.html", "foreign + file.html"])
 
     code = world.killed(lambda: world.start(tree(7)), 9, carried_out=False)  # heals halfway
     assert code == -signal.SIGKILL
     world.publish(made)
     world.check_is(made)
-    assert world.keep_books() == []
+    assert world.record_sync() == []
 
 
 def pages(look: str) -> Tree:

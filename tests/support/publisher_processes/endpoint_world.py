@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from lambdas.record_sync.drift import check
 from sitewright.contracts.names import deployment_key, manifest_key
 from sitewright.local.aws_clients import Aws
 from sitewright.local.machine.ports import LOOPBACK
 from sitewright.local.stack.cdk_deploy import REGION
+from sitewright.publishing.after_publish.drift import compare
 from sitewright.publishing.manifest import ASSET_GRACE_MS, Manifest
+from sitewright.publishing.site_files import ListedObject
 from tests.support.publisher_processes import site_trees
 from tests.support.publisher_processes.breaking_proxy import Fault, Plan, Proxy, Request
 from tests.support.publisher_processes.forking_publisher import DONE, Order
@@ -153,7 +154,7 @@ class World:
         return code
 
     def manifest(self) -> Manifest | None:
-        """The live books."""
+        """The live manifest."""
         try:
             answer = self.s3.get_object(Bucket=self.artifacts, Key=manifest_key(self.client))
         except self.s3.exceptions.NoSuchKey:
@@ -161,25 +162,27 @@ class World:
         return Manifest.from_bytes(answer["Body"].read())
 
     def deployment(self, deployment_id: str) -> Manifest:
-        """A deployment's own books."""
+        """A deployment's own manifest."""
         answer = self.s3.get_object(Bucket=self.artifacts, Key=deployment_key(self.client, deployment_id))
         return Manifest.from_bytes(answer["Body"].read())
 
-    def keep_books(self, *, due: bool = False) -> list[str]:
-        """What record_sync does after a publish: the drift. With `due`, as if all assets in grace were past it."""
+    def record_sync(self, *, due: bool = False) -> list[str]:
+        """Checks the manifest as record_sync does, and returns the drift. With `due`, all retired assets are due."""
         manifest = self.manifest()
         assert manifest is not None
-        books = check(manifest, self._objects(), 2 * ASSET_GRACE_MS + manifest.created_at if due else None)
-        self.s3.put_object(Bucket=self.artifacts, Key=manifest_key(self.client), Body=books.manifest.to_bytes())
-        return books.drift
+        report = compare(manifest, self._objects(), 2 * ASSET_GRACE_MS + manifest.created_at if due else None)
+        self.s3.put_object(Bucket=self.artifacts, Key=manifest_key(self.client), Body=report.manifest.to_bytes())
+        return report.drift
 
     def live(self) -> dict[str, str]:
         """Key and ETag of every object of the site."""
-        return {key: etag for key, (etag, _) in self._objects().items()}
+        return {key: found.etag for key, found in self._objects().items()}
 
-    def _objects(self) -> dict[str, tuple[str, int]]:
+    def _objects(self) -> dict[str, ListedObject]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
-        return {o["Key"]: (o["ETag"].strip('"'), o["Size"]) for page in pages for o in page.get("Contents", [])}
+        return {
+            o["Key"]: ListedObject(o["ETag"].strip('"'), o["Size"]) for page in pages for o in page.get("Contents", [])
+        }
 
     def check_pages(self) -> None:
         """Every page is whole and all it loads is there, each with the content of some build; and no link is dead to who
@@ -209,7 +212,7 @@ class World:
         return manifest
 
     def check_site(self, made: Tree, *, commit: str | None = None) -> Manifest:
-        """As `check_is`, but for the deployment's own books."""
+        """As `check_is`, but for the deployment's own report."""
         live, manifest = self.live(), self.manifest()
         assert manifest is not None
         assert {key: etag for key, etag in live.items() if key in made} == {key: md5(made[key]) for key in made}

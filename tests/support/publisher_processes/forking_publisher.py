@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import boto3
-from sitewright.local.stack.deploy import REGION
 from workspace.errors import StepStopped
 from workspace.system.aws_clients import Clients
 from workspace.system.stop import Signals, Stop
 
 from sitewright.local.machine.service_environment import aws_environment
+from sitewright.local.stack.cdk_deploy import REGION
 from sitewright.publishing import lease, rollback
 from sitewright.publishing.errors import LeaseUnavailable, PublishError
 from sitewright.publishing.manifest_store import read_deployment

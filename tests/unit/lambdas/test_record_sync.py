@@ -1,6 +1,7 @@
 """record_sync against moto's S3 and DynamoDB."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -8,11 +9,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.record_sync import handler as entry
+from lambdas.record_sync.deployment_sync import DeploymentSync
 from sitewright.contracts.expiry import DEPLOYMENTS_KEPT
 from sitewright.contracts.names import deployment_key, manifest_key
 from sitewright.contracts.records import RECORD_TTL_DAYS, CommandRecord, DeploymentRecord
 from sitewright.contracts.steps import BuildResult
+from sitewright.publishing.after_publish import manifest_check
 from sitewright.publishing.manifest import Manifest, ManifestEntry
+from sitewright.publishing.target import PublishTarget
 from tests.support.lambdas.platform_tables import NOW, REGION, item, make_table
 
 SITE, ARTIFACTS, KEY = "edit.amelia.example.com", "artifacts", manifest_key("amelia")
@@ -158,15 +162,15 @@ def test_what_a_running_publish_has_uploaded_is_no_drift_of_ours(world: World) -
 def test_a_publish_that_begins_during_the_check_keeps_its_mark(world: World, aws: pytest.MonkeyPatch) -> None:
     page = world.put("index.html")
     world.book("d1", files={"index.html": page, "gone": page})
-    listed = entry.list_bucket
+    listed = manifest_check.list_objects
 
-    def meanwhile(bucket: str) -> Any:
-        found = listed(bucket)
-        aws.setattr(entry, "list_bucket", listed)
+    def meanwhile(target: PublishTarget, check: Callable[[], None]) -> Any:
+        found = listed(target, check)
+        aws.setattr(manifest_check, "list_objects", listed)
         world.book("d2", files={"index.html": page}, complete=False, reconcile=True)
         return found
 
-    aws.setattr(entry, "list_bucket", meanwhile)
+    aws.setattr(manifest_check, "list_objects", meanwhile)
     world.run("d1")
     assert world.manifest().deployment_id == "d2"
     assert world.manifest().reconcile
@@ -182,13 +186,13 @@ def test_a_missing_manifest_is_named(world: World, aws: pytest.MonkeyPatch, code
                 raise denied
 
         aws.setattr(entry, "client", lambda _: Denied())
-    with pytest.raises(entry.NoManifestError, match=f"{ARTIFACTS}/{KEY} is not there.*next publish"):
+    with pytest.raises(manifest_check.NoManifestError, match=f"{ARTIFACTS}/{KEY} is not there.*next publish"):
         world.run()
     assert "sync" not in item(world.commands, sessionId="s", commandId="c")
 
 
-def test_a_manifest_that_somebody_holds_is_left_alone(world: World) -> None:
-    # The holder may have taken it before it gave it an id of its own.
+def test_a_manifest_with_a_lease_owner_is_left_alone(world: World) -> None:
+    # The lease owner may have taken the lease before it gave the manifest an id of its own.
     world.book("d1", files={"gone.html": world.put("x").model_copy(update={"size": 9})}, lease_owner="other-session")
     before = world.s3.head_object(Bucket=ARTIFACTS, Key=KEY)["ETag"]
     assert world.run("d1")["driftCount"] == 0
@@ -327,7 +331,7 @@ def test_a_crash_while_old_ones_end_is_made_up_for(world: World, aws: pytest.Mon
         raise RuntimeError("died")
 
     with aws.context() as broken:
-        broken.setattr(entry.retention, "retire", crash)
+        broken.setattr(DeploymentSync, "_retire", crash)
         for deployment in IDS[DEPLOYMENTS_KEPT : DEPLOYMENTS_KEPT + 2]:
             world.publish(deployment)
             with pytest.raises(RuntimeError):

@@ -1,0 +1,37 @@
+"""The platform's tables, as the functions reach them."""
+
+from functools import cache
+
+from lambdas.common.aws_clients import client
+from lambdas.common.settings import settings
+from sitewright.retry import Backoff
+from sitewright.tables.commands import Commands
+from sitewright.tables.deployments import Deployments
+from sitewright.tables.sessions import Sessions
+from sitewright.tables.table import Table
+
+BACKOFF = Backoff(seconds=1.6, first=0.05, longest=0.8)
+"""Besides boto3's own retries, which do not cover the conflict with a transaction on the same item: without more, intake
+accepting a command could fail an unlucky step of the command before it."""
+
+
+@cache
+def sessions() -> Sessions:
+    """Returns the sessions table."""
+    return Sessions(_table("SESSIONS_TABLE"))
+
+
+@cache
+def commands() -> Commands:
+    """Returns the commands table."""
+    return Commands(_table("COMMANDS_TABLE"))
+
+
+@cache
+def deployments() -> Deployments:
+    """Returns the deployments table."""
+    return Deployments(_table("DEPLOYMENTS_TABLE"))
+
+
+def _table(setting: str) -> Table:
+    return Table(client("dynamodb"), settings().need(setting), BACKOFF)

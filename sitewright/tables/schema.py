@@ -1,0 +1,44 @@
+"""Key names, the index, and the expressions that the stacks need too. Pure: no boto3."""
+
+from typing import Any
+
+SESSION_ID = "sessionId"
+COMMAND_ID = "commandId"
+CLIENT_ID = "clientId"
+DEPLOYMENT_ID = "deploymentId"
+
+OPEN = "open"
+"""Name and value of the attribute of an unanswered command. It is removed with the answer, so the index is sparse."""
+
+OPEN_INDEX = "open-by-age"
+"""Index of the commands table: partition `open`, sort `acceptedAt`. It holds unanswered commands only, for the sweep."""
+
+OFFER = "SET mailbox = :mail"
+"""Puts a step into the mailbox of the session's workspace."""
+
+CLAIM_IS_LIVE = "aliveUntil > :now AND generation = :generation"
+"""Condition of an offer: a workspace holds a live claim, and no newer command was accepted."""
+
+
+def offer_arguments(table: str, mailbox: dict[str, str], now: str) -> dict[str, Any]:
+    """Returns the arguments of the state machine's UpdateItem that offers a step to the session's workspace.
+
+    Args:
+        table: name of the sessions table.
+        mailbox: fields of the StepRequest (`step`, `taskToken`, `sessionId`, `commandId`, `generation`), each a text or a
+            JSONata expression for one.
+        now: JSONata expression for the milliseconds since the epoch, as text.
+    """
+    generation = {"N": mailbox["generation"]}
+    texts = {name: {"S": text} for name, text in mailbox.items() if name != "generation"}
+    return {
+        "TableName": table,
+        "Key": {SESSION_ID: texts[SESSION_ID]},
+        "UpdateExpression": OFFER,
+        "ConditionExpression": CLAIM_IS_LIVE,
+        "ExpressionAttributeValues": {
+            ":mail": {"M": {**texts, "generation": generation}},
+            ":now": {"N": now},
+            ":generation": generation,
+        },
+    }
