@@ -1,5 +1,7 @@
 """What a step is asked to do and what it answers. The results are what an operator reads in the console."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -159,6 +161,29 @@ class Interruption(Contract):
     files_changed: list[str] = []
     published: int = 0
     """Files of a partial publish."""
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """What the workspace has to know of a step besides its function."""
+
+    attribute: str
+    """The attribute of the command's item that holds the result."""
+    result: type[Contract]
+    agent_at_work: bool = False
+    """Claude Code edits the checkout: its edits are checkpointed meanwhile."""
+    last_of_run: bool = False
+    """The run has nothing left for the workspace after it."""
+
+
+STEP_KINDS: Mapping[StepName, StepKind] = {
+    StepName.AGENT: StepKind("agent", AgentResult, agent_at_work=True),
+    StepName.REPAIR: StepKind("repair", RepairResult, agent_at_work=True),
+    StepName.BUILD: StepKind("build", BuildResult),
+    StepName.PUSH: StepKind("push", PushResult, last_of_run=True),
+    StepName.SALVAGE: StepKind("push", PushResult, last_of_run=True),
+}
+"""Every step, once. Its function stands in `workspace.steps.step_registry`, its state in `stacks.constructs.workflow`."""
 
 
 class ExecutionInput(Contract):

@@ -31,7 +31,6 @@ def run_state_machine(
         record_sync_arn=platform.functions.record_sync.function_arn,
         site_bucket=site_bucket,
         sessions_table=platform.stores.sessions.table_name,
-        idle_seconds=site.idle_seconds,
         repair_attempts=site.build_repair_attempts,
         agent_seconds=site.agent_timeout_seconds,
         build_seconds=site.build_timeout_seconds,
@@ -83,10 +82,9 @@ def _run_role(stack: Stack, platform: PlatformStack, site: SiteConfig, task: ecs
             conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
         )
     )
-    if site.idle_seconds > 0:
-        # An offer to the session's workspace is a write to the session's item.
-        sessions = platform.stores.sessions
-        role.add_to_policy(iam.PolicyStatement(actions=["dynamodb:UpdateItem"], resources=[sessions.table_arn]))
+    # An offer to the session's workspace is a write to the session's item.
+    sessions = platform.stores.sessions
+    role.add_to_policy(iam.PolicyStatement(actions=["dynamodb:UpdateItem"], resources=[sessions.table_arn]))
     platform.functions.commit_message.grant_invoke(role)
     platform.functions.record_sync.grant_invoke(role)
     return role

@@ -71,7 +71,6 @@ class WorkflowParts:
     record_sync_arn: str
     site_bucket: str
     sessions_table: str
-    idle_seconds: int
     repair_attempts: int
     """How often a build that the edit broke is given back to the agent; 0 leaves the states out."""
     agent_seconds: int
@@ -92,7 +91,7 @@ def in_workspace(
     keep_error: bool = False,
     assigned: Json | None = None,
 ) -> Json:
-    """One step: the state `name`, and where workspaces stay, `{name}InNewWorkspace` for when there is none to offer it to.
+    """One step: the state `name` offers it to the session's workspace, `{name}InNewWorkspace` starts one.
 
     `keep_error`: a failure here leaves the variable `failure` as it is. `assigned`: further variables.
     """
@@ -100,8 +99,6 @@ def in_workspace(
     interrupted = {"ErrorEquals": [SfnError.INTERRUPTED], "Next": "Interrupted"}
     common = {"TimeoutSeconds": seconds + MARGIN_SECONDS, "Assign": {**(assigned or {}), assign: RESULT}, "Next": then}
     run = {**_run_task(parts, step), **common, "Catch": [interrupted, failed]}
-    if parts.idle_seconds == 0:
-        return {name: run}
     fresh = f"{name}InNewWorkspace"
     own_failure = {**failed, "ErrorEquals": [SfnError.STEP_FAILED, "States.Timeout"]}
     # Whatever else goes wrong with an offer, a fresh workspace can do the step; one that still lives takes it over.

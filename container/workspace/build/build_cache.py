@@ -63,6 +63,11 @@ class BuildCache:
         self._thread = threading.Thread(target=self._in_background, args=(fence,), name="build-cache", daemon=True)
         self._thread.start()
 
+    @property
+    def busy(self) -> bool:
+        """Whether `start`'s work is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
     def cancel(self) -> None:
         """Ends what `start` began: the files are needed, or the claim is given back."""
         self._cancelled.set()

@@ -27,7 +27,6 @@ class Claiming:
     """The way to the claim. `open` asks Step Functions whether anybody still waits for the step."""
 
     store: SessionStore
-    hands_over: bool
     open: Callable[[], bool]
     offered: bool = False
 
@@ -47,6 +46,6 @@ class Claiming:
             if session.serving == request or session.mailbox is not None or not self.open():
                 return Attempt.HANDED_OVER, session
             self.offered = False
-        if self.hands_over and not self.offered:
+        if not self.offered:
             self.offered = self.store.hand_over()
         return Attempt.BUSY, session

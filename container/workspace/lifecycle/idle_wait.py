@@ -13,11 +13,22 @@ from sitewright.contracts.records import SessionRecord
 from workspace.errors import Fenced, StopReason
 from workspace.lifecycle.interruption import PUSH_SECONDS
 from workspace.lifecycle.mailbox import Mailbox, Offer
-from workspace.lifecycle.step_end import StepEnd
+from workspace.lifecycle.step_end import Follows, StepEnd
 from workspace.lifecycle.step_run import StepRun
 from workspace.system.stop import Stop
 
 POLL_SECONDS = 0.5
+
+STEP_GAP_SECONDS = 300.0
+"""Between two steps of a run lies a function of at most 150 s, repeated when it fails. A shorter `idleSeconds` must
+not split the run into two tasks."""
+
+COMMAND_GAP_SECONDS = 20.0
+"""Intake accepts a newer command, stops the older run and starts the newer one: its first offer comes within a second or
+two. For a run that an operator stopped no offer comes."""
+
+CACHE_SECONDS = 60.0
+"""How long a workspace that has nothing else to do stays to save the build cache, which is 128 MB at most."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,8 @@ class IdleWait:
     mailbox: Mailbox
     stop: Stop
     idle_seconds: float
+    step_gap: float = STEP_GAP_SECONDS
+    command_gap: float = COMMAND_GAP_SECONDS
     clock: Callable[[], float] = time.monotonic
     _generation: int = field(default=0, init=False)
     """All work up to this one is saved, or is the last step's."""
@@ -62,13 +75,18 @@ class IdleWait:
                 return None
 
     def begin(self) -> None:
-        """Notes that nothing is under way. Raises Fenced, botocore's exceptions."""
-        self._generation = self.step_run.store.request.generation
+        """Notes that no step is under way. Raises Fenced, botocore's exceptions."""
+        own = self.step_run.store.request.generation
+        self._generation = own
         if self.end.settled:
-            # An interrupt's saving is for all commands up to the newest.
-            self._generation = max(self._generation, self.step_run.store.refresh().generation)
+            # The saved work is that of all commands up to the newest.
+            self._generation = max(own, self.step_run.store.refresh().generation)
         self.step_run.store.rest(self._generation)
-        self._until = self.clock() + self.idle_seconds
+        self._wait_for(self.end.follows if self._generation == own else Follows.NEWER_COMMAND)
+
+    def _wait_for(self, follows: Follows | None) -> None:
+        least = {Follows.STEP: self.step_gap, Follows.NEWER_COMMAND: self.command_gap}
+        self._until = self.clock() + max(self.idle_seconds, least.get(follows, 0.0) if follows else 0.0)
 
     def look(self, session: SessionRecord | None, offer: Offer | None) -> AcceptedOffer | IdleEnd | None:
         """What follows from the session just read, None if nothing new was, and the offer that is known."""
@@ -91,10 +109,25 @@ class IdleWait:
             return self._take(offer)
         elif stale := self.mailbox.stale(session):
             store.drop(stale)
-        elif self.clock() > self._until and not self._pushing and store.leave():
-            step_run.log("nothing to do any more, the workspace ends")
+        elif self._is_over and self._leave():
             return IdleEnd.CLAIM_RELEASED
         return None
+
+    @property
+    def _is_over(self) -> bool:
+        late, working_copy = self.clock() - self._until, self.step_run.working_copy
+        if late < 0 or working_copy is None:
+            return late >= 0
+        return not working_copy.push.busy and (late > CACHE_SECONDS or not working_copy.cache.busy)
+
+    def _leave(self) -> bool:
+        if self.step_run.working_copy is not None:
+            self.step_run.working_copy.cache.cancel()
+        # One write, refused if an offer lies in the mailbox: the next look takes that.
+        left = self.step_run.store.leave()
+        if left:
+            self.step_run.log("nothing to do any more, the workspace ends")
+        return left
 
     def _superseded(self, generation: int) -> None:
         """A newer command was accepted while the older one was between two steps."""
@@ -103,8 +136,7 @@ class IdleWait:
             self.end = replace(self.end, settled=True)
         self._generation = generation
         self.step_run.store.rest(generation)
-        # The newer command's first step is on its way.
-        self._until = self.clock() + self.idle_seconds
+        self._wait_for(Follows.NEWER_COMMAND)
 
     def _refuse(self, offer: Offer) -> None:
         """Ends the wait for a step that came too late: usually its run is stopped already."""
@@ -121,7 +153,3 @@ class IdleWait:
             self.mailbox.drop()
             return None
         return AcceptedOffer(self.mailbox.take(), session)
-
-    @property
-    def _pushing(self) -> bool:
-        return self.step_run.working_copy is not None and self.step_run.working_copy.push.busy

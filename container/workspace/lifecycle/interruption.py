@@ -16,7 +16,7 @@ from sitewright.contracts.steps import Interruption, StepName
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepStopped, StopReason, WorkspaceError
-from workspace.lifecycle.step_end import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, StepEnd
+from workspace.lifecycle.step_end import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, Follows, StepEnd
 from workspace.lifecycle.step_report import Reporter, for_record
 from workspace.repository.background_push import BackgroundPush
 from workspace.repository.checkpoint import Checkpointer
@@ -47,8 +47,6 @@ class InterruptionHandler:
     """HEAD when the step began."""
     push: BackgroundPush | None = None
     """The workspace's pushes beside the steps; one under way must not outlive the claim."""
-    stays: bool = False
-    """The workspace waits for the session's next step: the push is done beside the next command's work."""
 
     def stopped(self, reason: StopReason) -> StepEnd:
         """Saves what the reason allows, reports, and gives the claim back unless the workspace stays."""
@@ -104,9 +102,7 @@ class InterruptionHandler:
         self._record_saved(publish=self._step is StepName.BUILD)
         info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
         reported = self.reporter.failure(SfnError.INTERRUPTED, info)
-        if not self.stays:
-            self.leave()
-        return StepEnd(EXIT_DONE if reported else EXIT_UNREPORTED, stays=self.stays, settled=True)
+        return StepEnd(EXIT_DONE if reported else EXIT_UNREPORTED, Follows.NEWER_COMMAND, settled=True)
 
     def _record_saved(self, *, publish: bool) -> None:
         interruption = Interruption(step=self._step)
@@ -120,7 +116,7 @@ class InterruptionHandler:
             self.log("saving failed", level="error", error=repr(error), traceback=traceback.format_exc())
             self.checkpoint(self.fence.for_saving())
         self._record(interruption)
-        if self.push is not None and self.stays and interruption.pushing and interruption.commit is not None:
+        if self.push is not None and interruption.pushing and interruption.commit is not None:
             done = interruption.model_copy(update={"pushing": False})
             self.push.start(
                 interruption.commit,
@@ -145,7 +141,7 @@ class InterruptionHandler:
         # Before what takes longer: from here on not even a SIGKILL costs anything.
         self.checkpoint(fence)
         published = self._publish(ctx) if publish else 0
-        pushed = checkout.tracking() == head or (not self.stays and self._push(ctx, head))
+        pushed = checkout.tracking() == head
         files: set[str] = set()
         for known in (ctx.command.agent, ctx.command.repair):
             files |= set(known.files_changed if known else [])
@@ -154,7 +150,7 @@ class InterruptionHandler:
             step=self._step,
             commit=head,
             pushed=pushed,
-            pushing=self.stays and not pushed,
+            pushing=not pushed,
             files_changed=sorted(files),
             published=published,
         )
@@ -168,29 +164,13 @@ class InterruptionHandler:
             self.log("the partial publish failed", level="warning", error=str(error))
             return 0
 
-    def _push(self, ctx: StepContext, head: str) -> bool:
-        checkout = ctx.checkout
-        ctx.fence.verify()
-        try:
-            checkout.remote.push(head, checkout.branch, timeout=PUSH_SECONDS, poll=ctx.fence.check_stop)
-        except StepStopped:
-            raise
-        except (WorkspaceError, TimeoutError, ClientError, BotoCoreError, OSError) as error:
-            self.log("not pushed, the next command's push takes it along", level="warning", error=str(error))
-            return False
-        checkout.set_tracking(checkout.branch, head)
-        return True
-
     def _terminated(self, reason: StopReason) -> StepEnd:
         self.checkpoint(self.fence.for_saving())
-        if reason is not StopReason.TERMINATED and self.stays:
-            return StepEnd(EXIT_DONE, stays=True)
-        reported = True
-        if reason is StopReason.TERMINATED:
-            info = ErrorInfo.of(
-                ErrorCode.WORKSPACE_CRASHED, "The workspace was asked to stop (SIGTERM); work is saved."
-            )
-            reported = self.reporter.failure(SfnError.STOPPED, info)
+        if reason is not StopReason.TERMINATED:
+            # A state that timed out has its run salvaged here.
+            return StepEnd(EXIT_DONE, Follows.STEP)
+        info = ErrorInfo.of(ErrorCode.WORKSPACE_CRASHED, "The workspace was asked to stop (SIGTERM); work is saved.")
+        reported = self.reporter.failure(SfnError.STOPPED, info)
         self.leave()
         return StepEnd(EXIT_DONE if reported else EXIT_UNREPORTED)
 

@@ -1,6 +1,6 @@
-"""The life of a workspace: claim the session, do the step it was started for, and then what comes into the mailbox.
+"""The life of a workspace: claim the session, do the step it was started for, then what comes into the mailbox.
 
-A workspace of a site with `idleSeconds` 0 ends after its first step.
+After a command's last step it waits `idleSeconds` for the session's next command. With 0 it ends with the command.
 """
 
 import contextlib
@@ -11,19 +11,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.records import SessionRecord
-from sitewright.contracts.steps import BuildResult, Interruption, StepRequest
+from sitewright.contracts.steps import STEP_KINDS, BuildResult, Interruption, StepRequest
 from workspace.agent.driver_command import driver_program
 from workspace.claim.claim_refresher import ClaimRefresher
 from workspace.claim.claiming import Attempt, Claiming
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepStopped, StopReason, WorkspaceBusy
-from workspace.lifecycle.idle_wait import IdleWait
+from workspace.lifecycle.idle_wait import COMMAND_GAP_SECONDS, STEP_GAP_SECONDS, IdleWait
 from workspace.lifecycle.interruption import InterruptionHandler
 from workspace.lifecycle.mailbox import Mailbox, Offer
-from workspace.lifecycle.step_end import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED
+from workspace.lifecycle.step_end import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, Follows, StepEnd
 from workspace.lifecycle.step_report import Reporter
-from workspace.lifecycle.step_run import AGENTS, StepRun, report_failure
+from workspace.lifecycle.step_run import StepRun, report_failure
 from workspace.lifecycle.task_heartbeat import HEARTBEAT_SECONDS, Heartbeat
 from workspace.repository.checkpoint import PERIOD_SECONDS
 from workspace.system.aws_clients import Clients
@@ -48,6 +48,8 @@ class Timing:
     busy: float = BUSY_SECONDS
     heartbeat: float = HEARTBEAT_SECONDS
     checkpoint: float = PERIOD_SECONDS
+    step_gap: float = STEP_GAP_SECONDS
+    command_gap: float = COMMAND_GAP_SECONDS
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Runner:
         beat = Heartbeat(self.clients, self.request.task_token, self.stop, self.log, every=self.timing.heartbeat)
         # A container that comes late, when nobody waits for it any more, must not claim: its run may be over.
         beat.beat()
-        if self.request.step in AGENTS:
+        if STEP_KINDS[self.request.step].agent_at_work:
             self._prestart_driver()
         with beat:
             try:
@@ -116,17 +118,17 @@ class Runner:
         while True:
             end = step_run.run()
             beat.stop(wait=False)
-            if not end.stays:
+            if end.follows is None:
                 return end.code
-            if end.settled or _is_given_back(step_run):
+            if self._agent_may_follow(step_run, end):
                 self._prestart_driver()
             stop = self.signals.follow(Stop())
-            over = end.settled and StopReason.INTERRUPT not in step_run.stop.reasons
+            over = end.follows is Follows.NOTHING and StopReason.INTERRUPT not in step_run.stop.reasons
             refresher.follow(step_run.store, stop, self.log, idle=True, eager=0.0 if over else EAGER_FOR_SECONDS)
             if over and step_run.working_copy is not None:
                 step_run.working_copy.cache.start(ClaimFence(step_run.store, stop, saving=True))
             try:
-                offer = IdleWait(step_run, end, mailbox, stop, self.settings.idle_seconds).next()
+                offer = self._idle_wait(step_run, end, mailbox, stop).next()
             except (Fenced, StepStopped) as error:
                 step_run.log("the claim was lost while waiting", level="error", error=str(error))
                 return EXIT_CLAIM_LOST
@@ -142,6 +144,10 @@ class Runner:
             beat = accepted.heartbeat
             step_run = self._next_step_run(step_run, accepted, session)
             refresher.follow(step_run.store, accepted.stop, step_run.log)
+
+    def _idle_wait(self, step_run: StepRun, end: StepEnd, mailbox: Mailbox, stop: Stop) -> IdleWait:
+        gaps = self.timing.step_gap, self.timing.command_gap
+        return IdleWait(step_run, end, mailbox, stop, self.settings.idle_seconds, *gaps)
 
     def _next_step_run(self, before: StepRun, offer: Offer, session: SessionRecord) -> StepRun:
         request = offer.request
@@ -160,6 +166,13 @@ class Runner:
             prestarted=self.prestarted,
         )
 
+    def _agent_may_follow(self, step_run: StepRun, end: StepEnd) -> bool:
+        if end.follows is Follows.NOTHING:
+            return self.settings.idle_seconds > 0
+        # Whether an attempt to repair is left is the state machine's to know.
+        broken = isinstance(step_run.result, BuildResult) and step_run.result.broken_by_edit
+        return broken or end.follows is Follows.NEWER_COMMAND
+
     def _prestart_driver(self) -> None:
         """What comes next is an agent: its driver takes a second to start."""
         if self.prestarted is not None:
@@ -171,7 +184,7 @@ class Runner:
         Raises WorkspaceBusy, StepStopped (INTERRUPT: a newer command is there).
         """
         deadline = time.monotonic() + self.timing.busy
-        claiming = Claiming(store, hands_over=self.settings.idle_seconds > 0, open=beat.beat)
+        claiming = Claiming(store, open=beat.beat)
         waiting = False
         while True:
             self.stop.check()
@@ -205,11 +218,6 @@ class Runner:
             info = ErrorInfo.of(ErrorCode.WORKSPACE_CRASHED, "The workspace was asked to stop before it began.")
             reported = reporter.failure(SfnError.STOPPED, info)
         return _exit(reported)
-
-
-def _is_given_back(step_run: StepRun) -> bool:
-    # Whether an attempt is left is the state machine's to know; if none is, the next command finds the driver started.
-    return isinstance(step_run.result, BuildResult) and step_run.result.broken_by_edit
 
 
 def _exit(reported: bool) -> int:

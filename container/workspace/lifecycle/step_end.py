@@ -1,6 +1,7 @@
 """How a step ends for the workspace, and the exit codes of the runner."""
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 EXIT_DONE = 0
 EXIT_UNREPORTED = 1
@@ -9,13 +10,23 @@ EXIT_UNREPORTED = 1
 EXIT_CLAIM_LOST = 3
 
 
+class Follows(Enum):
+    """What the workspace waits for after a step."""
+
+    STEP = auto()
+    """The run's next step."""
+    NEWER_COMMAND = auto()
+    """The first step of a newer command, which was accepted already."""
+    NOTHING = auto()
+    """The run needs no workspace any more; a next message may come."""
+
+
 @dataclass(frozen=True)
 class StepEnd:
-    """How a step's part in the workspace ended."""
+    """How a step ended: with the workspace, whose runner exits with `code`, or so that the workspace waits."""
 
     code: int
-    """The runner's exit code if it ends now."""
-    stays: bool = False
-    """The claim is still held, and the workspace waits for the next step."""
+    follows: Follows | None = None
+    """None: the workspace ends. Else it keeps the claim and waits."""
     settled: bool = False
-    """Nothing of the command is left to be saved."""
+    """All work of the command is saved."""

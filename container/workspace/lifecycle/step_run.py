@@ -1,8 +1,7 @@
-"""One step, done while holding the session's claim.
+"""One step, done under the session's claim.
 
-The order at the end is the point: checkpoint, record, make sure that no newer command was accepted, report. A workspace
-that ends after the step gives its claim back in the same write that makes sure, so that an interrupt is served here or
-finds a free claim and a checkpoint. One that stays keeps the claim: an interrupt after the write is served while it waits.
+The order at the end matters: checkpoint, record, make sure that no newer command was accepted, report. The workspace keeps the
+claim. An interrupt that comes after the report is served while the workspace waits.
 """
 
 import contextlib
@@ -16,12 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.records import SessionRecord
-from sitewright.contracts.steps import BuildResult, StepName
+from sitewright.contracts.steps import STEP_KINDS, StepKind
 from workspace.claim.fence import ClaimFence
-from workspace.claim.session import Release, SessionStore
+from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepFailed, StepStopped, StopReason, WorkspaceError
-from workspace.lifecycle.interruption import PUSH_SECONDS, InterruptionHandler
-from workspace.lifecycle.step_end import EXIT_DONE, EXIT_UNREPORTED, StepEnd
+from workspace.lifecycle.interruption import InterruptionHandler
+from workspace.lifecycle.step_end import EXIT_DONE, EXIT_UNREPORTED, Follows, StepEnd
 from workspace.lifecycle.step_report import Reporter, StepResult, for_record
 from workspace.lifecycle.working_copy import WorkingCopy
 from workspace.step_context import StepContext
@@ -32,20 +31,6 @@ from workspace.system.json_log import Log
 from workspace.system.prestarted_process import PrestartedProcess
 from workspace.system.settings import Settings
 from workspace.system.stop import Stop
-
-_RECORDED = {
-    StepName.AGENT: "agent",
-    StepName.REPAIR: "repair",
-    StepName.BUILD: "build",
-    StepName.PUSH: "push",
-    StepName.SALVAGE: "push",
-}
-
-AGENTS = {StepName.AGENT, StepName.REPAIR}
-"""The steps in which Claude Code is at work: their edits are checkpointed meanwhile."""
-
-_LAST = {StepName.PUSH, StepName.SALVAGE}
-"""The steps after which a run has nothing left to save."""
 
 
 @dataclass
@@ -70,12 +55,12 @@ class StepRun:
         self.interruption = InterruptionHandler(self.store, self.fence, self.reporter, self.stop, self.log, push=push)
 
     @property
-    def stays(self) -> bool:
-        """Whether the workspace waits for the next step after this one."""
-        return self.settings.idle_seconds > 0
+    def kind(self) -> StepKind:
+        """What is known of the step."""
+        return STEP_KINDS[self.store.request.step]
 
     def run(self) -> StepEnd:
-        """Does the step, reports, and keeps or gives back the claim."""
+        """Does the step and reports it."""
         try:
             ctx = self._prepare()
             result = self._do(ctx)
@@ -90,7 +75,7 @@ class StepRun:
         if isinstance(error, Fenced):
             self.log("fenced off", level="warning", error=str(error))
             return self._stopped(self.stop.reason or StopReason.CLAIM_LOST)
-        if self.result is not None and self.stays and isinstance(error, (ClientError, BotoCoreError)):
+        if self.result is not None and isinstance(error, (ClientError, BotoCoreError)):
             return self._unreachable(error)
         return self._failed(error)
 
@@ -126,68 +111,45 @@ class StepRun:
         if not warm or not working_copy.is_intact:
             working_copy.restore(self.session.checkpoint, request, self.fence, self.stop)
         base = working_copy.checkpointer.base = working_copy.checkout.head()
-        self.interruption = replace(
-            self.interruption, ctx=ctx, checkpointer=working_copy.checkpointer, base=base, stays=self.stays
-        )
+        self.interruption = replace(self.interruption, ctx=ctx, checkpointer=working_copy.checkpointer, base=base)
         self.stop.check()
         seconds = round(time.monotonic() - began, 3)
         self.log("workspace ready", seconds=seconds, warm=warm, head=base, branch=working_copy.checkout.branch)
         return ctx
 
     def _do(self, ctx: StepContext) -> StepResult:
-        step = self.store.request.step
-        run = STEPS[step]
-        if step in _LAST and self.working_copy is not None:
-            self.working_copy.push.join()
-        if step in AGENTS and self.working_copy is not None:
-            with self.working_copy.checkpointer.periodically(self.fence, every=self.checkpoint_seconds):
+        run = STEPS[self.store.request.step]
+        working_copy = self.working_copy
+        if self.kind.last_of_run and working_copy is not None:
+            working_copy.push.join()
+        if self.kind.agent_at_work and working_copy is not None:
+            with working_copy.checkpointer.periodically(self.fence, every=self.checkpoint_seconds):
                 return run(ctx)
-        result = run(ctx)
-        if (
-            not self.stays
-            and self.working_copy is not None
-            and isinstance(result, BuildResult)
-            and result.build_success
-        ):
-            # A workspace that stays does this while it has nothing to do. The result outlives an interrupt of it.
-            self.result = result
-            self.working_copy.cache.save(self.fence)
-        return result
+        return run(ctx)
 
     def finish(self, result: StepResult) -> StepEnd:
-        """Saves and reports a step that was done. Raises what `ended` takes."""
+        """Checkpoints, records and reports a step that was done. Raises what `ended` takes."""
         self.result = result
-        settled = self.store.request.step in _LAST
+        last = self.kind.last_of_run
         if self.working_copy is not None:
-            if not self.stays:
-                self.working_copy.push.join(PUSH_SECONDS)
-                self.working_copy.push.cancel()
-            self.working_copy.checkpointer.write(self.fence, settled=settled)
+            self.working_copy.checkpointer.write(self.fence, settled=last)
         self._record(result)
-        if not self._is_current():
+        if not self._is_newest_command():
             raise StepStopped(StopReason.INTERRUPT)
         self.log("step done", result=json.loads(result.to_json()))
-        return self._reported(self.reporter.success(result), settled=settled)
+        return self._reported(self.reporter.success(result), settled=last)
 
-    def _is_current(self) -> bool:
-        """Whether no newer command was accepted; a workspace that does not stay gives its claim back with the answer."""
-        if self.stays:
-            return self.store.hold()
-        try:
-            return self.store.release() is not Release.INTERRUPTED
-        except (ClientError, BotoCoreError) as error:
-            # No reason to fail a step that is done: the next one waits a few seconds.
-            self.log("the claim could not be released, it ends by itself", level="warning", error=str(error))
-            return True
+    def _is_newest_command(self) -> bool:
+        return self.store.refresh().generation == self.store.request.generation
 
     def _reported(self, reported: bool, *, settled: bool) -> StepEnd:
         # A report that did not get through is made up for by `task_stopped`, which finds the step in the session.
         if not reported:
             return StepEnd(EXIT_UNREPORTED)
-        return StepEnd(EXIT_DONE, stays=self.stays, settled=settled)
+        # Also a failed push or salvage is the run's last step.
+        return StepEnd(EXIT_DONE, Follows.NOTHING if self.kind.last_of_run else Follows.STEP, settled=settled)
 
     def _stopped(self, reason: StopReason) -> StepEnd:
-        self._cancel_push()
         # A step that was done when the interrupt came still leaves its result.
         if self.result is not None and reason is StopReason.INTERRUPT:
             with contextlib.suppress(ClientError, BotoCoreError):
@@ -195,11 +157,10 @@ class StepRun:
         return self.interruption.stopped(reason)
 
     def _failed(self, error: Exception) -> StepEnd:
-        self._cancel_push()
         try:
             self.interruption.checkpoint(self.fence)
-            if isinstance(error, StepFailed) or not self.stays:
-                if not self._is_current():
+            if isinstance(error, StepFailed):
+                if not self._is_newest_command():
                     return self.interruption.stopped(StopReason.INTERRUPT)
                 return self._reported(report_failure(error, self.reporter, self.log), settled=False)
         except Fenced:
@@ -210,12 +171,8 @@ class StepRun:
         self.interruption.leave()
         return StepEnd(EXIT_DONE if report_failure(error, self.reporter, self.log) else EXIT_UNREPORTED)
 
-    def _cancel_push(self) -> None:
-        if self.working_copy is not None and not self.stays:
-            self.working_copy.push.cancel()
-
     def _record(self, result: StepResult) -> None:
-        self.store.record(_RECORDED[self.store.request.step], for_record(result))
+        self.store.record(self.kind.attribute, for_record(result))
 
 
 def report_failure(error: Exception, reporter: Reporter, log: Callable[..., None]) -> bool:

@@ -30,8 +30,6 @@ from tests.support.protocol.workspace_doubles import BeatByHand, Checkout, Check
 if TYPE_CHECKING:
     from tests.support.protocol.session_world import World
 
-IDLE_SECONDS = 20.0
-
 
 @dataclass
 class Workspace:
@@ -52,7 +50,7 @@ class Workspace:
         self.signals, self.log = Signals(), Log()
         stop = self.signals.follow(Stop())
         self.runner = Runner(
-            SimpleNamespace(idle_seconds=IDLE_SECONDS),  # type: ignore[arg-type]
+            SimpleNamespace(idle_seconds=world.idle_seconds),  # type: ignore[arg-type]
             self.request,
             self.clients,
             self.log,  # type: ignore[arg-type]
@@ -92,7 +90,7 @@ class Workspace:
     def start(self) -> None:
         self.beat.beat()
         self.beat.start()
-        self.claiming = Claiming(self.store, hands_over=True, open=self.beat.beat)
+        self.claiming = Claiming(self.store, open=self.beat.beat)
         self.busy_until = self.world.now + BUSY_SECONDS
         self.phase = "claiming"
 
@@ -167,7 +165,6 @@ class Workspace:
             ctx=ctx,
             checkpointer=self.working_copy.checkpointer,
             base="base",
-            stays=step_run.stays,
         )  # type: ignore[arg-type]
         self.phase = "working"
 
@@ -209,12 +206,14 @@ class Workspace:
     def _ended(self, end: StepEnd) -> None:
         """As Runner._live."""
         self.beat.stop(wait=False)
-        if not end.stays:
+        if end.follows is None:
             self.exit(end.code)
             return
         stop = self.signals.follow(Stop())
         self.refresher.follow(self.step_run.store, stop, quiet, idle=True)
-        self.waiting = IdleWait(self.step_run, end, self.mailbox, stop, IDLE_SECONDS, clock=lambda: self.world.now)
+        self.waiting = IdleWait(
+            self.step_run, end, self.mailbox, stop, self.world.idle_seconds, clock=lambda: self.world.now
+        )
         self.phase = "idle"
         self._wait(self.waiting.begin)
 

@@ -39,6 +39,8 @@ class World:
     """Everything. `now` is in seconds."""
 
     now: float = 1_000_000.0
+    idle_seconds: float = 20.0
+    """Of the site."""
     workspaces: list[Workspace] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
     """Bodies on the queue; the first is delivered first."""
@@ -251,7 +253,7 @@ class World:
         self.workspaces.append(Workspace(self, f"task-{len(self.workspaces)}", environment))
 
     def stopped(self, workspace: Workspace, code: int) -> None:
-        env = [{"name": k, "value": v} for k, v in workspace.system.child_environment.items()]
+        env = [{"name": k, "value": v} for k, v in workspace.environment.items()]
         detail = {
             "taskArn": workspace.id,
             "stopCode": "EssentialContainerExited",

@@ -13,9 +13,9 @@ from botocore.exceptions import ClientError
 
 from stacks.site.workflow import definition
 from tests.support.stacks.asl import Json, StatesError, _Interpreter, _matches
-from tests.support.stacks.workflow_parts import WARM
+from tests.support.stacks.workflow_parts import PARTS
 
-MACHINE = definition(WARM)
+MACHINE = definition(PARTS)
 
 
 def refused(code: str) -> ClientError:

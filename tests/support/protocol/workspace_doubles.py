@@ -116,7 +116,17 @@ class Checkout:
         return ["index.html"]
 
 
+class Cache:
+    """BuildCache without anything to save."""
+
+    busy = False
+
+    def cancel(self) -> None:
+        pass
+
+
 @dataclass
 class WorkingCopy:
     push: Push
     checkpointer: Checkpointer
+    cache: Cache = field(default_factory=Cache)

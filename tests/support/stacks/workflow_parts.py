@@ -1,7 +1,5 @@
 """A site's workflow parts for tests."""
 
-from dataclasses import replace
-
 from stacks.site.workflow_states import WorkflowParts
 
 PARTS = WorkflowParts(
@@ -14,14 +12,9 @@ PARTS = WorkflowParts(
     record_sync_arn="arn:aws:lambda:us-west-2:123456789012:function:r",
     site_bucket="edit.amelia.example.com",
     sessions_table="Sessions",
-    idle_seconds=0,
     repair_attempts=1,
     agent_seconds=1800,
     build_seconds=900,
     push_seconds=300,
     run_seconds=5400,
 )
-"""A task a step."""
-
-WARM = replace(PARTS, idle_seconds=300)
-"""Workspaces stay for the next step."""

@@ -1,6 +1,7 @@
 """A workspace that stays, in the background."""
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from workspace.lifecycle.runner import Runner
@@ -13,10 +14,11 @@ from tests.support.workspace.runner_world import World, in_background, wait_for
 class Warm:
     """A workspace in the background, and the state machine's side of its mailbox."""
 
-    def __init__(self, world: World, *, idle: float = 8.0) -> None:
+    def __init__(self, world: World, *, idle: float = 8.0, step_gap: float = 0.0) -> None:
         self.world = world
         world.clients.sfn.once = True
-        self.runner: Runner = world.prepare(StepName.AGENT, idle_seconds=idle)
+        made = world.prepare(StepName.AGENT, idle_seconds=idle)
+        self.runner: Runner = replace(made, timing=replace(made.timing, step_gap=step_gap))
         self.thread, self.codes = in_background(self.runner.run)
 
     def offer(self, step: StepName, command: str = "cmd-1", generation: int = 1) -> StepRequest:

@@ -40,7 +40,7 @@ Step = Callable[[StepContext], Any]
 
 @dataclass
 class World:
-    """One session with its host, tables and bucket; every `step` is a fresh container."""
+    """One session with its host, tables and bucket; every `step` is a fresh container, which ends after it."""
 
     folder: Path
     host: GitHost
@@ -66,7 +66,7 @@ class World:
             Log(self.log, step=step.value),
             stop or Stop(),
             f"task-{self.containers}",
-            Timing(busy=3.0, heartbeat=0.2, checkpoint=0.3),
+            Timing(busy=3.0, heartbeat=0.2, checkpoint=0.3, step_gap=0.0, command_gap=0.0),
         )
 
     def use(self, **steps: Any) -> None:

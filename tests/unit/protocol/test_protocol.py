@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -17,11 +18,13 @@ TOTAL: Counter[str] = Counter()
 
 
 class Protocol(RuleBasedStateMachine):
+    idle_seconds = 20.0
+
     @initialize()
     def begin(self) -> None:
         self.patch = patch.object(build_step, "publish_partial", self._publish_partial)
         self.patch.start()
-        self.world, self.stopped = World(), False
+        self.world, self.stopped = World(idle_seconds=self.idle_seconds), False
         self.world.send()
         self.world.deliver()
 
@@ -176,3 +179,36 @@ class Protocol(RuleBasedStateMachine):
 
 TestProtocol = Protocol.TestCase
 TestProtocol.settings = settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=True)
+
+
+class ProtocolWithoutIdleTime(Protocol):
+    """Of a site with `idleSeconds` 0."""
+
+    idle_seconds = 0.0
+
+
+TestProtocolWithoutIdleTime = ProtocolWithoutIdleTime.TestCase
+TestProtocolWithoutIdleTime.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
+)
+
+
+@pytest.mark.parametrize("idle_seconds", [0.0, 20.0])
+def test_a_command_is_done_by_one_workspace(idle_seconds: float) -> None:
+    world = World(idle_seconds=idle_seconds)
+    for number in (1, 2):
+        world.send()
+        world.settle()
+        assert len(world.sent) == number
+        assert len(world.workspaces) == number, "the workspace of the command before has ended"
+        assert [r.status for r in world.sfn.executions.values()] == ["SUCCEEDED"] * number
+    kinds = [kind for _, kind, _ in world.writes if kind != "checkpoint"]
+    assert kinds == ["publish", "push"] * 2
+
+
+def test_without_idle_time_a_workspace_ends_with_the_command() -> None:
+    world = World(idle_seconds=0.0)
+    world.send()
+    began = world.now
+    world.settle()
+    assert world.now - began < 60, "it waited for another command"

@@ -17,7 +17,7 @@ from sitewright.contracts.steps import StepEnv
 from stacks.site.workflow import definition
 from stacks.site.workflow_states import MARGIN_SECONDS
 from tests.support.stacks.asl import Outcome, Run, StatesError, interpret
-from tests.support.stacks.workflow_parts import PARTS, WARM
+from tests.support.stacks.workflow_parts import PARTS
 
 INPUT = {"sessionId": "s", "commandId": "c", "clientId": "amelia", "chatThreadId": "t", "generation": 3}
 AGENT = {"filesChanged": ["a.astro"], "filesChangedCount": 1, "summary": "done"}
@@ -38,8 +38,21 @@ GOOD: dict[str, list[Outcome]] = {
 }
 
 
+STEPS = ("Agent", "Build", "Repair", "Push", "Salvage")
+REFUSED = StatesError("DynamoDb.ConditionalCheckFailedException", "The conditional request failed")
+
+
 def run(**script: list[Outcome]) -> Run:
-    return interpret(definition(PARTS), INPUT, {**GOOD, **script})
+    """A run whose steps are done by the session's workspace, or with the name `{step}InNewWorkspace` by a fresh one."""
+    fresh = {f"{step}InNewWorkspace": GOOD[step] for step in STEPS}
+    return interpret(definition(PARTS), INPUT, {**GOOD, **fresh, **script})
+
+
+def cold(**script: list[Outcome]) -> Run:
+    """A run that finds no workspace: every offer is refused, and `script` is for the fresh workspaces."""
+    refused: dict[str, list[Outcome]] = {step: [REFUSED] for step in STEPS}
+    names = {f"{name}InNewWorkspace" if name in STEPS else name: outcomes for name, outcomes in script.items()}
+    return run(**{**refused, **names})
 
 
 def environment(result: Run, call: int) -> dict[str, str]:
@@ -57,10 +70,10 @@ def test_all_is_well() -> None:
 
 
 def test_a_step_gets_its_ids_and_its_token() -> None:
-    first = environment(run(), 0)
+    first = environment(cold(), 1)
     assert first == {
         StepEnv.STEP: "agent",
-        StepEnv.TASK_TOKEN: "token-Agent-1",
+        StepEnv.TASK_TOKEN: "token-AgentInNewWorkspace-1",
         StepEnv.SESSION_ID: "s",
         StepEnv.COMMAND_ID: "c",
         StepEnv.GENERATION: "3",
@@ -118,18 +131,18 @@ def test_books_that_cannot_be_kept_do_not_stop_the_push() -> None:
 
 @pytest.mark.parametrize("error", [SfnError.CRASHED, SfnError.STOPPED, SfnError.BUSY, "States.HeartbeatTimeout"])
 def test_a_lost_workspace_is_replaced_twice(error: str) -> None:
-    result = run(Build=[StatesError(error), StatesError(error), BUILD])
+    result = cold(Build=[StatesError(error), StatesError(error), BUILD])
     assert result.status == "SUCCEEDED"
-    assert result.attempts("Build") == 3
-    tokens = [call.token for call in result.calls if call.state == "Build"]
+    assert result.attempts("BuildInNewWorkspace") == 3
+    tokens = [call.token for call in result.calls if call.state == "BuildInNewWorkspace"]
     assert len(set(tokens)) == 3
-    result = run(Build=[StatesError(error)])
-    assert (result.status, result.error, result.attempts("Build")) == ("FAILED", error, 3)
+    result = cold(Build=[StatesError(error)])
+    assert (result.status, result.error, result.attempts("BuildInNewWorkspace")) == ("FAILED", error, 3)
 
 
 def test_a_workspace_that_cannot_start_is_not_tried_again() -> None:
-    result = run(Agent=[StatesError(SfnError.CANNOT_START)])
-    assert (result.error, result.attempts("Agent")) == (SfnError.CANNOT_START, 1)
+    result = cold(Agent=[StatesError(SfnError.CANNOT_START)])
+    assert (result.error, result.attempts("AgentInNewWorkspace")) == (SfnError.CANNOT_START, 1)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +154,9 @@ def test_a_workspace_that_cannot_start_is_not_tried_again() -> None:
     ],
 )
 def test_what_the_service_refuses_for_now_is_tried_again(state: str, error: str) -> None:
-    result = run(**{state: [*[StatesError(error)] * 5, *GOOD[state]]})
-    assert (result.status, result.attempts(state)) == ("SUCCEEDED", 6)
+    result = cold(**{state: [*[StatesError(error)] * 5, *GOOD[state]]})
+    tried = "AgentInNewWorkspace" if state == "Agent" else state
+    assert (result.status, result.attempts(tried)) == ("SUCCEEDED", 6)
 
 
 def test_an_unassigned_variable_is_noticed() -> None:
@@ -163,7 +177,8 @@ def test_a_build_that_the_edit_broke_is_repaired_committed_and_built_again() -> 
     first, second = (call.arguments["Payload"] for call in result.calls if call.state == "WriteCommitMessage")
     assert (first["repairs"], first["filesChanged"], first["summary"]) == (0, ["a.astro"], "done")
     assert (second["repairs"], second["filesChanged"], second["summary"]) == (1, ["b.astro"], "repaired")
-    assert environment(result, 3)[StepEnv.STEP] == "repair"
+    repair = next(call for call in result.calls if call.state == "Repair")
+    assert repair.arguments["ExpressionAttributeValues"][":mail"]["M"]["step"] == {"S": "repair"}
 
 
 @pytest.mark.parametrize("attempts", [0, 1, 2, 3])
@@ -176,8 +191,7 @@ def test_a_build_is_given_back_so_often_and_then_pushed_as_it_is(attempts: int) 
 
 
 def test_without_attempts_there_is_nothing_of_a_repair() -> None:
-    for parts in (PARTS, WARM):
-        assert not [name for name in definition(replace(parts, repair_attempts=0))["States"] if "Repair" in name]
+    assert not [name for name in definition(replace(PARTS, repair_attempts=0))["States"] if "Repair" in name]
 
 
 @pytest.mark.parametrize(
@@ -199,48 +213,45 @@ def test_a_repair_that_changes_nothing_is_not_built() -> None:
 
 
 @pytest.mark.parametrize("error", ["Step.Failed", SfnError.CRASHED, SfnError.CANNOT_START, "States.Timeout"])
-@pytest.mark.parametrize("stays", [False, True])
-def test_a_repair_that_fails_does_not_lose_the_run(error: str, stays: bool) -> None:
-    script = {"Build": [BROKEN], "Repair": [StatesError(error)], "RepairInNewWorkspace": [StatesError(error)]}
-    result = warm(**script) if stays else run(**script)
+@pytest.mark.parametrize("lives", [False, True])
+def test_a_repair_that_fails_does_not_lose_the_run(error: str, lives: bool) -> None:
+    script: dict[str, list[Outcome]] = {"Build": [BROKEN], "Repair": [StatesError(error)]}
+    fresh: dict[str, list[Outcome]] = {"RepairInNewWorkspace": [StatesError(error)]}
+    result = run(**script, **fresh) if lives else cold(**script)
     assert (result.status, result.output["build"], result.output["repair"]) == ("SUCCEEDED", BROKEN, None)
-    assert result.path[-2:] == ["Push", "Done"] and "Salvage" not in result.path
+    assert (
+        result.path[-1] == "Done"
+        and any(state.startswith("Push") for state in result.path[-3:])
+        and "Salvage" not in result.path
+    )
 
 
 def test_a_repair_is_offered_to_the_workspace_that_lives() -> None:
-    result = warm(Build=[BROKEN, BUILD])
+    result = run(Build=[BROKEN, BUILD])
     assert (result.status, result.attempts("Repair"), result.attempts("RepairInNewWorkspace")) == ("SUCCEEDED", 1, 0)
-    result = warm(Build=[BROKEN, BUILD], Repair=[REFUSED])
+    result = run(Build=[BROKEN, BUILD], Repair=[REFUSED])
     assert (result.status, result.attempts("RepairInNewWorkspace")) == ("SUCCEEDED", 1)
 
 
-REFUSED = StatesError("DynamoDb.ConditionalCheckFailedException", "The conditional request failed")
-
-
-def warm(**script: list[Outcome]) -> Run:
-    fresh = {f"{step}InNewWorkspace": GOOD[step] for step in ("Agent", "Build", "Repair", "Push", "Salvage")}
-    return interpret(definition(WARM), INPUT, {**GOOD, **fresh, **script})
-
-
 def test_a_workspace_that_lives_does_every_step() -> None:
-    result = warm()
+    result = run()
     assert result.status == "SUCCEEDED"
     assert [call.state for call in result.calls] == ["Agent", "WriteCommitMessage", "Build", "RecordSync", "Push"]
     assert set(result.output) == {"agent", "commitMessage", "build", "repair", "sync", "push"}
 
 
 def test_an_offer_is_a_write_to_the_mailbox_of_a_live_workspace_of_this_generation() -> None:
-    write = warm().calls[0].arguments
-    now = write["ExpressionAttributeValues"].pop(":now")
+    offer = run().calls[0].arguments
+    now = offer["ExpressionAttributeValues"].pop(":now")
     assert abs(int(now["N"]) / 1000 - time.time()) < 60
-    offered = {"step": {"S": "agent"}, "taskToken": {"S": "token-Agent-1"}, "generation": {"N": "3"}}
-    assert write == {
+    mail = {"step": {"S": "agent"}, "taskToken": {"S": "token-Agent-1"}, "generation": {"N": "3"}}
+    assert offer == {
         "TableName": "Sessions",
         "Key": {"sessionId": {"S": "s"}},
         "UpdateExpression": "SET mailbox = :mail",
         "ConditionExpression": "aliveUntil > :now AND generation = :generation",
         "ExpressionAttributeValues": {
-            ":mail": {"M": {**offered, "sessionId": {"S": "s"}, "commandId": {"S": "c"}}},
+            ":mail": {"M": {**mail, "sessionId": {"S": "s"}, "commandId": {"S": "c"}}},
             ":generation": {"N": "3"},
         },
     }
@@ -259,7 +270,7 @@ def test_an_offer_is_a_write_to_the_mailbox_of_a_live_workspace_of_this_generati
 )
 @pytest.mark.parametrize("step", ["Agent", "Build", "Push"])
 def test_an_offer_that_comes_to_nothing_starts_a_fresh_workspace(step: str, lost: StatesError) -> None:
-    result = warm(**{step: [lost]})
+    result = run(**{step: [lost]})
     assert result.status == "SUCCEEDED"
     assert (result.attempts(step), result.attempts(f"{step}InNewWorkspace")) == (1, 1)
     assert "Salvage" not in result.path
@@ -267,30 +278,30 @@ def test_an_offer_that_comes_to_nothing_starts_a_fresh_workspace(step: str, lost
 
 
 def test_a_first_message_pays_one_start() -> None:
-    result = warm(Agent=[REFUSED])
+    result = run(Agent=[REFUSED])
     assert sum("ecs:runTask" in call.resource for call in result.calls) == 1
 
 
 @pytest.mark.parametrize("error", [SfnError.STEP_FAILED, "States.Timeout"])
 def test_a_step_that_failed_in_a_living_workspace_is_not_done_again(error: str) -> None:
-    result = warm(Build=[StatesError(error, "first")])
+    result = run(Build=[StatesError(error, "first")])
     assert (result.status, result.error, result.cause) == ("FAILED", error, "first")
     assert "BuildInNewWorkspace" not in result.path
     assert result.path[-2:] == ["Salvage", "Failed"]
 
 
 def test_an_offer_that_a_newer_command_ended_is_an_interrupt() -> None:
-    result = warm(Build=[StatesError(SfnError.INTERRUPTED)])
+    result = run(Build=[StatesError(SfnError.INTERRUPTED)])
     assert (result.status, result.error, result.path[-1]) == ("FAILED", SfnError.INTERRUPTED, "Interrupted")
 
 
 def test_a_conflict_with_the_workspaces_refresh_is_tried_again() -> None:
-    result = warm(Agent=[StatesError("DynamoDb.TransactionConflictException"), AGENT])
+    result = run(Agent=[StatesError("DynamoDb.TransactionConflictException"), AGENT])
     assert (result.attempts("Agent"), result.attempts("AgentInNewWorkspace")) == (2, 0)
 
 
 def test_a_salvage_that_fails_keeps_the_first_error() -> None:
-    result = warm(
+    result = run(
         Build=[StatesError("Step.Failed", "first")],
         Salvage=[StatesError(SfnError.CRASHED, "second")],
         SalvageInNewWorkspace=[StatesError("Step.Failed", "third")],
@@ -299,18 +310,16 @@ def test_a_salvage_that_fails_keeps_the_first_error() -> None:
 
 
 def test_the_containers_own_limit_fires_before_the_states() -> None:
-    start = definition(PARTS)["States"]["Agent"]["HeartbeatSeconds"]
+    start = definition(PARTS)["States"]["AgentInNewWorkspace"]["HeartbeatSeconds"]
     ladder = sum(seconds for _, seconds in STOP_LADDER)
     assert start + BUSY_SECONDS + DOWN_SECONDS + CLONE_SECONDS + ladder + PUSH_SECONDS + REPORT_SECONDS < MARGIN_SECONDS
 
 
-@pytest.mark.parametrize("idle_seconds", [0, 300])
-def test_every_task_is_caught_bounded_and_retried(idle_seconds: int) -> None:
-    states = definition(replace(PARTS, idle_seconds=idle_seconds))["States"]
+def test_every_task_is_caught_bounded_and_retried() -> None:
+    states = definition(PARTS)["States"]
     tasks = {name: state for name, state in states.items() if state["Type"] == "Task"}
-    steps = {"Agent", "Build", "Repair", "Push", "Salvage"}
-    fresh = {f"{step}InNewWorkspace" for step in steps} if idle_seconds else set()
-    assert set(tasks) == {"WriteCommitMessage", "RecordSync"} | steps | fresh
+    fresh = {f"{step}InNewWorkspace" for step in STEPS}
+    assert set(tasks) == {"WriteCommitMessage", "RecordSync", *STEPS} | fresh
     for name, state in tasks.items():
         assert state["TimeoutSeconds"] > 0, name
         assert state["Retry"], name
@@ -321,7 +330,7 @@ def test_every_task_is_caught_bounded_and_retried(idle_seconds: int) -> None:
 
 
 def test_the_override_stays_below_the_limit_of_ecs() -> None:
-    overrides = definition(WARM)["States"]["AgentInNewWorkspace"]["Arguments"]["Overrides"]
+    overrides = definition(PARTS)["States"]["AgentInNewWorkspace"]["Arguments"]["Overrides"]
     values = {StepEnv.TASK_TOKEN: "t" * 1024, StepEnv.SESSION_ID: "s" * 128, StepEnv.COMMAND_ID: "c" * 128}
     for pair in overrides["ContainerOverrides"][0]["Environment"]:
         pair["Value"] = values.get(pair["Name"], pair["Value"])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepStopped
+from workspace.lifecycle.step_run import StepRun
 from workspace.step_context import StepContext
 from workspace.steps import build_step
 
@@ -103,7 +104,7 @@ def test_an_interrupted_push_ends_soon_and_keeps_everything(world: World) -> Non
     assert world.remote("rev-parse", "thread-t1") == saved.commit
 
 
-@pytest.mark.parametrize("moment", ["before the checkpoint", "before the record", "before the release"])
+@pytest.mark.parametrize("moment", ["before the checkpoint", "before the record", "before the report"])
 def test_an_interrupt_at_the_very_end_loses_neither_result_nor_edits(
     world: World, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
@@ -112,7 +113,7 @@ def test_an_interrupt_at_the_very_end_loses_neither_result_nor_edits(
     target, name = {
         "before the checkpoint": (Checkpointer, "write"),
         "before the record": (SessionStore, "record"),
-        "before the release": (SessionStore, "release"),
+        "before the report": (StepRun, "_is_newest_command"),
     }[moment]
     real = getattr(target, name)
     done: list[bool] = []
