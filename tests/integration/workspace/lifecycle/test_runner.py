@@ -12,7 +12,7 @@ from workspace.step_context import StepContext
 from workspace.system.stop import Stop
 
 from sitewright.contracts.steps import AgentResult, RepairResult, StepName
-from tests.support.workspace.runner_parts import git, read_command, read_session
+from tests.support.workspace.runner_parts import git, read_command, read_session, request
 from tests.support.workspace.runner_world import (
     World,
     commit_step,
