@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -30,14 +29,6 @@ BACKOFF = Backoff(seconds=8.0, first=0.02, longest=1.0)
 """For a conflict or a failing network. It ends before CLAIM_SECONDS, after which repeating is pointless."""
 
 _T = TypeVar("_T")
-
-
-class Release(Enum):
-    """How giving the claim back went."""
-
-    RELEASED = auto()
-    INTERRUPTED = auto()
-    """Not given back: a newer command was accepted, whose interrupt has to be served first."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +154,6 @@ class SessionStore:
         with contextlib.suppress(Fenced):
             self._session(self._update("REMOVE mailbox", condition, {":token": request.task_token}))
 
-    def hold(self) -> bool:
-        """Prolongs the claim; False if a newer command was accepted. Raises Fenced if the claim is not ours any more."""
-        return self.refresh().generation == self.request.generation
-
     def rest(self, generation: int) -> None:
         """Notes that nothing is under way and that all work below or at `generation` is saved. Raises Fenced."""
         update = "SET claimGeneration = :generation REMOVE serving"
@@ -193,25 +180,6 @@ class SessionStore:
             return self._session(update).mailbox
         except Fenced:
             return None
-
-    def release(self, *, any_generation: bool = False) -> Release:
-        """Gives the claim back, unless (without `any_generation`) a newer command was accepted meanwhile.
-
-        One conditional write, so that an interrupt is either seen here or finds no claim. A claim that is gone already
-        is as good as released.
-        """
-        condition, values = "workspaceId = :me", {}
-        if not any_generation:
-            condition, values = f"{condition} AND generation = :generation", {":generation": self.request.generation}
-        update = self._update("REMOVE workspaceId, aliveUntil, claimGeneration, serving", condition, values)
-        self.released.set()
-        try:
-            self._session(update)
-        except Fenced:
-            if not any_generation and self.read().workspace_id == self.workspace_id:
-                self.released.clear()
-                return Release.INTERRUPTED
-        return Release.RELEASED
 
     def record(self, attribute: str, value: Contract, *, if_absent: bool = False) -> None:
         """Writes one part of the command's item (`agent`, `build`, `push`, `interruption`, ...).

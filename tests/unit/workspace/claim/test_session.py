@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 from workspace.claim.claim_refresher import POLL_SECONDS, REFRESH_SECONDS, ClaimRefresher
 from workspace.claim.fence import ClaimFence
-from workspace.claim.session import CLAIM_SECONDS, Release, SessionStore
+from workspace.claim.session import CLAIM_SECONDS, SessionStore
 from workspace.errors import Fenced, StepFailed, StopReason
 from workspace.lifecycle.task_heartbeat import Heartbeat
 from workspace.system.stop import Stop
@@ -65,17 +65,15 @@ def test_an_expired_claim_is_taken_and_its_holder_fenced(clients: TestClients) -
     with pytest.raises(Fenced):
         first.point_to("key", None)
     assert read_session(clients).checkpoint is None
-    first.release()
-    assert read_session(clients).workspace_id == "ws-2", "a late release must not free another's claim"
+    first.abandon()
+    assert first.leave() and read_session(clients).workspace_id == "ws-2", "a late end must not free another's claim"
 
 
-def test_release_is_refused_by_a_newer_command(clients: TestClients) -> None:
+def test_leaving_gives_the_claim_back_also_after_a_newer_command(clients: TestClients) -> None:
     mine = store(clients)
     mine.claim()
     accept(clients, "cmd-2", 2)
-    assert mine.release() is Release.INTERRUPTED
-    assert read_session(clients).workspace_id == "ws-1"
-    assert mine.release(any_generation=True) is Release.RELEASED
+    assert mine.leave()
     session = read_session(clients)
     assert (session.workspace_id, session.alive_until, session.claim_generation) == (None, None, None)
     assert session.generation == 2
@@ -93,7 +91,7 @@ def test_fence(clients: TestClients) -> None:
     assert fence.verify(allow_superseded=True).generation == 2
     fence.for_saving().check_stop()
     assert fence.for_saving().verify().generation == 2
-    mine.release(any_generation=True)
+    mine.abandon()
     with pytest.raises(Fenced):
         fence.for_saving().verify()
     assert stop.reason == "claim_lost"
@@ -147,7 +145,7 @@ def test_pulse_notes_an_interrupt_and_goes_on(clients: TestClients) -> None:
 def test_pulse_notes_a_claim_that_was_cleared(clients: TestClients) -> None:
     mine, stop = store(clients), Stop()
     mine.claim()
-    store(clients).release()
+    store(clients).abandon()
     assert not ClaimRefresher(mine, stop, quiet).beat()
     assert stop.reason is StopReason.CLAIM_LOST
 
@@ -156,7 +154,7 @@ def test_pulse_is_not_surprised_by_its_own_release(clients: TestClients) -> None
     mine, stop = store(clients), Stop()
     mine.claim()
     refresher = ClaimRefresher(mine, stop, quiet)
-    mine.release()
+    mine.abandon()
     assert not refresher.beat()
     assert stop.reason is None
 
