@@ -11,7 +11,7 @@ from stacks.sites import add_site
 
 
 def sites_of(app: cdk.App) -> list[SiteConfig]:
-    """The sites of the context; `-c sites=…` passes text, cdk.json a list. Raises SiteConfigError."""
+    """Reads the context `sites`: text from `-c sites=…`, a list from cdk.json. Raises SiteConfigError."""
     raw = app.node.try_get_context("sites")
     if isinstance(raw, str):
         try:
@@ -22,14 +22,14 @@ def sites_of(app: cdk.App) -> list[SiteConfig]:
 
 
 def main() -> None:
-    """Synthesizes one platform stack and one stack a site."""
+    """Synthesizes one platform stack, and for each site a stack and its certificate where one is made."""
     app = cdk.App()
     try:
         sites = sites_of(app)
     except SiteConfigError as error:
         sys.exit(str(error))
     region = app.node.try_get_context("region") or DEFAULT_REGION
-    # No account: with one, CDK would look availability zones up over the network at synth.
+    # No account: with one, CDK would look up availability zones over the network at synth.
     env = cdk.Environment(region=region)
     platform = PlatformStack(app, "Sitewright-Platform", alarm_email=app.node.try_get_context("alarmEmail"), env=env)
     for site in sites:

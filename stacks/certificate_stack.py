@@ -1,4 +1,4 @@
-"""The certificate of a site with `https`, where CloudFront looks for it: in us-east-1, wherever the site's stack is."""
+"""The certificate of a site with `https`. CloudFront takes certificates of us-east-1 only, so it has a stack there."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from sitewright.contracts.site_config import HostedZone
 
 
 def hosted_zone(scope: Construct, zone: HostedZone, name: str) -> route53.IHostedZone:
-    """The operator's zone. Nothing is looked up."""
+    """Refers to the operator's zone by its id and name. CDK looks nothing up."""
     return route53.HostedZone.from_hosted_zone_attributes(scope, "Zone", hosted_zone_id=zone.id, zone_name=name)
 
 
 class CertificateStack(Stack):
-    """A certificate that ACM validates, and renews, by a record in the site's zone."""
+    """A certificate. ACM validates and renews it by a record in the site's zone."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, host: str, zone: HostedZone, zone_name: str, **kwargs: Any

@@ -1,4 +1,4 @@
-"""A site's stacks: its own, and one for the certificate where that is made for it."""
+"""The stacks of one site: its own, and one for its certificate if the service makes that."""
 
 import aws_cdk as cdk
 
@@ -9,7 +9,7 @@ from stacks.site_stack import SiteStack
 
 
 def add_site(app: cdk.App, platform: PlatformStack, site: SiteConfig, region: str) -> SiteStack:
-    """The stack of a site in `region`, without an account: with one, CDK would look things up at synth."""
+    """Adds a site's stacks to the app. They name no account: with one, CDK would make network calls at synth."""
     certificate = None
     if site.https and site.certificate_arn is None and site.hosted_zone and site.zone_name:
         certificate = CertificateStack(
@@ -19,7 +19,7 @@ def add_site(app: cdk.App, platform: PlatformStack, site: SiteConfig, region: st
             zone=site.hosted_zone,
             zone_name=site.zone_name,
             env=cdk.Environment(region=CERTIFICATE_REGION),
-            # CDK carries the ARN over in an SSM parameter: CloudFormation's own exports end at the region's border.
+            # CDK passes the ARN in an SSM parameter: CloudFormation's exports do not cross regions.
             cross_region_references=True,
         ).certificate
     return SiteStack(

@@ -1,4 +1,4 @@
-"""The base of every model that is written as JSON: camelCase outside, snake_case inside, immutable."""
+"""The base of every model that is written as JSON: camelCase in JSON, snake_case in Python, immutable."""
 
 from decimal import Decimal
 from typing import Any, Self
@@ -19,7 +19,7 @@ class Contract(BaseModel):
     def to_item(self) -> dict[str, Any]:
         """The model as a DynamoDB item for boto3's resource API: no nulls, and Decimal for every float.
 
-        boto3 refuses floats (its serializer raises TypeError), so they are converted through their shortest text.
+        boto3 refuses floats (its serializer raises TypeError). They are converted through their shortest text.
         """
         item: dict[str, Any] = _decimals(self.model_dump(mode="json", by_alias=True, exclude_none=True))
         return item

@@ -150,7 +150,7 @@ class ErrorCode(StrEnum):
 
 
 class ErrorInfo(Contract):
-    """What went wrong, where, and what to do: the `error` of a response and of a step's result."""
+    """The `error` of a response and of a step's result: code, message and remedy."""
 
     code: ErrorCode
     message: str
@@ -166,14 +166,14 @@ class SfnError(StrEnum):
     """Error names that the state machine retries or catches by name (`ErrorEquals`)."""
 
     CRASHED = "Workspace.Crashed"
-    """The container died, or could not start for a reason that passes; a fresh one restores the checkpoint. Retried."""
+    """The container died, or could not start for a passing reason. Retried: a fresh one restores the checkpoint."""
     STOPPED = "Workspace.Stopped"
-    """The container was asked to stop (SIGTERM: Spot, maintenance, operator) and saved its work. Retried."""
+    """The container got SIGTERM (Spot, maintenance, operator) and saved its work. Retried."""
     CANNOT_START = "Workspace.CannotStart"
-    """The container cannot start (image, secret, role): a retry would fail alike."""
+    """The container cannot start (image, secret, role). Not retried: a retry would fail alike."""
     BUSY = "Workspace.Busy"
-    """Another live workspace kept the session's claim for too long."""
+    """Another live workspace kept the session's claim for too long. Retried."""
     INTERRUPTED = "Workspace.Interrupted"
-    """A newer command of the session was accepted: the run ends without Salvage, the work is saved already."""
+    """The session accepted a newer command. The run ends without Salvage: the work is saved already."""
     STEP_FAILED = "Step.Failed"
-    """The step itself failed; the cause is an ErrorInfo as JSON."""
+    """The step failed. The cause is an ErrorInfo as JSON."""

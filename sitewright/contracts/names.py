@@ -1,19 +1,19 @@
-"""Names derived from ids: executions, branches, buckets, keys. Pure, so that every side derives the same."""
+"""Names derived from ids: executions, branches, buckets, keys. Every part derives them here."""
 
 import hashlib
 import re
 
 METRICS_NAMESPACE = "Sitewright"
-"""CloudWatch metrics namespace."""
+"""CloudWatch namespace of the functions' metrics."""
 
 SITE_PARAMETER_PREFIX = "/sitewright/sites/"
-"""SSM parameters under which each SiteStack registers its SiteEntry; intake looks a client up there."""
+"""Prefix of the SSM parameters in which each SiteStack registers its SiteEntry. Intake looks a client up there."""
 
 EVENT_SOURCE = "sitewright"
-"""EventBridge source of our own events."""
+"""EventBridge source of the service's events."""
 
 NOT_STARTED = "Command Not Started"
-"""EventBridge detail-type: a command that ends without a run (rejected, or superseded before it began)."""
+"""EventBridge detail-type of a command that ends without a run: rejected, or superseded before it began."""
 
 WORKSPACE_CONTAINER = "workspace"
 """Name of the container in the workspace's task definition."""
@@ -23,7 +23,7 @@ EXECUTION_NAME_LIMIT = 80
 
 
 def execution_name(session_id: str, command_id: str) -> str:
-    """The run's name: the command's id as far as Step Functions' alphabet and 80 characters allow, and a digest.
+    """The run's name: the readable part of the command's id, and a digest.
 
     The digest covers the session too: two sessions of a site may use the same commandId.
     """
@@ -43,33 +43,33 @@ def task_family(client_id: str) -> str:
 
 
 def branch_name(chat_thread_id: str) -> str:
-    """The git branch a session works on."""
+    """The git branch of a session."""
     return f"thread-{chat_thread_id}"
 
 
 def rescue_branch(command_id: str) -> str:
-    """Where commits go that conflict with the remote branch; every character git forbids in a ref is replaced."""
+    """The branch for commits that conflict with the remote branch. Characters that git forbids are replaced."""
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", command_id)
     return f"rescue/{safe}"
 
 
 def site_bucket(client_id: str, domain: str) -> str:
-    """The website bucket: S3 website hosting behind a CNAME demands that it is named like the host."""
+    """The site's bucket, named like its host: S3 website hosting behind a CNAME demands it."""
     return f"edit.{client_id}.{domain}"
 
 
 def session_prefix(client_id: str, session_id: str) -> str:
-    """Key prefix of a session in the artifacts bucket; the client comes first so that a role can be cut to it."""
+    """Key prefix of a session in the artifacts bucket. The client comes first so that a role can be limited to it."""
     return f"{client_id}/sessions/{session_id}/"
 
 
 def manifest_key(client_id: str) -> str:
-    """Key of the live manifest in the artifacts bucket."""
+    """Key of the site's manifest in the artifacts bucket."""
     return f"{client_id}/site/manifest.json.gz"
 
 
 def deployment_key(client_id: str, deployment_id: str) -> str:
-    """Key of a deployment's manifest in the artifacts bucket: written once, what a rollback to it reads."""
+    """Key of a deployment's own manifest in the artifacts bucket. It is written once; a rollback reads it."""
     return f"{client_id}/site/deployments/{deployment_id}.json.gz"
 
 
@@ -79,5 +79,5 @@ def modules_key(client_id: str, lockfile_sha256: str) -> str:
 
 
 def website_url(host: str, *, https: bool = False) -> str:
-    """Where the site is live: S3 website endpoints speak HTTP only, https means CloudFront."""
+    """The site's URL. S3's website endpoints speak http only, so https means CloudFront."""
     return f"{'https' if https else 'http'}://{host}"

@@ -43,11 +43,11 @@ def _listed(sizes: Sequence[int]) -> str:
 
 
 class SiteConfigError(ValueError):
-    """A wrong entry in `sites`. The text is one line that names the entry, the fault and the remedy."""
+    """A wrong entry in `sites`. Its text is one line that names the entry, the fault and the remedy."""
 
 
 class HostedZone(Contract):
-    """A public Route 53 zone. Both parts are given by the operator: looking one up needs credentials at synth."""
+    """A public Route 53 zone. The operator gives id and name: a look-up would need credentials at synth."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
 
@@ -81,19 +81,19 @@ class SiteConfig(OperatorSettings):
 
     domain: str = DEFAULT_DOMAIN
     site_url: str | None = None
-    """Where clients reach the site; default http://edit.{clientId}.{domain}, with `https` https://…"""
+    """The site's public URL; default http://edit.{clientId}.{domain}, with `https` https://…"""
     https: bool = False
     """CloudFront in front of a private bucket instead of S3's own website."""
     certificate_arn: str | None = None
-    """For `https`: a certificate of the site's host; default is one made with the help of `hosted_zone`."""
+    """For `https`: ARN of a certificate for the site's host. By default the service makes one, validated in `hosted_zone`."""
     hosted_zone: HostedZone | None = None
-    """Where the site's host gets its DNS records. Text is the zone's id, its name then the site's `domain`."""
+    """The zone that gets the DNS records of the site's host. Text is the zone's id; its name is then `domain`."""
     run_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 5400
     build_repair_attempts: Annotated[int, Field(ge=0, le=3)] = 1
-    """How often a build that the edit broke is given back to the agent."""
+    """Most repairs of a command: how often the agent gets a build that its edit broke."""
     cpu: int = 2048
     memory_mib: int = 4096
-    """Together one of Fargate's sizes."""
+    """`cpu` and `memory_mib` together are one of Fargate's sizes."""
 
     @field_validator("cpu")
     @classmethod
@@ -154,7 +154,7 @@ class SiteConfig(OperatorSettings):
 
     @property
     def host(self) -> str:
-        """The site's host name. Its bucket is named alike: S3's website behind a CNAME demands it."""
+        """The site's host name. Its bucket has the same name: S3's website behind a CNAME demands it."""
         return self.bucket
 
     @property
@@ -164,12 +164,12 @@ class SiteConfig(OperatorSettings):
 
     @property
     def bucket(self) -> str:
-        """Name of the site's bucket, the same with `https` and without: what is in it stays when that changes."""
+        """Name of the site's bucket. `https` does not change it, so its content stays when `https` changes."""
         return site_bucket(self.client_id, self.domain)
 
     @property
     def url(self) -> str:
-        """Where the site is live."""
+        """The site's public URL."""
         return self.site_url or website_url(self.host, https=self.https)
 
     @classmethod
@@ -192,7 +192,7 @@ class SiteConfig(OperatorSettings):
 
 
 def _fault(error: ValidationError) -> str:
-    """The first fault and its remedy in one line; a value is not repeated, it may be a credential."""
+    """The first fault and its remedy in one line. It never repeats a value, which may be a credential."""
     first = error.errors(include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     message = " ".join(str(first["msg"]).removeprefix("Value error, ").split())

@@ -33,7 +33,7 @@ class DataStores(Construct):
             enforce_ssl=True,
             removal_policy=RemovalPolicy.RETAIN,
             lifecycle_rules=[
-                # A rule that goes by tags cannot abort uploads: these have none yet.
+                # A rule with tags cannot abort an upload: its object has no tags yet.
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(expiry.MULTIPART_DAYS)),
                 _expiry(expiry.CHECKPOINT, expiry.CHECKPOINT_DAYS),
                 _expiry(expiry.CACHE, expiry.CACHE_DAYS),

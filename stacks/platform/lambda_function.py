@@ -1,4 +1,4 @@
-"""A Lambda function of ours: one shared code asset, the Powertools layer, a log group."""
+"""A Lambda function with the shared code asset, the Powertools layer and a log group."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from sitewright.contracts.names import METRICS_NAMESPACE
 
 REPOSITORY = Path(__file__).parents[2]
 SHARED = ["!sitewright", "!sitewright/**", "sitewright/cli", "sitewright/local"]
-"""What functions and workspaces have of the package `sitewright`, in the patterns of .dockerignore."""
+"""The part of the package `sitewright` that functions and workspaces contain, as patterns of .dockerignore."""
 
 JUNK = ["**/__pycache__", "**/*.pyc", "**/.*"]
-"""What appears beside code without being code, in the patterns of .dockerignore."""
+"""Files beside the code that are no code, as patterns of .dockerignore. They must not change an asset's hash."""
 
 POWERTOOLS_ACCOUNT = "017000801446"
-"""AWS' account that publishes the layer (Powertools for AWS Lambda (Python), "Installation")."""
+"""The AWS account that publishes the layer (Powertools for AWS Lambda (Python), "Installation")."""
 POWERTOOLS_LAYER = "AWSLambdaPowertoolsPythonV3-python313-arm64:27"
 
 

@@ -1,4 +1,4 @@
-"""The network: public subnets and free gateway endpoints, nothing that costs money while idle."""
+"""The network: public subnets and free gateway endpoints. Nothing of it costs money while idle."""
 
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
@@ -17,7 +17,7 @@ class Network(Construct):
             "Vpc",
             max_azs=2,
             nat_gateways=0,
-            # the default group's closing is a custom resource with a Lambda of its own; nothing uses that group
+            # Restricting the default group takes a custom resource with a Lambda function. Nothing uses that group.
             restrict_default_security_group=False,
             subnet_configuration=[
                 ec2.SubnetConfiguration(name="public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=20)

@@ -19,16 +19,16 @@ class Queues(Construct):
             self,
             "Input",
             fifo=True,
-            # A commandId is unique in its session only: with the queue's own scope the second of two sessions with the
-            # same one would vanish (SQS API reference, CreateQueue, DeduplicationScope).
+            # A commandId is unique in its session only. With the queue as scope SQS would drop a command whose id another
+            # session has used (SQS API reference, CreateQueue, DeduplicationScope).
             deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
             enforce_ssl=True,
             retention_period=Duration.days(4),
-            # At least six times the function's timeout, so that Lambda can retry a batch that was throttled (Lambda
+            # Six times the function's timeout is the least that lets Lambda retry a throttled batch (Lambda
             # developer guide, "Creating and configuring an Amazon SQS event source mapping").
             visibility_timeout=Duration.seconds(INTAKE_TIMEOUT.to_seconds() * 6),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=5),
         )
         self.response = sqs.Queue(self, "Response", fifo=True, enforce_ssl=True, retention_period=Duration.days(14))
-        # Events that EventBridge could not deliver or a function failed to handle; neither sends to a FIFO queue.
+        # Events that EventBridge could not deliver or a function failed to handle. Neither can send to a FIFO queue.
         self.failed_events = sqs.Queue(self, "FailedEvents", enforce_ssl=True, retention_period=Duration.days(14))

@@ -1,4 +1,4 @@
-"""A site over https: CloudFront before a bucket that nobody else may read."""
+"""A site over https: CloudFront in front of a bucket that only it may read."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ INDEX_DOCUMENTS = Path(__file__).parent / "index_documents.js"
 
 
 class SiteDistribution(Construct):
-    """CloudFront, the right to read the bucket for this distribution alone, index documents and the 404 page."""
+    """The distribution with its right to read the bucket, index documents and the 404 page."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, bucket: s3.Bucket, host: str, certificate: acm.ICertificate
@@ -32,8 +32,8 @@ class SiteDistribution(Construct):
                 origin=origins.S3BucketOrigin.with_origin_access_control(bucket),
                 viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
                 compress=True,
-                # Obeys Cache-Control but for its least time of 1 s (CloudFront developer guide, "Use managed cache
-                # policies"). A policy of our own would count against the account's 20 and gain that second.
+                # Obeys Cache-Control, with a minimum of 1 s (CloudFront developer guide, "Use managed cache policies").
+                # A custom policy would save that second, and count against the account's limit of 20.
                 cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
                 response_headers_policy=cloudfront.ResponseHeadersPolicy.SECURITY_HEADERS,
                 function_associations=[
@@ -42,13 +42,13 @@ class SiteDistribution(Construct):
                     )
                 ],
             ),
-            # S3 says 403 of a key that is not there to whom may not list the bucket (S3 API reference, GetObject).
+            # For a missing key S3 answers 403 to a caller that may not list the bucket (S3 API reference, GetObject).
             error_responses=[
                 cloudfront.ErrorResponse(
                     http_status=status,
                     response_http_status=404,
                     response_page_path="/404.html",
-                    # CloudFront keeps an error for 10 s else: a page is asked for before it is published, too.
+                    # CloudFront caches an error for 10 s by default. Clients ask for pages before they are published.
                     ttl=Duration.seconds(0),
                 )
                 for status in (403, 404)

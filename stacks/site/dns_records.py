@@ -8,7 +8,7 @@ from constructs import Construct
 
 
 class DnsRecords(Construct):
-    """Alias records, which Route 53 answers free of charge: of CloudFront, or of the website endpoint of S3."""
+    """Alias records, which cost nothing: to CloudFront, or to the website endpoint of S3."""
 
     def __init__(
         self,
@@ -21,10 +21,10 @@ class DnsRecords(Construct):
         distribution: cloudfront.Distribution | None,
     ) -> None:
         super().__init__(scope, construct_id)
-        # The trailing dot: without it CDK appends the zone's name where it does not find it at the end.
+        # Without the trailing dot CDK may append the zone's name.
         name = f"{host}."
         if distribution is None:
-            # The website endpoint has no IPv6 address, and finds the bucket by the host's name.
+            # The website endpoint has no IPv6 address. It finds the bucket by the host's name.
             website = route53.RecordTarget.from_alias(targets.BucketWebsiteTarget(bucket))
             route53.ARecord(self, "A", zone=zone, record_name=name, target=website)
             return

@@ -61,7 +61,7 @@ class WorkspaceTask(Construct):
             command=["python", "-m", "workspace"],
             environment=environment,
             logging=ecs.LogDrivers.aws_logs(stream_prefix=WORKSPACE_CONTAINER, log_group=self.log_group),
-            # Fargate's maximum; saving an interrupted step takes some 20 s.
+            # Fargate's maximum. Saving an interrupted step takes some 20 s.
             stop_timeout=Duration.seconds(120),
             linux_parameters=ecs.LinuxParameters(self, "Linux", init_process_enabled=True),
         )
@@ -75,13 +75,13 @@ class WorkspaceTask(Construct):
             str(REPOSITORY),
             file="container/Dockerfile",
             platform=ecr_assets.Platform.LINUX_ARM64,
-            # What a checkout collects (.venv, .local, caches) must not change the hash: it would be a new image each time.
+            # .venv, .local and caches must not change the hash: each deployment would build a new image.
             exclude=["*", "!container", "!container/**", *SHARED, *JUNK],
             ignore_mode=IgnoreMode.DOCKER,
         )
 
     def _let_pull(self, uri: str) -> None:
-        # `from_registry` knows nothing of ECR and gives the execution role no right to pull.
+        # `from_registry` gives the execution role no right to pull from ECR.
         if match := _ECR.fullmatch(uri):
             partition = Stack.of(self).partition
             repository = ecr.Repository.from_repository_attributes(
