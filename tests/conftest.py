@@ -1,6 +1,8 @@
-"""Takes the shared local stack down when the whole run is over."""
+"""Takes the shared local stack down when the whole run is over, also after Ctrl-C and SIGTERM.
 
-import contextlib
+A run that is killed cannot. Then the watcher of the stack does it: see sitewright/local/stack/stack_owner.py.
+"""
+
 import os
 import shutil
 import signal
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.home import HOME, sitewright
+from tests.home import HOME
 
 # As `make` does it: the virtual environment's Node, also for who calls pytest by its path. What runs synth on a Node that
 # is out of support gets a banner of jsii's.
@@ -19,15 +21,19 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 def _down() -> None:
     if not HOME.exists():
         return
-    collector = HOME / "collector.pid"
-    if collector.exists():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(collector.read_text()), signal.SIGTERM)
-    sitewright("down", check=False)
-    if os.environ.get("SITEWRIGHT_KEEP_TEST_HOME"):
-        collector.unlink(missing_ok=True)
-    else:
+    from sitewright.local.machine.stack_home import Home  # a second that the unit tests need not wait
+    from sitewright.local.stack.stack_control import end_stack
+
+    (HOME / "collector.started").unlink(missing_ok=True)
+    end_stack(Home(HOME), lambda _: None)
+    if not os.environ.get("SITEWRIGHT_KEEP_TEST_HOME"):
         shutil.rmtree(HOME, ignore_errors=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """SIGTERM ends the run as Ctrl-C does: with `pytest_sessionfinish`."""
+    if not hasattr(config, "workerinput"):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

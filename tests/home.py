@@ -5,9 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sitewright.local.stack.stack_owner import OWNER_VARIABLE
+
 REPO = Path(__file__).parent.parent
 # Workers inherit the variable from the controlling process: one stack a test run, and runs side by side do not meet.
 HOME = Path(os.environ.setdefault("SITEWRIGHT_TEST_HOME", str(REPO / ".local-test" / str(os.getpid()))))
+# Every stack of the run ends with the controlling process, however that ends.
+os.environ.setdefault(OWNER_VARIABLE, str(os.getpid()))
 
 
 def sitewright(

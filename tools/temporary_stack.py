@@ -1,4 +1,4 @@
-"""A stack of the benchmark's own, with settings of its own; gone afterwards."""
+"""A stack of a measurement's own: with its own settings, and gone afterwards."""
 
 import contextlib
 import os
@@ -9,6 +9,7 @@ from typing import Any
 from sitewright.local.machine.stack_home import Home
 from sitewright.local.stack.service_startup import EMULATOR, EmulatorProgram
 from sitewright.local.stack.stack_control import StackOptions, down, up
+from sitewright.local.stack.stack_owner import owned_stacks
 
 Json = dict[str, Any]
 _MODEL = ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
@@ -16,7 +17,7 @@ _MODEL = ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
 
 
 def temporary_home(home: Home, name: str) -> Home:
-    """A home beside the user's, whose stack may run on meanwhile."""
+    """A home below the user's, whose stack may run meanwhile."""
     return Home(home.root / "own" / name)
 
 
@@ -24,22 +25,27 @@ def temporary_home(home: Home, name: str) -> Home:
 def temporary_stack(
     home: Home, sites: Sequence[str], settings: Mapping[str, str], emulator: EmulatorProgram = EMULATOR
 ) -> Iterator[Json]:
-    """`stack.json` of a stack with these sites, started with these environment variables. Raises LocalError."""
+    """Yields `stack.json` of a stack with these sites and environment variables. Raises LocalError.
+
+    The stack ends with the block, and also when this process is killed.
+    """
     before = dict(os.environ)
     try:
         for name in _MODEL:
             os.environ.pop(name, None)
         os.environ.update(settings)
-        down(home, _say)  # one that was left behind has other settings
+        down(home, report)  # a stack of an older run has other settings
         info: Json = {}
-        for site in sites:
-            info = up(home, StackOptions(site, runtime="process", emulator=emulator), _say)
-        yield info
+        with owned_stacks():
+            for site in sites:
+                info = up(home, StackOptions(site, runtime="process", emulator=emulator), report)
+            yield info
     finally:
-        down(home, _say)
+        down(home, report)
         os.environ.clear()
         os.environ.update(before)
 
 
-def _say(text: str) -> None:
+def report(text: str) -> None:
+    """A line of progress on standard error."""
     print(f"  {text}", file=sys.stderr, flush=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from sitewright.local.machine.marked_processes import STACK_MARK
 from tests.home import HOME, sitewright
 from tests.support.e2e.stack_driver import Site, Stack
 
@@ -64,8 +65,8 @@ def stack(worker: str) -> Iterator[Stack]:
     with (HOME / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # `up` twice at the same time would deploy twice
         sitewright("up", "--client", f"site-{worker}")
-        pid_file = HOME / "collector.pid"
-        if not pid_file.exists():
+        started = HOME / "collector.started"
+        if not started.exists():
             sitewright("up", "--client", PLAIN, "--site-repo", str(plain_repository(HOME / "plain site")))
             argv = [
                 sys.executable,
@@ -75,8 +76,10 @@ def stack(worker: str) -> Iterator[Stack]:
                 str(responses),
             ]
             with (HOME / "collector.log").open("w") as log:
-                process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
-            pid_file.write_text(str(process.pid))
+                # The mark of the stack: the collector ends with it.
+                env = {**os.environ, STACK_MARK: str(HOME)}
+                subprocess.Popen(argv, env=env, stdout=log, stderr=log, start_new_session=True)
+            started.touch()
     yield Stack(HOME, responses)
 
 

@@ -63,6 +63,9 @@ def main() -> int:
     except LocalError as error:
         print(f"{error.message} {error.remedy}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted; the stacks it started are stopped.", file=sys.stderr)
+        return 130
     home.create()
     write_private(home.root / "bench.json", json.dumps(result, indent=2) + "\n")
     print(f"Written to {home.root / 'bench.json'}")

@@ -10,15 +10,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sitewright.local.errors import BadSetting
 from sitewright.local.machine.stack_home import Home
-from sitewright.local.stack.stack_control import StackOptions, up
 from sitewright.local.stack_client import StackClient
 from tools.bench.manual_baseline import Checkout
 from tools.bench.time_breakdown import medians
 from tools.bench.timed_command import command
+from tools.temporary_stack import temporary_home, temporary_stack
 
 Json = dict[str, Any]
+SITE = "amelia"
 AIM = 1.25
 KINDS = (
     'Add a new heading saying "Bench {n}" to the homepage',
@@ -83,23 +83,22 @@ def _show(name: str, result: Json) -> None:
 
 def run(home: Home, count: int) -> Json:
     """A session of many commands, and a new session each. Raises LocalError."""
-    info = up(home, StackOptions(runtime="process"), lambda text: print(f"  {text}", file=sys.stderr, flush=True))
-    if not info["demo_model_url"]:
-        raise BadSetting("The stack uses a real model, which takes another time at every run.", "Unset its key.")
-    work = home.root / "bench"
-    shutil.rmtree(work, ignore_errors=True)
-    client, remote = StackClient(info), info["sites"][0]["git_remote"]
-    token = Path(info["git_token_file"]).read_text().strip()
-    checkout = Checkout(work / "site", remote, token, info["demo_model_url"], f"bench-{uuid.uuid4().hex[:8]}")
-    try:
-        checkout.prepare()
-        _by_hand(checkout, instruction(99), resume=False)
-        return {
-            "session": measure(client, home, checkout, count, cold=False),
-            "cold": measure(client, home, checkout, count, cold=True),
-        }
-    finally:
+    own = temporary_home(home, "overhead")
+    with temporary_stack(own, (SITE,), {}) as info:
+        client, remote = StackClient(info), info["sites"][0]["git_remote"]
+        work = own.root / "bench"
         shutil.rmtree(work, ignore_errors=True)
+        token = Path(info["git_token_file"]).read_text().strip()
+        checkout = Checkout(work / "site", remote, token, info["demo_model_url"], f"bench-{uuid.uuid4().hex[:8]}")
+        try:
+            checkout.prepare()
+            _by_hand(checkout, instruction(99), resume=False)
+            return {
+                "session": measure(client, own, checkout, count, cold=False),
+                "cold": measure(client, own, checkout, count, cold=True),
+            }
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def show(result: Json) -> None:

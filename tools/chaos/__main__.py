@@ -23,6 +23,7 @@ from sitewright.local.machine.marked_processes import processes_of_stack, proces
 from sitewright.local.machine.service_environment import HEARTBEAT_AT_MOST
 from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home
 from sitewright.local.stack.stack_control import StackOptions, down, up
+from sitewright.local.stack.stack_owner import owned_stacks
 from sitewright.local.stack_client import StackClient
 from tools.chaos import promises
 from tools.chaos.random_kills import RandomKiller, living_tasks
@@ -203,7 +204,8 @@ def main() -> int:
     held = False
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated run takes its stack down too
     try:
-        held = chaos(home, options)
+        with owned_stacks():
+            held = chaos(home, options)
     except LocalError as error:
         say(f"{error.message} {error.remedy}")
     except KeyboardInterrupt:

@@ -1,9 +1,7 @@
 """The kills: who is hit, when, and which of its files must survive because they are older than a checkpoint's period."""
 
 import contextlib
-import os
 import random
-import signal
 import threading
 import time
 from collections import Counter
@@ -11,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
+from sitewright.local.machine.marked_processes import descendants, kill
 from sitewright.local.machine.service_processes import ProcessRecord
 from sitewright.local.machine.stack_home import Home
 
@@ -59,7 +60,7 @@ class RandomKiller:
             if record is None or not record.alive:
                 return False
             self._note(kind, record.pid, "")
-            _sigkill([record.pid])
+            kill([record.pid])
             self._ended.wait(self.draw.uniform(0.2, 3))
             self.restart()
             return True
@@ -71,15 +72,15 @@ class RandomKiller:
         pid = tasks[name]
         below = descendants(pid)
         if kind == "agent":
-            agents = [child for child in below if _program(child) == "claude"]
+            agents = [process.pid for process in below if _program(process) == "claude"]
             if not agents:
                 return False
             self._note(kind, agents[0], name)
-            _sigkill(agents)
+            kill(agents)
             return True
         self._keep(self.home.tasks / name / "site")
         self._note(kind, pid, name)
-        _sigkill([pid, *below] if kind == "workspace" else [pid])
+        kill([pid, *(process.pid for process in below)] if kind == "workspace" else [pid])
         return True
 
     def _keep(self, site: Path) -> None:
@@ -104,23 +105,7 @@ def living_tasks(home: Home) -> list[int]:
     return [record.pid for _, record in _tasks(home)]
 
 
-def descendants(pid: int) -> list[int]:
-    """All processes below one."""
-    found = []
-    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            for child in tasks.read_text().split():
-                found += [int(child), *descendants(int(child))]
-    return found
-
-
-def _program(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode(errors="replace")).name
+def _program(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):
+        return Path(next(iter(process.cmdline()), "")).name
     return ""
-
-
-def _sigkill(pids: list[int]) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)

@@ -26,6 +26,9 @@ def main() -> int:
     except LocalError as error:
         print(f"{error.message} {error.remedy}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted; the stacks it started are stopped.", file=sys.stderr)
+        return 130
     at = time.strftime("%Y-%m-%d", time.gmtime())
     polls = POLLERS * POLLS_A_MINUTE
     machine = (os.cpu_count() or 1, os.getloadavg()[0])

@@ -1,7 +1,6 @@
 """The local run whose calls and seconds are counted."""
 
 import json
-import sys
 import time
 import uuid
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from sitewright.local.stack_client import StackClient
 from tools.bench.timed_command import CommandFailed, workspace_log
 from tools.cost.bill import MessageCounts, count
 from tools.cost.billed_calls import CALLS_FILE_VARIABLE, item_bytes, write_units
-from tools.temporary_stack import temporary_home, temporary_stack
+from tools.temporary_stack import report, temporary_home, temporary_stack
 
 Json = dict[str, Any]
 SITES = {"warm": 300, "cold": 0}
@@ -128,15 +127,15 @@ def measure(home: Home) -> Measured:
         meter = _Meter(StackClient(info), own, file)
         session = f"cost-{uuid.uuid4().hex[:8]}"
         meter.message("cold", f"{session}-fill", INSTRUCTION.format(n="fill"))
-        _say("a task a step")
+        report("a task a step")
         steps = meter.message("cold", f"{session}-steps", INSTRUCTION.format(n="steps"))
         meter.message("warm", f"{session}-fill-warm", INSTRUCTION.format(n="fill"))
         _stop_tasks(meter.client)
-        _say("the first message of a session")
+        report("the first message of a session")
         first = meter.message("warm", session, INSTRUCTION.format(n="first"))
-        _say("the following message")
+        report("the following message")
         following = meter.message("warm", session, INSTRUCTION.format(n="following"))
-        _say("a workspace that waits")
+        report("a workspace that waits")
         begin = time.time()
         time.sleep(IDLE_SECONDS)
         waiting = meter.counted(begin, begin + IDLE_SECONDS)
@@ -158,7 +157,3 @@ def _stop_tasks(client: StackClient) -> None:
     for arn in client.aws.ecs.list_tasks(cluster=cluster, desiredStatus="RUNNING")["taskArns"]:
         client.aws.ecs.stop_task(cluster=cluster, task=arn)
     time.sleep(SETTLE_SECONDS * 2)
-
-
-def _say(text: str) -> None:
-    print(f"  {text}", file=sys.stderr, flush=True)

@@ -1,14 +1,15 @@
-"""Processes that carry the stack's mark or live in a workspace's folder, found whoever started them.
+"""Finds processes by their environment: the stack's mark, or a workspace's home.
 
-Records tell what was started; after a `kill -9` in the wrong moment they do not tell all of it.
+Records name the processes that were started. After a `kill -9` at a bad moment they miss some.
 """
 
 import contextlib
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+import psutil
 
 STACK_MARK = "SITEWRIGHT_STACK"
 """In the environment of every service: the folder of its stack."""
@@ -17,45 +18,47 @@ _HOMES = ("HOME", "SITEWRIGHT_ROOT")
 _ROUNDS = 20
 
 
-def environments() -> Iterator[tuple[int, list[bytes]]]:
-    """The environment of every other process that may be looked at; none without /proc."""
-    for entry in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if int(entry.parent.name) != os.getpid():
-                yield int(entry.parent.name), entry.read_bytes().split(b"\0")
+def _environments() -> Iterator[tuple[int, dict[str, str]]]:
+    """The environments of all other processes of this user."""
+    for process in psutil.process_iter(["environ"]):
+        if process.pid != os.getpid() and process.info["environ"]:
+            yield process.pid, process.info["environ"]
 
 
 def processes_with_home(folder: Path) -> list[int]:
     """Processes whose HOME or SITEWRIGHT_ROOT is `folder` or below it.
 
-    Not those that merely stand in it: that may be a person's shell.
+    The working folder does not count: it may be a person's shell.
     """
-    marks = [f"{name}={folder}".encode() for name in _HOMES]
-    return [
-        pid
-        for pid, variables in environments()
-        if any(variable == mark or variable.startswith(mark + b"/") for variable in variables for mark in marks)
-    ]
+    homes = {pid: [Path(env[name]) for name in _HOMES if env.get(name)] for pid, env in _environments()}
+    return [pid for pid, paths in homes.items() if any(path.is_relative_to(folder) for path in paths)]
 
 
 def processes_of_stack(stack: Path) -> list[int]:
-    """Processes that the services of a stack are or have started."""
-    mark = f"{STACK_MARK}={stack}".encode()
-    return [pid for pid, variables in environments() if mark in variables]
+    """The services of a stack and the processes they started."""
+    return [pid for pid, env in _environments() if env.get(STACK_MARK) == str(stack)]
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """All processes below one; none if it is gone."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def kill(pids: Iterable[int]) -> set[int]:
-    """SIGKILL; gives those that were there."""
+    """Sends SIGKILL; returns the processes that were alive."""
     killed = set()
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            psutil.Process(pid).kill()
             killed.add(pid)
     return killed
 
 
 def kill_until_none(find: Callable[[], list[int]]) -> int:
-    """Kills what `find` gives until it gives nothing: one that forks while we look is found the next time."""
+    """Kills what `find` returns until it returns nothing: a process that forks meanwhile is found the next time."""
     killed: set[int] = set()
     for _ in range(_ROUNDS):
         found = kill(find())

@@ -10,8 +10,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -40,6 +41,11 @@ class ProcessRecord:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    @classmethod
+    def of_this_process(cls) -> "ProcessRecord":
+        """The record of the calling process."""
+        return cls(os.getpid(), start_time(os.getpid()) or "")
+
     @property
     def alive(self) -> bool:
         """Whether this very process runs; a zombie does not."""
@@ -53,17 +59,39 @@ def run_group(
 
     What it starts (`node` may be a wrapper) ends with it where we are interrupted: `grace` seconds after SIGTERM, None for at once.
     """
-    process = subprocess.Popen(
-        argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-    )
+    process = None
     try:
+        with interrupts_deferred():
+            process = subprocess.Popen(
+                argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
         return process.wait()
     except BaseException:
-        if grace is None or not _ends(process, grace):
+        if process and (grace is None or not _ends(process, grace)):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         raise
+
+
+@contextlib.contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Delivers SIGINT and SIGTERM after the block. Outside the main thread, which gets no signals, it does nothing.
+
+    An interrupt inside Popen would lose the child that it has just started.
+    """
+    received: list[int] = []
+    numbers: list[signal.Signals] = []
+    if threading.current_thread() is threading.main_thread():
+        numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if callable(signal.getsignal(n))]
+    handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for late in received[:1]:
+            signal.raise_signal(late)
 
 
 def _ends(process: "subprocess.Popen[bytes]", grace: float) -> bool:

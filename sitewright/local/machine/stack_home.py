@@ -105,8 +105,13 @@ class Home:
 
     @property
     def lock_file(self) -> Path:
-        """Held while `up` or `down` works."""
+        """Locked while `up` or `down` works."""
         return self.root / "lock"
+
+    @property
+    def lock_holder(self) -> Path:
+        """The process that has the lock."""
+        return self.root / "lock-holder.json"
 
 
 def write_private(path: Path, text: str) -> None:

@@ -66,7 +66,11 @@ def stop_all(home: Home) -> int:
     services = sorted(home.run.glob("*.json"), key=lambda p: p.stem != "ecs")
     groups = [services[:1], sorted(home.task_records.glob("*.json")), services[1:]] if services else []
     for paths in groups:
-        records = [record for path in paths if (record := ProcessRecord.load(path)) and record.alive]
+        records = [
+            record
+            for path in paths
+            if (record := ProcessRecord.load(path)) and record.alive and record.pid != os.getpid()
+        ]
         stop(records, 10)
         stopped += len(records)
         for path in paths:

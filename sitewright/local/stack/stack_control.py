@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from sitewright.local.aws_clients import Aws
 from sitewright.local.containers.container_engine import Engine
 from sitewright.local.errors import Interrupted
 from sitewright.local.machine.ports import choosing
+from sitewright.local.machine.service_processes import ProcessRecord
 from sitewright.local.machine.source_digest import digest
 from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home, write_private
 from sitewright.local.stack import service_startup, site_entries
@@ -26,6 +28,7 @@ from sitewright.local.stack.service_startup import EMULATOR, EmulatorProgram
 from sitewright.local.stack.services import loopback, running, stop_all
 from sitewright.local.stack.site_repositories import checked_source
 from sitewright.local.stack.stack_file import describe
+from sitewright.local.stack.stack_owner import owner_of, watch_owner
 from sitewright.local.stack.workspace_runtime import choose_engine, containers_of, remove_containers
 
 Json = dict[str, Any]
@@ -55,17 +58,24 @@ def locked(home: Home, say: Say) -> Iterator[None]:
         except BlockingIOError:
             say("waiting for another `up` or `down` of this stack")
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        ProcessRecord.of_this_process().save(home.lock_holder)
+        try:
+            yield
+        finally:
+            home.lock_holder.unlink(missing_ok=True)
 
 
 def up(home: Home, options: StackOptions, say: Say) -> Json:
     """Starts what is not running, deploys, writes `stack.json`. Raises LocalError."""
     engine = choose_engine(home, options.runtime)
     with locked(home, say):
+        owner = owner_of(os.environ)
         fresh = not running(home, "emulator")
         if fresh and home.stack_file.exists():
             say("the stack had not been stopped but its emulator is gone: starting anew, without its sessions and runs")
         try:
+            if fresh and owner:
+                watch_owner(home, owner)
             return _up(home, options, engine, say)
         except KeyboardInterrupt as error:
             if not fresh:
@@ -141,6 +151,15 @@ def down(home: Home, say: Say) -> int:
         return 0
     with locked(home, say):
         return _stop(home, say)
+
+
+def end_stack(home: Home, say: Say) -> int:
+    """`down` for a stack whose owner is gone: ends an `up` that still works on it. Returns as `down` does."""
+    holder = ProcessRecord.load(home.lock_holder)
+    if holder and holder.alive and holder.pid != os.getpid():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(holder.pid, signal.SIGTERM)
+    return down(home, say)
 
 
 def _stop(home: Home, say: Say) -> int:

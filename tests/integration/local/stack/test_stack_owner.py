@@ -1,0 +1,73 @@
+"""A stack ends with the process that owns it, whatever ends that process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sitewright.local.machine.marked_processes import processes_of_stack
+from sitewright.local.machine.service_processes import ProcessRecord, start_time
+from sitewright.local.machine.stack_home import Home
+from sitewright.local.stack.stack_owner import OWNER_VARIABLE
+from tests.home import REPO, sitewright
+
+TEST = "from tests.home import sitewright\n\n\ndef test_up():\n    sitewright('up')\n"
+SECONDS = 90
+
+
+def wait_until(done: object, what: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not done():  # type: ignore[operator]
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_test_run_that_is_ended_leaves_no_process_of_its_stack(tmp_path: Path, number: signal.Signals) -> None:
+    home = Home(tmp_path / "home")
+    (tmp_path / "test_up.py").write_text(TEST)
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "SITEWRIGHT"))}
+    env |= {"SITEWRIGHT_TEST_HOME": str(home.root), "PYTHONPATH": str(REPO)}
+    argv = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-n", "1"]
+    with (tmp_path / "output").open("wb") as output:
+        runner = subprocess.Popen(
+            [*argv, f"--rootdir={tmp_path}", str(tmp_path / "test_up.py")],
+            cwd=tmp_path,
+            env=env,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        # The hardest moment: services run and `up` still works.
+        wait_until((home.run / "website.json").exists, (tmp_path / "output").read_text())
+        holder = ProcessRecord.load(home.lock_holder)
+        assert holder is not None
+        started = {pid: start_time(pid) for pid in [*processes_of_stack(home.root), holder.pid]}
+        assert len(started) >= 6, "the services, the watcher and `up`"
+
+        runner.send_signal(number)
+        runner.wait(SECONDS)
+
+        wait_until(
+            lambda: not processes_of_stack(home.root) and all(start_time(pid) != at for pid, at in started.items()),
+            "processes are left",
+        )
+    finally:
+        runner.kill()
+        runner.wait()
+
+
+def test_nothing_starts_for_an_owner_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    monkeypatch.setenv(OWNER_VARIABLE, str(gone.pid))
+    done = sitewright("up", home=tmp_path / "home", check=False)
+    assert done.returncode == 130
+    assert done.stderr == f"The owner of this stack (process {gone.pid}) is gone. Nothing was started.\n"
+    assert not (tmp_path / "home" / "stack.json").exists()
