@@ -8,18 +8,23 @@ export NPM_CONFIG_UPDATE_NOTIFIER := false
 
 setup: .venv/.done tools/cdk/node_modules/.done
 
-.venv/.done: requirements.txt requirements-dev.txt container/requirements.txt pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
-	touch $@
+# $(call phase,WHAT,COMMANDS): one line on the screen, with the seconds at its end; the commands are quiet.
+phase = @printf '%s ... ' '$(1)'; began=$$(date +%s); $(2) && echo "$$(($$(date +%s) - began)) s"
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-tools/cdk/node_modules/.done: tools/cdk/package-lock.json .venv/.done
-	cd tools/cdk && npm ci --silent --no-audit --no-fund
-	touch $@
+.venv/.done: requirements.txt requirements-dev.txt container/requirements.txt pyproject.toml
+	$(call phase,Making the Python environment .venv,$(PYTHON) -m venv .venv)
+	$(call phase,Installing the Python packages (a minute or two the first time),$(PIP) -r requirements-dev.txt)
+	$(call phase,Installing the sitewright command,$(PIP) --no-deps --editable .)
+	@touch $@
+
+tools/cdk/node_modules/.done: tools/cdk/package-lock.json tools/cdk/cdk .venv/.done
+	$(call phase,Installing the Node packages (the CDK command line),(cd tools/cdk && npm ci --silent --no-audit --no-fund))
+	@ln -sf ../../tools/cdk/cdk $(BIN)/cdk
+	@touch $@
 
 demo: setup
-	$(BIN)/python -m sitewright.local.demo
+	@$(BIN)/python -m sitewright.local.demo
 
 down:
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m sitewright.cli.main down; fi
@@ -53,7 +58,7 @@ cost: setup
 test-e2e: setup
 	$(BIN)/pytest -n 3 -v tests/e2e
 
-# Commands under random kills of workspaces, agents and the data plane, and lost or repeated events, on a stack of its
+# Commands under random kills of workspaces, agents and the ECS service, and lost or repeated events, on a stack of its
 # own; fails unless every command has exactly one answer and nothing written is lost. Some ten minutes.
 COMMANDS ?= 100
 SESSIONS ?= 10

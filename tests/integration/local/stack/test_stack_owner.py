@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,9 @@ TEST = "from tests.home import sitewright\n\n\ndef test_up():\n    sitewright('u
 SECONDS = 90
 
 
-def wait_until(done: object, what: str) -> None:
+def wait_until(done: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + SECONDS
-    while not done():  # type: ignore[operator]
+    while not done():
         assert time.monotonic() < deadline, what
         time.sleep(0.1)
 
@@ -45,7 +46,8 @@ def test_a_test_run_that_is_ended_leaves_no_process_of_its_stack(tmp_path: Path,
         )
     try:
         # The hardest moment: services run and `up` still works.
-        wait_until((home.run / "website.json").exists, (tmp_path / "output").read_text())
+        wait_until(lambda: (home.run / "website.json").exists() or runner.poll() is not None, "no service started")
+        assert runner.poll() is None, (tmp_path / "output").read_text()
         holder = ProcessRecord.load(home.lock_holder)
         assert holder is not None
         started = {pid: start_time(pid) for pid in [*processes_of_stack(home.root), holder.pid]}
