@@ -10,7 +10,7 @@ setup: .venv/.done tools/cdk/node_modules/.done
 
 # $(call phase,WHAT,COMMANDS): one line on the screen, with the seconds at its end; the commands are quiet.
 phase = @printf '%s ... ' '$(1)'; began=$$(date +%s); $(2) && echo "$$(($$(date +%s) - began)) s"
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/pip install --quiet --quiet --disable-pip-version-check
 
 .venv/.done: requirements.txt requirements-dev.txt container/requirements.txt pyproject.toml
 	$(call phase,Making the Python environment .venv,$(PYTHON) -m venv .venv)

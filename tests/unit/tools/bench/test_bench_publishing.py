@@ -155,7 +155,9 @@ def test_the_page_takes_a_measured_size_and_keeps_its_own_words() -> None:
     assert "| first upload | sitewright | 5 PUT | 0.00 | 0.50 | 0.25 | 0.10 | 0.05 | 0.10 | 0 |" in found
     assert "| rolled back over all three | sitewright | 5 PUT | 0.00 | 0.50 |  | 0.15 |  | 0.10 | 0 |" in found
     for name, publish in ROLLBACKS.items():
-        told = next(line for line in found.splitlines() if line.startswith(f"- {name.capitalize()}:"))
+        told = next(
+            line for line in found.replace("\n  ", " ").splitlines() if line.startswith(f"- {name.capitalize()}:")
+        )
         assert f"back after 0.08 s, 0.80 of the publish ({publish}: 0.10 s)" in told
         assert "after 0.15 s, 0.75 of that publish and the listing that RecordSync does after it (0.20 s)" in told
     assert replaced(found, "2001", list(section(2001, size))) == found
