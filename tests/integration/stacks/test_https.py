@@ -1,7 +1,6 @@
 """Sites over https and sites with DNS records: what is synthesized, without credentials and without a look-up."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from tests.support.stacks.synthesized_templates import (
     ZONE,
     Template,
     actions,
-    lint,
     of_type,
     stable,
     statements,
@@ -34,11 +32,6 @@ def test_what_makes_the_site_reachable_is_as_it_was(
     template = stable(templates[name])
     found = {k: r for k, r in template["Resources"].items() if r["Type"].startswith(of_the_web)}
     assert {"Resources": found, "Outputs": template.get("Outputs")} == snapshot
-
-
-@pytest.mark.parametrize(("name", "region"), STACKS)
-def test_cfn_lint_finds_no_error(templates: dict[str, Template], tmp_path: Path, name: str, region: str) -> None:
-    assert lint(templates[name], tmp_path, region) == ""
 
 
 def test_there_is_a_certificate_stack_only_where_one_is_made(templates: dict[str, Template]) -> None:
