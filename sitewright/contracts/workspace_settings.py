@@ -39,7 +39,7 @@ class OperatorSettings(Contract):
     build_timeout_seconds: Seconds = 900
     push_timeout_seconds: Seconds = 300
     idle_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
-    """How long a workspace waits for the session's next step; 0: each step starts a task of its own."""
+    """How long a workspace waits for the session's next command; 0: it ends with the command."""
 
 
 def variable(field: str) -> str:

@@ -1,7 +1,7 @@
-"""The state machine's definition in JSONata: pure, so that it can be read, validated and interpreted without a stack.
+"""The state machine's definition in JSONata. It is pure: tests read, validate and interpret it without a stack.
 
-The Amazon States Language is written out here rather than composed of CDK's state classes: what an operator sees in the
-console is then what stands here, and no class decides which query language a nested state speaks (aws-cdk 34352, 35403).
+The Amazon States Language is written out rather than composed of CDK's state classes. An operator sees this text in the
+console, and no class decides on the query language of a nested state (aws-cdk 34352, 35403).
 """
 
 from sitewright.contracts.error_codes import SfnError
@@ -9,10 +9,10 @@ from sitewright.contracts.steps import StepName
 from stacks.site.workflow_states import INPUT, RESULT, Json, WorkflowParts, catch, function, in_workspace
 
 NOTHING_YET = {"commitMessage": "{% null %}", "sync": "{% null %}", "repair": "{% null %}", "repairs": 0}
-"""Variables that not every path assigns before they are read. An expression: CDK drops a plain null from an object."""
+"""Variables that some paths read without assigning them. The null is an expression: CDK drops a plain null."""
 
 DONE = ("agent", "commitMessage", "build", "repair", "sync", "push")
-"""What an operator reads as the output of a run."""
+"""The variables that make the output of a run, which an operator reads."""
 
 
 def definition(parts: WorkflowParts) -> Json:
@@ -84,7 +84,7 @@ def definition(parts: WorkflowParts) -> Json:
                 },
                 assign="sync",
                 then="Push",
-                # The site is live already: books that cannot be kept are no reason not to push.
+                # The site is live already: a failed record_sync must not keep the commit from being pushed.
                 catches=[
                     {
                         "ErrorEquals": ["States.ALL"],
@@ -96,13 +96,13 @@ def definition(parts: WorkflowParts) -> Json:
             **in_workspace(
                 parts, "Push", StepName.PUSH, parts.push_seconds, assign="push", then="Done", on_failure="Failed"
             ),
-            # No Succeed state: not every interpreter (MiniStack's) honours its Output.
+            # No Succeed state: MiniStack's interpreter ignores its Output.
             "Done": {
                 "Type": "Pass",
                 "Output": {name: f"{{% ${name} %}}" for name in DONE},
                 "End": True,
             },
-            # Push what there is; the first error stays the run's.
+            # Pushes what is committed or edited. The run keeps its first error.
             **in_workspace(
                 parts,
                 "Salvage",
@@ -124,13 +124,13 @@ def definition(parts: WorkflowParts) -> Json:
 
 
 def _repairable(parts: WorkflowParts) -> Json:
-    # What an older image answers has no brokenByEdit: `undefined and ...` is false.
+    # An older image's result has no brokenByEdit: `undefined and ...` is false.
     condition = f"$build.brokenByEdit and $agent.filesChangedCount > 0 and $repairs < {parts.repair_attempts}"
     return {"Condition": f"{{% {condition} %}}", "Next": "Repair"}
 
 
 def _repair(parts: WorkflowParts) -> Json:
-    """A repair that comes to no end leaves the run as it was: a failed build, whose commit is pushed."""
+    """The repair of a failed build. If the repair fails itself, the run goes on and pushes the commit of the failed build."""
     return {
         **in_workspace(
             parts,

@@ -1,4 +1,4 @@
-"""The kinds of state a run is made of: a step in a workspace, and a function of ours. What a fault of each leads to."""
+"""The two kinds of task in a run, a step in a workspace and a Lambda function, with their retries and catches."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +10,13 @@ from sitewright.contracts.steps import StepEnv, StepName
 Json = dict[str, Any]
 
 HEARTBEAT_SECONDS = 180
-"""Covers a Fargate cold start (45-70 s, image pull included): the clock runs from RunTask, not from the first heartbeat."""
+"""Covers a Fargate cold start (45-70 s with the image pull): the clock runs from RunTask, not from the first heartbeat."""
 
 OFFER_HEARTBEAT_SECONDS = 30
-"""A living workspace sees an offer within half a second and beats every five. Without heartbeats a fresh one is started."""
+"""A live workspace takes an offer within half a second and sends a heartbeat every five. Without it a fresh one starts."""
 
 MARGIN_SECONDS = 1200
-"""What a step may take besides its own time limit, which must fire first because it saves the work.
+"""Seconds a step may take beyond its own time limit. The step's limit must fire first, because the step saves the work.
 
 The state's clock runs from RunTask: 180 s cold start (HEARTBEAT_SECONDS, after which the state fails anyway), 120 s wait
 for another workspace's claim, 660 s first clone (60 s of a host that is down, then 600 s), 9 s to end the children, 15 s
@@ -64,7 +64,7 @@ class WorkflowParts:
     partition: str
     cluster_arn: str
     task_family: str
-    """The family, not a revision: a deployment deregisters the revision that a run under way would still ask for."""
+    """The family, not a revision: a deployment deregisters the revision that a current run would still ask for."""
     subnets: list[str]
     security_group: str
     commit_message_arn: str
@@ -72,7 +72,7 @@ class WorkflowParts:
     site_bucket: str
     sessions_table: str
     repair_attempts: int
-    """How often a build that the edit broke is given back to the agent; 0 leaves the states out."""
+    """How often the agent gets a build that its edit broke; 0 leaves the states out."""
     agent_seconds: int
     build_seconds: int
     push_seconds: int
@@ -101,7 +101,7 @@ def in_workspace(
     run = {**_run_task(parts, step), **common, "Catch": [interrupted, failed]}
     fresh = f"{name}InNewWorkspace"
     own_failure = {**failed, "ErrorEquals": [SfnError.STEP_FAILED, "States.Timeout"]}
-    # Whatever else goes wrong with an offer, a fresh workspace can do the step; one that still lives takes it over.
+    # After any other failure of an offer a fresh workspace does the step. If the old one still lives, it takes the step.
     unanswered = {"ErrorEquals": ["States.ALL"], "Next": fresh}
     lost = {"ErrorEquals": ["States.HeartbeatTimeout"], "Next": fresh}
     offer = {**_offer(parts, step), **common, "Catch": [interrupted, lost, own_failure, unanswered]}
