@@ -65,6 +65,7 @@ def test_an_offer_that_comes_while_it_leaves_is_taken(world: World, monkeypatch:
     monkeypatch.setattr(SessionStore, "leave", late)
     warm = command(world)
     warm.answer(warm.offer(StepName.PUSH).task_token)
+    wait_for(lambda: bool(offers))
     assert warm.answer(offers[0].task_token)[0] == "success"
     warm.end()
     assert world.containers == 1 and world.claim_is_free()
