@@ -50,3 +50,73 @@ def test_a_package_imports_only_what_it_may(folder: str) -> None:
             assert any(name == part or name.startswith(f"{part}.") for part in allowed), (
                 f"{file.relative_to(REPO)} imports {name}"
             )
+
+
+WORKSPACE_LAYERS = (
+    {"errors"},
+    {"system"},
+    {"claim"},
+    {"repository"},
+    {"step_context"},
+    {"agent", "build"},
+    {"steps"},
+    {"lifecycle"},
+    {"__main__"},
+)
+"""The workspace's packages and modules, from the bottom: each imports those further down, and none beside it."""
+
+
+def test_inside_the_workspace_arrows_go_down() -> None:
+    height = {name: number for number, names in enumerate(WORKSPACE_LAYERS) for name in names}
+    root = REPO / "container/workspace"
+    for file in root.rglob("*.py"):
+        own = file.relative_to(root).with_suffix("").parts[0]
+        for name in imported(file):
+            package, _, rest = name.partition(".")
+            other = rest.split(".")[0]
+            if package == "workspace" and other not in {"", own} and own != "__init__":
+                assert height[other] < height[own], f"{file.relative_to(REPO)} imports {name}"
+
+
+PRODUCT = ("sitewright", "stacks", "lambdas", "container/workspace", "tools")
+
+
+def product_modules() -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for folder in PRODUCT:
+        root = (REPO / folder).parent if folder.startswith("container/") else REPO
+        for file in (REPO / folder).rglob("*.py"):
+            if not {"node_modules", "cdk.out"} & set(file.parts):
+                parts = file.relative_to(root).with_suffix("").parts
+                found[".".join(parts).removesuffix(".__init__")] = file
+    return found
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    modules = product_modules()
+    arrows = {
+        name: {part for full in imported(file) if (part := _module_of(full, modules)) and part != name}
+        for name, file in modules.items()
+    }
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " imports ".join((*path[path.index(name) :], name))
+        if name not in done:
+            for other in sorted(arrows[name]):
+                visit(other, (*path, name))
+            done.add(name)
+
+    for name in modules:
+        visit(name, ())
+
+
+def _module_of(full: str, modules: dict[str, Path]) -> str | None:
+    """The module that `from a.b import c` needs: `a.b.c` if that is one, else `a.b`."""
+    return next((name for name in (full, full.rpartition(".")[0]) if name in modules), None)
+
+
+def test_no_import_is_hidden_in_a_string() -> None:
+    for file in product_modules().values():
+        text = file.read_text()
+        assert "importlib.import_module" not in text and "__import__(" not in text, file.relative_to(REPO)

@@ -1,4 +1,4 @@
-"""What it saves that a workspace stays: container starts and waiting, beside a site whose steps start one each."""
+"""Container starts and waiting of two sites: workspaces that stay for the next message, and workspaces that end with the command."""
 
 import sys
 import time

@@ -1,7 +1,7 @@
 """From counted calls and seconds to a bill. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,11 +78,10 @@ class Row:
     usd: float
 
 
-def fargate_seconds(steps: Sequence[float], span: float, task: TaskSize, *, kind: str) -> float:
-    """Billed seconds of a message. `kind`: first, following, or steps (a task a step)."""
-    if kind == "steps":
-        each = [step + (task.model_seconds if number == 0 else 0) for number, step in enumerate(steps)]
-        return sum(max(task.least_seconds, task.start_seconds + seconds) for seconds in each)
+def fargate_seconds(span: float, task: TaskSize, *, kind: str) -> float:
+    """Billed seconds of a message. `kind`: first, following, or alone (a task that ends with its command)."""
+    if kind == "alone":
+        return max(task.least_seconds, task.start_seconds + span + task.model_seconds)
     if kind == "first":
         return task.start_seconds + span + task.model_seconds + task.idle_seconds
     return task.pause_seconds + span + task.model_seconds
@@ -92,9 +91,9 @@ def bill(
     counted: MessageCounts, prices: Mapping[str, Price], task: TaskSize, *, kind: str, waiting: MessageCounts
 ) -> list[Row]:
     """The lines of a message's bill. `waiting`: what a workspace counted in `span` seconds without a message."""
-    seconds = fargate_seconds(counted.steps, counted.span, task, kind=kind)
-    starts = {"first": 1, "following": 0, "steps": len(counted.steps)}[kind]
-    idle = {"first": task.idle_seconds, "following": task.pause_seconds, "steps": 0.0}[kind]
+    seconds = fargate_seconds(counted.span, task, kind=kind)
+    starts = {"first": 1, "following": 0, "alone": 1}[kind]
+    idle = {"first": task.idle_seconds, "following": task.pause_seconds, "alone": 0.0}[kind]
     held = seconds - starts * task.start_seconds - idle
     rate = waiting.refreshes / waiting.span
     refreshes = held * rate * _each(counted) + idle * rate * _each(waiting)

@@ -20,7 +20,7 @@ list prices of us-west-2, without free tiers, taxes and the model. Do not edit i
 
 A first message pays for the workspace's start and for the {idle:.0f} s that it waits in vain for another one.
 A following message pays for its own time and for the pause before it: {pause:.0f} s here, at most {idle:.0f}.
-The wait at the end only moves. With `idleSeconds: 0` each of the three steps starts a task.
+The wait at the end only moves. With `idleSeconds: 0` each message starts a task, which ends with it.
 
 ## Assumptions
 
@@ -47,7 +47,7 @@ def tables(counts: Any, prices: Mapping[str, Price], task: TaskSize) -> dict[str
     return {
         "First message of a session": bill(counts.first, prices, task, kind="first", waiting=counts.idle),
         "Following message": bill(counts.following, prices, task, kind="following", waiting=counts.idle),
-        "Any message with idleSeconds 0": bill(counts.steps, prices, task, kind="steps", waiting=counts.idle),
+        "Any message with idleSeconds 0": bill(counts.alone, prices, task, kind="alone", waiting=counts.idle),
         "A month without a message, one site": month(counts.sweep, counts.alarms, prices),
     }
 
@@ -111,7 +111,7 @@ def _seconds(counts: Any) -> str:
         "| | first | following | idleSeconds 0 |",
         "|---|---|---|---|",
     ]
-    three = [asdict(counts.first), asdict(counts.following), asdict(counts.steps)]
+    three = [asdict(counts.first), asdict(counts.following), asdict(counts.alone)]
     for label, name in (("state transitions", "transitions"), ("Lambda invocations", "lambda_calls")):
         lines.append(f"| {label} | " + " | ".join(f"{one[name]}" for one in three) + " |")
     lines.append("| seconds of the steps | " + " | ".join(_list(one["steps"]) for one in three) + " |")

@@ -32,7 +32,8 @@ class Measured:
 
     first: MessageCounts
     following: MessageCounts
-    steps: MessageCounts
+    alone: MessageCounts
+    """Of a site with `idleSeconds` 0."""
     idle: MessageCounts
     sweep: MessageCounts
     alarms: int
@@ -116,7 +117,7 @@ def seconds(log: Sequence[Json]) -> tuple[list[float], float]:
 
 
 def measure(home: Home) -> Measured:
-    """A session of two messages beside one of a task a step, each site's cache of packages filled. Raises LocalError."""
+    """A session of two messages beside one of a task a message, each site's cache of packages filled. Raises LocalError."""
     own = temporary_home(home, "cost")
     own.create()
     file = own.root / "calls.jsonl"
@@ -127,8 +128,8 @@ def measure(home: Home) -> Measured:
         meter = _Meter(StackClient(info), own, file)
         session = f"cost-{uuid.uuid4().hex[:8]}"
         meter.message("cold", f"{session}-fill", INSTRUCTION.format(n="fill"))
-        report("a task a step")
-        steps = meter.message("cold", f"{session}-steps", INSTRUCTION.format(n="steps"))
+        report("a task that ends with its command")
+        alone = meter.message("cold", f"{session}-alone", INSTRUCTION.format(n="alone"))
         meter.message("warm", f"{session}-fill-warm", INSTRUCTION.format(n="fill"))
         _stop_tasks(meter.client)
         report("the first message of a session")
@@ -141,7 +142,7 @@ def measure(home: Home) -> Measured:
         waiting = meter.counted(begin, begin + IDLE_SECONDS)
         waiting.span = IDLE_SECONDS
         _stop_tasks(meter.client)
-        return Measured(first, following, steps, waiting, meter.sweep(), alarms(own.cdk_out))
+        return Measured(first, following, alone, waiting, meter.sweep(), alarms(own.cdk_out))
 
 
 def alarms(assembly: Path) -> int:

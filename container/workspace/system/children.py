@@ -22,7 +22,7 @@ from workspace.system.prestarted_process import PrestartedProcess, Program
 from workspace.system.stop import Stop
 
 STOP_LADDER = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
-"""Signals and the seconds each is given. Together below ECS's stopTimeout (30 s), with time left to save the work.
+"""Signals and the seconds each is given. Together below ECS's stopTimeout (120 s, set by the stack), with time left to save the work.
 SIGINT first: Claude Code writes its transcript and result on it, on SIGTERM it does not."""
 
 LEFTOVER_LADDER = ((signal.SIGTERM, 1.0), (signal.SIGKILL, 2.0))

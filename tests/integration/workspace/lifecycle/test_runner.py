@@ -63,7 +63,7 @@ def test_a_repair_is_checkpointed_meanwhile_and_recorded_on_its_own(world: World
 def test_it_waits_for_the_claim_of_another_workspace(world: World) -> None:
     other = store(world)
     other.claim()
-    threading.Timer(0.8, other.release).start()
+    threading.Timer(0.8, other.abandon).start()
     world.use(agent=edit({"index.html": "1"}))
     assert world.step(StepName.AGENT) == 0
     assert world.report[0] == "success"

@@ -165,7 +165,9 @@ def test_a_token_that_is_gone_because_of_a_newer_command_is_an_interrupt(
 ) -> None:
     from workspace.claim.claim_refresher import ClaimRefresher
 
-    monkeypatch.setattr(ClaimRefresher, "beat", lambda self: True)  # a refresher too slow to see the generation first
+    real = ClaimRefresher.beat
+    # A refresher too slow to see the generation first.
+    monkeypatch.setattr(ClaimRefresher, "beat", lambda self: real(self) if self._idle else True)
     world.use(agent=slow_edit({"index.html": "half"}))
     thread, codes = in_background(world.prepare(StepName.AGENT).run)
     wait_for((world.root / "working").exists)

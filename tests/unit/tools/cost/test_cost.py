@@ -1,6 +1,7 @@
 """What a request is billed as, and a bill from counts."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -109,10 +110,10 @@ def test_refreshes_and_looks_are_kept_apart_and_lambdas_added_up() -> None:
 
 def test_billed_seconds_by_kind_of_message() -> None:
     task = TaskSize(start_seconds=50, model_seconds=60, idle_seconds=300, pause_seconds=30)
-    steps = [10.0, 5.0, 1.0]
-    assert fargate_seconds(steps, 20, task, kind="first") == 50 + 20 + 60 + 300
-    assert fargate_seconds(steps, 20, task, kind="following") == 30 + 20 + 60
-    assert fargate_seconds(steps, 20, task, kind="steps") == (50 + 10 + 60) + 60 + 60
+    assert fargate_seconds(20, task, kind="first") == 50 + 20 + 60 + 300
+    assert fargate_seconds(20, task, kind="following") == 30 + 20 + 60
+    assert fargate_seconds(20, task, kind="alone") == 50 + 20 + 60
+    assert fargate_seconds(1, replace(task, start_seconds=1, model_seconds=2), kind="alone") == 60, "the least"
 
 
 def test_a_bill_adds_up_from_the_one_price_list() -> None:
