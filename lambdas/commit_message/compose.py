@@ -5,6 +5,8 @@ import textwrap
 import unicodedata
 from datetime import UTC, datetime
 
+from sitewright.contracts.commit_trailers import commit_trailers
+
 COLUMNS = 72
 FILES_LISTED = 50
 SUMMARY_CHARACTERS = 4_000
@@ -81,5 +83,5 @@ def compose(
         if files_count > min(len(files), FILES_LISTED):
             lines.append(f"… and {files_count - min(len(files), FILES_LISTED)} more")
         parts.append("\n".join(lines))
-    parts.append(f"Session-Id: {session_id}\nCommand-Id: {command_id}")
-    return "\n\n".join(parts) + "\n"
+    parts.append(commit_trailers(session_id, command_id))
+    return "\n\n".join(parts)

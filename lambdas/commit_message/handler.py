@@ -6,17 +6,14 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.commit_message.compose import compose
-from lambdas.common.aws_clients import TABLE_BACKOFF, table
-from lambdas.common.settings import settings
+from lambdas.common.platform_tables import commands
 from sitewright.contracts.base import Contract
-from sitewright.contracts.records import CommandRecord
-from sitewright.retry import retry
 
 logger = Logger()
 
 
-class Request(Contract):
-    """What the state machine passes."""
+class CommitMessageRequest(Contract):
+    """The state machine's payload."""
 
     session_id: str
     command_id: str
@@ -29,14 +26,15 @@ class Request(Contract):
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
-    """Composes the message, keeps it on the command for the build step, and returns it for the console."""
-    request = Request.model_validate(event)
-    commands = table(settings().need("COMMANDS_TABLE"))
-    key = {"sessionId": request.session_id, "commandId": request.command_id}
-    item = commands.get_item(Key=key, ConsistentRead=True).get("Item")
-    if item is None:
+    """Writes the message to the command's item, where the build step reads it; returns its subject for the console.
+
+    Raises LookupError (no such command).
+    """
+    request = CommitMessageRequest.model_validate(event)
+    ids = (request.session_id, request.command_id)
+    command = commands().read(*ids)
+    if command is None:
         raise LookupError(f"there is no command {request.command_id!r} of session {request.session_id!r}")
-    command = CommandRecord.from_item(item)
     message = compose(
         instruction=command.instruction or "",
         summary=request.summary,
@@ -47,15 +45,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
         accepted_at=command.accepted_at,
         repairs=request.repairs,
     )
-    retry(
-        lambda: commands.update_item(
-            Key=key,
-            UpdateExpression="SET commitMessage = :message",
-            ConditionExpression="attribute_exists(commandId)",
-            ExpressionAttributeValues={":message": message},
-        ),
-        TABLE_BACKOFF,
-    )
+    if not commands().set_commit_message(*ids, message):
+        raise LookupError(f"the command {request.command_id!r} of session {request.session_id!r} was deleted")
     subject = message.split("\n", 1)[0]
-    logger.info("composed", extra={**key, "subject": subject})
-    return {"subject": subject, "message": message}
+    logger.info("composed", extra={"sessionId": ids[0], "commandId": ids[1], "subject": subject})
+    return {"subject": subject}

@@ -1,6 +1,6 @@
-"""From a queue message's body to a command, or to what is wrong with it. Pure, and total: it raises for no body.
+"""Parses the body of a queue message into a command, a rejection, or a dead letter's reason. Pure; it raises for no body.
 
-A body that raised here would come back from the queue until it is given up, and with it the whole batch.
+If it raised, the queue would deliver the whole batch again and again.
 """
 
 import json
@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sitewright.contracts.client_ids import id_fault
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
-from sitewright.contracts.messages import Command, readable_ids
+from sitewright.contracts.messages import Command
 
 _DIGITS = 300
 """Longer integers become floats: Python refuses to convert more than 4,300 digits (`sys.set_int_max_str_digits`)."""
@@ -21,7 +22,7 @@ _IDS = {"sessionId", "commandId"}
 
 @dataclass(frozen=True)
 class Rejected:
-    """A message with readable ids that is no valid command."""
+    """A message with two ids that is no valid command: it gets a response."""
 
     session_id: str
     command_id: str
@@ -30,28 +31,29 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A message nobody can be answered for."""
+    """A message that no response can be addressed to: it goes to the dead-letter queue."""
 
     reason: str
 
 
 class _Object(dict[str, Any]):
-    """A JSON object that remembers which of its names came more than once."""
+    """A JSON object, and the names that it has more than once."""
 
     repeated: set[str]
 
 
 def parse(body: str) -> Command | Rejected | Unreadable:
-    """The command in a message's body."""
+    """Parses a message's body."""
     try:
         data, faults = _load(body)
     except (ValueError, RecursionError) as error:
         return Unreadable(f"the body is no JSON: {error}")
-    ids = readable_ids(data)
-    if ids is None or _IDS & data.repeated:
-        return Unreadable(
-            "the body has no readable sessionId and commandId (one each, strings of 1 to 128 printable ASCII characters)"
-        )
+    if not isinstance(data, _Object) or _IDS & data.repeated:
+        return Unreadable("the body is no JSON object with one sessionId and one commandId")
+    reasons = [id_fault(name, data.get(name)) for name in sorted(_IDS, reverse=True)]
+    if any(reasons):
+        return Unreadable("the body has no readable ids: " + "; ".join(reason for reason in reasons if reason))
+    ids = data["sessionId"], data["commandId"]
     if faults:
         return Rejected(*ids, ErrorInfo.of(ErrorCode.INVALID_MESSAGE, "; ".join(faults[:5])))
     try:
@@ -61,7 +63,10 @@ def parse(body: str) -> Command | Rejected | Unreadable:
 
 
 def _load(body: str) -> tuple[Any, list[str]]:
-    """The value, and what Python's parser takes but other readers do not (RFC 8259). Raises ValueError, RecursionError."""
+    """Returns the value, and the faults that Python's parser accepts but others do not (RFC 8259).
+
+    Raises ValueError, RecursionError.
+    """
     faults: list[str] = []
 
     def pairs(found: list[tuple[str, Any]]) -> _Object:
@@ -69,7 +74,7 @@ def _load(body: str) -> tuple[Any, list[str]]:
         value.repeated = set()
         if len(value) < len(found):
             value.repeated = {name for name, times in Counter(name for name, _ in found).items() if times > 1}
-            # Readers differ in which one counts, so nobody could say which command this was.
+            # Parsers differ in which value counts, so the command would be ambiguous.
             faults.extend(f"{json.dumps(name)[:100]} comes more than once" for name in sorted(value.repeated)[:5])
         return value
 

@@ -1,8 +1,7 @@
 """The two messages of the interface: the command that comes in and the response that goes out."""
 
-import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
 
@@ -97,20 +96,10 @@ class Response(Contract):
     duration_ms: int | None = None
     superseded_by: str | None = None
 
+    def message_body(self) -> str:
+        """Returns the response as JSON that SQS delivers unchanged.
 
-_SAFE_GROUP = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~]{1,128}")
-
-
-def readable_ids(body: Any) -> tuple[str, str] | None:
-    """(sessionId, commandId) of a message that may be broken otherwise, or None where they cannot be read.
-
-    Readable means: two strings that SQS takes as a message group and deduplication id (1 to 128 printable ASCII).
-    """
-    if not isinstance(body, dict):
-        return None
-    session_id, command_id = body.get("sessionId"), body.get("commandId")
-    if not isinstance(session_id, str) or not isinstance(command_id, str):
-        return None
-    if not _SAFE_GROUP.fullmatch(session_id) or not _SAFE_GROUP.fullmatch(command_id):
-        return None
-    return session_id, command_id
+        U+FFFE and U+FFFF are no characters of XML, and SQS replaces or refuses them (API reference, SendMessage,
+        `MessageBody`). All others that it does not take are escaped in JSON anyway.
+        """
+        return self.to_json().replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")

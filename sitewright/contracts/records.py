@@ -14,12 +14,6 @@ from sitewright.contracts.steps import (
     SyncResult,
 )
 
-OPEN = "open"
-"""Value of `open` while a command is unanswered; the attribute is removed with the answer (sparse index)."""
-
-OPEN_INDEX = "open-by-age"
-"""Index of the commands table: partition `open`, sort `acceptedAt`; holds unanswered commands only, for the sweep."""
-
 RECORD_TTL_DAYS = 90
 """Execution names are reusable after 90 days: until then a record keeps a commandId from running twice."""
 
@@ -71,6 +65,10 @@ class CommandRecord(Contract):
     user_id: str | None = None
     generation: int = 0
     accepted_at: int
+    original_session_id: str | None = None
+    """The client's id, if `session_id` is a hash of it (`client_ids.storable_id`); only of rejected commands."""
+    original_command_id: str | None = None
+    """The same for `command_id`."""
     site_url: str | None = None
     execution_arn: str | None = None
     """Set with the acceptance (the name is derived), so that a run can be found even if intake died before starting it."""

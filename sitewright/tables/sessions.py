@@ -83,16 +83,6 @@ class Sessions:
             expression += ", conversationId = :conversation"
         return self._write(session_id, expression, _OWN, values)
 
-    def release(self, session_id: str, workspace_id: str, generation: int | None) -> bool:
-        """Gives the claim back, unless a command newer than `generation` was accepted. False also without the claim.
-
-        One write: the interrupt by a newer command is either seen here, or finds no claim.
-        """
-        condition, values = _OWN, dict[str, Any]({":me": workspace_id})
-        if generation is not None:
-            condition, values = f"{_OWN} AND generation = :generation", values | {":generation": generation}
-        return self._write(session_id, f"REMOVE {_NO_CLAIM}, aliveUntil", condition, values)
-
     def release_idle(self, session_id: str, workspace_id: str) -> bool:
         """Gives the claim back if the mailbox is empty. False if a step waits there, and without the claim."""
         condition = f"{_OWN} AND attribute_not_exists(mailbox)"

@@ -6,7 +6,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from sitewright.contracts import expiry
-from sitewright.contracts.records import OPEN_INDEX
+from sitewright.tables.schema import OPEN_INDEX
 
 STRING = dynamodb.AttributeType.STRING
 

@@ -9,7 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
 
 from sitewright.contracts.names import SITE_PARAMETER_PREFIX, deployment_key, manifest_key
-from sitewright.contracts.records import OPEN_INDEX
+from sitewright.tables.schema import OPEN_INDEX
 from stacks.arns import any_execution_arn, arn, state_machine_arn
 from stacks.platform.data_stores import DataStores
 from stacks.platform.lambda_function import LambdaFunction

@@ -6,6 +6,7 @@ from typing import Any
 from sitewright.contracts.error_codes import SfnError
 from sitewright.contracts.names import WORKSPACE_CONTAINER
 from sitewright.contracts.steps import StepEnv, StepName
+from sitewright.tables.schema import offer_arguments
 
 Json = dict[str, Any]
 
@@ -146,28 +147,18 @@ def catch(error: str, state: str) -> Json:
 
 def _offer(parts: WorkflowParts, step: StepName) -> Json:
     """Puts the step into the mailbox of the session's workspace, if there is one that lives."""
-    mail = {
-        "step": {"S": step.value},
-        "taskToken": {"S": "{% $states.context.Task.Token %}"},
-        "sessionId": {"S": f"{{% {INPUT}.sessionId %}}"},
-        "commandId": {"S": f"{{% {INPUT}.commandId %}}"},
-        "generation": {"N": f"{{% $string({INPUT}.generation) %}}"},
+    mailbox = {
+        "step": step.value,
+        "taskToken": "{% $states.context.Task.Token %}",
+        "sessionId": f"{{% {INPUT}.sessionId %}}",
+        "commandId": f"{{% {INPUT}.commandId %}}",
+        "generation": f"{{% $string({INPUT}.generation) %}}",
     }
     return {
         "Type": "Task",
         "Resource": f"arn:{parts.partition}:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken",
         "HeartbeatSeconds": OFFER_HEARTBEAT_SECONDS,
-        "Arguments": {
-            "TableName": parts.sessions_table,
-            "Key": {"sessionId": {"S": f"{{% {INPUT}.sessionId %}}"}},
-            "UpdateExpression": "SET mailbox = :mail",
-            "ConditionExpression": "aliveUntil > :now AND generation = :generation",
-            "ExpressionAttributeValues": {
-                ":mail": {"M": mail},
-                ":now": {"N": "{% $string($millis()) %}"},
-                ":generation": {"N": f"{{% $string({INPUT}.generation) %}}"},
-            },
-        },
+        "Arguments": offer_arguments(parts.sessions_table, mailbox, now="{% $string($millis()) %}"),
         "Retry": [
             {
                 "ErrorEquals": DYNAMODB_TRANSIENT,

@@ -8,10 +8,12 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode
+from workspace.claim.session import commands_table
 from workspace.errors import StepFailed
 from workspace.step_context import StepContext
 
@@ -80,24 +82,12 @@ class CommandBudget:
     def _note(self, total: float) -> None:
         total = round(total, 6)
         if total <= self._noted:
-            return None
+            return
         request = self.ctx.request
         try:
-            # Never less than is there: a workspace that was cut off may be late with its own.
-            self.ctx.aws.dynamodb.update_item(
-                TableName=self.ctx.settings.commands_table,
-                Key={"sessionId": {"S": request.session_id}, "commandId": {"S": request.command_id}},
-                UpdateExpression="SET spentUsd = :spent",
-                ConditionExpression="attribute_exists(commandId) AND (attribute_not_exists(spentUsd) OR spentUsd < :spent)",
-                ExpressionAttributeValues={":spent": {"N": f"{total:.6f}"}},
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                return self._not_noted(error)
-        except BotoCoreError as error:
-            return self._not_noted(error)
+            commands = commands_table(self.ctx.aws, self.ctx.settings.commands_table)
+            commands.note_spending(request.session_id, request.command_id, Decimal(f"{total:.6f}"))
+        except (ClientError, BotoCoreError) as error:
+            self.ctx.log("what the command costs could not be noted yet", level="warning", error=str(error))
+            return
         self._noted = total
-        return None
-
-    def _not_noted(self, error: Exception) -> None:
-        self.ctx.log("what the command costs could not be noted yet", level="warning", error=str(error))

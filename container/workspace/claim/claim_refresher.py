@@ -9,7 +9,8 @@ from collections.abc import Callable
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.records import SessionRecord
-from workspace.claim.session import CLAIM_SECONDS, SessionStore
+from sitewright.tables.sessions import CLAIM_SECONDS
+from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StopReason
 from workspace.system.periodic_thread import PeriodicThread
 from workspace.system.stop import Stop
@@ -104,7 +105,7 @@ class ClaimRefresher(PeriodicThread):
         # One step's: the main thread may go on to the next one meanwhile.
         store, stop, idle = self._store, self._stop, self._idle
         try:
-            session = store.refresh(patient=False)
+            session = store.refresh(repeated=False)
         except Fenced:
             if not store.released.is_set():
                 self._lost("another workspace holds the session, or the claim was cleared")

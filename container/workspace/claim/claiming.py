@@ -47,5 +47,5 @@ class Claiming:
                 return Attempt.HANDED_OVER, session
             self.offered = False
         if not self.offered:
-            self.offered = self.store.hand_over()
+            self.offered = self.store.offer()
         return Attempt.BUSY, session

@@ -81,7 +81,7 @@ class IdleWait:
         if self.end.settled:
             # The saved work is that of all commands up to the newest.
             self._generation = max(own, self.step_run.store.refresh().generation)
-        self.step_run.store.rest(self._generation)
+        self.step_run.store.finish_step(self._generation)
         self._wait_for(self.end.follows if self._generation == own else Follows.NEWER_COMMAND)
 
     def _wait_for(self, follows: Follows | None) -> None:
@@ -108,7 +108,7 @@ class IdleWait:
         elif offer is not None:
             return self._take(offer)
         elif stale := self.mailbox.stale(session):
-            store.drop(stale)
+            store.withdraw(stale)
         elif self._is_over and self._leave():
             return IdleEnd.CLAIM_RELEASED
         return None
@@ -124,7 +124,7 @@ class IdleWait:
         if self.step_run.working_copy is not None:
             self.step_run.working_copy.cache.cancel()
         # One write, refused if an offer lies in the mailbox: the next look takes that.
-        left = self.step_run.store.leave()
+        left = self.step_run.store.release_idle()
         if left:
             self.step_run.log("nothing to do any more, the workspace ends")
         return left
@@ -135,12 +135,12 @@ class IdleWait:
             self.step_run.interruption.superseded()
             self.end = replace(self.end, settled=True)
         self._generation = generation
-        self.step_run.store.rest(generation)
+        self.step_run.store.finish_step(generation)
         self._wait_for(Follows.NEWER_COMMAND)
 
     def _refuse(self, offer: Offer) -> None:
         """Ends the wait for a step that came too late: usually its run is stopped already."""
-        self.step_run.store.drop(offer.request)
+        self.step_run.store.withdraw(offer.request)
         self.mailbox.drop()
         info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
         replace(self.step_run.reporter, token=offer.request.task_token).failure(SfnError.INTERRUPTED, info)

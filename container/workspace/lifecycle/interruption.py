@@ -15,7 +15,7 @@ from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.steps import Interruption, StepName
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
-from workspace.errors import Fenced, StepStopped, StopReason, WorkspaceError
+from workspace.errors import Fenced, StepFailed, StepStopped, StopReason, WorkspaceError
 from workspace.lifecycle.step_end import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, Follows, StepEnd
 from workspace.lifecycle.step_report import Reporter, for_record
 from workspace.repository.background_push import BackgroundPush
@@ -177,7 +177,7 @@ class InterruptionHandler:
     def _record(self, interruption: Interruption) -> None:
         try:
             self.store.record("interruption", for_record(interruption))
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, StepFailed) as error:
             self.log("the interruption could not be recorded", level="error", error=str(error))
 
     @property

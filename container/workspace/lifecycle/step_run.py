@@ -152,7 +152,7 @@ class StepRun:
     def _stopped(self, reason: StopReason) -> StepEnd:
         # A step that was done when the interrupt came still leaves its result.
         if self.result is not None and reason is StopReason.INTERRUPT:
-            with contextlib.suppress(ClientError, BotoCoreError):
+            with contextlib.suppress(ClientError, BotoCoreError, StepFailed):
                 self._record(self.result)
         return self.interruption.stopped(reason)
 

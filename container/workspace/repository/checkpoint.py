@@ -68,7 +68,7 @@ class Checkpointer:
             key = f"{session_prefix(self.client_id, self.request.session_id)}checkpoints/{uuid.uuid4()}.tar.zst"
             size = self._upload(key, meta)
             try:
-                self.store.point_to(key, meta.conversation_id)
+                self.store.set_checkpoint(key, meta.conversation_id)
             except Fenced:
                 self._delete(key)
                 raise

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sitewright.contracts.commit_trailers import session_trailer
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import AgentResult
 from workspace.agent.budget import CommandBudget
@@ -231,7 +232,7 @@ class Agent:
     def _recalled(self, lost: str | None) -> str:
         if lost is None:
             return ""
-        trailer = f"Session-Id: {self.ctx.request.session_id}"
+        trailer = session_trailer(self.ctx.request.session_id)
         try:
             log = self.ctx.checkout.run(
                 "log", f"--max-count={SESSION_COMMITS}", "--format=%B%x00", "--fixed-strings", f"--grep={trailer}"

@@ -18,8 +18,8 @@ from workspace.build import dist_state
 from workspace.build.dependencies import Modules, NoManager, remove
 from workspace.build.failure_cause import BuildPart, caused_by_edit
 from workspace.build.site_publish import live_deployment, publish_build, publish_interrupted
-from workspace.claim.session import SessionStore
-from workspace.errors import StepFailed, StepStopped
+from workspace.claim.session import commands_table
+from workspace.errors import StepStopped
 from workspace.step_context import StepContext
 from workspace.system.child_environment import build_environment
 from workspace.system.children import ChildResult
@@ -133,13 +133,13 @@ class _Build:
         older = self.ctx.command.supersedes
         if older is None:
             return None
-        ctx, tables = self.ctx, (self.ctx.settings.sessions_table, self.ctx.settings.commands_table)
-        request = ctx.request.model_copy(update={"command_id": older})
+        ctx = self.ctx
         try:
-            build = SessionStore(ctx.aws, *tables, request, workspace_id="").read_command().build
-        except (StepFailed, ClientError, BotoCoreError) as unknown:
+            command = commands_table(ctx.aws, ctx.settings.commands_table).read(ctx.request.session_id, older)
+        except (ClientError, BotoCoreError) as unknown:
             ctx.log("how the command before ended is not known", commandBefore=older, error=str(unknown))
             return None
+        build = command.build if command else None
         return build.error.message if build is not None and not build.build_success and build.error else None
 
     def _build(self, commit: str) -> None:

@@ -1,4 +1,4 @@
-"""A site, its queue and its tables in moto, with Step Functions of its own."""
+"""A site and its queue in moto, tables in memory."""
 
 import json
 from typing import Any
@@ -6,20 +6,26 @@ from typing import Any
 import boto3
 import pytest
 
-from lambdas.intake.handler import followers
-from lambdas.intake.intake import Intake
-from lambdas.intake.store import Store
+from lambdas.common import platform_tables
+from lambdas.intake.acceptance import accept_command
+from lambdas.intake.command_intake import Intake
+from lambdas.intake.later_commands import later_commands
+from lambdas.intake.runs import Runs
+from lambdas.intake.site_registry import SiteRegistry
+from sitewright.contracts.messages import Command
 from sitewright.contracts.names import execution_name
 from sitewright.contracts.records import SiteEntry
-from tests.support.lambdas.platform_tables import REGION, item, make_fifo, make_table
+from tests.support.dynamodb_double import StoredTable
+from tests.support.lambdas.platform_tables import REGION, make_fifo, use_double
 
 
 class World:
     """Everything intake touches, and what it told EventBridge."""
 
-    def __init__(self) -> None:
-        self.sessions = make_table("sessions", "sessionId")
-        self.commands = make_table("commands", "sessionId", "commandId")
+    def __init__(self, aws: pytest.MonkeyPatch) -> None:
+        self.dynamodb = use_double(aws)
+        self.sessions = StoredTable(self.dynamodb, "sessions")
+        self.commands = StoredTable(self.dynamodb, "commands")
         self.sfn = boto3.client("stepfunctions", REGION)
         machine = self.sfn.create_state_machine(
             name="sitewright-amelia",
@@ -38,17 +44,20 @@ class World:
         self.ssm.put_parameter(Name="/sitewright/sites/amelia", Value=entry.to_json(), Type="String")
         self.sqs = boto3.client("sqs", REGION)
         self.dead = make_fifo("dead")
+        aws.setenv("INPUT_DLQ_URL", self.dead)
         self.machine = machine
         self.told: list[dict[str, Any]] = []
         self.intake = Intake(
-            store=Store(self.sessions, self.commands, sleep=lambda _: None),
-            sfn=self.sfn,
+            sessions=platform_tables.sessions(),
+            commands=platform_tables.commands(),
+            runs=Runs(self.sfn),
+            sites=SiteRegistry(self.ssm, lambda: 1_760_000_000_000),
             events=self,
-            ssm=self.ssm,
             sqs=self.sqs,
             dead_letter_url=self.dead,
             now=lambda: 1_760_000_000_000,
             log=lambda *_, **__: None,
+            sleep=lambda _: None,
         )
 
     def put_events(self, Entries: list[dict[str, str]]) -> dict[str, int]:
@@ -61,11 +70,17 @@ class World:
 
     def batch(self, *names: str) -> None:
         bodies = [json.dumps(command(name)) for name in names]
-        for body, later in zip(bodies, followers(bodies), strict=True):
+        for body, later in zip(bodies, later_commands(bodies), strict=True):
             self.take(body, later)
 
+    def accept(self, name: str) -> None:
+        """What is left of a command whose intake died right after the acceptance."""
+        site = self.intake.sites.find("amelia")
+        assert site
+        accept_command(self.intake.sessions, self.intake.commands, Command.model_validate(command(name)), site, now=1)
+
     def record(self, name: str) -> dict[str, Any]:
-        return item(self.commands, sessionId="s", commandId=name)
+        return self.commands.read("s", name)
 
     def buried(self) -> list[dict[str, Any]]:
         got = self.sqs.receive_message(QueueUrl=self.dead, MessageAttributeNames=["All"], MaxNumberOfMessages=10)
@@ -79,12 +94,12 @@ class World:
             return "NONE"
 
     def generation(self) -> int:
-        return int(str(self.sessions.get_item(Key={"sessionId": "s"})["Item"]["generation"]))
+        return int(self.sessions.read("s")["generation"])
 
 
 @pytest.fixture(name="world")
 def world_fixture(aws: pytest.MonkeyPatch) -> World:
-    return World()
+    return World(aws)
 
 
 def command(name: str, **changes: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A command to be answered: tables in moto, a queue and executions that the test scripts."""
+"""A command to be answered: tables in memory, a queue and executions that the test scripts."""
 
 import json
 from datetime import UTC, datetime
@@ -7,11 +7,14 @@ from typing import Any
 import boto3
 import pytest
 
+from lambdas.common import platform_tables
 from lambdas.respond.responder import Responder
+from lambdas.respond.sweep import Sweep
 from sitewright.contracts.names import execution_name
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, SyncResult
-from tests.support.lambdas.platform_tables import MACHINE, NOW, REGION, item, make_fifo, make_table
+from tests.support.dynamodb_double import StoredTable
+from tests.support.lambdas.platform_tables import MACHINE, NOW, REGION, make_fifo, use_double
 
 ACCEPTED = NOW - 200_000
 PARTS: dict[str, Any] = {
@@ -29,10 +32,12 @@ class Crash(Exception):
 class World:
     """Everything respond touches, with a clock that moves only when it sleeps."""
 
-    def __init__(self) -> None:
-        self.sessions = make_table("sessions", "sessionId")
-        self.commands = make_table("commands", "sessionId", "commandId", open_index=True)
+    def __init__(self, aws: pytest.MonkeyPatch) -> None:
+        self.dynamodb = use_double(aws)
+        self.sessions = StoredTable(self.dynamodb, "sessions")
+        self.commands = StoredTable(self.dynamodb, "commands")
         self.queue = make_fifo("response")
+        aws.setenv("RESPONSE_QUEUE_URL", self.queue)
         self.sqs = boto3.client("sqs", REGION)
         self.runs: dict[str, dict[str, Any]] = {}
         self.time = NOW
@@ -40,15 +45,17 @@ class World:
         self.sent: list[tuple[str, str]] = []
         self.on_sleep: list[Any] = []
         self.responder = Responder(
-            sessions=self.sessions,
-            commands=self.commands,
+            sessions=platform_tables.sessions(),
+            commands=platform_tables.commands(),
             sqs=self,
-            sfn=self,
             queue_url=self.queue,
             now=lambda: self.time,
             log=lambda message, **_: self.logged.append(message),
             sleep=self.sleep,
         )
+
+    def sweep(self) -> int:
+        return Sweep(self.responder, self).run()
 
     def sleep(self, seconds: float) -> None:
         self.time += int(seconds * 1000)
@@ -78,14 +85,14 @@ class World:
             "open": "open",
         }
         record = CommandRecord.model_validate({**base, **parts})
-        self.commands.put_item(Item=record.to_item())
+        self.commands.put(record.to_item())
         return record
 
     def session(self, **parts: Any) -> None:
         record = SessionRecord.model_validate(
             {"session_id": "s", "client_id": "amelia", "chat_thread_id": "t", "generation": 1, **parts}
         )
-        self.sessions.put_item(Item=record.to_item())
+        self.sessions.put(record.to_item())
 
     def ended(self, name: str, status: str, **more: Any) -> None:
         self.runs[arn(name)] = {"status": status, "stopDate": datetime.fromtimestamp(ACCEPTED / 1000, UTC), **more}
@@ -94,7 +101,7 @@ class World:
         self.responder.run_ended("s", name, status, error, cause)
 
     def record(self, name: str = "c1") -> dict[str, Any]:
-        return item(self.commands, sessionId="s", commandId=name)
+        return self.commands.read("s", name)
 
     def responses(self) -> list[dict[str, Any]]:
         """What the client has got since the last look."""
@@ -116,4 +123,4 @@ def arn(name: str) -> str:
 
 @pytest.fixture(name="world")
 def world_fixture(aws: pytest.MonkeyPatch) -> World:
-    return World()
+    return World(aws)

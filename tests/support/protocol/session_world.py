@@ -12,14 +12,20 @@ from unittest.mock import patch
 
 from botocore.exceptions import EndpointConnectionError
 
-from lambdas.intake.intake import Intake
-from lambdas.intake.store import Store
-from lambdas.respond.handler import CommandNotStarted
+from lambdas.common.platform_tables import BACKOFF
+from lambdas.intake.command_intake import Intake
+from lambdas.intake.runs import Runs
+from lambdas.intake.site_registry import SiteRegistry
 from lambdas.respond.responder import Responder
+from lambdas.respond.sweep import Sweep
 from lambdas.task_stopped import handler as task_stopped
+from sitewright.contracts.events import CommandNotStarted
 from sitewright.contracts.names import SITE_PARAMETER_PREFIX, WORKSPACE_CONTAINER
 from sitewright.contracts.records import SessionRecord, SiteEntry
-from tests.support.protocol.model_dynamo import Client, Dynamo, Item, Table
+from sitewright.tables.commands import Commands
+from sitewright.tables.sessions import Sessions
+from sitewright.tables.table import Table
+from tests.support.dynamodb_double import DynamoDB, DynamoDBClient, Item
 from tests.support.protocol.model_workspace import Workspace
 from tests.support.protocol.state_machine import Execution, StepFunctions, refused
 from tests.support.protocol.workspace_doubles import Killed, Lost, quiet
@@ -61,30 +67,33 @@ class World:
     def __post_init__(self) -> None:
         self._number = 0
         self._newest = 0
-        self.dynamo = Dynamo(interfere=self._interfere, wrote=self._session_written)
-        self.client = Client(self.dynamo)
+        self.dynamodb = DynamoDB(interfere=self._interfere, wrote=self._session_written)
+        self.client = DynamoDBClient(self.dynamodb)
         self.sfn = StepFunctions(
             lambda: self.now,
             self._offer,
             self._run_task,
             self._run_ended,
         )
-        self.sessions, self.commands_table = Table(self.dynamo, "sessions"), Table(self.dynamo, "commands")
+        client: Any = self.client
+        self.sessions = Sessions(Table(client, "sessions", BACKOFF, quiet))
+        self.commands_table = Commands(Table(client, "commands", BACKOFF, quiet))
         self.intake = Intake(
-            store=Store(self.sessions, self.commands_table, quiet),
-            sfn=self.sfn,
+            sessions=self.sessions,
+            commands=self.commands_table,
+            runs=Runs(self.sfn),
+            sites=SiteRegistry(SimpleNamespace(get_parameter=self._parameter), self.ms),
             events=SimpleNamespace(put_events=self._not_started),
-            ssm=SimpleNamespace(get_parameter=self._parameter),
             sqs=SimpleNamespace(send_message=quiet),
             dead_letter_url="dlq",
             now=self.ms,
             log=quiet,
+            sleep=quiet,
         )
         self.responder = Responder(
             sessions=self.sessions,
             commands=self.commands_table,
             sqs=SimpleNamespace(send_message=self._respond),
-            sfn=self.sfn,
             queue_url="responses",
             now=self.ms,
             log=quiet,
@@ -132,7 +141,7 @@ class World:
                 self.heard.append(event)
 
     def sweep(self) -> None:
-        self._function(lambda: self.responder.sweep())
+        self._function(lambda: Sweep(self.responder, self.sfn).run())
 
     def advance(self, run: int) -> None:
         due = [r for r in self.sfn.running if r.entering]
@@ -185,9 +194,8 @@ class World:
         before, self.actor = self.actor, None
         try:
             with (
-                patch.object(task_stopped, "table", lambda _: self.sessions),
+                patch.object(task_stopped, "sessions", lambda: self.sessions),
                 patch.object(task_stopped, "client", lambda _: self.sfn),
-                patch.object(task_stopped, "settings", lambda: SimpleNamespace(need=lambda name: name)),
             ):
                 call()
         except (Killed, EndpointConnectionError):
@@ -231,7 +239,7 @@ class World:
             self.wrote(self.actor, "checkpoint", self.actor.step_run.store.request.generation, saving=self.actor.saving)
 
     def wrote(self, workspace: Workspace, kind: str, generation: int, *, saving: bool) -> None:
-        session = SessionRecord.from_item(self.dynamo.tables["sessions"][("s",)])
+        session = SessionRecord.from_item(self.dynamodb.tables["sessions"][("s",)])
         assert session.workspace_id == workspace.id, f"{kind} by a workspace that does not hold the claim"
         if not saving:
             assert generation >= self._newest, f"{kind} of generation {generation} after one of {self._newest}"
@@ -319,9 +327,9 @@ class World:
 
     @property
     def unanswered(self) -> list[str]:
-        return [i["commandId"] for i in self.dynamo.tables["commands"].values() if "answeredAt" not in i]
+        return [i["commandId"] for i in self.dynamodb.tables["commands"].values() if "answeredAt" not in i]
 
     def describe(self) -> str:
         runs = [(r.arn[-14:], r.status, r.path) for r in self.sfn.executions.values()]
         alive = [(w.id, w.phase) for w in self.workspaces if w.phase != "gone"]
-        return f"{runs} {alive} {self.dynamo.tables['sessions']} unanswered {self.unanswered}"
+        return f"{runs} {alive} {self.dynamodb.tables['sessions']} unanswered {self.unanswered}"

@@ -93,7 +93,7 @@ class Checkpointer:
     def write(self, fence: ClaimFence, *, settled: bool = False) -> bool:
         fence.verify()
         self.workspace.saving = fence.saving
-        self.store.point_to(f"checkpoint-{self.workspace.world.number()}", None)
+        self.store.set_checkpoint(f"checkpoint-{self.workspace.world.number()}", None)
         return True
 
 

@@ -6,6 +6,7 @@ import pytest
 from moto import mock_aws
 
 from lambdas.common import aws_clients as common_aws
+from lambdas.common import platform_tables
 from lambdas.common import settings as common_settings
 from lambdas.intake import handler as intake
 from lambdas.respond import handler as respond
@@ -15,6 +16,9 @@ CACHES = (
     common_aws.client,
     common_aws.table,
     common_settings.settings,
+    platform_tables.sessions,
+    platform_tables.commands,
+    platform_tables.deployments,
     intake._intake,
     respond._responder,
 )

@@ -1,17 +1,15 @@
 """The commit message's text."""
 
-from typing import Any
-
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.commit_message.compose import COLUMNS, compose, width
 from lambdas.commit_message.handler import handler
 from sitewright.contracts.records import CommandRecord
+from tests.support.dynamodb_double import StoredTable
 from tests.support.lambdas.composed_message import AT, make
-from tests.support.lambdas.platform_tables import item, make_table
+from tests.support.lambdas.platform_tables import conflicting, use_double
 
 
 def test_a_short_instruction_stands_whole_in_the_subject() -> None:
@@ -55,11 +53,10 @@ def test_a_long_summary_is_cut() -> None:
 
 
 @pytest.fixture
-def commands(aws: pytest.MonkeyPatch) -> Any:
-    aws.setenv("COMMANDS_TABLE", "commands")
-    table = make_table("commands", "sessionId", "commandId")
+def commands(aws: pytest.MonkeyPatch) -> StoredTable:
+    table = StoredTable(use_double(aws), "commands")
     record = CommandRecord(session_id="s", command_id="c", instruction="Add a heading", accepted_at=AT)
-    table.put_item(Item=record.to_item())
+    table.put(record.to_item())
     return table
 
 
@@ -73,30 +70,21 @@ REQUEST = {
 }
 
 
-def test_the_handler_keeps_the_message_for_the_build(commands: Any) -> None:
+def test_the_handler_keeps_the_message_for_the_build(commands: StoredTable) -> None:
     first = handler(REQUEST, None)  # type: ignore[arg-type]
-    assert first["subject"] == "[2025-10-09] Add a heading"
-    assert item(commands, sessionId="s", commandId="c")["commitMessage"] == first["message"]
+    assert first == {"subject": "[2025-10-09] Add a heading"}
+    kept = commands.read("s", "c")["commitMessage"]
+    assert kept.startswith(first["subject"] + "\n\nHalf a pair:")
     assert handler(REQUEST, None) == first  # type: ignore[arg-type]
+    assert commands.read("s", "c")["commitMessage"] == kept
 
 
-def test_the_handler_names_a_command_that_is_not_there(commands: Any) -> None:
+def test_the_handler_names_a_command_that_is_not_there(commands: StoredTable) -> None:
     with pytest.raises(LookupError, match="nobody"):
         handler({**REQUEST, "commandId": "nobody"}, None)  # type: ignore[arg-type]
 
 
-def test_the_handler_waits_for_a_transaction_on_its_command(commands: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    update, left = commands.update_item, [1, 1]
-
-    class Busy:
-        get_item = commands.get_item
-
-        def update_item(self, **request: Any) -> Any:
-            if left:
-                left.pop()
-                raise ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, "UpdateItem")
-            return update(**request)
-
-    monkeypatch.setattr("lambdas.commit_message.handler.table", lambda _: Busy())
+def test_the_handler_waits_for_a_transaction_on_its_command(commands: StoredTable) -> None:
+    commands.dynamodb.interfere = conflicting(2)
     handler(REQUEST, None)  # type: ignore[arg-type]
-    assert "commitMessage" in item(commands, sessionId="s", commandId="c")
+    assert "commitMessage" in commands.read("s", "c")

@@ -1,12 +1,12 @@
-"""Intake against moto's SQS, DynamoDB, Step Functions, EventBridge and SSM."""
+"""Intake against moto's SQS, Step Functions and SSM, and tables in memory."""
 
 import json
 from typing import Any
 
 import pytest
 
-from lambdas.intake.handler import followers, handler
-from sitewright.contracts.messages import Command
+from lambdas.intake.handler import handler
+from lambdas.intake.later_commands import later_commands
 from tests.support.lambdas.intake_world import (
     World,
     command,
@@ -27,7 +27,7 @@ def test_a_newer_command_stops_the_older_run_and_names_itself(world: World) -> N
     assert world.status("c1") == "ABORTED"
     assert world.status("c2") == "RUNNING"
     assert world.generation() == 2
-    old = world.commands.get_item(Key={"sessionId": "s", "commandId": "c1"})["Item"]
+    old = world.record("c1")
     assert old["supersededBy"] == "c2"
 
 
@@ -35,7 +35,7 @@ def test_the_same_message_twice_is_one_command(world: World) -> None:
     world.take(command("c1"))
     world.take(command("c1", instruction="something else"))
     assert world.generation() == 1
-    assert world.commands.get_item(Key={"sessionId": "s", "commandId": "c1"})["Item"]["instruction"] == "x"
+    assert world.record("c1")["instruction"] == "x"
 
 
 def test_a_late_duplicate_of_an_older_command_does_not_start_again(world: World) -> None:
@@ -81,7 +81,7 @@ def test_two_in_one_batch_the_first_never_starts_and_is_answered(world: World) -
 
 def test_a_follower_of_another_thread_supersedes_nothing() -> None:
     bodies = [json.dumps(command("c1")), json.dumps(command("c2", chatThreadId="other")), "no json"]
-    assert followers(bodies) == [[], [], []]
+    assert later_commands(bodies) == [[], [], []]
 
 
 def test_an_older_command_delivered_again_behind_a_newer_one_does_not_cancel_it(world: World) -> None:
@@ -110,30 +110,22 @@ def test_what_was_told_to_be_superseded_never_starts_although_the_newer_one_did_
 
 def test_the_acceptance_itself_names_the_successor(world: World) -> None:
     world.take(command("c1"))
-    store = world.intake.store
-    site = world.intake._site("amelia")
-    assert site
-    store.accept(Command.model_validate(command("c2")), site, 1)
+    world.accept("c2")
     assert world.record("c1")["supersededBy"] == "c2"
 
 
 def test_a_command_answered_while_the_next_is_accepted_keeps_its_answer(world: World) -> None:
     world.take(command("c1"))
-    transact = world.commands.meta.client.transact_write_items
-    calls = []
+    client = world.intake.commands.table.client
+    transact, calls = client.transact_write_items, []
 
     def late(**request: Any) -> Any:
         calls.append(len(request["TransactItems"]))
         if len(calls) == 1:
-            world.commands.update_item(
-                Key={"sessionId": "s", "commandId": "c1"},
-                UpdateExpression="SET answeredAt = :now REMOVE #open",
-                ExpressionAttributeNames={"#open": "open"},
-                ExpressionAttributeValues={":now": 1},
-            )
+            world.commands.change("s", "c1", answeredAt=1, remove=("open",))
         return transact(**request)
 
-    world.intake.store._client.transact_write_items = late
+    client.transact_write_items = late  # type: ignore[method-assign]
     world.take(command("c2"))
     assert calls == [3, 2]
     assert "supersededBy" not in world.record("c1")
@@ -142,10 +134,8 @@ def test_a_command_answered_while_the_next_is_accepted_keeps_its_answer(world: W
 
 def test_every_older_open_run_of_the_session_is_stopped(world: World) -> None:
     world.take(command("c1"))
-    store, site = world.intake.store, world.intake._site("amelia")
-    assert site
     # Intake died right after this acceptance, and its message ended in the dead-letter queue.
-    store.accept(Command.model_validate(command("c2")), site, 1)
+    world.accept("c2")
     assert world.status("c1") == "RUNNING"
 
     world.take(command("c3"))
@@ -158,23 +148,12 @@ def test_every_older_open_run_of_the_session_is_stopped(world: World) -> None:
 def test_a_command_whose_response_is_fixed_does_not_start_late(world: World) -> None:
     world.take(command("c1"), later=["c2"])
     fixed = {"sessionId": "s", "commandId": "c1", "timestamp": 1, "success": False, "status": "failed"}
-    world.commands.update_item(
-        Key={"sessionId": "s", "commandId": "c1"},
-        UpdateExpression="SET #r = :r REMOVE supersededBy",
-        ExpressionAttributeNames={"#r": "response"},
-        ExpressionAttributeValues={":r": fixed},
-    )
+    world.commands.change("s", "c1", response=fixed, remove=("supersededBy",))
     world.take(command("c1"))
     assert world.status("c1") == "NONE"
 
 
-def test_a_batch_with_a_poisoned_message_takes_the_others(world: World, aws: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "INPUT_DLQ_URL": world.dead,
-        "SESSIONS_TABLE": "sessions",
-        "COMMANDS_TABLE": "commands",
-    }.items():
-        aws.setenv(name, value)
+def test_a_batch_with_a_poisoned_message_takes_the_others(world: World) -> None:
     bodies = ["9" * 5000, json.dumps(command("c1"))]
     records = [
         {

@@ -1,14 +1,19 @@
 """Messages that are no commands: rejected where somebody can be answered, kept where nobody can."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.intake.acceptance import rejected_record
 from lambdas.intake.dead_letter import MESSAGE_BYTES, dead_letter, sendable
-from lambdas.intake.parse import parse
+from lambdas.intake.parse import Rejected, Unreadable, parse
+from lambdas.respond.outcome import Outcome, build_response
+from sitewright.contracts.client_ids import MAX_ID_BYTES, storable_id
+from sitewright.contracts.messages import Command, ResponseStatus
 from tests.support.lambdas.intake_world import (
     World,
     command,
@@ -54,10 +59,9 @@ def test_another_thread_in_the_same_session_is_rejected(world: World) -> None:
         "NaN",
         "[" * 100_000,
         '{"a":' * 100_000,
-        json.dumps(command("c\n")),
-        json.dumps(command("c\0")),
-        json.dumps(command("c", sessionId="s\n")),
         json.dumps(command("\ud800")),
+        json.dumps(command("c", sessionId="x" * MAX_ID_BYTES)),
+        json.dumps(command("c" * 6, sessionId="\1" * (MAX_ID_BYTES // 6 + 1))),
         '{"sessionId": "s", "sessionId": "t", "commandId": "c"}',
     ],
     ids=lambda body: repr(body)[:40],
@@ -124,3 +128,73 @@ def test_a_dead_letter_is_always_one_that_sqs_takes(reason: str, body: str) -> N
     assert len(letter.body.encode()) + len(letter.reason.encode()) + 12 <= MESSAGE_BYTES
     assert sendable(letter.reason) == letter.reason
     assert body.startswith(letter.body)
+
+
+GROUP_ID = re.compile(r"[!-~]{1,128}")
+ODD_IDS = ["", " ", "a b", "ü/..//x", "c\n", "c\0", "\ufffe", "x" * 129, "🥐" * 1000, "~" + "0" * 64]
+
+
+@pytest.mark.parametrize("odd", ODD_IDS)
+def test_an_id_that_is_not_of_our_alphabet_gets_a_rejected_response(world: World, odd: str) -> None:
+    world.take(command(odd, sessionId=odd))
+    assert world.buried() == []
+    (event,) = world.told
+    record = world.commands.read(event["sessionId"], event["commandId"])
+    assert record["originalCommandId"] == record["originalSessionId"] == odd
+    assert event["commandId"] == storable_id(odd) and GROUP_ID.fullmatch(event["commandId"])
+    assert event["status"] == "rejected" and "commandId" in event["error"]["message"]
+
+
+def test_an_id_that_sqs_takes_is_the_key_itself(world: World) -> None:
+    world.take(command("c!", sessionId="s"))
+    assert "originalCommandId" not in world.record("c!")
+
+
+def test_two_odd_ids_are_two_commands(world: World) -> None:
+    for odd in ("a b", storable_id("a b")):
+        world.take(command(odd))
+    assert len({event["commandId"] for event in world.told}) == 2
+
+
+text = st.text(st.characters(codec=None, categories=None)) | st.sampled_from(
+    [*ODD_IDS, "s", "c-1", "\ud800", "x" * 40_000, "\1" * 6_000, "\1" * 5_000, "ü" * 16_000]
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+fields = st.fixed_dictionaries(
+    {"sessionId": text, "commandId": text},
+    optional={
+        "clientId": st.just("amelia") | values,
+        "chatThreadId": st.just("t") | values,
+        "instruction": st.just("Edit") | values,
+        "userId": values,
+        "other": values,
+    },
+)
+
+
+@given(fields, st.booleans())
+def test_two_string_ids_lead_to_a_command_a_deliverable_response_or_a_dead_letter(
+    message: dict[str, Any], ascii_only: bool
+) -> None:
+    parsed = parse(json.dumps(message, ensure_ascii=ascii_only))
+    if isinstance(parsed, Rejected):
+        assert (parsed.session_id, parsed.command_id) == (message["sessionId"], message["commandId"])
+        record = rejected_record(parsed.session_id, parsed.command_id, parsed.error, 1)
+        # What SQS and DynamoDB take (see client_ids), with what is recorded of the response.
+        assert GROUP_ID.fullmatch(record.session_id) and GROUP_ID.fullmatch(record.command_id)
+        response = build_response(record, Outcome(ResponseStatus.REJECTED, parsed.error), 1)
+        assert len(record.to_json().encode()) + len(response.to_json().encode()) < 400_000
+        body = response.message_body()
+        assert len(body.encode()) <= MESSAGE_BYTES and sendable(body) == body
+        answer = json.loads(body)
+        assert (answer["sessionId"], answer["commandId"]) == (message["sessionId"], message["commandId"])
+        assert answer["status"] == "rejected" and answer["error"]["message"]
+    elif isinstance(parsed, Unreadable):
+        ids = message["sessionId"], message["commandId"]
+        assert any(len(json.dumps(i).encode()) > MAX_ID_BYTES or re.search("[\ud800-\udfff]", i) for i in ids)
+    else:
+        assert isinstance(parsed, Command)

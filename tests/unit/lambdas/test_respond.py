@@ -1,19 +1,20 @@
-"""respond against moto's DynamoDB, SQS FIFO and Step Functions: each way a command can end, and every way to hear of it."""
+"""respond against moto's SQS FIFO and tables in memory: each way a command can end, and every way to hear of it."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import pytest
 
 from lambdas.respond.outcome import Outcome
-from lambdas.respond.responder import JUST_ENDED_MS, SETTLE_SECONDS, SweepError
+from lambdas.respond.responder import SAVE_SECONDS
+from lambdas.respond.sweep import JUST_ENDED_MS, SweepError
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.events import CommandNotStarted
 from sitewright.contracts.messages import ResponseStatus
 from sitewright.contracts.records import CommandRecord
 from sitewright.contracts.steps import Interruption, StepName
-from tests.support.lambdas.platform_tables import NOW, REGION, item
+from sitewright.tables.commands import Commands
+from tests.support.lambdas.platform_tables import NOW, conflicting
 from tests.support.lambdas.respond_world import (
     PARTS,
     Crash,
@@ -21,6 +22,10 @@ from tests.support.lambdas.respond_world import (
     arn,
     world_fixture,  # noqa: F401 - a fixture
 )
+
+
+def crash(*_: Any, **__: Any) -> None:
+    raise Crash
 
 
 def test_a_run_that_succeeded_is_answered_and_marked(world: World) -> None:
@@ -57,7 +62,7 @@ def test_a_superseded_run_waits_for_what_its_workspace_saves(world: World) -> No
     response = world.the_response()
     assert (response["status"], response["supersededBy"]) == ("interrupted", "c2")
     assert (response["commit"], response["pushed"]) == ("wip", True)
-    assert item(world.sessions, sessionId="s")["generation"] == 2
+    assert world.sessions.read("s")["generation"] == 2
 
 
 def test_the_wait_for_a_workspace_is_bounded(world: World) -> None:
@@ -65,7 +70,7 @@ def test_the_wait_for_a_workspace_is_bounded(world: World) -> None:
     world.session(generation=2, workspace_id="task", alive_until=NOW + 600_000, claim_generation=1)
     world.run_ended("ABORTED")
     assert world.the_response()["commit"] is None
-    assert SETTLE_SECONDS * 1000 <= world.time - NOW < SETTLE_SECONDS * 1000 + 1000
+    assert SAVE_SECONDS * 1000 <= world.time - NOW < SAVE_SECONDS * 1000 + 1000
 
 
 def test_the_successors_claim_is_nobody_to_wait_for(world: World) -> None:
@@ -85,27 +90,15 @@ def test_a_run_ended_from_outside_raises_the_generation(world: World, status: st
     world.run_ended(status)
     response = world.the_response()
     assert (response["status"], response["error"]["code"]) == (told, code)
-    assert item(world.sessions, sessionId="s")["generation"] == 2
+    assert world.sessions.read("s")["generation"] == 2
 
 
 def test_the_fence_is_raised_although_a_transaction_is_in_flight(world: World) -> None:
     world.put()
     world.session()
-    update, left = world.sessions.update_item, [1, 1]
-
-    class Busy:
-        get_item = world.sessions.get_item
-
-        def update_item(self, **request: Any) -> Any:
-            if left:
-                left.pop()
-                error = {"Error": {"Code": "TransactionConflictException", "Message": ""}}
-                raise boto3.client("dynamodb", REGION).exceptions.ClientError(error, "UpdateItem")
-            return update(**request)
-
-    world.responder.sessions = Busy()
+    world.dynamodb.interfere = conflicting(2)
     world.run_ended("TIMED_OUT")
-    assert item(world.sessions, sessionId="s")["generation"] == 2
+    assert world.sessions.read("s")["generation"] == 2
 
 
 def test_an_event_that_comes_twice_is_one_answer(world: World) -> None:
@@ -120,65 +113,45 @@ def test_an_event_that_comes_twice_is_one_answer(world: World) -> None:
 def test_two_events_at_the_same_time_send_the_same_words(world: World) -> None:
     stale = world.put(**PARTS)
     world.run_ended("SUCCEEDED")
-    world.commands.update_item(
-        Key={"sessionId": "s", "commandId": "c1"}, UpdateExpression="REMOVE answeredAt", ReturnValues="NONE"
-    )
+    world.commands.change("s", "c1", remove=("answeredAt",))
     world.time += 1000
     # The other one had read the record before the first wrote to it.
-    world.responder._answer(stale, Outcome(ResponseStatus.FAILED))
+    world.responder.answer(stale, Outcome(ResponseStatus.FAILED))
     assert len(world.sent) == 2
     assert world.sent[0] == world.sent[1]
     assert world.the_response()["status"] == "succeeded"
-    world.responder._answer(stale, Outcome(ResponseStatus.FAILED))
+    world.responder.answer(stale, Outcome(ResponseStatus.FAILED))
     assert len(world.sent) == 2
 
 
-def crash_after_sending(world: World) -> None:
-    update = world.responder.commands.update_item
-
-    class Dies:
-        get_item = world.commands.get_item
-        query = world.commands.query
-
-        def update_item(self, **request: Any) -> Any:
-            if "answeredAt" in request["UpdateExpression"]:
-                raise Crash
-            return update(**request)
-
-    world.responder.commands = Dies()
-
-
 @pytest.mark.parametrize("repeat", ["event", "sweep"])
-def test_a_crash_between_sending_and_marking_repeats_the_same_words(world: World, repeat: str) -> None:
+def test_a_crash_between_sending_and_marking_repeats_the_same_words(
+    world: World, repeat: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.put(**PARTS)
-    crash_after_sending(world)
-    with pytest.raises(Crash):
-        world.run_ended("SUCCEEDED")
-    world.responder.commands = world.commands
+    with monkeypatch.context() as patch:
+        patch.setattr(Commands, "mark_answered", crash)
+        with pytest.raises(Crash):
+            world.run_ended("SUCCEEDED")
     # What the record says later must not change the answer.
-    world.commands.update_item(
-        Key={"sessionId": "s", "commandId": "c1"},
-        UpdateExpression="SET supersededBy = :by REMOVE push",
-        ExpressionAttributeValues={":by": "c2"},
-    )
+    world.commands.change("s", "c1", supersededBy="c2", remove=("push",))
     world.time += 100_000
     if repeat == "event":
         world.run_ended("FAILED", "Some.Error", "another event")
     else:
-        assert world.responder.sweep() == 1
+        assert world.sweep() == 1
     assert len(world.sent) == 2
     assert world.sent[0] == world.sent[1]
     assert world.the_response()["timestamp"] == NOW
     assert "open" not in world.record()
 
 
-def test_a_crash_before_sending_loses_nothing(world: World) -> None:
+def test_a_crash_before_sending_loses_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.put(**PARTS)
-    send = world.responder.sqs
-    world.responder.sqs = None
-    with pytest.raises(AttributeError):
-        world.run_ended("SUCCEEDED")
-    world.responder.sqs = send
+    with monkeypatch.context() as patch:
+        patch.setattr(world, "send_message", crash)
+        with pytest.raises(Crash):
+            world.run_ended("SUCCEEDED")
     world.run_ended("SUCCEEDED")
     assert world.the_response()["status"] == "succeeded"
 
@@ -213,27 +186,20 @@ def test_the_sweep_answers_what_nobody_told(world: World) -> None:
     world.put("refused", rejection=ErrorInfo.of(ErrorCode.UNKNOWN_CLIENT, "no"), execution_arn=None, generation=0)
     world.put("just", **PARTS)
     world.ended("just", "ABORTED", stopDate=datetime.fromtimestamp((NOW - JUST_ENDED_MS + 1000) / 1000, UTC))
-    assert world.responder.sweep() == 4
+    assert world.sweep() == 4
     told = {r["commandId"]: r["status"] for r in world.responses()}
     assert told == {"done": "succeeded", "superseded": "interrupted", "lost": "failed", "refused": "rejected"}
     world.time += 60_000
-    assert world.responder.sweep() == 1
+    assert world.sweep() == 1
 
 
 def test_one_broken_record_does_not_keep_the_others_from_their_answer(world: World) -> None:
     world.put("a", **PARTS)
     world.ended("a", "SUCCEEDED")
     world.put("b")
-    world.commands.update_item(
-        Key={"sessionId": "s", "commandId": "b"},
-        UpdateExpression="SET build = :junk",
-        ExpressionAttributeValues={":junk": "junk"},
-    )
+    world.commands.change("s", "b", build="junk")
     world.put("c", **PARTS)
     world.ended("c", "SUCCEEDED")
     with pytest.raises(SweepError, match="s/b"):
-        world.responder.sweep()
+        world.sweep()
     assert {r["commandId"] for r in world.responses()} == {"a", "c"}
-
-
-# The handler, as the functions' triggers call it

@@ -22,10 +22,7 @@ from tests.support.lambdas.respond_world import (
 
 
 @pytest.fixture
-def call(world: World, aws: pytest.MonkeyPatch) -> Any:
-    settings = {"RESPONSE_QUEUE_URL": world.queue, "SESSIONS_TABLE": "sessions", "COMMANDS_TABLE": "commands"}
-    for name, value in settings.items():
-        aws.setenv(name, value)
+def call(world: World) -> Any:
     return lambda event: entry.handler(event, None)  # type: ignore[arg-type]
 
 

@@ -15,7 +15,9 @@ from lambdas.task_stopped import handler as entry
 from lambdas.task_stopped.diagnosis import diagnose, may_start_later, request_of
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.records import SessionRecord
-from tests.support.lambdas.platform_tables import item, make_table
+from sitewright.contracts.steps import TOKEN_GONE
+from tests.support.dynamodb_double import StoredTable
+from tests.support.lambdas.platform_tables import conflicting, use_double
 
 EVENTS = Path(__file__).parent / "events"
 
@@ -120,8 +122,8 @@ class StepFunctions:
 
 
 class World:
-    def __init__(self) -> None:
-        self.sessions = make_table("sessions", "sessionId")
+    def __init__(self, aws: pytest.MonkeyPatch) -> None:
+        self.sessions = StoredTable(use_double(aws), "sessions")
         self.sfn = StepFunctions()
 
     def claim(self, holder: str) -> None:
@@ -135,16 +137,15 @@ class World:
             claim_generation=1,
             checkpoint="key",
         )
-        self.sessions.put_item(Item=record.to_item())
+        self.sessions.put(record.to_item())
 
     def session(self) -> dict[str, Any]:
-        return item(self.sessions, sessionId="s")
+        return self.sessions.read("s")
 
 
 @pytest.fixture
 def world(aws: pytest.MonkeyPatch) -> World:
-    aws.setenv("SESSIONS_TABLE", "sessions")
-    world = World()
+    world = World(aws)
     aws.setattr(entry, "client", lambda _: world.sfn)
     return world
 
@@ -183,7 +184,7 @@ def test_a_workspace_that_ended_by_itself_only_frees_the_session(world: World) -
     assert world.sfn.failed == []
 
 
-@pytest.mark.parametrize("code", sorted(entry.TOKEN_GONE))
+@pytest.mark.parametrize("code", sorted(TOKEN_GONE))
 def test_an_event_that_comes_twice_finds_the_token_gone(world: World, code: str) -> None:
     world.claim(task("container_exited"))
     handle("container_exited")
@@ -208,18 +209,7 @@ def test_a_task_of_somebody_else_is_left_alone(world: World) -> None:
     assert world.sfn.failed == []
 
 
-def test_a_transaction_in_flight_does_not_keep_the_claim(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transaction_in_flight_does_not_keep_the_claim(world: World) -> None:
     world.claim(task("user_stop"))
-    update, left = world.sessions.update_item, [1, 1]
-
-    class Busy:
-        meta = world.sessions.meta
-
-        def update_item(self, **request: Any) -> Any:
-            if left:
-                left.pop()
-                raise ClientError({"Error": {"Code": "TransactionConflictException", "Message": ""}}, "UpdateItem")
-            return update(**request)
-
-    monkeypatch.setattr(entry, "table", lambda _: Busy())
+    world.sessions.dynamodb.interfere = conflicting(2)
     assert handle("user_stop")["released"] is True

@@ -54,7 +54,7 @@ def test_it_ends_after_a_push_that_failed(world: World) -> None:
 
 
 def test_an_offer_that_comes_while_it_leaves_is_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, offers = SessionStore.leave, []
+    real, offers = SessionStore.release_idle, []
 
     def late(self: SessionStore) -> bool:
         if not offers:
@@ -62,7 +62,7 @@ def test_an_offer_that_comes_while_it_leaves_is_taken(world: World, monkeypatch:
             offers.append(warm.offer(StepName.PUSH, "cmd-2", 2))
         return real(self)
 
-    monkeypatch.setattr(SessionStore, "leave", late)
+    monkeypatch.setattr(SessionStore, "release_idle", late)
     warm = command(world)
     warm.answer(warm.offer(StepName.PUSH).task_token)
     wait_for(lambda: bool(offers))

@@ -28,14 +28,14 @@ from tests.support.workspace.runner_world import (
 
 def test_an_offer_that_races_the_idle_end_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.use(agent=edit({"index.html": "1"}), build=commit_step())
-    real, offers = SessionStore.leave, []
+    real, offers = SessionStore.release_idle, []
 
     def late(self: SessionStore) -> bool:
         if not offers:
             offers.append(warm.offer(StepName.BUILD))
         return real(self)
 
-    monkeypatch.setattr(SessionStore, "leave", late)
+    monkeypatch.setattr(SessionStore, "release_idle", late)
     warm = Warm(world, idle=0.3)
     warm.end()
     assert warm.answer(offers[0].task_token)[0] == "success"

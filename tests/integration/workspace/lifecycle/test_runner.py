@@ -142,7 +142,7 @@ def test_a_claim_that_cannot_be_released_does_not_fail_the_step(world: World, mo
     def down(*_: Any, **__: Any) -> None:
         raise EndpointConnectionError(endpoint_url="http://dynamodb")
 
-    monkeypatch.setattr(SessionStore, "leave", down)
+    monkeypatch.setattr(SessionStore, "release_idle", down)
     world.use(agent=edit({"index.html": "1"}))
     world.step(StepName.AGENT)
     assert world.report[0] == "success"

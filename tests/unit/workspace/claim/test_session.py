@@ -8,13 +8,14 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 from workspace.claim.claim_refresher import POLL_SECONDS, REFRESH_SECONDS, ClaimRefresher
 from workspace.claim.fence import ClaimFence
-from workspace.claim.session import CLAIM_SECONDS, SessionStore
+from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepFailed, StopReason
 from workspace.lifecycle.task_heartbeat import Heartbeat
 from workspace.system.stop import Stop
 
 from sitewright.contracts.records import SessionRecord
 from sitewright.contracts.steps import PushResult, StepName
+from sitewright.tables.sessions import CLAIM_SECONDS
 from tests.support.workspace.runner_parts import TestClients, accept, make_tables, read_command, read_session, request
 
 
@@ -63,17 +64,19 @@ def test_an_expired_claim_is_taken_and_its_holder_fenced(clients: TestClients) -
     with pytest.raises(Fenced):
         first.refresh()
     with pytest.raises(Fenced):
-        first.point_to("key", None)
+        first.set_checkpoint("key", None)
     assert read_session(clients).checkpoint is None
     first.abandon()
-    assert first.leave() and read_session(clients).workspace_id == "ws-2", "a late end must not free another's claim"
+    assert first.release_idle() and read_session(clients).workspace_id == "ws-2", (
+        "a late end must not free another's claim"
+    )
 
 
 def test_leaving_gives_the_claim_back_also_after_a_newer_command(clients: TestClients) -> None:
     mine = store(clients)
     mine.claim()
     accept(clients, "cmd-2", 2)
-    assert mine.leave()
+    assert mine.release_idle()
     session = read_session(clients)
     assert (session.workspace_id, session.alive_until, session.claim_generation) == (None, None, None)
     assert session.generation == 2

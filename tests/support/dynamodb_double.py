@@ -1,20 +1,26 @@
-"""DynamoDB in memory: as much of its expressions as the code uses, evaluated, with a place to interfere in every call."""
+"""The one double of DynamoDB: its expressions, as far as the code uses them, evaluated on items in memory.
+
+A test may interfere with every call. The double conforms to moto: tests/unit/tables/test_dynamodb_double.py.
+"""
 
 import copy
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
-from boto3.dynamodb.conditions import ConditionBase, ConditionExpressionBuilder
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 Item = dict[str, Any]
 
-KEYS = {"sessions": ("sessionId",), "commands": ("sessionId", "commandId")}
+KEYS = {
+    "sessions": ("sessionId",),
+    "commands": ("sessionId", "commandId"),
+    "deployments": ("clientId", "deploymentId"),
+}
+INDEXES = {"open-by-age": ("open", "acceptedAt")}
 _TOKEN = re.compile(r"\s*(<>|<=|>=|[=<>(),+]|[:#]?[A-Za-z0-9_.#]+)")
 _MISSING = object()
 
@@ -153,7 +159,7 @@ def updated(expression: str, item: Item, names: dict[str, str] | None = None, va
 
 
 def _numbers(value: Any) -> Any:
-    """As the resource API gives it back: every number a Decimal."""
+    """As DynamoDB gives it back: every number a Decimal."""
     if isinstance(value, dict):
         return {k: _numbers(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -162,14 +168,16 @@ def _numbers(value: Any) -> Any:
 
 
 @dataclass
-class Dynamo:
+class DynamoDB:
     """The tables. `interfere` is called with a callable that does the call; `wrote` with table, old and new item."""
 
     tables: dict[str, dict[tuple[str, ...], Item]] = field(default_factory=lambda: {name: {} for name in KEYS})
     interfere: Callable[[Callable[[], Any]], Any] = lambda call: call()
     wrote: Callable[[str, Item, Item], None] = lambda *_: None
     before: dict[tuple[str, tuple[str, ...]], Item] = field(default_factory=dict)
-    """What was there before the last write, until an eventually consistent read has seen it."""
+    """The item before its last write, until an eventually consistent read has returned it."""
+    page: int = 1_000_000
+    """Items of one page of a Query."""
 
     def key(self, table: str, item: Item) -> tuple[str, ...]:
         return tuple(item[name] for name in KEYS[table])
@@ -182,40 +190,50 @@ class Dynamo:
         old = self.before.pop((table, self.key(table, key)), None)
         return copy.deepcopy(old) if old is not None else self.get(table, key)
 
-    def put(self, table: str, item: Item, condition: str | None, names: Any, values: Any) -> None:
+    def put(self, table: str, item: Item, request: dict[str, Any]) -> None:
         old = self.tables[table].get(self.key(table, item), {})
-        if not holds(condition, old, names, _numbers(values or {})):
+        names, values = _placeholders(request)
+        if not holds(request.get("ConditionExpression"), old, names, values):
             raise ConditionFailed
         self._write(table, old, _numbers(item))
 
     def update(self, table: str, key: Item, request: dict[str, Any]) -> tuple[Item, Item]:
         old = self.tables[table].get(self.key(table, key), {})
-        names = request.get("ExpressionAttributeNames") or {}
-        values = _numbers(request.get("ExpressionAttributeValues") or {})
+        names, values = _placeholders(request)
         if not holds(request.get("ConditionExpression"), old, names, values):
             raise ConditionFailed
         new = {**updated(request["UpdateExpression"], old, names, values), **key}
         self._write(table, old, new)
         return old, new
 
-    def _write(self, table: str, old: Item, new: Item) -> None:
-        self.wrote(table, old, new)
-        if old:
-            self.before[table, self.key(table, new)] = copy.deepcopy(old)
-        self.tables[table][self.key(table, new)] = copy.deepcopy(new)
+    def query(self, table: str, request: dict[str, Any]) -> list[Item]:
+        """Every item that matches, in the order of the sort key."""
+        names, values = _placeholders(request)
+        index = INDEXES.get(request.get("IndexName", ""))
+        order = index or KEYS[table]
+        found = [
+            item
+            for item in self.tables[table].values()
+            if all(name in item for name in order)
+            and holds(request["KeyConditionExpression"], item, names, values)
+            and holds(request.get("FilterExpression"), item, names, values)
+        ]
+        found.sort(key=lambda item: item[order[-1]], reverse=not request.get("ScanIndexForward", True))
+        kept = {*order, *KEYS[table]} if index else None
+        if "ProjectionExpression" in request:
+            kept = {names.get(name.strip(), name.strip()) for name in request["ProjectionExpression"].split(",")}
+        return [copy.deepcopy({k: v for k, v in item.items() if kept is None or k in kept}) for item in found]
 
     def transact(self, items: list[dict[str, Any]]) -> None:
         before = copy.deepcopy(self.tables)
         reasons, failed = [], False
         for one in items:
             (kind, request), *_ = one.items()
-            names = request.get("ExpressionAttributeNames")
             try:
                 if kind == "Put":
-                    values = request.get("ExpressionAttributeValues")
-                    self.put(request["TableName"], request["Item"], request.get("ConditionExpression"), names, values)
+                    self.put(request["TableName"], plain(request["Item"]), request)
                 else:
-                    self.update(request["TableName"], request["Key"], request)
+                    self.update(request["TableName"], plain(request["Key"]), request)
                 reasons.append({"Code": "None"})
             except ConditionFailed:
                 reasons.append({"Code": "ConditionalCheckFailed"})
@@ -228,90 +246,92 @@ class Dynamo:
             }
             raise ClientError(error, "TransactWriteItems")
 
+    def _write(self, table: str, old: Item, new: Item) -> None:
+        self.wrote(table, old, new)
+        if old:
+            self.before[table, self.key(table, new)] = copy.deepcopy(old)
+        self.tables[table][self.key(table, new)] = copy.deepcopy(new)
 
-def _answer(request: dict[str, Any], old: Item, new: Item) -> Item:
-    kind = request.get("ReturnValues", "NONE")
-    return {"ALL_NEW": new, "ALL_OLD": old, "NONE": {}}[kind]
 
+class DynamoDBClient:
+    """boto3's low-level client for the tables in memory: typed values."""
 
-class Client:
-    """boto3's client: typed values."""
-
-    def __init__(self, dynamo: Dynamo) -> None:
-        self.dynamo = dynamo
-
-    def update_item(self, **request: Any) -> dict[str, Any]:
-        plain = {**request, "ExpressionAttributeValues": _plain(request.get("ExpressionAttributeValues") or {})}
-
-        def call() -> dict[str, Any]:
-            old, new = self.dynamo.update(request["TableName"], _plain(request["Key"]), plain)
-            return {"Attributes": _typed(_answer(request, old, new))}
-
-        answer: dict[str, Any] = self.dynamo.interfere(call)
-        return answer
+    def __init__(self, dynamodb: DynamoDB) -> None:
+        self.dynamodb = dynamodb
 
     def get_item(self, **request: Any) -> dict[str, Any]:
         def call() -> dict[str, Any]:
-            read = self.dynamo.get if request.get("ConsistentRead") else self.dynamo.get_late
-            item = read(request["TableName"], _plain(request["Key"]))
-            return {"Item": _typed(item)} if item is not None else {}
+            read = self.dynamodb.get if request.get("ConsistentRead") else self.dynamodb.get_late
+            item = read(request["TableName"], plain(request["Key"]))
+            return {"Item": typed(item)} if item is not None else {}
 
-        answer: dict[str, Any] = self.dynamo.interfere(call)
+        answer: dict[str, Any] = self.dynamodb.interfere(call)
         return answer
 
+    def put_item(self, **request: Any) -> dict[str, Any]:
+        self.dynamodb.interfere(lambda: self.dynamodb.put(request["TableName"], plain(request["Item"]), request))
+        return {}
 
-class Table:
-    """boto3's Table: plain values, and conditions as objects."""
-
-    def __init__(self, dynamo: Dynamo, name: str) -> None:
-        self.dynamo, self.name = dynamo, name
-        exceptions = SimpleNamespace(ConditionalCheckFailedException=ConditionFailed)
-        self.meta = SimpleNamespace(client=SimpleNamespace(exceptions=exceptions, transact_write_items=self._transact))
-
-    def _transact(self, *, TransactItems: list[dict[str, Any]]) -> None:
-        self.dynamo.interfere(lambda: self.dynamo.transact(TransactItems))
-
-    def get_item(self, *, Key: Item, **_: Any) -> dict[str, Any]:
-        item = self.dynamo.interfere(lambda: self.dynamo.get(self.name, Key))
-        return {"Item": item} if item is not None else {}
-
-    def put_item(self, *, Item: Item, **request: Any) -> None:
-        names, values = request.get("ExpressionAttributeNames"), request.get("ExpressionAttributeValues")
-        condition = request.get("ConditionExpression")
-        self.dynamo.interfere(lambda: self.dynamo.put(self.name, Item, condition, names, values))
-
-    def update_item(self, *, Key: Item, **request: Any) -> dict[str, Any]:
-        old, new = self.dynamo.interfere(lambda: self.dynamo.update(self.name, Key, request))
-        return {"Attributes": copy.deepcopy(_answer(request, old, new))}
-
-    def query(self, *, KeyConditionExpression: ConditionBase, **request: Any) -> dict[str, Any]:
-        conditions = [c for c in (KeyConditionExpression, request.get("FilterExpression")) if c is not None]
-
-        def matches(item: Item) -> bool:
-            return all(_object_holds(condition, item) for condition in conditions)
-
+    def update_item(self, **request: Any) -> dict[str, Any]:
         def call() -> dict[str, Any]:
-            return {"Items": [copy.deepcopy(i) for i in self.dynamo.tables[self.name].values() if matches(i)]}
+            old, new = self.dynamodb.update(request["TableName"], plain(request["Key"]), request)
+            kind = request.get("ReturnValues", "NONE")
+            return {"Attributes": typed({"ALL_NEW": new, "ALL_OLD": old, "NONE": {}}[kind])}
 
-        answer: dict[str, Any] = self.dynamo.interfere(call)
+        answer: dict[str, Any] = self.dynamodb.interfere(call)
+        return answer
+
+    def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> None:
+        self.dynamodb.interfere(lambda: self.dynamodb.transact(TransactItems))
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        def call() -> dict[str, Any]:
+            found = self.dynamodb.query(request["TableName"], request)
+            start = int(request["ExclusiveStartKey"]["at"]["N"]) if "ExclusiveStartKey" in request else 0
+            end = start + min(request.get("Limit", self.dynamodb.page), self.dynamodb.page)
+            more = {"LastEvaluatedKey": {"at": {"N": str(end)}}} if end < len(found) else {}
+            return {"Items": [typed(item) for item in found[start:end]], **more}
+
+        answer: dict[str, Any] = self.dynamodb.interfere(call)
         return answer
 
 
-def _object_holds(condition: ConditionBase, item: Item) -> bool:
-    built = ConditionExpressionBuilder().build_expression(condition)
-    return holds(
-        built.condition_expression,
-        item,
-        built.attribute_name_placeholders,
-        _numbers(built.attribute_value_placeholders),
-    )
+@dataclass
+class StoredTable:
+    """One of the tables for a test's own reads and writes: plain values, no interference."""
+
+    dynamodb: DynamoDB
+    name: str
+
+    def read(self, *key: str) -> Item:
+        """The item. Raises KeyError."""
+        return copy.deepcopy(self.dynamodb.tables[self.name][key])
+
+    def put(self, item: Item) -> None:
+        self.dynamodb.put(self.name, item, {})
+
+    def change(self, *key: str, remove: tuple[str, ...] = (), **values: Any) -> None:
+        """Sets some attributes and removes others."""
+        item = {k: v for k, v in self.dynamodb.tables[self.name].get(key, {}).items() if k not in remove}
+        self.put({**dict(zip(KEYS[self.name], key, strict=True)), **item, **values})
 
 
-def _typed(item: Item) -> Item:
+def _placeholders(request: dict[str, Any]) -> tuple[dict[str, str], Item]:
+    """Names and values of a request; DynamoDB refuses one with a placeholder that no expression uses."""
+    names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
+    text = " ".join(str(v) for k, v in request.items() if k.endswith("Expression"))
+    used = {token for token in _tokens(text) if token[0] in "#:"}
+    if used != {*names, *values}:
+        message = f"placeholders {sorted(used ^ {*names, *values})}"
+        raise ClientError({"Error": {"Code": "ValidationException", "Message": message}}, "DynamoDB")
+    return names, plain(values)
+
+
+def typed(item: Item) -> Item:
     serializer = TypeSerializer()
     return {key: serializer.serialize(value) for key, value in item.items()}
 
 
-def _plain(item: Item) -> Item:
+def plain(item: Item) -> Item:
     deserializer = TypeDeserializer()
     return {key: deserializer.deserialize(value) for key, value in item.items()}

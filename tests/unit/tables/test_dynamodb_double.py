@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from tests.support.protocol.model_dynamo import Client, Dynamo, _typed
-from tests.support.workspace.runner_parts import REGION, make_tables
+from tests.support.dynamodb_double import DynamoDB, DynamoDBClient, typed
+from tests.support.lambdas.platform_tables import REGION, make_tables
 
 NAMES = ["a", "b", "mail.taskToken", "mail"]
 # moto raises where a number is compared with a text.
@@ -62,7 +62,7 @@ def moto() -> Iterator[Any]:
 
 def outcome(client: Any, update: str, condition: str) -> Any:
     used = {name: value for name, value in VALUES.items() if name in update + condition}
-    request: dict[str, Any] = {"ExpressionAttributeValues": _typed(used)} if used else {}
+    request: dict[str, Any] = {"ExpressionAttributeValues": typed(used)} if used else {}
     try:
         answer = client.update_item(
             TableName="sessions",
@@ -81,7 +81,7 @@ def outcome(client: Any, update: str, condition: str) -> Any:
 @given(item=items, update=updates, condition=conditions)
 def test_it_answers_as_moto_does(moto: Any, item: dict[str, Any], update: str, condition: str) -> None:
     stored = {**item, "sessionId": "s"}
-    moto.put_item(TableName="sessions", Item=_typed(stored))
-    dynamo = Dynamo()
-    dynamo.put("sessions", stored, None, None, None)
-    assert outcome(Client(dynamo), update, condition) == outcome(moto, update, condition)
+    moto.put_item(TableName="sessions", Item=typed(stored))
+    dynamodb = DynamoDB()
+    dynamodb.put("sessions", stored, {})
+    assert outcome(DynamoDBClient(dynamodb), update, condition) == outcome(moto, update, condition)

@@ -1,0 +1,97 @@
+"""Accepts a command once: reads the session, writes both items in one transaction, and repeats both on a conflict."""
+
+import random
+import time
+from collections.abc import Callable
+
+from sitewright.contracts.client_ids import storable_id
+from sitewright.contracts.error_codes import ErrorInfo
+from sitewright.contracts.messages import Command
+from sitewright.contracts.names import execution_name
+from sitewright.contracts.records import RECORD_TTL_DAYS, CommandRecord, SessionRecord, SiteEntry
+from sitewright.tables.accept_transaction import accept
+from sitewright.tables.commands import Commands
+from sitewright.tables.schema import OPEN
+from sitewright.tables.sessions import Sessions
+
+ATTEMPTS = 20
+"""The workspace refreshes the session item twice a second, so a transaction meets a refresh now and then."""
+
+
+class AcceptError(Exception):
+    """The transaction did not get through; the queue delivers the message again."""
+
+
+class SessionMismatch(Exception):
+    """The session belongs to another client or thread."""
+
+    def __init__(self, session: SessionRecord) -> None:
+        super().__init__("session mismatch")
+        self.session = session
+
+
+def accept_command(
+    sessions: Sessions,
+    commands: Commands,
+    command: Command,
+    site: SiteEntry,
+    *,
+    now: int,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[CommandRecord, bool]:
+    """Accepts the command once and raises the session's generation. Returns the record, and whether it is new.
+
+    Raises SessionMismatch, AcceptError.
+    """
+    for attempt in range(ATTEMPTS):
+        known = commands.read(command.session_id, command.command_id)
+        if known:
+            return known, False
+        session = sessions.read(command.session_id)
+        if session and (session.client_id, session.chat_thread_id) != (command.client_id, command.chat_thread_id):
+            raise SessionMismatch(session)
+        record = accepted_record(command, site, session, now)
+        older = commands.read(record.session_id, record.supersedes) if record.supersedes else None
+        if accept(sessions, commands, record, seen=session, older=older, now=now):
+            return record, True
+        sleep(random.uniform(0, min(0.4, 0.02 * 2**attempt)))  # noqa: S311 - jitter, no secret
+    raise AcceptError(f"session {command.session_id} was too busy to accept {command.command_id}")
+
+
+def accepted_record(command: Command, site: SiteEntry, session: SessionRecord | None, now: int) -> CommandRecord:
+    """Returns the item of a command that is accepted at `now` (milliseconds) after what the session has."""
+    machine = site.state_machine_arn.replace(":stateMachine:", ":execution:")
+    return CommandRecord(
+        session_id=command.session_id,
+        command_id=command.command_id,
+        client_id=command.client_id,
+        chat_thread_id=command.chat_thread_id,
+        instruction=command.instruction,
+        user_id=command.user_id,
+        generation=(session.generation if session else 0) + 1,
+        supersedes=session.command_id if session else None,
+        accepted_at=now,
+        site_url=site.site_url,
+        execution_arn=f"{machine}:{execution_name(command.session_id, command.command_id)}",
+        open=OPEN,
+        ttl=_ttl(now),
+    )
+
+
+def rejected_record(session_id: str, command_id: str, error: ErrorInfo, now: int) -> CommandRecord:
+    """Returns the item of a rejected command. Ids that SQS or DynamoDB do not take are replaced by hashes, and kept beside."""
+    stored_session, stored_command = storable_id(session_id), storable_id(command_id)
+    return CommandRecord(
+        session_id=stored_session,
+        command_id=stored_command,
+        original_session_id=session_id if stored_session != session_id else None,
+        original_command_id=command_id if stored_command != command_id else None,
+        accepted_at=now,
+        rejection=error,
+        open=OPEN,
+        ttl=_ttl(now),
+    )
+
+
+def _ttl(now: int) -> int:
+    return now // 1000 + RECORD_TTL_DAYS * 86_400

@@ -1,0 +1,155 @@
+"""Accepts a command, stops the session's older run, starts the new one. Each part may be repeated: SQS delivers at least once."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lambdas.intake.acceptance import SessionMismatch, accept_command, rejected_record
+from lambdas.intake.dead_letter import dead_letter
+from lambdas.intake.parse import Rejected, Unreadable, parse
+from lambdas.intake.runs import Runs
+from lambdas.intake.site_registry import SiteRegistry
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
+from sitewright.contracts.events import CommandNotStarted
+from sitewright.contracts.messages import Command, ResponseStatus
+from sitewright.contracts.names import EVENT_SOURCE, NOT_STARTED
+from sitewright.contracts.records import CommandRecord
+from sitewright.tables.commands import Commands
+from sitewright.tables.sessions import Sessions
+
+
+@dataclass(frozen=True)
+class Intake:
+    """The logic of one function instance. `events` and `sqs` are boto3's clients, `now` gives milliseconds."""
+
+    sessions: Sessions
+    commands: Commands
+    runs: Runs
+    sites: SiteRegistry
+    events: Any
+    sqs: Any
+    dead_letter_url: str
+    now: Callable[[], int]
+    log: Callable[..., None]
+    sleep: Callable[[float], None] = time.sleep
+
+    def handle(self, body: str, *, message_id: str, group: str, later: list[str]) -> None:
+        """Handles one message. Raises what should bring the message back.
+
+        Args:
+            body: the message.
+            message_id: SQS' id of it.
+            group: its message group.
+            later: the session's commands that follow in the same batch, newest first. If one is really newer, this command
+                never starts.
+        """
+        parsed = parse(body)
+        if isinstance(parsed, Unreadable):
+            self._send_dead_letter(body, parsed.reason, message_id, group)
+        elif isinstance(parsed, Rejected):
+            self._reject(parsed.session_id, parsed.command_id, parsed.error)
+        else:
+            self._accept(parsed, later)
+
+    def _accept(self, command: Command, later: list[str]) -> None:
+        site = self.sites.find(command.client_id)
+        if site is None:
+            message = f"clientId: there is no site {command.client_id!r}"
+            self._reject(command.session_id, command.command_id, ErrorInfo.of(ErrorCode.UNKNOWN_CLIENT, message))
+            return
+        try:
+            record, new = accept_command(self.sessions, self.commands, command, site, now=self.now(), sleep=self.sleep)
+        except SessionMismatch as mismatch:
+            known = mismatch.session
+            message = (
+                f"session {known.session_id} belongs to clientId {known.client_id!r}, "
+                f"chatThreadId {known.chat_thread_id!r}"
+            )
+            self._reject(command.session_id, command.command_id, ErrorInfo.of(ErrorCode.SESSION_MISMATCH, message))
+            return
+        ids = {"sessionId": record.session_id, "commandId": record.command_id}
+        if record.rejection or record.response or record.answered_at:
+            self.log("duplicate of a finished command", **ids)
+            return
+        if not new:
+            self.log("replay", **ids)
+        for older in self.commands.open_before(record.session_id, record.generation):
+            self._stop(record.session_id, older, record.command_id)
+        superseded_by = self._superseded_by(record, later)
+        if superseded_by:
+            self._stop(record.session_id, record.command_id, superseded_by)
+        elif self.runs.start(site.state_machine_arn, record):
+            self.log("started", **ids, generation=record.generation)
+
+    def _superseded_by(self, record: CommandRecord, later: list[str]) -> str | None:
+        # A command that was once superseded stays so: its response may be on the way.
+        if record.superseded_by:
+            return record.superseded_by
+        session = self.sessions.read(record.session_id)
+        if session and session.generation > record.generation and session.command_id != record.command_id:
+            return session.command_id
+        return self._newest_after(record, later)
+
+    def _newest_after(self, record: CommandRecord, candidates: list[str]) -> str | None:
+        """Returns the first candidate (newest first) that is really newer than the record: unknown yet, or accepted later.
+
+        The queue delivers at least once, so a later message of the batch may be an old command.
+        """
+        for command_id in candidates:
+            known = self.commands.read(record.session_id, command_id)
+            if known is None or (known.rejection is None and known.generation > record.generation):
+                return command_id
+        return None
+
+    def _stop(self, session_id: str, command_id: str, by: str) -> None:
+        """Ends an older command: stops its run, or has it answered if it has none."""
+        record = self.commands.supersede(session_id, command_id, by)
+        if record is None or record.execution_arn is None:
+            return
+        if self.runs.stop(record.execution_arn, by):
+            self.log("stopped", sessionId=session_id, commandId=command_id, supersededBy=by)
+            return
+        self._publish_event(
+            CommandNotStarted(
+                session_id=session_id,
+                command_id=command_id,
+                status=ResponseStatus.INTERRUPTED,
+                superseded_by=record.superseded_by,
+            )
+        )
+
+    def _reject(self, session_id: str, command_id: str, error: ErrorInfo) -> None:
+        record = rejected_record(session_id, command_id, error, self.now())
+        ids = {"sessionId": record.session_id, "commandId": record.command_id}
+        if not self.commands.reject(record):
+            self.log("a rejected message whose id is answered or another command's", **ids)
+            return
+        self.log("rejected", **ids, error=error.message)
+        self._publish_event(
+            CommandNotStarted(
+                session_id=record.session_id,
+                command_id=record.command_id,
+                status=ResponseStatus.REJECTED,
+                error=error,
+            )
+        )
+
+    def _publish_event(self, event: CommandNotStarted) -> None:
+        answer = self.events.put_events(
+            Entries=[{"Source": EVENT_SOURCE, "DetailType": NOT_STARTED, "Detail": event.to_json()}]
+        )
+        if answer.get("FailedEntryCount"):
+            raise RuntimeError(f"EventBridge refused the event: {json.dumps(answer.get('Entries'))[:500]}")
+
+    def _send_dead_letter(self, body: str, reason: str, message_id: str, group: str) -> None:
+        letter = dead_letter(body, reason)
+        self.sqs.send_message(
+            QueueUrl=self.dead_letter_url,
+            MessageBody=letter.body,
+            MessageGroupId=group,
+            MessageDeduplicationId=message_id,
+            MessageAttributes={"reason": {"DataType": "String", "StringValue": letter.reason}},
+        )
+        self.log("to the dead-letter queue", messageId=message_id, reason=letter.reason)

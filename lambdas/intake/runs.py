@@ -1,0 +1,55 @@
+"""Starting and stopping the runs of commands. Both may be repeated."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from sitewright.contracts.records import CommandRecord
+from sitewright.contracts.steps import ExecutionInput
+from sitewright.retry import error_code
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Step Functions, as intake uses it."""
+
+    sfn: Any
+
+    def start(self, state_machine_arn: str, record: CommandRecord) -> bool:
+        """Starts the command's run; False if it had run before, and has ended."""
+        if record.execution_arn is None or record.client_id is None or record.chat_thread_id is None:
+            raise RuntimeError(f"the record of {record.command_id} has no run to start")
+        # The input is the same at every repetition, so StartExecution is idempotent while the run is open.
+        payload = ExecutionInput(
+            session_id=record.session_id,
+            command_id=record.command_id,
+            client_id=record.client_id,
+            chat_thread_id=record.chat_thread_id,
+            generation=record.generation,
+        )
+        try:
+            self.sfn.start_execution(
+                stateMachineArn=state_machine_arn,
+                name=record.execution_arn.rsplit(":", 1)[1],
+                input=payload.to_json(),
+            )
+        except ClientError as error:
+            if error_code(error) != "ExecutionAlreadyExists":
+                raise
+            return False
+        return True
+
+    def stop(self, execution_arn: str, superseded_by: str) -> bool:
+        """Stops a run; False if it never started."""
+        try:
+            self.sfn.stop_execution(
+                executionArn=execution_arn,
+                error="Superseded",
+                cause=f"command {superseded_by} of the same session took over",
+            )
+        except ClientError as error:
+            if error_code(error) != "ExecutionDoesNotExist":
+                raise
+            return False
+        return True
