@@ -125,8 +125,12 @@ class World:
         if again is not None:
             if self.delivered:
                 self._function(lambda: self._take_in(self.delivered[again % len(self.delivered)]))
-        elif self.inputs and self._function(lambda: self._take_in(self.inputs[0])):
-            self.delivered.append(self.inputs.pop(0))
+        elif self.inputs:
+            body = self.inputs[0]
+            # What happens meanwhile may deliver the same message once more.
+            if self._function(lambda: self._take_in(body)) and body in self.inputs:
+                self.inputs.remove(body)
+                self.delivered.append(body)
 
     def _take_in(self, body: str) -> None:
         self.intake.handle(body, message_id="m", group="s", later=[])
