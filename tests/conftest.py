@@ -3,13 +3,16 @@
 A run that is killed cannot. Then the watcher of the stack does it: see sitewright/local/stack/stack_owner.py.
 """
 
+import functools
 import os
 import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from tests.home import HOME
 
@@ -40,3 +43,22 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Only the controlling process takes the stack down: its workers are done by then."""
     if not hasattr(session.config, "workerinput"):
         _down()
+
+
+FIRST = ("tests/e2e/test_chaos.py", "tests/e2e/test_deploy.py", "tests/e2e/", "tests/integration/")
+"""What takes longest begins first, so that no worker is left alone with it at the end; the unit tests fill the gaps."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sorts by FIRST."""
+    items.sort(key=lambda item: next((n for n, part in enumerate(FIRST) if item.nodeid.startswith(part)), len(FIRST)))
+
+
+@functools.cache
+def _parsed(path: str) -> Any:
+    return _load_file(JSONFileLoader(), path)
+
+
+# Each session of botocore parses its services' models anew: a quarter of the unit tests' time. They are only read.
+_load_file = JSONFileLoader.load_file
+JSONFileLoader.load_file = lambda _self, file_path: _parsed(file_path)  # type: ignore[method-assign]

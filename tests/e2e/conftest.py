@@ -1,11 +1,10 @@
-"""One local stack for all end-to-end tests of a run; each pytest worker has a site of its own on it.
+"""One local stack for all end-to-end tests of a run; each pytest worker has two sites of its own on it.
 
 The stack lives below `.local-test/`, beside a user's own `.local/`. The first worker that needs it starts it, the
 controlling process takes it down at the end (see tests/conftest.py).
 """
 
 import fcntl
-import json
 import os
 import subprocess
 import sys
@@ -15,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from sitewright.local.machine.marked_processes import STACK_MARK
+from sitewright.local.machine.stack_home import Home
 from tests.home import HOME, sitewright
+from tests.support.e2e.sites import PLAIN, announce_sites, plain_repository
 from tests.support.e2e.stack_driver import Site, Stack
 
 
@@ -31,26 +32,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
-PLAIN = "plain"
-"""A site that is not Astro's, from a user's own repository."""
-
-
-def plain_repository(folder: Path) -> Path:
-    """`npm run build` copies the pages to `dist/`; the default branch is `master`, there is no lock file."""
-    (folder / "pages").mkdir(parents=True)
-    (folder / "pages" / "index.html").write_text("<!doctype html><title>Plain</title><h1>Plain</h1></html>\n")
-    scripts = {"build": "rm -rf dist && cp -r pages dist"}
-    (folder / "package.json").write_text(json.dumps({"name": "plain", "private": True, "scripts": scripts}) + "\n")
-    (folder / ".gitignore").write_text("dist\nnode_modules\n")
-    for argv in (
-        ["init", "-q", "-b", "master"],
-        ["add", "-A"],
-        ["-c", "user.name=Owner", "-c", "user.email=owner@example.com", "commit", "-qm", "Plain pages"],
-    ):
-        subprocess.run(["git", *argv], cwd=folder, check=True)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def worker() -> str:
     """gw0, gw1, … or main."""
@@ -59,14 +40,14 @@ def worker() -> str:
 
 @pytest.fixture(scope="session")
 def stack(worker: str) -> Iterator[Stack]:
-    """The running stack with this worker's site deployed."""
+    """The running stack with all sites deployed, by one deployment: each takes a quarter of a minute."""
     HOME.mkdir(parents=True, exist_ok=True)
     responses = HOME / "responses.jsonl"
     with (HOME / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # `up` twice at the same time would deploy twice
-        sitewright("up", "--client", f"site-{worker}")
         started = HOME / "collector.started"
         if not started.exists():
+            announce_sites(Home(HOME), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), worker)
             sitewright("up", "--client", PLAIN, "--site-repo", str(plain_repository(HOME / "plain site")))
             argv = [
                 sys.executable,
@@ -85,5 +66,11 @@ def stack(worker: str) -> Iterator[Stack]:
 
 @pytest.fixture
 def site(stack: Stack, worker: str) -> Site:
-    """This worker's site."""
+    """This worker's site that a small program builds: for all that does not depend on Astro."""
     return stack.site(f"site-{worker}")
+
+
+@pytest.fixture
+def astro_site(stack: Stack, worker: str) -> Site:
+    """This worker's demo site, built by Astro with its packages."""
+    return stack.site(f"astro-{worker}")

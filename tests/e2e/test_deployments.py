@@ -13,16 +13,18 @@ def deployments(site: Site) -> Json:
     return listed
 
 
-def test_two_publishes_a_rollback_and_the_next_message(site: Site) -> None:
-    first, answer = site.run('Add a new heading saying "First of two" to the homepage')
+def test_two_publishes_a_rollback_and_the_next_message(astro_site: Site) -> None:
+    first, answer = astro_site.run('Add a new heading saying "First of two" to the homepage')
     assert answer["deploySuccess"], answer
-    before = site.keys()
-    second, answer = site.run('Add a new heading saying "Second of two" to the homepage', session=first.session_id)
+    before = astro_site.keys()
+    second, answer = astro_site.run(
+        'Add a new heading saying "Second of two" to the homepage', session=first.session_id
+    )
     assert answer["deploySuccess"], answer
-    head = site.git("rev-parse", f"thread-{first.thread}")
-    assert "Second of two" in site.page()
+    head = astro_site.git("rev-parse", f"thread-{first.thread}")
+    assert "Second of two" in astro_site.page()
 
-    listed = deployments(site)
+    listed = deployments(astro_site)
     newer, older = listed["deployments"][:2]
     assert [newer["commandId"], older["commandId"]] == [second.command_id, first.command_id]
     assert newer["live"] and not newer["rollbackTarget"]
@@ -30,30 +32,30 @@ def test_two_publishes_a_rollback_and_the_next_message(site: Site) -> None:
     assert (
         listed["live"] | {"deploymentId": newer["deploymentId"], "complete": True, "publishing": None} == listed["live"]
     )
-    shown = sitewright("deployments", "--client", site.client_id).stdout
+    shown = sitewright("deployments", "--client", astro_site.client_id).stdout
     assert newer["deploymentId"] in shown and older["deploymentId"] in shown
 
-    done = json.loads(sitewright("rollback", "--client", site.client_id, "--json").stdout)
+    done = json.loads(sitewright("rollback", "--client", astro_site.client_id, "--json").stdout)
     assert done["rolledBackTo"] == older["deploymentId"]
-    assert done["siteUrl"] == site.url
-    assert "First of two" in site.page() and "Second of two" not in site.page()
+    assert done["siteUrl"] == astro_site.url
+    assert "First of two" in astro_site.page() and "Second of two" not in astro_site.page()
     # Hashed assets of the newer build stay for open pages; everything else is as it was, byte for byte.
-    now = site.keys()
+    now = astro_site.keys()
     assert {key: now.get(key) for key in before} == before
     assert all(key.startswith("_astro/") for key in set(now) - set(before))
-    listed = deployments(site)
+    listed = deployments(astro_site)
     assert listed["live"]["deploymentId"] == done["deploymentId"] == listed["deployments"][0]["deploymentId"]
     assert listed["deployments"][0]["rolledBackTo"] == older["deploymentId"]
-    assert site.git("rev-parse", f"thread-{first.thread}") == head, "a rollback touches the bucket only"
+    assert astro_site.git("rev-parse", f"thread-{first.thread}") == head, "a rollback touches the bucket only"
 
-    again = sitewright("rollback", "--client", site.client_id, "--to", done["deploymentId"], check=False)
+    again = sitewright("rollback", "--client", astro_site.client_id, "--to", done["deploymentId"], check=False)
     assert (again.returncode, again.stderr.count("live already")) == (2, 1)
 
-    third, answer = site.run('Add a new heading saying "Third on top" to the homepage', session=first.session_id)
+    third, answer = astro_site.run('Add a new heading saying "Third on top" to the homepage', session=first.session_id)
     assert answer["deploySuccess"], answer
-    page = site.page()
+    page = astro_site.page()
     assert all(text in page for text in ("First of two", "Second of two", "Third on top"))
-    assert head in site.git("rev-list", f"thread-{third.thread}").splitlines()
+    assert head in astro_site.git("rev-list", f"thread-{third.thread}").splitlines()
 
 
 def test_a_bucket_changed_by_hand_is_seen_and_healed(site: Site) -> None:

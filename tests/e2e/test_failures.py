@@ -8,34 +8,36 @@ from sitewright.publishing.manifest import LEASE_SECONDS
 from tests.support.e2e.stack_driver import Site, Stack, until
 
 
-def test_a_build_that_breaks_is_repaired(site: Site, stack: Stack) -> None:
-    first, answer = site.run('Add a new heading saying "Before the repair" to the homepage')
+def test_a_build_that_breaks_is_repaired(astro_site: Site, stack: Stack) -> None:
+    first, answer = astro_site.run('Add a new heading saying "Before the repair" to the homepage')
     assert answer["success"], answer
 
-    sent, answer = site.run("Introduce a syntax error on the homepage", session=first.session_id, thread=first.thread)
+    sent, answer = astro_site.run(
+        "Introduce a syntax error on the homepage", session=first.session_id, thread=first.thread
+    )
 
     assert (answer["status"], answer["error"]) == ("succeeded", None), answer
     assert answer["buildSuccess"] is True
     assert answer["deploySuccess"] is True
     assert "failed at first and was repaired" in answer["summary"]
-    tasks = [state for state in site.states(sent) if state in {"Agent", "Build", "Repair", "RecordSync", "Push"}]
+    tasks = [state for state in astro_site.states(sent) if state in {"Agent", "Build", "Repair", "RecordSync", "Push"}]
     assert tasks == ["Agent", "Build", "Repair", "Build", "RecordSync", "Push"]
-    record = site.command(sent)
+    record = astro_site.command(sent)
     assert record["repair"]["changed"] is True
     assert answer["costUsd"] == pytest.approx(float(record["agent"]["costUsd"]) + float(record["repair"]["costUsd"]))
-    repair, broken = site.subjects(f"thread-{sent.thread}")[:2]
+    repair, broken = astro_site.subjects(f"thread-{sent.thread}")[:2]
     assert "Repair the build: Introduce a syntax error" in repair
     assert "] Introduce a syntax error" in broken
-    assert "this is not closed" not in site.page()
-    assert "Before the repair" in site.page()
+    assert "this is not closed" not in astro_site.page()
+    assert "Before the repair" in astro_site.page()
 
 
-def test_a_build_that_breaks_for_good_leaves_the_site_as_it_was(site: Site) -> None:
-    first, answer = site.run('Add a new heading saying "Last good one" to the homepage')
+def test_a_build_that_breaks_for_good_leaves_the_site_as_it_was(astro_site: Site) -> None:
+    first, answer = astro_site.run('Add a new heading saying "Last good one" to the homepage')
     assert answer["success"], answer
-    keys = site.keys()
+    keys = astro_site.keys()
 
-    sent, answer = site.run(
+    sent, answer = astro_site.run(
         "Introduce a stubborn syntax error on the homepage", session=first.session_id, thread=first.thread
     )
 
@@ -45,18 +47,18 @@ def test_a_build_that_breaks_for_good_leaves_the_site_as_it_was(site: Site) -> N
     assert answer["error"]["code"] == "build_failed"
     assert "index.astro" in answer["error"]["message"]
     assert answer["pushed"] is True
-    assert site.keys() == keys, "a failed build touched the site"
-    assert "Last good one" in site.page()
-    assert site.git("rev-parse", f"thread-{sent.thread}") == answer["commit"]
-    assert "RecordSync" not in site.states(sent)
-    assert site.states(sent).count("Repair") == 1
+    assert astro_site.keys() == keys, "a failed build touched the site"
+    assert "Last good one" in astro_site.page()
+    assert astro_site.git("rev-parse", f"thread-{sent.thread}") == answer["commit"]
+    assert "RecordSync" not in astro_site.states(sent)
+    assert astro_site.states(sent).count("Repair") == 1
     assert "its repair found nothing to change" in answer["summary"]
     # The session's next command is not charged for what was broken before it.
-    later, answer = site.run(
+    later, answer = astro_site.run(
         'Add a new heading saying "Still broken" to the homepage', session=sent.session_id, thread=sent.thread
     )
     assert answer["buildSuccess"] is False
-    assert "Repair" not in site.states(later)
+    assert "Repair" not in astro_site.states(later)
 
 
 def test_a_commit_that_is_live_is_not_built_again(site: Site) -> None:
@@ -198,19 +200,15 @@ def test_a_git_host_that_is_down_for_a_while(site: Site, stack: Stack) -> None:
     assert any("Host was down" in s for s in site.subjects(f"thread-{sent.thread}"))
 
 
-@pytest.mark.parametrize("status", [429, 529, 500, "nonsense"])
-def test_a_model_that_stumbles(site: Site, stack: Stack, status: int | str) -> None:
-    mark = f"stumble {status} {uuid.uuid4().hex[:8]}"
-    stack.fault(mark, status=status, times=1)
+def test_a_model_that_stumbles_once(site: Site, stack: Stack) -> None:
+    """Each kind of refusal, with the same Claude Code: test_agent_model."""
+    mark = f"stumble {uuid.uuid4().hex[:8]}"
+    stack.fault(mark, status=529, times=1)
 
     _, answer = site.run(f'Add a new heading saying "{mark}" to the homepage')
 
-    if status == "nonsense":
-        assert answer["status"] in {"succeeded", "failed"}
-        assert answer["success"] or answer["error"]["code"] in {"agent_failed", "model_unavailable"}
-    else:
-        assert answer["success"] is True, answer
-        assert mark in site.page()
+    assert answer["success"] is True, answer
+    assert mark in site.page()
 
 
 def test_a_model_that_stays_down(site: Site, stack: Stack) -> None:
@@ -236,7 +234,7 @@ def test_a_model_key_that_is_refused(site: Site, stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("step", ["Agent", "Build", "Push"])
-def test_a_container_that_dies(site: Site, stack: Stack, step: str) -> None:
+def test_a_container_that_dies(astro_site: Site, stack: Stack, step: str) -> None:
     mark = f"Survived {step} {uuid.uuid4().hex[:6]}"
     slow = {
         "Agent": (f'Add a new heading saying "{mark}" to the homepage', {"delaySeconds": 4, "times": 1}),
@@ -246,23 +244,23 @@ def test_a_container_that_dies(site: Site, stack: Stack, step: str) -> None:
     instruction, fault = slow[step]
     if fault:
         stack.fault(mark, **fault)
-    sent = site.send(instruction)
-    site.wait_state(sent, step)
+    sent = astro_site.send(instruction)
+    astro_site.wait_state(sent, step)
     until(f"the {step} container runs", lambda: stack.task_processes(sent), seconds=30, every=0.02)
 
     stack.kill_workspace(sent)
 
     answer = stack.response(sent)
     assert answer["success"] is True, answer
-    assert mark in site.page()
-    assert any(mark in s for s in site.subjects(f"thread-{sent.thread}"))
+    assert mark in astro_site.page()
+    assert any(mark in s for s in astro_site.subjects(f"thread-{sent.thread}"))
     assert len(stack.responses(sent.session_id, sent.command_id)) == 1
 
 
 def test_a_container_that_dies_while_it_publishes(site: Site, stack: Stack) -> None:
     many = "mkdir -p public/pile && for i in $(seq 1 2000); do echo $i > public/pile/$i.txt; done"
     sent = site.send(f"Run the command: `{many}`")
-    until("the publish is under way", lambda: len([k for k in site.keys() if "pile" in k]) > 20, seconds=120, every=0.1)
+    until("the publish is under way", lambda: site.has_more_than(20, "pile/"), seconds=120, every=0.02)
 
     stack.kill_workspace(sent)
 

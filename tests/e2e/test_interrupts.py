@@ -65,28 +65,28 @@ def _written(site: Site, sent: Sent) -> bool:
     return any(list(root.glob("site/notes/note-*.md")) for root in site.stack.task_roots(sent))
 
 
-def test_interrupt_during_the_build(site: Site, stack: Stack) -> None:
-    first, answer = site.run('Add a new heading saying "Before the slow one" to the homepage')
+def test_interrupt_during_the_build(astro_site: Site, stack: Stack) -> None:
+    first, answer = astro_site.run('Add a new heading saying "Before the slow one" to the homepage')
     assert answer["success"], answer
-    live_before = site.keys()
-    old = newer(site, first, SLOW_PAGE)
-    site.wait_state(old, "Build")
+    live_before = astro_site.keys()
+    old = newer(astro_site, first, SLOW_PAGE)
+    astro_site.wait_state(old, "Build")
     until("npm is building", lambda: any("astro" in c for _, c in _family(stack, old)), seconds=60)
 
-    new = newer(site, old, 'Add a new heading saying "After the slow one" to the homepage')
+    new = newer(astro_site, old, 'Add a new heading saying "After the slow one" to the homepage')
 
-    assert_interrupted(site, old, new)
-    assert set(live_before) <= set(site.keys()), "an interrupted build deleted something"
-    for key in site.keys():
+    assert_interrupted(astro_site, old, new)
+    assert set(live_before) <= set(astro_site.keys()), "an interrupted build deleted something"
+    for key in astro_site.keys():
         if key.endswith(".html"):
-            assert site.page("/" + key).rstrip().endswith("</html>"), key
+            assert astro_site.page("/" + key).rstrip().endswith("</html>"), key
     done = stack.response(new, seconds=180)
     assert done["success"] is True, done
     branch = f"thread-{old.thread}"
-    assert "zz-slow.astro" in site.git("ls-tree", "-r", "--name-only", branch)
-    assert "After the slow one" in site.page()
-    old_commits = [s for s in site.subjects(branch) if s == WIP or "Run the command" in s]
-    assert old_commits, site.subjects(branch)
+    assert "zz-slow.astro" in astro_site.git("ls-tree", "-r", "--name-only", branch)
+    assert "After the slow one" in astro_site.page()
+    old_commits = [s for s in astro_site.subjects(branch) if s == WIP or "Run the command" in s]
+    assert old_commits, astro_site.subjects(branch)
 
 
 def _family(stack: Stack, sent: Sent) -> list[tuple[int, str]]:
@@ -106,9 +106,7 @@ def test_interrupt_during_the_publish(site: Site, stack: Stack) -> None:
     before = set(site.keys())
     many = "mkdir -p public/flood && for i in $(seq 1 3000); do echo $i > public/flood/$i.txt; done"
     old = newer(site, first, f"Run the command: `{many}`")
-    until(
-        "the publish is under way", lambda: len([k for k in site.keys() if "flood" in k]) > 20, seconds=120, every=0.2
-    )
+    until("the publish is under way", lambda: site.has_more_than(20, "flood/"), seconds=120, every=0.02)
     assert not stack.responses(old.session_id, old.command_id), "the publish was over too soon for this test"
 
     new = newer(site, old, "Run the command: `rm -r public/flood`")

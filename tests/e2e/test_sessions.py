@@ -2,7 +2,7 @@
 
 import os
 
-from tests.home import sitewright
+from tests.support.e2e.sites import OTHER
 from tests.support.e2e.stack_driver import Site, Stack
 
 
@@ -31,15 +31,8 @@ def test_switching_between_two_sessions(site: Site) -> None:
     assert not [s for s in site.subjects(f"thread-{b.thread}") if "Session A" in s]
 
 
-def test_two_clients_in_parallel(site: Site, stack: Stack, worker: str) -> None:
-    other_client = f"other-{worker}"
-    home_lock = stack.home / "start.lock"
-    import fcntl
-
-    with home_lock.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        sitewright("up", "--client", other_client)
-    other = stack.site(other_client)
+def test_two_clients_in_parallel(site: Site, stack: Stack) -> None:
+    other = stack.site(OTHER)
     # Another session of that client: it must not publish after the one whose page is looked at.
     _, ready = other.run('Add a paragraph "warm up" to the homepage')
     assert ready["success"], ready

@@ -2,8 +2,8 @@
 
 import json
 
-from tests.e2e.conftest import PLAIN
 from tests.home import sitewright
+from tests.support.e2e.sites import PLAIN
 from tests.support.e2e.stack_driver import Stack
 
 

@@ -12,11 +12,11 @@ from tests.support.e2e.stack_driver import Sent, Site, Stack, until
 HEADING = re.compile(r"<h[12][^>]*>(.*?)</h[12]>", re.DOTALL)
 
 
-def test_one_message_changes_the_live_site(site: Site, stack: Stack) -> None:
+def test_one_message_changes_the_live_site(astro_site: Site, stack: Stack) -> None:
     # The site may show other sessions' headings before, which this one's branch does not have.
     heading = f"Baked before dawn {uuid.uuid4().hex[:6]}"
 
-    sent, answer = site.run(f'Add a new heading saying "{heading}" to the homepage')
+    sent, answer = astro_site.run(f'Add a new heading saying "{heading}" to the homepage')
 
     assert answer["success"] is True, answer
     assert answer["status"] == "succeeded"
@@ -25,30 +25,30 @@ def test_one_message_changes_the_live_site(site: Site, stack: Stack) -> None:
     assert answer["pushed"] is True
     assert answer["error"] is None
     assert answer["filesChangedCount"] == len(answer["filesChanged"]) == 1
-    assert answer["siteUrl"] == site.url
+    assert answer["siteUrl"] == astro_site.url
     assert answer["supersededBy"] is None
     assert answer["durationMs"] > 0
     assert abs(answer["timestamp"] - time.time() * 1000) < 120_000
     # the states ran in the order of the design
-    assert site.states(sent)[:2] == ["Agent", "HasChanges"] or site.states(sent)[0] == "Agent"
-    tasks = [s for s in site.states(sent) if s in {"Agent", "WriteCommitMessage", "Build", "RecordSync", "Push"}]
+    assert astro_site.states(sent)[:2] == ["Agent", "HasChanges"] or astro_site.states(sent)[0] == "Agent"
+    tasks = [s for s in astro_site.states(sent) if s in {"Agent", "WriteCommitMessage", "Build", "RecordSync", "Push"}]
     assert tasks == ["Agent", "WriteCommitMessage", "Build", "RecordSync", "Push"]
     # the site shows it
-    assert HEADING.findall(site.page()).count(heading) == 1
+    assert HEADING.findall(astro_site.page()).count(heading) == 1
     # the remote has the commit, with the message of the design
     branch = f"thread-{sent.thread}"
-    assert site.git("rev-parse", branch) == answer["commit"]
-    message = site.git("log", "-1", "--format=%B", branch)
+    assert astro_site.git("rev-parse", branch) == answer["commit"]
+    message = astro_site.git("log", "-1", "--format=%B", branch)
     assert re.match(rf"\[\d{{4}}-\d\d-\d\d\] Add a new heading saying \"{heading}\"", message)
     assert f"Session-Id: {sent.session_id}" in message
     assert f"Command-Id: {sent.command_id}" in message
     # the books are kept
     deployments = stack.resource("dynamodb").Table(stack.info["tables"]["deployments"])
-    record = site.command(sent)
-    kept = deployments.get_item(Key={"clientId": site.client_id, "deploymentId": record["build"]["deploymentId"]})
+    record = astro_site.command(sent)
+    kept = deployments.get_item(Key={"clientId": astro_site.client_id, "deploymentId": record["build"]["deploymentId"]})
     assert kept["Item"]["commit"] == record["build"]["commit"]
     assert kept["Item"]["driftCount"] == 0
-    assert int(kept["Item"]["files"]) == len(site.keys())
+    assert int(kept["Item"]["files"]) == len(astro_site.keys())
 
 
 def test_each_step_logs_its_progress(site: Site, stack: Stack) -> None:
@@ -110,14 +110,11 @@ def test_nothing_to_change_is_an_answer_too(site: Site) -> None:
 @pytest.mark.parametrize(
     "instruction",
     [
-        'Add a paragraph "dash" to the homepage, please - "quoted" \'single\'',
-        "-n --help Add a new heading to the homepage",
-        'Add a paragraph "$(touch /tmp/sitewright-pwned) `id` ${HOME}" to the homepage',
-        'Add a paragraph "Grüße 🥐 漢字" to the homepage',
-        'Add a paragraph "two lines" to the homepage.\n\nThank you,\n"Amelia"',
+        '-n --help Add a paragraph "dash $(touch /tmp/sitewright-pwned) `id` ${HOME} Grüße 🥐 漢字" to the homepage, '
+        'please - "quoted" \'single\'.\n\nThank you,\n"Amelia"',
         "/help Add a new heading to the homepage",
     ],
-    ids=["quotes", "leading-dash", "shell", "emoji", "newlines", "leading-slash"],
+    ids=["options, quotes, shell, emoji and lines", "a leading slash"],
 )
 def test_odd_instructions_are_only_text(site: Site, instruction: str) -> None:
     sent, answer = site.run(instruction)

@@ -5,6 +5,7 @@ After a command's last step it waits `idleSeconds` for the session's next comman
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -50,6 +51,8 @@ class Timing:
     checkpoint: float = PERIOD_SECONDS
     step_gap: float = STEP_GAP_SECONDS
     command_gap: float = COMMAND_GAP_SECONDS
+    clock: Callable[[], float] = time.monotonic
+    """By which an idle workspace ends; tests turn it."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ class Runner:
 
     def _idle_wait(self, step_run: StepRun, end: StepEnd, mailbox: Mailbox, stop: Stop) -> IdleWait:
         gaps = self.timing.step_gap, self.timing.command_gap
-        return IdleWait(step_run, end, mailbox, stop, self.settings.idle_seconds, *gaps)
+        return IdleWait(step_run, end, mailbox, stop, self.settings.idle_seconds, *gaps, self.timing.clock)
 
     def _next_step_run(self, before: StepRun, offer: Offer, session: SessionRecord) -> StepRun:
         request = offer.request

@@ -181,6 +181,11 @@ class Site:
         finally:
             path.unlink()
 
+    def has_more_than(self, count: int, prefix: str) -> bool:
+        """Whether more objects than that begin so; one quick request, unlike `keys`."""
+        found = self.stack.client("s3").list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=count + 1)
+        return int(found["KeyCount"]) > count
+
     def keys(self) -> dict[str, str]:
         """Key and ETag of every object in the site's bucket."""
         pages = self.stack.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket)

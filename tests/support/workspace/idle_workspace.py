@@ -14,7 +14,7 @@ from tests.support.workspace.runner_world import World, in_background, wait_for
 class Warm:
     """A workspace in the background, and the state machine's side of its mailbox."""
 
-    def __init__(self, world: World, *, idle: float = 8.0, step_gap: float = 0.0) -> None:
+    def __init__(self, world: World, *, idle: float = 60.0, step_gap: float = 0.0) -> None:
         self.world = world
         world.clients.sfn.once = True
         made = world.prepare(StepName.AGENT, idle_seconds=idle)
@@ -45,6 +45,11 @@ class Warm:
 
     def first(self) -> tuple[str, dict[str, str]]:
         return self.answer("task-token-of-agent-cmd-1")
+
+    def end_idle(self) -> None:
+        """Lets the idle time pass, and waits for the end."""
+        self.world.idle_skipped = 3600
+        self.end()
 
     def end(self, code: int = 0) -> None:
         self.thread.join(40)

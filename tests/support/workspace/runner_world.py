@@ -49,6 +49,8 @@ class World:
     containers: int = 0
     log: io.StringIO = field(default_factory=io.StringIO)
     root: Path = Path()
+    idle_skipped: float = 0
+    """Seconds that an idle workspace thinks have passed besides the real ones."""
 
     @property
     def bare(self) -> Path:
@@ -66,7 +68,7 @@ class World:
             Log(self.log, step=step.value),
             stop or Stop(),
             f"task-{self.containers}",
-            Timing(busy=3.0, heartbeat=0.2, checkpoint=0.3, step_gap=0.0, command_gap=0.0),
+            Timing(3.0, 0.2, 0.3, step_gap=0.0, command_gap=0.0, clock=lambda: time.monotonic() + self.idle_skipped),
         )
 
     def use(self, **steps: Any) -> None:

@@ -30,7 +30,7 @@ def test_the_next_step_comes_through_the_mailbox_without_a_restore(world: World)
     build = warm.offer(StepName.BUILD)
     assert warm.answer(build.task_token)[0] == "success"
     assert ("heartbeat", {"taskToken": build.task_token}) in world.clients.sfn.calls
-    warm.end()
+    warm.end_idle()
     assert [event["warm"] for event in warm.events("workspace ready")] == [False, True]
     assert world.claim_is_free() and read_session(world.clients).mailbox is None
 
@@ -47,7 +47,7 @@ def test_the_next_command_finds_the_checkout_as_it_was(world: World) -> None:
     world.use(agent=lambda ctx: seen.append((ctx.paths.site / "index.html").read_text()) or AgentResult())
     agent = warm.offer(StepName.AGENT, "cmd-2", 2)
     assert warm.answer(agent.task_token)[0] == "success"
-    warm.end()
+    warm.end_idle()
     assert seen == ["1"]
     assert read_command(world.clients, "cmd-1").interruption is None, "it was done"
 
@@ -68,7 +68,7 @@ def test_an_interrupted_workspace_does_the_next_command_while_the_wip_commit_is_
     agent = warm.offer(StepName.AGENT, "cmd-2", 2)
     assert warm.answer(agent.task_token)[0] == "success"
     assert warm.first()[1]["error"] == "Workspace.Interrupted"
-    warm.end()
+    warm.end_idle()
     assert seen == [False, True]
     saved = read_command(world.clients, "cmd-1").interruption
     assert saved is not None and saved.pushed and not saved.pushing
@@ -81,7 +81,7 @@ def test_a_command_that_comes_between_two_steps_saves_the_older_ones_edits(world
     warm.first()
     accept(world.clients, "cmd-2", 2)
     wait_for(lambda: (saved := read_command(world.clients, "cmd-1").interruption) is not None and not saved.pushing)
-    warm.end()
+    warm.end_idle()
     saved = read_command(world.clients, "cmd-1").interruption
     assert saved is not None and saved.pushed and world.remote("rev-parse", "thread-t1") == saved.commit
 
@@ -93,18 +93,18 @@ def test_a_step_of_an_older_command_in_the_mailbox_is_refused(world: World) -> N
     accept(world.clients, "cmd-2", 2)
     late = warm.offer(StepName.BUILD)
     assert warm.answer(late.task_token)[1]["error"] == "Workspace.Interrupted"
-    warm.end()
+    warm.end_idle()
     assert read_session(world.clients).mailbox is None
 
 
 def test_a_cold_workspace_hands_its_step_over_to_the_one_that_lives(world: World) -> None:
     world.use(agent=edit({"index.html": "1"}), build=commit_step())
-    warm = Warm(world, idle=8)
+    warm = Warm(world)
     warm.first()
     assert world.prepare(StepName.BUILD, idle_seconds=3).run() == 0
     # It ends because the step was taken, or because the step's token is answered already.
     assert warm.answer("task-token-of-build-cmd-1")[0] == "success"
-    warm.end()
+    warm.end_idle()
 
 
 def test_a_workspace_that_comes_when_nobody_waits_for_it_does_not_claim(world: World) -> None:
@@ -153,7 +153,7 @@ def test_the_build_cache_is_saved_when_nothing_is_left_to_do(world: World) -> No
         assert warm.answer(warm.offer(step).task_token)[0] == "success"
     wait_for(lambda: bool(world.events("build cache saved")))
     assert saved == [], "not while the command's answer is waited for"
-    warm.end()
+    warm.end_idle()
     body = world.clients.s3.get_object(Bucket="artifacts", Key=modules_key("amelia", "0" * 64))["Body"].read()
     assert body.startswith(b"packages") and len(body) > len(b"packages")
 
@@ -168,7 +168,7 @@ def test_a_failed_step_is_salvaged_in_the_same_workspace(world: World) -> None:
     assert warm.first()[1]["error"] == "Step.Failed"
     salvage = warm.offer(StepName.SALVAGE)
     assert warm.answer(salvage.task_token)[0] == "success"
-    warm.end()
+    warm.end_idle()
     assert world.remote("show", "thread-t1:index.html") == "half"
     assert [event["warm"] for event in warm.events("workspace ready")] == [False, True]
 
@@ -178,7 +178,7 @@ def test_a_checkout_the_agent_destroyed_is_restored_for_the_next_step(world: Wor
     import shutil
 
     world.use(agent=edit({"index.html": "1"}), build=commit_step())
-    warm = Warm(world, idle=8)
+    warm = Warm(world)
     warm.first()
     git(world.root.parent, "init", "-q")  # the local stack's folders lie in the user's own clone of this project
     site = world.root / "site"
@@ -189,7 +189,7 @@ def test_a_checkout_the_agent_destroyed_is_restored_for_the_next_step(world: Wor
         git(site, "commit", "-qm", "Theirs")
     build = warm.offer(StepName.BUILD)
     assert warm.answer(build.task_token)[0] == "success"
-    warm.end()
+    warm.end_idle()
     assert warm.events("the checkout is broken, restoring it")
     assert (site / "index.html").read_text() == "1"
     assert git(site, "log", "--format=%s").splitlines() == ["[2026-01-01] Edit", "Second", "First"]
@@ -205,4 +205,4 @@ def test_a_token_that_an_operator_corrected_is_used_by_the_next_step(world: Worl
     assert (kind, "git_auth_failed" in refused["cause"]) == ("failure", True)
     world.clients.secretsmanager.put_secret_value(SecretId="git-token", SecretString=TOKEN)
     assert warm.answer(warm.offer(StepName.SALVAGE).task_token)[0] == "success"
-    warm.end()
+    warm.end_idle()

@@ -54,7 +54,7 @@ def test_an_offer_that_was_taken_and_put_back_by_a_late_repetition_keeps_no_work
         UpdateExpression="SET mailbox = :mail",
         ExpressionAttributeValues={":mail": {"M": item}},
     )
-    warm.end()
+    warm.end_idle()
     assert len(warm.answers(build.task_token)) == 1
 
 

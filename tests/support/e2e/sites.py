@@ -1,0 +1,86 @@
+"""The sites of the end-to-end tests' stack, and their repositories."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from sitewright.local.machine.stack_home import Home
+from sitewright.local.stack import stack_state
+from sitewright.local.stack.site_repositories import ensure_repository
+
+PLAIN = "plain"
+"""A site that is not Astro's, from a user's own repository."""
+
+OTHER = "other"
+"""A second client's site, of the small kind."""
+
+_BUILD = """\
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+
+rmSync("dist", { recursive: true, force: true });
+mkdirSync("dist");
+if (existsSync("public")) cpSync("public", "dist", { recursive: true });
+for (const name of readdirSync("src/pages")) {
+  const page = readFileSync(`src/pages/${name}`, "utf8").replace(/^---\\n[^]*?---\\n/, "");
+  writeFileSync(`dist/${name.replace(".astro", ".html")}`, page);
+}
+"""
+_PAGE = """\
+---
+---
+<!doctype html>
+<html lang="en">
+<head><title>Small</title></head>
+<body>
+  <main>
+    <h1>Small</h1>
+  </main>
+</body>
+</html>
+"""
+
+
+def _package(name: str, build: str) -> str:
+    return json.dumps({"name": name, "private": True, "scripts": {"build": build}}) + "\n"
+
+
+def _commit(folder: Path, branch: str, files: dict[str, str]) -> Path:
+    if folder.exists():  # of an `up` that failed
+        return folder
+    for name, text in {".gitignore": "dist\nnode_modules\n", **files}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    for argv in (
+        ["init", "-q", "-b", branch],
+        ["add", "-A"],
+        ["-c", "user.name=Owner", "-c", "user.email=owner@example.com", "commit", "-qm", "First pages"],
+    ):
+        subprocess.run(["git", *argv], cwd=folder, check=True)
+    return folder
+
+
+def plain_repository(folder: Path) -> Path:
+    """`npm run build` copies the pages to `dist/`; the default branch is `master`, there is no lock file."""
+    page = "<!doctype html><title>Plain</title><h1>Plain</h1></html>\n"
+    package = _package("plain", "rm -rf dist && cp -r pages dist")
+    return _commit(folder, "master", {"pages/index.html": page, "package.json": package})
+
+
+def small_repository(folder: Path) -> Path:
+    """Pages that the demo model edits as it does Astro's, built in a tenth of a second without any package."""
+    package = _package("small", "node build.mjs")
+    pages = {f"src/pages/{name}.astro": _PAGE for name in ("index", "about")}
+    files = {"build.mjs": _BUILD, "package.json": package, "public/robots.txt": "User-agent: *\n", **pages}
+    return _commit(folder, "main", files)
+
+
+def announce_sites(home: Home, workers: int, only_worker: str) -> None:
+    """Writes down the sites of all workers for the first `up`: a small one and the demo site for each, and OTHER."""
+    names = [f"gw{number}" for number in range(workers)] if only_worker.startswith("gw") else [only_worker]
+    home.create()
+    source = small_repository(home.root / "small site")
+    small = [OTHER, *(f"site-{name}" for name in names)]
+    for client in small:
+        ensure_repository(home.git / f"{client}.git", str(source))
+    state = stack_state.read(home)
+    stack_state.save(home, {**state, "sites": [*small, *(f"astro-{name}" for name in names)]})
