@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from stacks.site.workflow import definition
-from tests.support.stacks.asl import Json, StatesError, _Interpreter, _matches
+from tests.support.stacks.asl import Json, StatesError, Step, Walk
 from tests.support.stacks.workflow_parts import PARTS
 
 MACHINE = definition(PARTS)
@@ -22,35 +22,35 @@ def refused(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": ""}}, "StepFunctions")
 
 
-class _Evaluator(_Interpreter):
-    """The interpreter's expressions, with the common ones short-cut: jsonata-python takes milliseconds for each."""
+class _QuickWalk(Walk):
+    """With the common expressions short-cut: jsonata-python takes milliseconds for each."""
 
     def __init__(self, execution_input: Json, millis: Callable[[], int]) -> None:
-        super().__init__(MACHINE, execution_input, {})
+        super().__init__(MACHINE, execution_input)
         self.millis = millis
 
-    def _expression(self, text: str, states: Json) -> Any:
+    def _expression(self, text: str, scope: Json) -> Any:
         if text == "$string($millis())":
             return str(self.millis())
         if text == "$agent.filesChangedCount > 0":
-            return self.result.variables["agent"]["filesChangedCount"] > 0
+            return self.variables["agent"]["filesChangedCount"] > 0
         if text == "$build.deploySuccess":
-            return self.result.variables["build"]["deploySuccess"]
+            return self.variables["build"]["deploySuccess"]
         if text == "$states.context.Task.Token":
-            return states["context"]["Task"]["Token"]
+            return scope["context"]["Task"]["Token"]
         for name, value in self.execution_input.items():
             if text in {f"$states.context.Execution.Input.{name}", f"$string($states.context.Execution.Input.{name})"}:
                 return str(value) if text.startswith("$string") else value
         if text == "$states.result":
-            return states["result"]
-        return super()._expression(text, states)
+            return scope["result"]
+        return super()._expression(text, scope)
 
 
 @dataclass
 class Execution:
     arn: str
     input: Json
-    evaluator: _Evaluator
+    walk: Walk
     state: str = MACHINE["StartAt"]
     data: Any = None
     status: str = "RUNNING"
@@ -87,7 +87,7 @@ class StepFunctions:
                 return
             raise refused("ExecutionAlreadyExists")
         values = json.loads(input)
-        self.executions[arn] = Execution(arn, values, _Evaluator(values, lambda: int(self.clock() * 1000)))
+        self.executions[arn] = Execution(arn, values, _QuickWalk(values, lambda: int(self.clock() * 1000)))
 
     def stop_execution(self, *, executionArn: str, error: str = "", cause: str = "") -> None:
         run = self._run(executionArn)
@@ -127,10 +127,8 @@ class StepFunctions:
         if not run.path or run.path[-1] != run.state:
             run.path.append(run.state)
         if state["Type"] != "Task":
-            self._pass(run, state)
+            self._follow(run, lambda: run.walk.enter(run.state, run.data))
             return
-        if not run.retried:
-            run.retried = [0] * len(state.get("Retry", []))
         if "lambda:invoke" in state["Resource"]:
             self._leave(run, {"Payload": "answer"})
             return
@@ -138,7 +136,7 @@ class StepFunctions:
         self.tokens[run.token] = run
         run.beat_until = self.clock() + state["HeartbeatSeconds"]
         run.ends_at = self.clock() + state["TimeoutSeconds"]
-        arguments = run.evaluator._value(state["Arguments"], self._states(run))
+        arguments = run.walk.arguments(run.state, run.data, run.token)
         if "runTask" in state["Resource"]:
             self.run_task(arguments)
             return
@@ -158,38 +156,27 @@ class StepFunctions:
             elif run.token is not None and self.clock() >= run.beat_until:
                 self._fail(run, StatesError("States.HeartbeatTimeout"))
 
-    def _pass(self, run: Execution, state: Json) -> None:
+    def _leave(self, run: Execution, result: Any) -> None:
+        self._follow(run, lambda: run.walk.succeed(run.state, run.data, result))
+
+    def _fail(self, run: Execution, error: StatesError) -> None:
+        run.token = None
+        self._follow(run, lambda: run.walk.fail(run.state, run.data, error, run.retried))
+
+    def _follow(self, run: Execution, walk: Callable[[], Step | None]) -> None:
         try:
-            following, run.data = run.evaluator._state(run.state, state, run.data)
+            step = walk()
         except StatesError as failed:
             self._end(run, "FAILED", failed.error, failed.cause)
             return
+        if step is None:
+            run.entering = True
+            return
+        following, run.data = step
         if following is None:
             self._end(run, "SUCCEEDED", None, None)
         else:
             self._enter(run, following)
-
-    def _leave(self, run: Execution, result: Any) -> None:
-        state = MACHINE["States"][run.state]
-        following, run.data = run.evaluator._leave(state, {**self._states(run), "result": result}, result)
-        assert following is not None
-        self._enter(run, following)
-
-    def _fail(self, run: Execution, error: StatesError) -> None:
-        state = MACHINE["States"][run.state]
-        run.token = None
-        if run.evaluator._is_retried(state, error, run.retried):
-            run.entering = True
-            return
-        for catch in state.get("Catch", []):
-            if _matches(catch["ErrorEquals"], error):
-                failure = {"Error": error.error, "Cause": error.cause}
-                states = {**self._states(run), "errorOutput": failure}
-                following, run.data = run.evaluator._leave(catch, states, failure)
-                assert following is not None
-                self._enter(run, following)
-                return
-        self._end(run, "FAILED", error.error, error.cause)
 
     def _enter(self, run: Execution, state: str) -> None:
         run.state, run.entering, run.token, run.retried = state, True, None, []
@@ -208,7 +195,3 @@ class StepFunctions:
         if not self.is_open(token):
             raise refused("TaskTimedOut")
         return self.tokens[token]
-
-    def _states(self, run: Execution) -> Json:
-        context = {"Execution": {"Input": run.input}, "State": {"Name": run.state}, "Task": {"Token": run.token}}
-        return {"input": run.data, "context": context}

@@ -1,7 +1,8 @@
-"""A small interpreter of the Amazon States Language in JSONata, for tests: what a run does when its tasks do this or that.
+"""The tests' interpreter of the Amazon States Language in JSONata: what a run does when its tasks do this or that.
 
-It walks Task, Choice, Pass, Succeed and Fail states with Arguments, Assign, Output, Retry and Catch. Tasks answer from a
-script. Where Step Functions is strict this is too: a variable that nobody assigned is an error, not an empty value.
+`Walk` knows the states Task, Choice, Pass, Succeed and Fail with Arguments, Assign, Output, Retry and Catch. `interpret`
+drives it through a whole run, with tasks that answer from a script; the protocol's model of Step Functions drives it one
+state at a time. Where Step Functions is strict this is too: a variable that nobody assigned is an error, not an empty value.
 """
 
 import copy
@@ -44,7 +45,6 @@ class Run:
     cause: str | None = None
     path: list[str] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
-    variables: Json = field(default_factory=dict)
 
     def attempts(self, state: str) -> int:
         """How often a task was tried."""
@@ -54,118 +54,134 @@ class Run:
 Outcome = Any
 """A task's result (JSON), a StatesError to raise, or a function from Call to a result."""
 
+Step = tuple[str | None, Any]
+"""The state that follows, None at the end, and its input."""
+
 MAX_STATES = 100
 
 
 def interpret(machine: Json, execution_input: Json, script: dict[str, list[Outcome]]) -> Run:
     """Runs the machine. `script` maps a task's name to its outcomes, attempt by attempt; the last one is repeated."""
-    return _Interpreter(machine, execution_input, script).run()
+    walk, run = Walk(machine, execution_input), Run()
+    name, data = machine["StartAt"], execution_input
+    try:
+        while len(run.path) < MAX_STATES:
+            run.path.append(name)
+            following, data = _task(walk, run, name, data, script) if walk.is_task(name) else walk.enter(name, data)
+            if following is None:
+                run.status, run.output = "SUCCEEDED", data
+                return run
+            name = following
+    except StatesError as failed:
+        run.status, run.error, run.cause = "FAILED", failed.error, failed.cause
+        return run
+    raise AssertionError(f"the machine goes round in circles: {run.path[-10:]}")
 
 
-class _Interpreter:
-    def __init__(self, machine: Json, execution_input: Json, script: dict[str, list[Outcome]]) -> None:
-        assert machine["QueryLanguage"] == "JSONata"
-        self.machine = machine
-        self.script = script
-        self.execution_input = execution_input
-        self.result = Run()
-
-    def run(self) -> Run:
-        run, name, data = self.result, self.machine["StartAt"], self.execution_input
+def _task(walk: "Walk", run: Run, name: str, data: Any, script: dict[str, list[Outcome]]) -> Step:
+    retried: list[int] = []
+    while True:
+        number = run.attempts(name)
+        token = f"token-{name}-{number + 1}"
         try:
-            while len(run.path) < MAX_STATES:
-                run.path.append(name)
-                state = self.machine["States"][name]
-                following, data = self._state(name, state, data)
-                if following is None:
-                    run.status, run.output = "SUCCEEDED", data
-                    return run
-                name = following
-        except StatesError as failed:
-            run.status, run.error, run.cause = "FAILED", failed.error, failed.cause
-            return run
-        raise AssertionError(f"the machine goes round in circles: {run.path[-10:]}")
+            call = Call(name, walk.states[name]["Resource"], walk.arguments(name, data, token), token)
+            run.calls.append(call)
+            outcome = script[name][min(number, len(script[name]) - 1)]
+            if isinstance(outcome, Exception):
+                raise outcome
+            answer = outcome(call) if isinstance(outcome, Callable) else outcome
+            result = {"Payload": answer, "StatusCode": 200} if "lambda:invoke" in call.resource else answer
+            return walk.succeed(name, data, result)
+        except StatesError as error:
+            following = walk.fail(name, data, error, retried)
+            if following is not None:
+                return following
 
-    def _state(self, name: str, state: Json, data: Any) -> tuple[str | None, Any]:
-        states = {"input": data, "context": self._context(name)}
+
+class Walk:
+    """One execution: its variables, and what each state makes of its input."""
+
+    def __init__(self, machine: Json, execution_input: Json) -> None:
+        assert machine["QueryLanguage"] == "JSONata"
+        self.states: Json = machine["States"]
+        self.execution_input = execution_input
+        self.variables: Json = {}
+
+    def is_task(self, name: str) -> bool:
+        return bool(self.states[name]["Type"] == "Task")
+
+    def enter(self, name: str, data: Any) -> Step:
+        """A state that waits for nothing. Raises StatesError: the run fails."""
+        state, scope = self.states[name], self._scope(name, data)
         match state["Type"]:
             case "Fail":
-                raise StatesError(self._value(state["Error"], states), self._value(state.get("Cause", ""), states))
+                raise StatesError(self._value(state["Error"], scope), self._value(state.get("Cause", ""), scope))
             case "Succeed":
-                return None, self._output(state, states, data)
+                return None, self._output(state, scope, data)
             case "Pass":
-                return self._leave(state, states, data)
+                return self._leave(state, scope, data)
             case "Choice":
                 for rule in state["Choices"]:
-                    if self._value(rule["Condition"], states) is True:
-                        return self._leave(rule, states, data)
+                    if self._value(rule["Condition"], scope) is True:
+                        return self._leave(rule, scope, data)
                 if "Default" not in state:
                     raise StatesError("States.NoChoiceMatched")
-                return self._leave({**state, "Next": state["Default"]}, states, data)
-            case "Task":
-                return self._task(name, state, data)
+                return self._leave({**state, "Next": state["Default"]}, scope, data)
             case other:
                 raise NotImplementedError(f"{name}: a state of type {other}")
 
-    def _task(self, name: str, state: Json, data: Any) -> tuple[str | None, Any]:
-        retried = [0] * len(state.get("Retry", []))
-        while True:
-            states = {"input": data, "context": self._context(name)}
-            try:
-                result = self._attempt(name, state, states)
-                return self._leave(state, {**states, "result": result}, result)
-            except StatesError as error:
-                if self._is_retried(state, error, retried):
-                    continue
-                for catch in state.get("Catch", []):
-                    if _matches(catch["ErrorEquals"], error):
-                        failure = {"Error": error.error, "Cause": error.cause}
-                        return self._leave(catch, {**states, "errorOutput": failure}, failure)
-                raise
+    def arguments(self, name: str, data: Any, token: str) -> Any:
+        """What a task is called with. Raises StatesError."""
+        return self._value(self.states[name].get("Arguments", data), self._scope(name, data, token))
+
+    def succeed(self, name: str, data: Any, result: Any) -> Step:
+        """A task has its result. Raises StatesError."""
+        return self._leave(self.states[name], {**self._scope(name, data), "result": result}, result)
+
+    def fail(self, name: str, data: Any, error: StatesError, retried: list[int]) -> Step | None:
+        """A task failed; None: it is tried again. `retried` counts for each retrier. Raises the error if none catches it."""
+        state = self.states[name]
+        if self._is_retried(state, error, retried):
+            return None
+        for catch in state.get("Catch", []):
+            if _matches(catch["ErrorEquals"], error):
+                failure = {"Error": error.error, "Cause": error.cause}
+                return self._leave(catch, {**self._scope(name, data), "errorOutput": failure}, failure)
+        raise error
 
     def _is_retried(self, state: Json, error: StatesError, retried: list[int]) -> bool:
         # Each retrier counts for itself; only the first that matches is asked.
-        for i, retry in enumerate(state.get("Retry", [])):
+        retriers = state.get("Retry", [])
+        retried += [0] * (len(retriers) - len(retried))
+        for i, retry in enumerate(retriers):
             if _matches(retry["ErrorEquals"], error):
                 retried[i] += 1
                 return bool(retried[i] <= retry.get("MaxAttempts", 3))
         return False
 
-    def _attempt(self, name: str, state: Json, states: Json) -> Any:
-        arguments = self._value(state.get("Arguments", states["input"]), states)
-        number = self.result.attempts(name)
-        call = Call(name, state["Resource"], arguments, states["context"]["Task"]["Token"])
-        self.result.calls.append(call)
-        outcomes = self.script[name]
-        outcome = outcomes[min(number, len(outcomes) - 1)]
-        if isinstance(outcome, Exception):
-            raise outcome
-        answer = outcome(call) if isinstance(outcome, Callable) else outcome
-        return {"Payload": answer, "StatusCode": 200} if "lambda:invoke" in state["Resource"] else answer
-
-    def _leave(self, state: Json, states: Json, default: Any) -> tuple[str | None, Any]:
+    def _leave(self, state: Json, scope: Json, default: Any) -> tuple[str | None, Any]:
         """Assign and Output are evaluated side by side: neither sees the other's outcome."""
-        assigned = {key: self._value(value, states) for key, value in state.get("Assign", {}).items()}
-        output = self._output(state, states, default)
-        self.result.variables.update(assigned)
+        assigned = {key: self._value(value, scope) for key, value in state.get("Assign", {}).items()}
+        output = self._output(state, scope, default)
+        self.variables.update(assigned)
         return (None if state.get("End") else state["Next"]), output
 
-    def _output(self, state: Json, states: Json, default: Any) -> Any:
-        return self._value(state["Output"], states) if "Output" in state else default
+    def _output(self, state: Json, scope: Json, default: Any) -> Any:
+        return self._value(state["Output"], scope) if "Output" in state else default
 
-    def _value(self, template: Any, states: Json) -> Any:
+    def _value(self, template: Any, scope: Json) -> Any:
         if isinstance(template, dict):
-            return {key: self._value(value, states) for key, value in template.items()}
+            return {key: self._value(value, scope) for key, value in template.items()}
         if isinstance(template, list):
-            return [self._value(value, states) for value in template]
+            return [self._value(value, scope) for value in template]
         if isinstance(template, str) and template.startswith("{%") and template.endswith("%}"):
-            return self._expression(template[2:-2].strip(), states)
+            return self._expression(template[2:-2].strip(), scope)
         return template
 
-    def _expression(self, text: str, states: Json) -> Any:
+    def _expression(self, text: str, scope: Json) -> Any:
         expression = jsonata.Jsonata(text)
         frame = expression.create_frame()
-        for name, value in {**self.result.variables, "states": states}.items():
+        for name, value in {**self.variables, "states": scope}.items():
             # jsonata-python takes a bound None for undefined.
             frame.bind(name, jsonata.utils.Utils.NULL_VALUE if value is None else copy.deepcopy(value))
         try:
@@ -179,11 +195,12 @@ class _Interpreter:
     def _is_null(self, text: str) -> bool:
         # The evaluation gives None for null and for undefined alike; a plain variable tells them apart.
         found = re.fullmatch(r"\$(\w+)", text)
-        return bool(found and found[1] in self.result.variables)
+        return bool(found and found[1] in self.variables)
 
-    def _context(self, name: str) -> Json:
-        token = f"token-{name}-{self.result.attempts(name) + 1}"
-        return {"Execution": {"Input": self.execution_input}, "State": {"Name": name}, "Task": {"Token": token}}
+    def _scope(self, name: str, data: Any, token: str | None = None) -> Json:
+        """`$states`; the token is there for a task's arguments only."""
+        context: Json = {"Execution": {"Input": self.execution_input}, "State": {"Name": name}}
+        return {"input": data, "context": {**context, "Task": {"Token": token}} if token else context}
 
 
 def _matches(names: list[str], error: StatesError) -> bool:
