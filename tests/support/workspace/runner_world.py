@@ -49,8 +49,9 @@ class World:
     containers: int = 0
     log: io.StringIO = field(default_factory=io.StringIO)
     root: Path = Path()
-    idle_skipped: float = 0
-    """Seconds that an idle workspace thinks have passed besides the real ones."""
+    hurried: float = 0
+    """Seconds by which the clock of idle workspaces jumps at each reading."""
+    skipped: float = 0
 
     @property
     def bare(self) -> Path:
@@ -68,8 +69,12 @@ class World:
             Log(self.log, step=step.value),
             stop or Stop(),
             f"task-{self.containers}",
-            Timing(3.0, 0.2, 0.3, step_gap=0.0, command_gap=0.0, clock=lambda: time.monotonic() + self.idle_skipped),
+            Timing(3.0, 0.2, 0.3, step_gap=0.0, command_gap=0.0, clock=self._clock),
         )
+
+    def _clock(self) -> float:
+        self.skipped += self.hurried
+        return time.monotonic() + self.skipped
 
     def use(self, **steps: Any) -> None:
         """Replaces steps by functions of the test (`agent=...`); the others stay the product's."""
