@@ -14,15 +14,21 @@ HOME = Path(os.environ.setdefault("SITEWRIGHT_TEST_HOME", str(REPO / ".local-tes
 os.environ.setdefault(OWNER_VARIABLE, str(os.getpid()))
 
 
-def sitewright(
-    *args: str, home: Path = HOME, cwd: Path = REPO, check: bool = True, timeout: float = 300
-) -> subprocess.CompletedProcess[str]:
-    """Runs the command line against the tests' stack; `cwd` is the checkout whose code runs."""
+def environment(home: Path = HOME) -> dict[str, str]:
+    """For a program that uses a stack of the tests."""
     # Each test has sessions of its own: workspaces that stay for minutes would only pile up.
     env = {"SITEWRIGHT_IDLE_SECONDS": "5", **os.environ, "SITEWRIGHT_HOME": str(home)}
     env.pop("ANTHROPIC_API_KEY", None)  # the tests are about the demo model, whatever the developer has set
     env.pop("ANTHROPIC_BASE_URL", None)
+    return env
+
+
+def sitewright(
+    *args: str, home: Path = HOME, cwd: Path = REPO, check: bool = True, timeout: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """Runs the command line against the tests' stack; `cwd` is the checkout whose code runs."""
     argv = [sys.executable, "-m", "sitewright.cli.main", *args]
+    env = environment(home)
     done = subprocess.run(argv, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False)
     if check and done.returncode:
         raise AssertionError(

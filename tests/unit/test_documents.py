@@ -180,3 +180,12 @@ def test_what_a_newcomer_reads_is_short() -> None:
     glossary = re.search(r"^## Glossary$(.*)", text(DOCS / "architecture.md"), re.MULTILINE | re.DOTALL)
     assert glossary
     assert len(glossary[1].strip().splitlines()) <= 25
+
+
+def test_the_readme_tells_the_measured_cost() -> None:
+    rows = dict(re.findall(r"^\| ([^|]+) \| \*\*\$([0-9.]+)\*\*", text(DOCS / "cost.md"), re.MULTILINE))
+    shown = text(REPO / "README.md")
+    idle, first = float(rows["A month without a message, one site"]), float(rows["First message of a session"])
+    assert f"some ${idle:.2f} a month" in shown
+    assert f"first message is some {first * 100:.1f} cents" in shown
+    assert float(rows["Following message"]) < 0.005 and "less than half a cent" in shown
