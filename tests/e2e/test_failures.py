@@ -79,12 +79,10 @@ def test_a_bucket_that_refuses_writes(site: Site, stack: Stack) -> None:
     first, answer = site.run('Add a new heading saying "Bucket was fine" to the homepage')
     assert answer["success"], answer
     s3 = stack.client("s3")
-    for version in s3.list_object_versions(Bucket=site.bucket).get("Versions", []):
-        s3.delete_object(Bucket=site.bucket, Key=version["Key"], VersionId=version["VersionId"])
-    for key in site.keys():
-        s3.delete_object(Bucket=site.bucket, Key=key)
-    for marker in s3.list_object_versions(Bucket=site.bucket).get("DeleteMarkers", []):
-        s3.delete_object(Bucket=site.bucket, Key=marker["Key"], VersionId=marker["VersionId"])
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=site.bucket):
+        there = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        gone = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in there]
+        s3.delete_objects(Bucket=site.bucket, Delete={"Objects": gone})
     s3.delete_bucket(Bucket=site.bucket)
     try:
         sent, answer = site.run(
