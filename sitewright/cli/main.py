@@ -14,9 +14,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.table import Table
 
-from sitewright.cli import deployment_commands as undo
 from sitewright.cli.aws_access import Access, refusals
 from sitewright.cli.deployment_history import History
+from sitewright.cli.deployment_lookup import read_history
+from sitewright.cli.rollback_command import roll_back
 from sitewright.contracts.records import DeploymentRecord
 from sitewright.contracts.site_config import DEFAULT_CLIENT
 from sitewright.local.errors import BadSetting, Interrupted, LocalError
@@ -133,9 +134,9 @@ def deployments(
 ) -> None:
     """Lists a site's deployments, newest first, and what is live."""
     with _access(aws, region) as access:
-        past = undo.history(access, client)
+        past = read_history(access, client)
     if as_json:
-        print(json.dumps(undo.as_json(past), ensure_ascii=False))
+        print(json.dumps(past.as_json(), ensure_ascii=False))
         return
     # Ids are there to be copied, so no table that cuts them. They begin with the time (UTC) and end with the commit.
     if past.records:
@@ -175,7 +176,7 @@ def rollback(
     """Makes an earlier deployment live again; the exit code is 0 only if that is done."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated one gives the site back
     with _access(aws, region) as access:
-        done = undo.roll_back(access, client, to, _say)
+        done = roll_back(access, client, to, _say)
     if as_json:
         print(json.dumps(done.as_json(), ensure_ascii=False))
     else:
