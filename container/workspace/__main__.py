@@ -1,4 +1,4 @@
-"""`python -m workspace`: the container's command. Does the step its environment names, and what comes after."""
+"""`python -m workspace`: the container's command. Runs the step that its environment names, then the offered ones."""
 
 import os
 import traceback
@@ -50,7 +50,7 @@ def main(env: dict[str, str]) -> int:
         return runner.run()
     finally:
         if runner.prestarted is not None:
-            runner.prestarted.drop()
+            runner.prestarted.discard()
 
 
 if __name__ == "__main__":

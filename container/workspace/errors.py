@@ -7,24 +7,24 @@ from sitewright.publishing.errors import PublishStopped
 
 
 class StopReason(StrEnum):
-    """Why a step has to end before it is done."""
+    """Why a step is ended from outside."""
 
     INTERRUPT = "interrupt"
     """A newer command of the session was accepted."""
     TERMINATED = "terminated"
     """The runner got SIGTERM: StopTask, Spot, host maintenance."""
     CLAIM_LOST = "claim_lost"
-    """Another workspace holds the session: this one must not write anything any more."""
+    """Another workspace has the session's claim: this one must not write any more."""
     TOKEN_GONE = "token_gone"  # noqa: S105 - no password
     """Step Functions no longer waits for the step: the run was stopped or timed out."""
 
 
 class WorkspaceError(Exception):
-    """Base of everything the workspace raises on purpose."""
+    """Base of the workspace's own exceptions."""
 
 
 class StepStopped(WorkspaceError, PublishStopped):
-    """The step was ended from outside; children are dead already when this is raised."""
+    """The step was ended from outside. Its children are dead when this is raised."""
 
     def __init__(self, reason: StopReason) -> None:
         super().__init__(f"step stopped: {reason}")
@@ -41,11 +41,11 @@ class StepFailed(WorkspaceError):
 
 
 class Fenced(WorkspaceError, PublishStopped):
-    """A write was refused because the claim is not ours any more, or the run's generation is not the session's."""
+    """A write was refused: the claim is lost, or the run's generation is older than the session's."""
 
 
 class WorkspaceBusy(WorkspaceError):
-    """Another live workspace kept the session's claim for longer than we may wait."""
+    """Another live workspace kept the session's claim for longer than a step may wait."""
 
 
 class GitError(WorkspaceError):

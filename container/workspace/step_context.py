@@ -1,4 +1,4 @@
-"""What a step works with. Steps get it whole; they create none of it and reach for no global."""
+"""What a step works with. A step creates none of it and uses no global."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -42,8 +42,8 @@ class StepContext:
     log: Callable[..., None] = field(repr=False)
     """`log("message", key=value)`: one JSON line on stdout with sessionId, commandId and step."""
     progress: Callable[[str], None] = field(repr=False)
-    """A line for a human about what is being done now."""
+    """Logs a line for a person about the work under way."""
     checkpoint_in_background: Callable[[], None] = field(default=lambda: None, repr=False)
-    """Begins a checkpoint of what is there now, beside what the step does next."""
+    """Begins a checkpoint in the background, while the step goes on."""
     repair_repository: Callable[[], None] = field(default=lambda: None, repr=False)
-    """Puts the repository back if a child destroyed it, and leaves the files as they are."""
+    """Restores the repository if a child destroyed it. The files stay as they are."""

@@ -31,37 +31,37 @@ class CommandBudget:
     """The money of one command, for one step of it."""
 
     ctx: StepContext
-    before: float
+    spent_before: float
     """US dollars that earlier steps took, and earlier tries of this one."""
-    own: float | None = None
+    spent: float | None = None
     """US dollars of this step, as far as they are known; None if nothing is."""
-    _noted: float = field(default=0.0, repr=False)
+    _recorded: float = field(default=0.0, repr=False)
 
     @classmethod
-    def of(cls, ctx: StepContext) -> "CommandBudget":
+    def for_step(cls, ctx: StepContext) -> "CommandBudget":
         """Of the step's command, as its item was read when the step began."""
         return cls(ctx, ctx.command.cost_usd or 0.0)
 
     @property
-    def left(self) -> float:
+    def remaining_usd(self) -> float:
         """US dollars."""
-        return self.ctx.settings.max_budget_usd - self.before - (self.own or 0.0)
+        return self.ctx.settings.max_budget_usd - self.spent_before - (self.spent or 0.0)
 
     def check(self) -> None:
         """Raises StepFailed (BUDGET_EXCEEDED) if the command has used up what it had before this step began."""
-        if self.before > 0 and self.left < LEAST_USD:
+        if self.spent_before > 0 and self.remaining_usd < LEAST_USD:
             message = f"Nothing is left of the command's {self.ctx.settings.max_budget_usd:.2f} USD."
             raise StepFailed(ErrorCode.BUDGET_EXCEEDED, message)
 
     @contextlib.contextmanager
-    def noted(self, so_far: Callable[[], float]) -> Iterator[None]:
+    def recorded(self, so_far: Callable[[], float]) -> Iterator[None]:
         """Notes what one run of Claude Code costs, all the time and at its end, when `add` has been told the whole."""
-        earlier, ended = self.own or 0.0, threading.Event()
+        earlier, ended = self.spent or 0.0, threading.Event()
 
         def note() -> None:
             while not ended.wait(EVERY_SECONDS):
-                self._note(self.before + earlier + so_far())
-            self._note(self.before + (self.own or 0.0))
+                self._record(self.spent_before + earlier + so_far())
+            self._record(self.spent_before + (self.spent or 0.0))
 
         thread = threading.Thread(target=note, name="spending", daemon=True)
         thread.start()
@@ -77,11 +77,11 @@ class CommandBudget:
     def add(self, cost_usd: float | None) -> None:
         """Books a run that ended; None if nothing of its cost is known."""
         if cost_usd is not None:
-            self.own = (self.own or 0.0) + cost_usd
+            self.spent = (self.spent or 0.0) + cost_usd
 
-    def _note(self, total: float) -> None:
+    def _record(self, total: float) -> None:
         total = round(total, 6)
-        if total <= self._noted:
+        if total <= self._recorded:
             return
         request = self.ctx.request
         try:
@@ -90,4 +90,4 @@ class CommandBudget:
         except (ClientError, BotoCoreError) as error:
             self.ctx.log("what the command costs could not be noted yet", level="warning", error=str(error))
             return
-        self._noted = total
+        self._recorded = total

@@ -1,4 +1,4 @@
-"""The claim's heartbeat, which also brings the interrupt.
+"""Refreshes the claim, and finds newer commands and offers by it.
 
 It has a thread of its own: a Step Functions endpoint that hangs must not let the claim expire.
 """
@@ -17,20 +17,20 @@ from workspace.system.stop import Stop
 
 REFRESH_SECONDS = 0.5
 EAGER_SECONDS = (0.02, 0.1)
-"""Between two steps of a run the next offer comes within a moment (here 30 ms, on AWS with a Lambda in between some
-hundred): the first look comes soon, each of the following half as much later again, up to the second value."""
+"""Pauses while an offer is expected: the first one, growing by half each time up to the second one. Between two steps the
+offer comes within 30 ms on the local stack, and within some hundred on AWS with a Lambda in between."""
 
 POLL_SECONDS = 0.1
-"""Between two refreshes of a workspace that waits, it is looked so often whether there is a reason for one: the client's
-message would lie there for a quarter of a second else. A look costs a tenth of a refresh (half a read request unit
-for one or more write units, DynamoDB Developer Guide, "DynamoDB read and write operations")."""
+"""How often an idle workspace reads the session between two refreshes. Without it a message waits a quarter of a second
+longer. A read costs a tenth of a refresh: half a read request unit, against one or more write units (DynamoDB Developer
+Guide, "DynamoDB read and write operations")."""
 
 
 class ClaimRefresher(PeriodicThread):
     """Refreshes the claim; notes INTERRUPT for a generation above the run's and CLAIM_LOST for a claim that is gone.
 
-    It goes on after an interrupt: saving the work needs the claim too. Every session it reads is handed to `seen`, whose
-    mailbox may hold the next step; an offer of the run under way means that nobody waits for the present step any more.
+    It goes on after an interrupt, because saving the work needs the claim. `seen` gets every session that it reads. An
+    offer of the same run means that Step Functions does not wait for the step under way any more.
     """
 
     def __init__(
@@ -55,30 +55,30 @@ class ClaimRefresher(PeriodicThread):
         self._idle = False
         self._due = self._alive
         self._known: tuple[int, str | None] | None = None
-        """Generation and offered token, as last read: what differs is a reason to refresh at once."""
+        """Generation and offered token as last read. A different value is a reason to refresh at once."""
 
     def follow(
         self, store: SessionStore, stop: Stop, log: Callable[..., None], *, idle: bool = False, eager: float = 0.0
     ) -> None:
-        """From now on for another step, or (`idle`) for none: then only the claim counts.
+        """Switches to another step, or with `idle` to none: then only the claim counts.
 
-        `eager`: for so many seconds the claim is refreshed more often, because an offer is expected.
+        `eager`: the seconds in which an offer is expected, and the claim is refreshed more often.
         """
         self._store, self._stop, self._log, self._idle = store, stop, log, idle
         self._eager_until = self._clock() + eager
         self._due = self._clock()
         self._seconds = EAGER_SECONDS[0] if eager else self._pause
         self._wake.set()
-        # After the assignment: a loss in between is noted either on the new one or here.
+        # Checked after the assignment, so that a loss in between is noted too.
         if store.lost.is_set():
             stop.add(StopReason.CLAIM_LOST)
 
     def beat(self) -> bool:
-        """One refresh, or one look whether one is needed. False once the claim is lost."""
+        """Refreshes the claim, or reads whether that is needed. False once the claim is lost."""
         try:
-            return self._looked_in_vain() or self._refresh()
+            return self._is_unchanged() or self._refresh()
         except Exception as error:
-            # A refresher that dies unnoticed leaves a workspace that waits for ever for what nobody offers it any more.
+            # Without a refresher the workspace would wait forever: nobody offers a step to an expired claim.
             self._lost(f"unexpected error: {error!r}")
             return False
 
@@ -86,13 +86,13 @@ class ClaimRefresher(PeriodicThread):
     def _pause(self) -> float:
         return min(POLL_SECONDS, self._every) if self._idle else self._every
 
-    def _looked_in_vain(self) -> bool:
+    def _is_unchanged(self) -> bool:
         if not self._idle or self._clock() >= self._due:
             return False
         try:
             session = self._store.peek()
         except (ClientError, BotoCoreError):
-            return True  # what is wrong is the refresh's to find out
+            return True  # the next refresh finds the fault
         return session is not None and _news(session) == self._known
 
     def _refresh(self) -> bool:
@@ -100,15 +100,15 @@ class ClaimRefresher(PeriodicThread):
         asked = self._clock()
         eager = asked < self._eager_until
         self._seconds = min(self._seconds * 1.5, EAGER_SECONDS[1]) if eager else self._pause
-        # Half a look early: the look that comes nearest to `every` is the refresh.
+        # Half a pause early, so that the reading nearest to `every` is the refresh.
         self._due = asked if eager else asked + self._every - self._seconds / 2
-        # One step's: the main thread may go on to the next one meanwhile.
+        # Copies: the main thread may switch to the next step meanwhile.
         store, stop, idle = self._store, self._stop, self._idle
         try:
             session = store.refresh(repeated=False)
         except Fenced:
             if not store.released.is_set():
-                self._lost("another workspace holds the session, or the claim was cleared")
+                self._lost("another workspace has the claim, or it was cleared")
             return False
         except (ClientError, BotoCoreError) as error:
             if self._clock() - self._alive > CLAIM_SECONDS:

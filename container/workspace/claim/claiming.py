@@ -13,27 +13,27 @@ from workspace.errors import StepStopped, StopReason
 
 
 class Attempt(Enum):
-    """How trying to claim went."""
+    """The outcome of one attempt."""
 
     CLAIMED = auto()
     BUSY = auto()
-    """Another workspace holds a live claim."""
+    """Another workspace has a live claim."""
     HANDED_OVER = auto()
-    """It does the step."""
+    """The other workspace does the step."""
 
 
 @dataclass
 class Claiming:
-    """The way to the claim. `open` asks Step Functions whether anybody still waits for the step."""
+    """Tries to get the claim. `is_awaited` asks Step Functions whether it still waits for the step."""
 
     store: SessionStore
-    open: Callable[[], bool]
+    is_awaited: Callable[[], bool]
     offered: bool = False
 
     def attempt(self) -> tuple[Attempt, SessionRecord]:
-        """One attempt; against a live claim the step is handed over to its holder.
+        """Makes one attempt. A workspace with a live claim is offered the step.
 
-        Raises StepStopped (INTERRUPT: a newer command is there).
+        Raises StepStopped (INTERRUPT: a newer command was accepted).
         """
         request = self.store.request
         ours, session = self.store.claim()
@@ -42,8 +42,8 @@ class Claiming:
         if ours:
             return Attempt.CLAIMED, session
         if self.offered and session.mailbox != request:
-            # An empty mailbox alone does not tell that it was taken: another claim clears it too.
-            if session.serving == request or session.mailbox is not None or not self.open():
+            # An empty mailbox does not prove that the offer was taken: a new claim clears it too.
+            if session.serving == request or session.mailbox is not None or not self.is_awaited():
                 return Attempt.HANDED_OVER, session
             self.offered = False
         if not self.offered:

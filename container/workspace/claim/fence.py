@@ -1,4 +1,4 @@
-"""The guard before everything that leaves the workspace."""
+"""The fence: the check of claim and generation before a write."""
 
 from dataclasses import dataclass
 
@@ -10,21 +10,21 @@ from workspace.system.stop import Stop
 
 @dataclass(frozen=True)
 class ClaimFence:
-    """`context.Fence` on the session's claim. What it finds out, it also notes as a reason to stop."""
+    """Checks the session's claim and generation. A failed check is also noted as a reason to stop."""
 
     store: SessionStore
     stop: Stop
-    saving: bool = False
-    """After a stop: the work of saving is done whatever the generation, and only a lost claim ends it."""
+    stopped: bool = False
+    """For the work after a stop: the generation does not matter, and only a lost claim ends it."""
 
     def verify(self, *, allow_superseded: bool = False) -> SessionRecord:
-        """The session if the claim is ours and the generation the run's. Raises Fenced."""
+        """Returns the session if this workspace has its claim and the run's generation is the newest. Raises Fenced."""
         try:
             session = self.store.refresh()
         except Fenced:
             self.stop.add(StopReason.CLAIM_LOST)
             raise
-        if session.generation != self.store.request.generation and not (allow_superseded or self.saving):
+        if session.generation != self.store.request.generation and not (allow_superseded or self.stopped):
             self.stop.add(StopReason.INTERRUPT)
             raise Fenced(
                 f"the session is at generation {session.generation}, the run at {self.store.request.generation}"
@@ -35,8 +35,8 @@ class ClaimFence:
         """Raises StepStopped if the step has to end."""
         if self.store.lost.is_set():
             raise StepStopped(StopReason.CLAIM_LOST)
-        (self.stop.only(StopReason.CLAIM_LOST) if self.saving else self.stop).check()
+        (self.stop.only(StopReason.CLAIM_LOST) if self.stopped else self.stop).check()
 
-    def for_saving(self) -> "ClaimFence":
-        """The fence of what is saved after a stop."""
-        return ClaimFence(self.store, self.stop, saving=True)
+    def after_stop(self) -> "ClaimFence":
+        """Returns the fence for the work after a stop."""
+        return ClaimFence(self.store, self.stop, stopped=True)

@@ -1,4 +1,4 @@
-"""What a workspace does while it does nothing: waiting for the claim, and waiting for the next step.
+"""The wait between two steps of a workspace.
 
 Each decision is one method without a loop or a thread, so that tests can put anything between any two of them.
 """
@@ -33,7 +33,7 @@ CACHE_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class AcceptedOffer:
-    """The next step, and the session as it was taken from."""
+    """An offer that was taken, and the session at that moment."""
 
     offer: Offer
     session: SessionRecord
@@ -47,7 +47,17 @@ class IdleEnd(Enum):
 
 @dataclass
 class IdleWait:
-    """The time between two steps of a workspace that stays."""
+    """Waits for the next offer, and ends the workspace when there is nothing left to do.
+
+    What may happen meanwhile, and what follows:
+
+    - An offer of the newest command: it is taken. An offer of an older command: it is refused.
+    - A newer command is accepted: the older command's work is saved, and the newer command's first offer is waited for.
+    - An offer arrives while the workspace leaves: leaving is one write on the condition that the mailbox is empty, so the
+      offer is taken, or it finds no live claim and starts a new workspace.
+    - SIGTERM: the claim is given back, and an offer in the mailbox is reported as stopped.
+    - The claim is lost: the workspace ends without another write.
+    """
 
     step_run: StepRun
     end: StepEnd
@@ -58,17 +68,17 @@ class IdleWait:
     command_gap: float = COMMAND_GAP_SECONDS
     clock: Callable[[], float] = time.monotonic
     _generation: int = field(default=0, init=False)
-    """All work up to this one is saved, or is the last step's."""
+    """The work of all commands up to this generation is saved, or is the last step's."""
     _until: float = field(default=0, init=False)
 
     def next(self) -> tuple[Offer, SessionRecord] | None:
-        """The next step, taken; None if the workspace ends, its claim given back.
+        """Waits for the next step and takes it. None if the workspace ends: its claim is given back then.
 
         Raises Fenced and StepStopped (claim lost), botocore's exceptions.
         """
         self.begin()
         while True:
-            found = self.look(*self.mailbox.wait(POLL_SECONDS))
+            found = self.decide(*self.mailbox.wait(POLL_SECONDS))
             if isinstance(found, AcceptedOffer):
                 return found.offer, found.session
             if found is IdleEnd.CLAIM_RELEASED:
@@ -88,8 +98,8 @@ class IdleWait:
         least = {Follows.STEP: self.step_gap, Follows.NEWER_COMMAND: self.command_gap}
         self._until = self.clock() + max(self.idle_seconds, least.get(follows, 0.0) if follows else 0.0)
 
-    def look(self, session: SessionRecord | None, offer: Offer | None) -> AcceptedOffer | IdleEnd | None:
-        """What follows from the session just read, None if nothing new was, and the offer that is known."""
+    def decide(self, session: SessionRecord | None, offer: Offer | None) -> AcceptedOffer | IdleEnd | None:
+        """Decides what follows from the session just read (None: no new one) and the known offer."""
         step_run, store = self.step_run, self.step_run.store
         if StopReason.CLAIM_LOST in self.stop.reasons:
             raise Fenced("the claim was lost while waiting")
@@ -107,7 +117,7 @@ class IdleWait:
             self._refuse(offer)
         elif offer is not None:
             return self._take(offer)
-        elif stale := self.mailbox.stale(session):
+        elif stale := self.mailbox.repeated_offer(session):
             store.withdraw(stale)
         elif self._is_over and self._leave():
             return IdleEnd.CLAIM_RELEASED
@@ -123,14 +133,14 @@ class IdleWait:
     def _leave(self) -> bool:
         if self.step_run.working_copy is not None:
             self.step_run.working_copy.cache.cancel()
-        # One write, refused if an offer lies in the mailbox: the next look takes that.
+        # One write, refused if an offer lies in the mailbox: the next decision takes it.
         left = self.step_run.store.release_idle()
         if left:
             self.step_run.log("nothing to do any more, the workspace ends")
         return left
 
     def _superseded(self, generation: int) -> None:
-        """A newer command was accepted while the older one was between two steps."""
+        """Saves the older command's work when a newer command is accepted between two steps."""
         if not self.end.settled:
             self.step_run.interruption.superseded()
             self.end = replace(self.end, settled=True)
@@ -139,7 +149,7 @@ class IdleWait:
         self._wait_for(Follows.NEWER_COMMAND)
 
     def _refuse(self, offer: Offer) -> None:
-        """Ends the wait for a step that came too late: usually its run is stopped already."""
+        """Refuses an offer of an older command, whose run is usually stopped already."""
         self.step_run.store.withdraw(offer.request)
         self.mailbox.drop()
         info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
@@ -149,7 +159,7 @@ class IdleWait:
         try:
             session = replace(self.step_run.store, request=offer.request).take()
         except Fenced:
-            # Replaced by a newer offer, which the next look finds; or the claim is lost, which the refresher finds out.
+            # A newer offer replaced it, which the next decision takes; or the claim is lost, which the refresher notes.
             self.mailbox.drop()
             return None
         return AcceptedOffer(self.mailbox.take(), session)

@@ -1,8 +1,8 @@
-"""What is saved of a step that was ended from outside. Children are dead when this begins.
+"""Saves the work of a step that was ended from outside. Its children are dead when this begins.
 
-An interrupted command is answered with its WIP commit, so that is made, checkpointed and pushed here; a workspace that
-stays begins the next command meanwhile. A workspace that is told to stop only checkpoints: the run goes on in a fresh
-one, with the edits still uncommitted.
+The response to an interrupted command names its WIP commit. The commit is made and checkpointed here, and pushed in the
+background of the next command. After SIGTERM the workspace only checkpoints: the run goes on in a new workspace, with the
+edits still uncommitted.
 """
 
 import traceback
@@ -29,12 +29,12 @@ from workspace.system.stop import Stop
 INTERRUPTED_SUBJECT = "WIP: Interrupted by new message"
 
 PUSH_SECONDS = 15.0
-"""The next command waits for the claim meanwhile; what is not pushed by then, its own push takes along."""
+"""How long a workspace that gets SIGTERM waits for a push under way. A later push of the session sends the commit too."""
 
 
 @dataclass(frozen=True)
 class InterruptionHandler:
-    """Ends a stopped step. Before a checkout is there (`ctx` is None) nothing needs saving."""
+    """Ends a stopped step. Without a working copy (`ctx` is None) there is nothing to save."""
 
     store: SessionStore
     fence: ClaimFence
@@ -44,12 +44,12 @@ class InterruptionHandler:
     ctx: StepContext | None = None
     checkpointer: Checkpointer | None = None
     base: str | None = None
-    """HEAD when the step began."""
+    """The commit of HEAD when the step began."""
     push: BackgroundPush | None = None
-    """The workspace's pushes beside the steps; one under way must not outlive the claim."""
+    """Pushes in the background. A push under way must not outlive the claim."""
 
     def stopped(self, reason: StopReason) -> StepEnd:
-        """Saves what the reason allows, reports, and gives the claim back unless the workspace stays."""
+        """Saves what the reason allows, and reports the step."""
         self.log("step stopped", level="warning", reason=reason.value)
         try:
             if reason is StopReason.INTERRUPT or (reason is not StopReason.CLAIM_LOST and self._superseded()):
@@ -65,12 +65,12 @@ class InterruptionHandler:
         return StepEnd(EXIT_CLAIM_LOST)
 
     def superseded(self) -> None:
-        """Saves what a command left between two of its steps when a newer one was accepted. Raises Fenced."""
+        """Saves the work of a command that a newer one interrupted between two steps. Raises Fenced."""
         self.log("superseded between two steps", level="warning")
         self._record_saved(publish=False)
 
     def leave(self) -> None:
-        """Gives the claim back, and the step that waits in the mailbox to a fresh workspace."""
+        """Gives the claim back. An offer in the mailbox is reported as stopped, so that a new workspace does it."""
         if self.push is not None:
             self.push.cancel()
         try:
@@ -83,7 +83,7 @@ class InterruptionHandler:
             replace(self.reporter, token=offer.task_token).failure(SfnError.STOPPED, info)
 
     def checkpoint(self, fence: ClaimFence) -> None:
-        """A checkpoint as far as it goes: an error is logged. Raises Fenced."""
+        """Writes a checkpoint if that works; an error is logged. Raises Fenced."""
         if self.checkpointer is None:
             return
         try:
@@ -94,9 +94,9 @@ class InterruptionHandler:
             self.log("checkpoint failed", level="error", error=str(error))
 
     def _superseded(self) -> bool:
-        # Intake raises the generation before it stops the run, so a token that is gone is often an interrupt that the
-        # refresher has not seen yet.
-        return self.fence.for_saving().verify().generation > self.store.request.generation
+        # Intake raises the generation before it stops the run. So a token is often gone before the refresher has seen
+        # the interrupt.
+        return self.fence.after_stop().verify().generation > self.store.request.generation
 
     def _interrupted(self) -> StepEnd:
         self._record_saved(publish=self._step is StepName.BUILD)
@@ -112,9 +112,9 @@ class InterruptionHandler:
         except (Fenced, StepStopped):
             raise
         except Exception as error:
-            # The answer to the old command and the start of the new one must not hang on this.
+            # Neither the older command's response nor the newer command may depend on this.
             self.log("saving failed", level="error", error=repr(error), traceback=traceback.format_exc())
-            self.checkpoint(self.fence.for_saving())
+            self.checkpoint(self.fence.after_stop())
         self._record(interruption)
         if self.push is not None and interruption.pushing and interruption.commit is not None:
             done = interruption.model_copy(update={"pushing": False})
@@ -125,7 +125,7 @@ class InterruptionHandler:
             )
 
     def _save_interrupted(self, ctx: StepContext, *, publish: bool) -> Interruption:
-        fence = self.fence.for_saving()
+        fence = self.fence.after_stop()
         fence.verify()
         ctx = replace(
             ctx,
@@ -134,11 +134,11 @@ class InterruptionHandler:
         )
         request, checkout = ctx.request, ctx.checkout
         if self.base is not None:
-            # What the agent began anew is not the session's history, and must not be pushed as such.
+            # A repository that the agent initialized anew is not the session's history and must not be pushed.
             checkout.must_have(self.base)
         commit = checkout.commit_all(wip_message(INTERRUPTED_SUBJECT, request.session_id, request.command_id))
         head = commit or checkout.head()
-        # Before what takes longer: from here on not even a SIGKILL costs anything.
+        # First, because the rest takes longer: from here on even a SIGKILL loses nothing.
         self.checkpoint(fence)
         published = self._publish(ctx) if publish else 0
         pushed = checkout.tracking() == head
@@ -165,7 +165,7 @@ class InterruptionHandler:
             return 0
 
     def _terminated(self, reason: StopReason) -> StepEnd:
-        self.checkpoint(self.fence.for_saving())
+        self.checkpoint(self.fence.after_stop())
         if reason is not StopReason.TERMINATED:
             # A state that timed out has its run salvaged here.
             return StepEnd(EXIT_DONE, Follows.STEP)

@@ -1,7 +1,7 @@
-"""The step that waits in the session's mailbox.
+"""The offer in the session's mailbox.
 
-Its heartbeat begins when it is seen, not when it is taken: an interrupted step may still be saving then, and the state
-machine must not give the workspace up meanwhile.
+Its heartbeat begins when it is first read, not when it is taken: an interrupted step may still be saved then, and the
+state machine must not give up on this workspace meanwhile.
 """
 
 import threading
@@ -17,7 +17,7 @@ from workspace.system.stop import Stop
 
 @dataclass(frozen=True)
 class Offer:
-    """An offered step, with the heartbeat that runs for it and what that notes."""
+    """An offered step, its running heartbeat, and the stop that the heartbeat notes on."""
 
     request: StepRequest
     heartbeat: Heartbeat
@@ -25,7 +25,7 @@ class Offer:
 
 
 class Mailbox:
-    """The newest session a refresher has read, and the heartbeat of what lies in its mailbox. Safe from two threads."""
+    """The newest session that was read, and the offer in its mailbox. Safe to use from two threads."""
 
     def __init__(
         self,
@@ -44,8 +44,8 @@ class Mailbox:
         self._offer: Offer | None = None
         self._handled: str | None = None
 
-    def see(self, session: SessionRecord) -> None:
-        """Notes a session just read."""
+    def update(self, session: SessionRecord) -> None:
+        """Takes in a session that was just read."""
         offer = session.mailbox
         with self._changed:
             self._session = session
@@ -59,20 +59,20 @@ class Mailbox:
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> tuple[SessionRecord | None, Offer | None]:
-        """A session read since the last call, waited for if need be (None after `seconds`), and the offer that is known."""
+        """Returns a session read since the last call (None after `seconds`), and the known offer."""
         with self._changed:
             self._changed.wait_for(lambda: self._session is not None, seconds)
             session, self._session = self._session, None
             return session, self._offer
 
-    def stale(self, session: SessionRecord) -> StepRequest | None:
-        """What lies in the mailbox although it was taken or dropped: put there again by a call that was repeated late."""
+    def repeated_offer(self, session: SessionRecord) -> StepRequest | None:
+        """Returns the offer in the mailbox if it was handled already: a late repetition of the call put it there again."""
         offer = session.mailbox
         with self._changed:
             return offer if offer is not None and offer.task_token == self._handled else None
 
     def take(self) -> Offer:
-        """The offer, which is from now on the caller's to end."""
+        """Hands the known offer over. The caller ends its heartbeat."""
         with self._changed:
             offer = self._offer
             if offer is None:
@@ -81,7 +81,7 @@ class Mailbox:
             return offer
 
     def drop(self) -> None:
-        """Forgets the offer and ends its heartbeat."""
+        """Forgets the known offer and ends its heartbeat."""
         with self._changed:
             self._forget()
 

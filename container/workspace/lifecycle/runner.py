@@ -34,12 +34,12 @@ from workspace.system.settings import Settings
 from workspace.system.stop import Signals, Stop
 
 BUSY_SECONDS = 120.0
-"""How long a live claim of another workspace is waited for: an interrupt's saving takes a third of that."""
+"""How long a workspace waits for another one's live claim. To save an interrupted step takes a third of it."""
 
 CLAIM_POLL_SECONDS = 0.25
 
 EAGER_FOR_SECONDS = 3.0
-"""After a step that another of the same run follows, and after an interrupt, whose command's first offer is on its way."""
+"""How long an offer is expected at once: after a step that another one follows, and after an interrupt."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Runner:
     timing: Timing = field(default_factory=Timing)
     signals: Signals = field(default_factory=Signals)
     prestarted: PrestartedProcess | None = None
-    """Where the agent's driver waits for its work; None starts it when it is needed."""
+    """The agent's driver, started before it is needed. None: it is started when needed."""
 
     def run(self) -> int:
         """Does the steps and returns the exit code: 0 reported, 1 not reported, 3 claim lost."""
@@ -78,7 +78,7 @@ class Runner:
         reporter = Reporter(self.clients, self.request.task_token, self.log)
         self.signals.follow(self.stop)
         beat = Heartbeat(self.clients, self.request.task_token, self.stop, self.log, every=self.timing.heartbeat)
-        # A container that comes late, when nobody waits for it any more, must not claim: its run may be over.
+        # A container that starts after its state ended must not claim: its run may be over.
         beat.beat()
         if STEP_KINDS[self.request.step].agent_at_work:
             self._prestart_driver()
@@ -98,7 +98,7 @@ class Runner:
                 self.log("the session's workspace took the step over")
                 return EXIT_DONE
             mailbox = Mailbox(self.clients, self.log, every=self.timing.heartbeat)
-            with ClaimRefresher(store, self.stop, self.log, seen=mailbox.see) as refresher:
+            with ClaimRefresher(store, self.stop, self.log, seen=mailbox.update) as refresher:
                 step_run = StepRun(
                     self.settings,
                     self.clients,
@@ -129,7 +129,7 @@ class Runner:
             over = end.follows is Follows.NOTHING and StopReason.INTERRUPT not in step_run.stop.reasons
             refresher.follow(step_run.store, stop, self.log, idle=True, eager=0.0 if over else EAGER_FOR_SECONDS)
             if over and step_run.working_copy is not None:
-                step_run.working_copy.cache.start(ClaimFence(step_run.store, stop, saving=True))
+                step_run.working_copy.cache.start(ClaimFence(step_run.store, stop, stopped=True))
             try:
                 offer = self._idle_wait(step_run, end, mailbox, stop).next()
             except (Fenced, StepStopped) as error:
@@ -177,17 +177,17 @@ class Runner:
         return broken or end.follows is Follows.NEWER_COMMAND
 
     def _prestart_driver(self) -> None:
-        """What comes next is an agent: its driver takes a second to start."""
+        """Starts the agent's driver, which takes a second, before the agent's step begins."""
         if self.prestarted is not None:
             self.prestarted.start(driver_program(self.settings))
 
     def _claim(self, store: SessionStore, beat: Heartbeat) -> SessionRecord | None:
-        """Takes the session's claim; None if the workspace that holds it took the step over.
+        """Takes the session's claim. None if the workspace that has the claim took the step over.
 
-        Raises WorkspaceBusy, StepStopped (INTERRUPT: a newer command is there).
+        Raises WorkspaceBusy, StepStopped (INTERRUPT: a newer command was accepted).
         """
         deadline = time.monotonic() + self.timing.busy
-        claiming = Claiming(store, open=beat.beat)
+        claiming = Claiming(store, is_awaited=beat.beat)
         waiting = False
         while True:
             self.stop.check()
@@ -198,22 +198,22 @@ class Runner:
                 raise WorkspaceBusy(f"{session.workspace_id} kept the session's claim for {self.timing.busy:.0f} s")
             if not waiting:
                 waiting = True
-                self.log("waiting for another workspace of the session", holder=session.workspace_id)
+                self.log("waiting for another workspace of the session", workspaceId=session.workspace_id)
             self.stop.sleep(CLAIM_POLL_SECONDS)
 
     def _unclaim(self, store: SessionStore, reporter: Reporter) -> None:
-        # A claim whose answer got lost may be ours without our knowing: nobody would serve what is offered to it.
+        # If the answer to `claim` got lost, this workspace may have the claim without knowing it. No offer to it would be served.
         InterruptionHandler(store, ClaimFence(store, self.stop), reporter, self.stop, self.log).leave()
 
     def _stopped_unclaimed(self, reason: StopReason, store: SessionStore, reporter: Reporter) -> int:
-        # Nothing was touched, so there is nothing to save; the older command's edits are in the checkpoint, and the
-        # workspace of the newer command commits them.
+        # Nothing was changed, so there is nothing to save. The older command's edits are in the checkpoint: the newer
+        # command's workspace commits them.
         self._unclaim(store, reporter)
         reported = True
         self.log("step stopped before it began", level="warning", reason=reason.value)
         if reason is StopReason.INTERRUPT:
             with contextlib.suppress(ClientError, BotoCoreError):
-                # An earlier step's workspace may have recorded what it saved: that is the better answer.
+                # An earlier step's workspace may have recorded what it saved, which tells more.
                 store.record("interruption", Interruption(step=self.request.step), if_absent=True)
             info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
             reported = reporter.failure(SfnError.INTERRUPTED, info)

@@ -1,4 +1,4 @@
-"""What the step answers: to Step Functions, and on the command's item. Bounded, because both have limits."""
+"""Reports a step to Step Functions, and cuts its result to what the command's item and a state can hold."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 20.0
 """How long a report is repeated while Step Functions does not answer."""
 
 MAX_LIST_BYTES = 48 * 1024
-"""A command's item holds 400 KB, the instruction up to 256 of them: paths of a list take at most this much."""
+"""The limit of a list of paths. A command's item holds 400 KB, and its instruction takes up to 256 of them."""
 
 MAX_SUMMARY = 16_000
 """Characters of a summary that are kept."""
@@ -37,7 +37,7 @@ StepResult = AgentResult | BuildResult | PushResult
 
 
 def for_record(result: Contract) -> Contract:
-    """A result as the command's item keeps it."""
+    """Returns a result as the command's item keeps it."""
     if isinstance(result, RepairResult):
         return _shorter(result, RESULT_FILES_LISTED, MAX_LIST_BYTES // 4)
     if isinstance(result, AgentResult):
@@ -48,7 +48,7 @@ def for_record(result: Contract) -> Contract:
 
 
 def for_console(result: StepResult) -> StepResult:
-    """A result as the run carries it: short enough for a state's payload and for an operator's eye."""
+    """Returns a result as the run carries it: short enough for a state's payload and for the console."""
     return _shorter(result, RESULT_FILES_LISTED) if isinstance(result, AgentResult) else result
 
 
@@ -70,7 +70,7 @@ def _first(paths: list[str], count: int, limit: int = MAX_LIST_BYTES) -> list[st
 
 @dataclass(frozen=True)
 class Reporter:
-    """Ends the state that waits for the step. A token that is gone is no failure: nobody waits any more."""
+    """Reports to the state that waits for the step. A token that is gone counts as reported: no state waits any more."""
 
     clients: Clients
     token: str = field(repr=False)

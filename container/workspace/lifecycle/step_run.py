@@ -35,7 +35,7 @@ from workspace.system.stop import Stop
 
 @dataclass
 class StepRun:
-    """Does one step. `working_copy` is the workspace's from the step before, or None."""
+    """Does one step. `working_copy` comes from the workspace's step before; None in its first step."""
 
     settings: Settings
     clients: Clients
@@ -69,7 +69,7 @@ class StepRun:
             return self.ended(error)
 
     def ended(self, error: Exception) -> StepEnd:
-        """What follows from the exception that ended the step."""
+        """Handles the exception that ended the step."""
         if isinstance(error, StepStopped):
             return self._stopped(error.reason)
         if isinstance(error, Fenced):
@@ -80,7 +80,7 @@ class StepRun:
         return self._failed(error)
 
     def _unreachable(self, error: Exception) -> StepEnd:
-        # The step itself was done. `task_stopped` finds it in the session and has it repeated in a fresh workspace.
+        # The step itself was done. `task_stopped` finds it in the session, and a new workspace repeats it.
         self.log("the session cannot be reached, the workspace ends", level="error", error=str(error))
         return StepEnd(EXIT_UNREPORTED)
 
@@ -105,7 +105,7 @@ class StepRun:
             aws=self.clients,
             log=self.log,
             progress=self.log.progress,
-            checkpoint_in_background=lambda: working_copy.checkpointer.beside(self.fence),
+            checkpoint_in_background=lambda: working_copy.checkpointer.write_in_background(self.fence),
             repair_repository=lambda: working_copy.repair_repository(self.stop),
         )
         if not warm or not working_copy.is_intact:
@@ -143,14 +143,14 @@ class StepRun:
         return self.store.refresh().generation == self.store.request.generation
 
     def _reported(self, reported: bool, *, settled: bool) -> StepEnd:
-        # A report that did not get through is made up for by `task_stopped`, which finds the step in the session.
+        # `task_stopped` finds an unreported step in the session and reports it.
         if not reported:
             return StepEnd(EXIT_UNREPORTED)
         # Also a failed push or salvage is the run's last step.
         return StepEnd(EXIT_DONE, Follows.NOTHING if self.kind.last_of_run else Follows.STEP, settled=settled)
 
     def _stopped(self, reason: StopReason) -> StepEnd:
-        # A step that was done when the interrupt came still leaves its result.
+        # A step that was done before the interrupt still records its result.
         if self.result is not None and reason is StopReason.INTERRUPT:
             with contextlib.suppress(ClientError, BotoCoreError, StepFailed):
                 self._record(self.result)
@@ -167,7 +167,7 @@ class StepRun:
             return self.interruption.stopped(self.stop.reason or StopReason.CLAIM_LOST)
         except (ClientError, BotoCoreError) as unreachable:
             return self._unreachable(unreachable)
-        # A bug's workspace is not trusted with the next step: a fresh one restores the checkpoint.
+        # After a bug this workspace is not trusted with the next step: a new one restores the checkpoint.
         self.interruption.leave()
         return StepEnd(EXIT_DONE if report_failure(error, self.reporter, self.log) else EXIT_UNREPORTED)
 
@@ -176,12 +176,12 @@ class StepRun:
 
 
 def report_failure(error: Exception, reporter: Reporter, log: Callable[..., None]) -> bool:
-    """Reports what ended a step; whether the report got through."""
+    """Reports the error that ended a step. Returns whether the report got through."""
     if isinstance(error, StepFailed):
         log("step failed", level="error", code=error.error.code.value, error=error.error.message)
         return reporter.failure(SfnError.STEP_FAILED, error.error)
     log("unexpected error", level="error", error=repr(error), traceback=traceback.format_exc())
-    # What the workspace raises on purpose says itself what it is.
+    # The workspace's own exceptions need no class name in the message.
     said = str(error) if isinstance(error, WorkspaceError) else f"{type(error).__name__}: {error}"
     info = ErrorInfo.of(ErrorCode.INTERNAL, said)
     return reporter.failure(SfnError.STEP_FAILED, info)

@@ -14,11 +14,11 @@ from workspace.system.periodic_thread import PeriodicThread
 from workspace.system.stop import Stop
 
 HEARTBEAT_SECONDS = 5.0
-"""A sixth of what an offered step may be silent (OFFER_HEARTBEAT_SECONDS of the state machine)."""
+"""A sixth of the state machine's limit for an offer (OFFER_HEARTBEAT_SECONDS)."""
 
 
 class Heartbeat(PeriodicThread):
-    """Tells Step Functions that the step lives; notes TOKEN_GONE when nobody waits for it any more."""
+    """Sends the heartbeat of a task token. Notes TOKEN_GONE when Step Functions does not wait for it any more."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Heartbeat(PeriodicThread):
         self._log = log
 
     def beat(self) -> bool:
-        """One heartbeat. False once the token is gone; other failures are logged, the next beat tries again."""
+        """Sends one heartbeat. False once the token is gone. Other failures are logged, and the next heartbeat tries again."""
         try:
             self._clients.stepfunctions.send_task_heartbeat(taskToken=self._token)
         except ClientError as error:

@@ -1,4 +1,4 @@
-"""What stays in a workspace between its steps: the checkout, what is known of its checkpoints, a push under way."""
+"""The working copy that a workspace keeps between its steps: checkout, checkpoints, background push, build cache."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ from workspace.system.stop import Stop
 
 @dataclass
 class WorkingCopy:
-    """One checkout and its surroundings; made once a workspace, used by one step after the other."""
+    """One checkout and its helpers, created once a workspace and used by all of its steps."""
 
     settings: Settings
     clients: Clients
@@ -44,9 +44,9 @@ class WorkingCopy:
     def create(
         cls, settings: Settings, clients: Clients, store: SessionStore, session: SessionRecord, log: Log
     ) -> "WorkingCopy":
-        """Empty folders, nothing restored yet."""
+        """Creates the empty folders. Nothing is restored yet."""
         paths = settings.paths
-        # A root that outlives a container (the local stack's) must not bring in another session's scratch.
+        # The local stack's root outlives a container: another session's scratch files must not be used.
         shutil.rmtree(paths.tmp, ignore_errors=True)
         for folder in (paths.root, paths.home, paths.tmp):
             folder.mkdir(parents=True, exist_ok=True)
@@ -76,14 +76,14 @@ class WorkingCopy:
         return cls(settings, clients, checkout, checkpointer, BackgroundPush(checkout, log), cache, log)
 
     def switch_to(self, request: StepRequest, store: SessionStore, log: Log) -> None:
-        """Makes the working_copy another step's."""
+        """Switches to another step."""
         self.checkpointer.request, self.checkpointer.store, self.checkpointer.log = request, store, log
         self.log = log
         self.clients.forget_secrets()
 
     @property
     def is_intact(self) -> bool:
-        """Whether the checkout can be worked on: the agent may have destroyed it."""
+        """Whether the repository is usable. The agent may have destroyed it."""
         damage = self._damage()
         if damage is not None:
             self.log("the checkout is broken, restoring it", level="warning", error=damage)
@@ -101,13 +101,13 @@ class WorkingCopy:
                 meta = restorer.restore(key)
             except CheckpointError as error:
                 self.log("the checkpoint is damaged, cloning instead", level="error", key=key, reason=str(error))
-                # Before anything else: whatever becomes of the step, the client has to hear of it.
+                # Recorded first: the response has to tell it, however the step ends.
                 self.checkpointer.store.record("lostCheckpoint", LostCheckpoint(key=key, reason=str(error)[:500]))
         if meta is None:
             restorer.clone()
             return
         self.checkpointer.current = key
-        self.checkpointer.is_at(meta)
+        self.checkpointer.mark_written(meta)
         if meta.dirty and not meta.settled and meta.command_id != request.command_id:
             commit = self.checkout.commit_all(wip_message(INTERRUPTED_SUBJECT, request.session_id, meta.command_id))
             if commit is not None:
@@ -117,20 +117,20 @@ class WorkingCopy:
                 self.push.start(commit, fence)
 
     def repair_repository(self, stop: Stop) -> None:
-        """Puts the repository back if the agent destroyed it: its edits are in the files, which stay. Errors are logged."""
+        """Restores the repository if the agent destroyed it. The files with its edits stay. Errors are logged."""
         base, damage = self.checkpointer.base, self._damage(of_edits=True)
         if base is None or damage is None:
             return
         self.log("the agent destroyed the repository, restoring it under the files", level="warning", error=damage)
         try:
-            with self.checkpointer.held():
-                # Also after an interrupt: what is there is to be saved.
+            with self.checkpointer.paused():
+                # Also after an interrupt: the edits still have to be saved.
                 self._restorer(stop.only(StopReason.CLAIM_LOST)).repository(self.checkpointer.current, base)
         except (CheckpointError, WorkspaceError, BotoCoreError, ClientError, OSError) as error:
             self.log("the repository could not be restored", level="error", error=str(error))
 
     def _damage(self, *, of_edits: bool = False) -> str | None:
-        """What git says is wrong; with `of_edits` also what keeps it from looking at them: a broken index, `core.bare`."""
+        """Returns git's error, or None. With `of_edits` also an error that hides the edits: a broken index, `core.bare`."""
         try:
             self.checkout.head()
             if of_edits:

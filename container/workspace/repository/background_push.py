@@ -29,7 +29,7 @@ class BackgroundPush:
 
     def start(self, commit: str, fence: ClaimFence, ended: Callable[[bool], None] = lambda _: None) -> None:
         """Begins, after the push before; `ended` is called with whether the remote has the commit."""
-        arguments = (commit, fence.for_saving(), ended, self._thread)
+        arguments = (commit, fence.after_stop(), ended, self._thread)
         self._thread = threading.Thread(target=self._run, args=arguments, name="wip-push", daemon=True)
         self._thread.start()
 

@@ -47,7 +47,7 @@ class Checkpointer:
     _written: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def is_at(self, meta: CheckpointMeta) -> None:
+    def mark_written(self, meta: CheckpointMeta) -> None:
         """Says that the workspace is in the state of a checkpoint: writing the same again can be spared."""
         transcripts = checkpoint_archive.transcript_files(self.paths.home)
         self._written = checkpoint_archive.fingerprint(self._refs(), meta, transcripts)
@@ -79,12 +79,12 @@ class Checkpointer:
             return True
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def paused(self) -> Iterator[None]:
         """No checkpoint is written meanwhile."""
         with self._lock:
             yield
 
-    def beside(self, fence: ClaimFence) -> None:
+    def write_in_background(self, fence: ClaimFence) -> None:
         """Begins to write a checkpoint beside the step's work; the `write` at its end waits for it, or makes up for it."""
         threading.Thread(target=self._try, args=(fence,), name="checkpoint", daemon=True).start()
 

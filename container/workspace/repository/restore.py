@@ -49,7 +49,7 @@ class Restorer:
         unpacked.mkdir(parents=True)
         try:
             meta = self._unpack(key, unpacked)
-            self._build_repository_patiently(unpacked / checkpoint_archive.BUNDLE, meta)
+            self._build_repository_with_retries(unpacked / checkpoint_archive.BUNDLE, meta)
             if transcripts:
                 self._put_transcripts(unpacked / checkpoint_archive.TRANSCRIPTS)
         finally:
@@ -115,7 +115,7 @@ class Restorer:
         with packed.open("rb") as file:
             return checkpoint_archive.read(file, into)
 
-    def _build_repository_patiently(self, bundle: Path, meta: CheckpointMeta) -> None:
+    def _build_repository_with_retries(self, bundle: Path, meta: CheckpointMeta) -> None:
         """Raises CheckpointError if git does not take the bundle: at once, or after some repetition where the words
         leave it open; StepFailed for what is no fault of the bundle.
         """

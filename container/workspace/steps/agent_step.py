@@ -62,7 +62,7 @@ def run(ctx: StepContext) -> AgentResult:
         # The report of it got lost, and the step is repeated. Its edits are in the checkpoint, which was written before.
         return done
     work = Agent(ctx, ctx.command.instruction or "", ctx.settings.agent_timeout_seconds)
-    work.spending.check()
+    work.budget.check()
     event = work.done()
     changed = ctx.checkout.changed_files(base)
     if not changed and not event.text:
@@ -72,7 +72,7 @@ def run(ctx: StepContext) -> AgentResult:
         files_changed_count=len(changed),
         summary=work.summary(event),
         conversation_id=event.conversation_id,
-        cost_usd=work.spending.own,
+        cost_usd=work.budget.spent,
         turns=event.turns,
         seconds=round(time.monotonic() - began, 3),
     )
@@ -131,10 +131,10 @@ class Agent:
     event: DriverEvent | None = None
     anew: bool = False
     """An earlier conversation of the session could not be resumed."""
-    spending: CommandBudget = field(init=False)
+    budget: CommandBudget = field(init=False)
 
     def __post_init__(self) -> None:
-        self.spending = CommandBudget.of(self.ctx)
+        self.budget = CommandBudget.for_step(self.ctx)
 
     def done(self) -> DriverEvent:
         """The final event of a success. Raises StepFailed, StepStopped."""
@@ -186,13 +186,13 @@ class Agent:
             model=settings.model,
             resume=resume,
             max_turns=settings.max_turns,
-            max_budget_usd=self.spending.left,
+            max_budget_usd=self.budget.remaining_usd,
             cwd=str(ctx.paths.site),
             environment=self._environment(),
         )
         program = driver_program(settings)
         try:
-            with self.spending.noted(meter.read):
+            with self.budget.recorded(meter.read):
                 done = self._run(program, request, spent, meter)
         except TimeoutError as error:
             self._log_cut_off()
@@ -227,7 +227,7 @@ class Agent:
         if self.event is not None and self.event.cost_usd is not None:
             costs.append(round(max(self.event.cost_usd - spent, 0.0), 6))
             self.event = self.event.model_copy(update={"cost_usd": max(costs)})
-        self.spending.add(max(costs, default=None))
+        self.budget.add(max(costs, default=None))
 
     def _recalled(self, lost: str | None) -> str:
         if lost is None:
@@ -261,7 +261,7 @@ class Agent:
         self.ctx.log(
             "Claude Code was stopped",
             conversation=self.event.conversation_id if self.event else None,
-            costUsd=self.spending.own,
+            costUsd=self.budget.spent,
             turns=self.event.turns if self.event else None,
         )
 

@@ -38,7 +38,7 @@ def run(ctx: StepContext) -> RepairResult:
     work = Agent(ctx, prompt(build.error.message), seconds)
     result = RepairResult()
     try:
-        work.spending.check()
+        work.budget.check()
         _check_time(ctx, seconds)
         ctx.progress("Repairing the build")
         event = work.done()
@@ -52,7 +52,7 @@ def run(ctx: StepContext) -> RepairResult:
             "changed": bool(files),
             "files_changed": files,
             "files_changed_count": len(files),
-            "cost_usd": work.spending.own,
+            "cost_usd": work.budget.spent,
             "seconds": round(time.monotonic() - began, 3),
         }
     )

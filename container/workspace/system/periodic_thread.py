@@ -6,7 +6,7 @@ from typing import Self
 
 
 class PeriodicThread:
-    """A thread that does something at once and then every `seconds`, until it is stopped or the job says so."""
+    """Runs a job at once and then every `seconds`, until it is stopped or the job returns False."""
 
     def __init__(self, job: Callable[[], bool], seconds: float, name: str) -> None:
         self._job = job
@@ -23,11 +23,11 @@ class PeriodicThread:
         self.stop()
 
     def start(self) -> None:
-        """Begins."""
+        """Starts the thread."""
         self._thread.start()
 
     def stop(self, *, wait: bool = True) -> None:
-        """Ends the thread; a call under way may take a few seconds, for which nobody waits long."""
+        """Ends the thread. Waits at most a second for a call under way."""
         self._ended.set()
         self._wake.set()
         if wait and self._thread.is_alive() and self._thread is not threading.current_thread():

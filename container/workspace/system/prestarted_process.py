@@ -48,7 +48,7 @@ class PrestartedProcess:
         """Starts the program unless it waits already. Never raises: whoever needs it starts it then."""
         if self._program == program and self._child is not None and self._child.poll() is None:
             return
-        self.drop()
+        self.discard()
         try:
             program.cwd.mkdir(parents=True, exist_ok=True)
             self._child, self._program = program.start(), program
@@ -60,10 +60,10 @@ class PrestartedProcess:
         if self._program == program and self._child is not None and self._child.poll() is None:
             child, self._child = self._child, None
             return child
-        self.drop()
+        self.discard()
         return None
 
-    def drop(self) -> None:
+    def discard(self) -> None:
         """Ends the child."""
         child, self._child = self._child, None
         if child is None:

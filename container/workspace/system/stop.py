@@ -1,4 +1,4 @@
-"""Why the step has to end: set by signal handlers and the refresher, looked at by everything that waits.
+"""The reasons to end a step: noted by signal handlers and the claim refresher, checked by everything that waits.
 
 Reasons are kept in a plain set, whose `add` is atomic: a lock (threading.Event has one) that a signal handler takes
 while the main thread holds it is a deadlock.

@@ -90,7 +90,7 @@ class Workspace:
     def start(self) -> None:
         self.beat.beat()
         self.beat.start()
-        self.claiming = Claiming(self.store, open=self.beat.beat)
+        self.claiming = Claiming(self.store, is_awaited=self.beat.beat)
         self.busy_until = self.world.now + BUSY_SECONDS
         self.phase = "claiming"
 
@@ -120,7 +120,7 @@ class Workspace:
                 self._next_step_run(self.store, self.reporter, session, self.runner.stop, None)
 
     def _see(self, session: SessionRecord) -> None:
-        self.mailbox.see(session)
+        self.mailbox.update(session)
         self.seen = session
 
     def _next_step_run(
@@ -220,7 +220,7 @@ class Workspace:
     def look(self) -> None:
         if self.phase == "idle":
             session, self.seen = self.seen, None
-            self._wait(lambda: self.waiting.look(session, self.mailbox._offer))
+            self._wait(lambda: self.waiting.decide(session, self.mailbox._offer))
 
     def _wait(self, what: Callable[[], Any]) -> None:
         try:

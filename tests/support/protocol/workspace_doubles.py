@@ -62,7 +62,7 @@ class Push:
         return bool(self.waiting)
 
     def start(self, _commit: str, fence: ClaimFence, ended: Callable[[bool], None] = lambda _: None) -> None:
-        self.waiting.append((fence.for_saving(), ended))
+        self.waiting.append((fence.after_stop(), ended))
 
     def join(self, timeout: float | None = None) -> None:
         while self.waiting:
@@ -92,7 +92,7 @@ class Checkpointer:
 
     def write(self, fence: ClaimFence, *, settled: bool = False) -> bool:
         fence.verify()
-        self.workspace.saving = fence.saving
+        self.workspace.saving = fence.stopped
         self.store.set_checkpoint(f"checkpoint-{self.workspace.world.number()}", None)
         return True
 

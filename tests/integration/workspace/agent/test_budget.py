@@ -143,15 +143,15 @@ def on_table(tmp_path: Path, clients: TestClients) -> World:
 
 def test_a_note_is_never_taken_back(tmp_path: Path, table: TestClients) -> None:
     w = on_table(tmp_path, table)
-    late, newer = CommandBudget.of(w.ctx), CommandBudget.of(w.ctx)
+    late, newer = CommandBudget.for_step(w.ctx), CommandBudget.of(w.ctx)
     for work, cost in ((newer, 0.5), (late, 0.2)):
-        with work.noted(lambda: 0.0):
+        with work.recorded(lambda: 0.0):
             work.add(cost)
     command = read_command(table, "cmd-1")
     assert command.spent_usd == command.cost_usd == 0.5
-    following = CommandBudget.of(replace(w.ctx, command=command))
-    assert following.left == pytest.approx(1.5)
-    with following.noted(lambda: 0.0):
+    following = CommandBudget.for_step(replace(w.ctx, command=command))
+    assert following.remaining_usd == pytest.approx(1.5)
+    with following.recorded(lambda: 0.0):
         following.add(0.25)
     assert read_command(table, "cmd-1").spent_usd == 0.75
     assert w.logs == []
@@ -160,10 +160,10 @@ def test_a_note_is_never_taken_back(tmp_path: Path, table: TestClients) -> None:
 def test_a_table_that_cannot_be_reached_fails_no_step(tmp_path: Path, table: TestClients) -> None:
     w = on_table(tmp_path, table)
     table.dynamodb.delete_table(TableName="commands")
-    work = CommandBudget.of(w.ctx)
-    with work.noted(lambda: 0.0):
+    work = CommandBudget.for_step(w.ctx)
+    with work.recorded(lambda: 0.0):
         work.add(0.5)
-    assert work.own == 0.5 and any("could not be noted" in line for line in w.logs)
+    assert work.spent == 0.5 and any("could not be noted" in line for line in w.logs)
 
 
 @pytest.mark.parametrize(

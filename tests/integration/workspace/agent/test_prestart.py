@@ -57,7 +57,7 @@ def test_starting_again_keeps_the_one_that_waits(tmp_path: Path) -> None:
     pid = waiting_pid(prestarted)
     prestarted.start(program(tmp_path))
     assert waiting_pid(prestarted) == pid
-    prestarted.drop()
+    prestarted.discard()
 
 
 def test_another_program_gets_a_child_of_its_own_and_the_waiting_one_ends(tmp_path: Path) -> None:
@@ -118,5 +118,5 @@ def test_dropping_leaves_nothing(tmp_path: Path) -> None:
     child = prestarted._child
     assert isinstance(child, subprocess.Popen)
     time.sleep(0.2)
-    prestarted.drop()
+    prestarted.discard()
     assert child.poll() is not None

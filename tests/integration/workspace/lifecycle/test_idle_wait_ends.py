@@ -133,7 +133,7 @@ def test_a_pulse_that_dies_is_a_lost_claim_for_the_steps_that_follow_too(world: 
     refresher.follow(store, later, lambda *_, **__: None, idle=True)
     assert later.reason is StopReason.CLAIM_LOST
     with pytest.raises(Exception, match="claim_lost"):
-        ClaimFence(store, Stop()).for_saving().check_stop()
+        ClaimFence(store, Stop()).after_stop().check_stop()
 
 
 def test_a_bug_ends_the_workspace(world: World) -> None:

@@ -92,11 +92,11 @@ def test_fence(clients: TestClients) -> None:
         fence.verify()
     assert stop.reason == "interrupt"
     assert fence.verify(allow_superseded=True).generation == 2
-    fence.for_saving().check_stop()
-    assert fence.for_saving().verify().generation == 2
+    fence.after_stop().check_stop()
+    assert fence.after_stop().verify().generation == 2
     mine.abandon()
     with pytest.raises(Fenced):
-        fence.for_saving().verify()
+        fence.after_stop().verify()
     assert stop.reason == "claim_lost"
 
 
