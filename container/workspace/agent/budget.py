@@ -1,7 +1,6 @@
-"""What Claude Code spends on a command is noted on the command's item while it is spent.
+"""The budget of a command. What Claude Code spends is recorded on the command's item while it is spent.
 
-A workspace that dies takes the result of its step with it, and the step is repeated: `maxBudgetUsd` is the command's,
-whatever became of its tries.
+`maxBudgetUsd` limits the command, also when a workspace dies and its step is repeated.
 """
 
 import contextlib
@@ -18,7 +17,7 @@ from workspace.errors import StepFailed
 from workspace.step_context import StepContext
 
 EVERY_SECONDS = 5.0
-"""So often it is noted, if it grew: what a death hides is what these seconds and the request under way cost."""
+"""How often the cost is recorded. A crash hides the cost of these seconds and of the request under way."""
 
 LEAST_USD = 0.01
 """Below this not even the conversation's own context can be sent."""
@@ -28,34 +27,34 @@ _JOIN_SECONDS = 1.0
 
 @dataclass
 class CommandBudget:
-    """The money of one command, for one step of it."""
+    """The money of one command, seen by one of its steps."""
 
     ctx: StepContext
     spent_before: float
-    """US dollars that earlier steps took, and earlier tries of this one."""
+    """US dollars that earlier steps and earlier tries of this step spent."""
     spent: float | None = None
-    """US dollars of this step, as far as they are known; None if nothing is."""
+    """US dollars that this step spent so far; None if unknown."""
     _recorded: float = field(default=0.0, repr=False)
 
     @classmethod
     def for_step(cls, ctx: StepContext) -> "CommandBudget":
-        """Of the step's command, as its item was read when the step began."""
+        """Returns the budget by the command's item, as it was read when the step began."""
         return cls(ctx, ctx.command.cost_usd or 0.0)
 
     @property
     def remaining_usd(self) -> float:
-        """US dollars."""
+        """US dollars that the step may still spend."""
         return self.ctx.settings.max_budget_usd - self.spent_before - (self.spent or 0.0)
 
     def check(self) -> None:
-        """Raises StepFailed (BUDGET_EXCEEDED) if the command has used up what it had before this step began."""
+        """Raises StepFailed (BUDGET_EXCEEDED) if earlier steps used the budget up."""
         if self.spent_before > 0 and self.remaining_usd < LEAST_USD:
             message = f"Nothing is left of the command's {self.ctx.settings.max_budget_usd:.2f} USD."
             raise StepFailed(ErrorCode.BUDGET_EXCEEDED, message)
 
     @contextlib.contextmanager
     def recorded(self, so_far: Callable[[], float]) -> Iterator[None]:
-        """Notes what one run of Claude Code costs, all the time and at its end, when `add` has been told the whole."""
+        """Records the cost of one run of Claude Code: every few seconds by `so_far`, and at its end by what `add` was given."""
         earlier, ended = self.spent or 0.0, threading.Event()
 
         def note() -> None:
@@ -68,14 +67,14 @@ class CommandBudget:
         try:
             yield
         except BaseException:
-            # What ends the step waits for no note.
+            # The end of the step must not wait for a record.
             ended.set()
             raise
         ended.set()
         thread.join(_JOIN_SECONDS)
 
     def add(self, cost_usd: float | None) -> None:
-        """Books a run that ended; None if nothing of its cost is known."""
+        """Adds the cost of a run that ended; None if unknown."""
         if cost_usd is not None:
             self.spent = (self.spent or 0.0) + cost_usd
 

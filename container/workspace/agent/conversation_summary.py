@@ -1,6 +1,6 @@
-"""What is known of a conversation that cannot be resumed: its readable turns, or else what it committed.
+"""The summary of a conversation that cannot be resumed: its readable turns, or else the session's commits.
 
-The text goes into the new conversation's instructions, so it is cut: the newest counts most.
+The text goes into the new conversation's instructions, so it is cut. The newest turns are kept.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What a run of Claude Code has cost so far. Its result tells at the end, which a workspace that dies does not live to see."""
+"""The cost of a run of Claude Code so far. Its result tells the cost only at the end, and a workspace may die before."""
 
 import json
 import math
@@ -12,11 +12,11 @@ _MARK = b'"budget_usd"'
 
 
 class CostMeter:
-    """Reads in the transcripts what is written there from now on.
+    """Reads the cost in what is written to the transcripts from now on.
 
     Before each request to the model Claude Code tells it what of `max_budget_usd` is used, of this run alone, and the line goes into
-    the conversation's transcript (an attachment of type `budget_usd`, seen with 2.1.330). So what is read lacks the requests
-    since the last of those lines, which is the one under way.
+    the conversation's transcript (an attachment of type `budget_usd`, seen with 2.1.330). So the cost
+    of the request under way is missing.
     """
 
     def __init__(self, home: Path) -> None:
@@ -25,7 +25,7 @@ class CostMeter:
         self._used = 0.0
 
     def read(self) -> float:
-        """US dollars; never less than it said before."""
+        """Returns US dollars, never less than before."""
         for path, size in self._transcripts():
             begun = self._read.get(path, 0)
             if size <= begun:
@@ -49,7 +49,7 @@ class CostMeter:
                 status = path.lstat()
             except OSError:
                 continue
-            # A link's target was the agent's choice.
+            # The agent can place a link to any file.
             if stat.S_ISREG(status.st_mode):
                 found.append((path, status.st_size))
         return found

@@ -1,7 +1,7 @@
 """Runs Claude Code through its SDK, in a process of its own.
 
-A process of its own because the SDK hands its whole environment on to Claude Code, and so that a signal to the group
-ends all of it.
+It needs its own process because the SDK gives its whole environment to Claude Code, and because a signal to the process
+group then ends all of it.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ _SETTINGS = {"attribution": {"commit": "", "pr": ""}, "includeCoAuthoredBy": Fal
 """Commits are the runner's."""
 
 _ANSWERS_NEEDED = ["AskUserQuestion", "EnterPlanMode", "ExitPlanMode"]
-"""Tools that wait for a person, who is not there."""
+"""Tools that wait for a person's answer. Nobody can answer."""
 
 _LATER = ["ScheduleWakeup", "CronCreate", "Monitor"]
-"""Tools for a process that lives on after its answer."""
+"""Tools that need a process which goes on after its answer."""
 
 _MESSAGE_BYTES = 64 * 1024 * 1024
 """The SDK gives up at 1 MB, which a tool result with a picture exceeds."""
@@ -78,7 +78,7 @@ def main() -> int:
 
 async def _run(request: DriverRequest) -> int:
     interrupted = asyncio.Event()
-    # The group got the signal, Claude Code too: it writes transcript and result and ends, and then so does this.
+    # Claude Code got the signal too, as a member of the group. It writes transcript and result and ends.
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
     work = asyncio.create_task(_converse(request))
     stop = asyncio.create_task(interrupted.wait())
@@ -105,7 +105,7 @@ async def _converse(request: DriverRequest) -> None:
 
 
 def broke_off(error: Exception) -> str:
-    """What is said of a run without a result. Pure."""
+    """Returns the message for a run without a result. Pure."""
     if isinstance(error, ProcessError) and error.exit_code is not None:
         # The SDK's own text refers to an output that it does not have: that is in the log.
         return f"Claude Code exited with {error.exit_code} before it came to a result. Its last words are in the run's log."

@@ -1,4 +1,4 @@
-"""How the driver is started: always the same, so that it can be started early."""
+"""The command that starts the driver. It is always the same, so that the driver can be started early."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from workspace.system.settings import Settings
 
 
 def driver_program(settings: Settings) -> Program:
-    """The driver, without anything of a step: that comes with its request."""
+    """Returns the program. All that belongs to a step comes with the request on stdin."""
     # -P: no module is taken from the working folder.
     argv = (sys.executable, "-P", "-m", "workspace.agent")
     return Program(argv, settings.paths.root, {**settings.inherited, "PYTHONPATH": _python_path()})

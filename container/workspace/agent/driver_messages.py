@@ -1,4 +1,4 @@
-"""What the step `agent` and the driver say to each other: one request, then events, each one line of JSON."""
+"""The messages between the step `agent` and the driver: one request, then events, each one line of JSON."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from sitewright.contracts.base import Contract
 
 
 class DriverRequest(Contract):
-    """What Claude Code is asked to do."""
+    """The request to Claude Code."""
 
     prompt: str
     """Given to the model as it is: no slash commands, no @file mentions."""
@@ -22,14 +22,14 @@ class DriverRequest(Contract):
     cwd: str
     """The checkout."""
     environment: dict[str, str] = Field(repr=False)
-    """All that Claude Code has: the driver may have been started long before the step, and knows nothing of it."""
+    """The whole environment of Claude Code. The driver is started before the step and knows none of it."""
 
 
 class DriverEvent(Contract):
-    """One line of the driver."""
+    """One line of the driver's output."""
 
     sitewright_agent: Literal["tool", "text", "retry", "result", "error"]
-    """`result` and `error` are final: Claude Code's result, or that it did not come to one."""
+    """`result` and `error` are final: Claude Code's result, or a run that ended without one."""
     text: str = ""
     """For `tool` and `retry` what is being done, for `text` what was said, for the final ones the summary or what went
     wrong."""
@@ -49,7 +49,7 @@ class DriverEvent(Contract):
 
     @property
     def final(self) -> bool:
-        """Whether nothing comes after it."""
+        """Whether it is the last event."""
         return self.sitewright_agent in {"result", "error"}
 
 

@@ -1,4 +1,4 @@
-"""What is appended to Claude Code's system prompt: its place in the run, and the repository's own rules."""
+"""The text that is appended to Claude Code's system prompt: its task in the run, and the repository's own rules."""
 
 import stat
 from pathlib import Path

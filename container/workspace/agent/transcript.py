@@ -1,4 +1,4 @@
-"""Claude Code's transcripts: where a conversation has to lie so that it can be resumed, and what it has cost so far."""
+"""Claude Code's transcripts: prepares them for a resume, checks them, and reads their cost."""
 
 import json
 import re

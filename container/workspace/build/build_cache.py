@@ -43,7 +43,7 @@ _LEAST_PART = 5 * 1024 * 1024
 
 
 class Cancelled(Exception):
-    """Something more important came up."""
+    """The next step needs the files."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ class BuildCache:
     _cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def start(self, fence: Fence) -> None:
-        """Saves in the background, for as long as nothing else is to be done."""
+        """Saves the cache in the background, while the workspace has nothing to do."""
         self.cancel()
         self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._in_background, args=(fence,), name="build-cache", daemon=True)
@@ -69,7 +69,7 @@ class BuildCache:
         return self._thread is not None and self._thread.is_alive()
 
     def cancel(self) -> None:
-        """Ends what `start` began: the files are needed, or the claim is given back."""
+        """Ends a save under way: the files are needed, or the claim is given back."""
         self._cancelled.set()
         if self._thread is not None:
             # Packing, which reads the files, ends at once; a request under way may go on, its upload is aborted then.
@@ -77,7 +77,7 @@ class BuildCache:
             self._thread = None
 
     def save(self, fence: Fence) -> bool:
-        """Saves the cache if that is worth it, and says whether it did. A failure is logged: the next time is soon.
+        """Saves the cache if that is worth it, and returns whether it did. A failure is logged: the next build saves again.
 
         Raises StepStopped.
         """

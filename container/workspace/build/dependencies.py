@@ -72,7 +72,7 @@ class NoManager(Exception):
 
 @dataclass(frozen=True)
 class Modules:
-    """Sees to the checkout's node_modules."""
+    """Provides the checkout's node_modules."""
 
     ctx: StepContext
     run: Run

@@ -1,8 +1,8 @@
-"""Whose fault a failed build is: the command's edit's, or something's that the agent cannot repair. Pure.
+"""Decides whether the command's edit broke the build, so that the agent may repair it. Pure.
 
-Nothing is built twice to find out. What tells is cheap: which part failed and how, what the edit touched, and whether
-the session's command before this one ended with the very same failure. A site that was broken before its session began
-is not recognised; the agent, which is told to change nothing then, is asked once for it.
+Nothing is built twice for it. The signs are: the part that failed and how, the files of the edit, and whether the command
+before ended with the same failure. A site that was broken before its session began is not recognised: the agent is asked
+once, and is told to change nothing then.
 """
 
 import re
@@ -12,7 +12,7 @@ from enum import StrEnum, auto
 from workspace.repository.checkout import LOCKFILES
 
 _INSTALLS = {"package.json", ".npmrc", *LOCKFILES}
-"""What decides about an installation."""
+"""The files that decide about an installation."""
 
 _OUTSIDE = re.compile(
     r"\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|EPIPE|ERR_SOCKET_TIMEOUT"
@@ -27,7 +27,7 @@ _KILLED = 128
 
 
 class BuildPart(StrEnum):
-    """What of a build failed."""
+    """The part of a build that failed."""
 
     PACKAGE = auto()
     """package.json cannot be read, has no build script, or wants a package manager that is not there."""
@@ -42,7 +42,7 @@ class BuildPart(StrEnum):
 def caused_by_edit(
     part: BuildPart, *, returncode: int, log: str, edited: Collection[str], message: str, before: str | None
 ) -> bool:
-    """Whether the command's edit is to blame, as far as can be told.
+    """Whether the command's edit caused the failure, as far as the signs tell.
 
     Args:
         part: what failed.

@@ -1,4 +1,4 @@
-"""Pushes beside the steps."""
+"""Pushes of WIP commits in the background of the steps."""
 
 import threading
 from collections.abc import Callable
@@ -10,11 +10,11 @@ from workspace.errors import Fenced, WorkspaceError
 from workspace.repository.checkout import Checkout
 
 BACKGROUND_SECONDS = 60.0
-"""How long a WIP commit's push may take beside the next command's work."""
+"""How long the push of a WIP commit may take."""
 
 
 class BackgroundPush:
-    """Pushes WIP commits beside the steps, one after the other; a failure is logged, the next step's own push repeats it."""
+    """Pushes WIP commits one after the other. A failure is logged: the step `push` sends the commit too."""
 
     def __init__(self, checkout: Checkout, log: Callable[..., None]) -> None:
         self._checkout = checkout
@@ -28,18 +28,18 @@ class BackgroundPush:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, commit: str, fence: ClaimFence, ended: Callable[[bool], None] = lambda _: None) -> None:
-        """Begins, after the push before; `ended` is called with whether the remote has the commit."""
+        """Starts a push after the one before. `ended` is called with whether the remote has the commit."""
         arguments = (commit, fence.after_stop(), ended, self._thread)
         self._thread = threading.Thread(target=self._run, args=arguments, name="wip-push", daemon=True)
         self._thread.start()
 
     def join(self, timeout: float | None = None) -> None:
-        """Waits for the end; to be called before the step pushes itself."""
+        """Waits for the end. To be called before the step `push`."""
         if self._thread is not None:
             self._thread.join(timeout)
 
     def cancel(self) -> None:
-        """Ends the push if it still runs: it must not outlive the claim."""
+        """Ends a push under way, which must not outlive the claim."""
         self._cancelled = True
         self.join(5.0)
 

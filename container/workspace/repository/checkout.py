@@ -1,7 +1,7 @@
 """The checkout: local git of the runner in the session's working copy.
 
-The agent works in the same folder, so nothing in it is trusted to be in order: HEAD may be detached, a lock file may
-be left behind by a killed git, hooks may be configured. All of it is handled here; the network is `transport`'s.
+The agent works in the same folder. So HEAD may be detached, a killed git may have left a lock file, and hooks may be
+configured: all of it is handled here. `remote` does the network commands.
 """
 
 import contextlib
@@ -59,7 +59,7 @@ class Checkout:
         return found.strip() or None
 
     def must_have(self, commit: str) -> None:
-        """Raises GitError if the repository lacks a commit that it had: it is another one, or its folder is elsewhere."""
+        """Raises GitError if the repository lacks a commit that it had: it is another repository, or in another folder."""
         if not (self.site / ".git").is_dir() or self.resolve(commit) is None:
             raise GitError("rev-parse", 1, f"the repository is not the session's any more: it lacks {commit}")
 
@@ -72,7 +72,7 @@ class Checkout:
         return self.resolve(f"refs/remotes/origin/{self.branch}")
 
     def set_tracking(self, branch: str, commit: str) -> None:
-        """Notes what a branch of the remote holds now."""
+        """Notes the commit that a branch of the remote has now."""
         self._git("update-ref", f"refs/remotes/origin/{branch}", commit)
 
     def is_ancestor(self, older: str, newer: str) -> bool:

@@ -1,7 +1,7 @@
-"""Writing checkpoints: what makes a workspace disposable.
+"""Writes checkpoints, which make a workspace disposable.
 
-Each goes to a key of its own, then the session's pointer moves, conditional on the claim: a workspace that was cut off
-can neither overwrite a newer checkpoint nor leave half of one behind.
+Each checkpoint gets a key of its own. Then the session's pointer moves, on the condition of the claim. So a workspace that
+was cut off can neither overwrite a newer checkpoint nor leave half of one.
 """
 
 import contextlib
@@ -43,17 +43,17 @@ class Checkpointer:
     current: str | None
     """Key of the newest checkpoint; None if there is none that can be read."""
     base: str | None = None
-    """HEAD when the step under way began: what lacks it is not the session's repository, and replaces no checkpoint."""
+    """HEAD when the step began. A repository without it is not the session's and replaces no checkpoint."""
     _written: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def mark_written(self, meta: CheckpointMeta) -> None:
-        """Says that the workspace is in the state of a checkpoint: writing the same again can be spared."""
+        """Notes that the working copy equals a checkpoint, so that it is not written again."""
         transcripts = checkpoint_archive.transcript_files(self.paths.home)
         self._written = checkpoint_archive.fingerprint(self._refs(), meta, transcripts)
 
     def write(self, fence: ClaimFence, *, settled: bool = False) -> bool:
-        """Writes a checkpoint if something changed since the last one, and says whether.
+        """Writes a checkpoint if something changed since the last one. Returns whether it did.
 
         Raises Fenced, GitError, botocore's exceptions.
         """
@@ -80,17 +80,17 @@ class Checkpointer:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """No checkpoint is written meanwhile."""
+        """Blocks checkpoints meanwhile."""
         with self._lock:
             yield
 
     def write_in_background(self, fence: ClaimFence) -> None:
-        """Begins to write a checkpoint beside the step's work; the `write` at its end waits for it, or makes up for it."""
+        """Begins to write a checkpoint while the step goes on. The `write` at the step's end waits for it, or repeats it."""
         threading.Thread(target=self._try, args=(fence,), name="checkpoint", daemon=True).start()
 
     @contextlib.contextmanager
     def periodically(self, fence: ClaimFence, *, every: float = PERIOD_SECONDS) -> Iterator[None]:
-        """Writes a checkpoint every `every` seconds meanwhile; one that fails is logged, the next tries again."""
+        """Writes a checkpoint every `every` seconds meanwhile. A failure is logged, and the next one tries again."""
         ended = threading.Event()
 
         def loop() -> None:
@@ -126,7 +126,7 @@ class Checkpointer:
         )
 
     def _refs(self) -> str:
-        # What is known of the remote is left out: a push alone is no reason to upload everything again.
+        # Without the remote's refs: a push alone is no reason for another upload.
         names = self.checkout.run("for-each-ref", "--format=%(refname) %(objectname)")
         return "\n".join(line for line in names.splitlines() if not line.startswith("refs/remotes/"))
 
@@ -136,7 +136,7 @@ class Checkpointer:
         try:
             self.checkout.run("bundle", "create", "--quiet", str(bundle), "--all")
             if self.base is not None:
-                # Only now: the agent may begin the repository anew at any moment.
+                # Checked last: the agent may initialize the repository anew at any moment.
                 self.checkout.must_have(self.base)
             checkpoint_archive.write(packed, bundle=bundle, home=self.paths.home, meta=meta)
             size = packed.stat().st_size

@@ -1,4 +1,4 @@
-"""What a git host's refusal means. Pure: from git's words (LC_ALL=C) to what the step has to do."""
+"""The meaning of git's errors. Pure: from git's output (LC_ALL=C) to what the step has to do."""
 
 import re
 from enum import StrEnum
@@ -64,7 +64,7 @@ _MACHINE = re.compile(
 
 
 def classify_bundle(output: str) -> BundleVerdict:
-    """What git's output says about a bundle that it did not take."""
+    """Classifies git's output about a bundle that it refused."""
     if _MACHINE.search(output):
         return BundleVerdict.MACHINE
     return BundleVerdict.DAMAGED if _DAMAGED.search(output) else BundleVerdict.OPEN

@@ -57,7 +57,7 @@ class Restorer:
         return meta
 
     def repository(self, key: str | None, base: str) -> None:
-        """Puts the repository of a checkpoint, or without one the git host's at commit `base`, under the files that are there.
+        """Puts the repository of a checkpoint, or without one the git host's at commit `base`, under the present files.
 
         They stay as they are, and so are edits of that repository's HEAD; so does the conversation. Raises what `restore`
         and `clone` raise, GitError and OSError, and then nothing was changed.

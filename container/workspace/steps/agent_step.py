@@ -49,7 +49,7 @@ _REFUSED_CONTENT = {400, 413}
 
 
 def run(ctx: StepContext) -> AgentResult:
-    """Has the command's instruction carried out.
+    """Lets Claude Code carry the command's instruction out.
 
     Raises StepFailed (AGENT_FAILED, AGENT_TIMED_OUT, TURNS_EXCEEDED, BUDGET_EXCEEDED, MODEL_UNAVAILABLE,
     MODEL_REJECTED), StepStopped, Fenced.
@@ -79,7 +79,7 @@ def run(ctx: StepContext) -> AgentResult:
 
 
 def failure(event: DriverEvent) -> StepFailed | None:
-    """What a final event means for the step; None for success. Pure."""
+    """Returns the failure that a final event means; None for success. Pure."""
     message = event.text or "Claude Code ended without saying why."
     if event.subtype == "error_max_turns":
         return StepFailed(ErrorCode.TURNS_EXCEEDED, f"The agent used all of its turns ({event.turns}).")
@@ -145,7 +145,7 @@ class Agent:
         return event
 
     def summary(self, event: DriverEvent) -> str:
-        """What the client is told of it."""
+        """Returns the summary for the client."""
         return (event.text[:SUMMARY_CHARACTERS] + (BEGUN_ANEW if self.anew else "")).strip()
 
     def final(self) -> DriverEvent:

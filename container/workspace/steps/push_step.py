@@ -63,7 +63,7 @@ class _Push:
             try:
                 self._send(head, rescue)
             except Diverged:
-                # A rescue branch of that name holds other commits: they are somebody's, too.
+                # A rescue branch of that name has other commits, which must not be lost.
                 continue
             message = f"The commits conflict with those on {branch} and are on {rescue}."
             self.ctx.log("conflict: pushed to a rescue branch", level="warning", branch=rescue, commit=head)

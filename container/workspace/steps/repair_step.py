@@ -1,7 +1,7 @@
 """The step `repair`: Claude Code is shown the build that its edit broke, in the conversation that made the edit.
 
-Whatever comes of it is an answer: the run goes on with the failed build. Edits of an attempt that ran out of money,
-turns or time are built all the same, for they may be the right ones, and would otherwise wait uncommitted.
+A repair that fails is a result, not a failed step: the run goes on with the failed build. Edits of an attempt that ran out
+of money, turns or time are built too: they may be right, and would otherwise stay uncommitted.
 """
 
 import time
@@ -24,7 +24,7 @@ PROMPT = (
 
 
 def run(ctx: StepContext) -> RepairResult:
-    """Has the build repaired, within what the command's earlier work left of its money and its time.
+    """Lets Claude Code repair the build, within what is left of the command's budget and time.
 
     Raises StepStopped, Fenced, and StepFailed for a step that has nothing to repair.
     """

@@ -1,4 +1,4 @@
-"""The step `salvage`: a run failed, what it did is kept."""
+"""The step `salvage`: keeps the work of a run that failed."""
 
 from sitewright.contracts.steps import PushResult
 from workspace.repository.commit_messages import wip_message

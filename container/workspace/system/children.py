@@ -1,8 +1,8 @@
 """Child processes of a step: the agent, npm, the build.
 
-Killing a parent leaves its children: Claude Code's Bash tool and npm start programs of their own, some of which ignore
-SIGINT or move to a session of their own. A child gets a process group, signals go to the group, and whatever is left in
-the end is found as an orphan of the runner and killed.
+Killing a parent leaves its children: Claude Code's Bash tool and npm start programs of their own. Some ignore SIGINT, some
+move to a session of their own. So each child gets a process group, signals go to the group, and the rest is found as
+orphans of the runner and killed.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ STOP_LADDER = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0
 SIGINT first: Claude Code writes its transcript and result on it, on SIGTERM it does not."""
 
 LEFTOVER_LADDER = ((signal.SIGTERM, 1.0), (signal.SIGKILL, 2.0))
-"""For what outlives a child that ended by itself."""
+"""For processes that outlive a child that ended by itself."""
 
 _POLL_SECONDS = 0.05
 _TAIL_CHARACTERS = 8_000
@@ -65,13 +65,13 @@ class Children(Protocol):
 
 @dataclass(frozen=True)
 class ProcessChildren:
-    """`context.Children` with real processes."""
+    """`Children` with real processes."""
 
     stop: Stop
     log: Callable[..., None] = field(repr=False)
     ladder: Sequence[tuple[signal.Signals, float]] = STOP_LADDER
     prestarted: PrestartedProcess | None = field(default=None, repr=False)
-    """A program with input that waits here is taken instead of a new one."""
+    """The waiting child is used for a program with input, instead of a new one."""
 
     def run(
         self,
@@ -84,7 +84,7 @@ class ProcessChildren:
         on_line: Callable[[str], None] | None = None,
         log_lines: bool = True,
     ) -> ChildResult:
-        """See `context.Children.run`. Raises StepStopped, TimeoutError, and OSError for a program that cannot start."""
+        """See `Children.run`. Raises StepStopped, TimeoutError, and OSError for a program that cannot start."""
         self.stop.check()
         began = time.monotonic()
         spared = processes.unregistered()
@@ -102,7 +102,7 @@ class ProcessChildren:
             output.finish()
             processes.forget(child)
         if stopped is not None:
-            # A handler that chokes on a dying child's last words must not hide why it dies.
+            # An error of `on_line` while the child ends must not hide the reason of the stop.
             raise stopped from output.error
         if output.error is not None:
             raise output.error
@@ -152,7 +152,7 @@ class ProcessChildren:
 
 
 class _Output:
-    """Feeds a child's input and hands out its output, each from a thread of its own: pipes fill up."""
+    """Writes a child's input and reads its output, each in a thread of its own, because pipes fill up."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class _Output:
             thread.start()
 
     def finish(self) -> None:
-        """Waits for the rest of the output; everything that could hold the pipe open is dead."""
+        """Waits for the rest of the output. All processes that could hold the pipe open are dead."""
         for thread in self._threads:
             thread.join(5.0)
         for stream in (self._child.stdin, self._child.stdout):

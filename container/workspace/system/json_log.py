@@ -1,4 +1,4 @@
-"""The log: one JSON object a line on stdout, with the ids that find a command's lines again."""
+"""The log: one JSON object a line on stdout, with the ids of session, command and step."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ MAX_TEXT = 8_000
 
 
 class Log:
-    """A callable: `log("message", key=value)`. Secrets it was told of never appear, whoever prints them."""
+    """A callable: `log("message", key=value)`. Hidden secrets never appear in it."""
 
     def __init__(self, stream: TextIO | None = None, **bound: Any) -> None:
         self._stream = stream
@@ -40,7 +40,7 @@ class Log:
         self(line, level="progress")
 
     def hide(self, secret: str) -> None:
-        """From now on the text is written as ***; short ones are not, they would garble everything else."""
+        """Writes the text as *** from now on. Texts below 6 characters are not hidden: they occur in other words."""
         if len(secret) >= 6 and secret not in self._secrets:
             self._secrets.append(secret)
 

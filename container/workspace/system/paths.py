@@ -1,4 +1,4 @@
-"""Where in a workspace what lies."""
+"""The folders of a workspace."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,7 @@
 """A child process started before it is needed.
 
-Importing the agent's SDK takes 0.6 to 1 s: as long as Claude Code itself takes for a small edit. A driver that was
-started while the workspace claims its session, or waits for the next message, has that behind it.
+Importing the agent's SDK takes 0.6 to 1 s: as long as Claude Code itself takes for a small edit. So the driver is started
+while the workspace claims its session or waits for the next message.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ _GRACE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Program:
-    """What to start. One that reads its work from stdin, so that nothing else differs from one time to the next."""
+    """A program to start. It reads its work from stdin, so that its command line is always the same."""
 
     argv: tuple[str, ...]
     cwd: Path
@@ -38,14 +38,14 @@ class Program:
 
 @dataclass
 class PrestartedProcess:
-    """At most one child that waits for its stdin."""
+    """At most one child, which waits for its stdin."""
 
     log: Callable[..., None] = field(repr=False)
     _program: Program | None = None
     _child: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     def start(self, program: Program) -> None:
-        """Starts the program unless it waits already. Never raises: whoever needs it starts it then."""
+        """Starts the program unless it waits already. Never raises: the step starts the program if this failed."""
         if self._program == program and self._child is not None and self._child.poll() is None:
             return
         self.discard()
@@ -56,7 +56,7 @@ class PrestartedProcess:
             self.log("a program could not be started early", level="warning", error=str(error))
 
     def take(self, program: Program) -> "subprocess.Popen[bytes] | None":
-        """The waiting child, now the caller's, if it is of that very program and alive."""
+        """Hands over the waiting child if it is alive and runs that very program."""
         if self._program == program and self._child is not None and self._child.poll() is None:
             child, self._child = self._child, None
             return child

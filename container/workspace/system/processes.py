@@ -1,8 +1,7 @@
 """Processes of the runner: started one by one under a lock, known by pid, ended by group.
 
-The runner is its children's subreaper (Linux): what a child leaves behind, even in a session of its own (`setsid`),
-becomes the runner's child and is found and killed by `kill_strays`. That needs to know which children are meant to
-live: those started here, and those that were there before.
+The runner is its children's subreaper (Linux): orphans, even in a session of their own (`setsid`), become the runner's
+children, and `kill_strays` kills them. It spares the children that were started here and those that existed before.
 """
 
 import contextlib
@@ -75,17 +74,16 @@ def group_alive(pid: int) -> bool:
 
 
 def unregistered() -> frozenset[int]:
-    """Children of ours that somebody else started: to be taken before a child starts, and spared after it ended."""
+    """Returns the runner's children that were not started here. Read before a child starts, and spared after it ends."""
     with _lock:
         table = _process_table()
         return frozenset(pid for pid, p in table.items() if p.parent == os.getpid() and pid not in _own)
 
 
 def kill_strays(spared: frozenset[int]) -> int:
-    """Kills and reaps what ended children left behind: our children that nobody registered, and their descendants.
+    """Kills and reaps the orphans of ended children: unregistered children of the runner, and their descendants.
 
-    Those in `spared` were there before (see `unregistered`), so no child of ours left them behind. Returns how many were
-    killed. Without /proc (not Linux) it finds none.
+    Those in `spared` existed before (see `unregistered`). Returns how many were killed. Without /proc (not Linux) it finds none.
     """
     killed = 0
     for _ in range(20):
@@ -103,7 +101,7 @@ def kill_strays(spared: frozenset[int]) -> int:
                         os.waitpid(pid, os.WNOHANG)
         if not strays:
             return killed
-        # A killed parent's children become ours only now: look again. What had ended by itself leaves none.
+        # The children of a killed parent become the runner's only now: read the table again.
         if alive:
             time.sleep(0.01)
     return killed

@@ -1,4 +1,4 @@
-"""Who this workspace is."""
+"""The workspace's id."""
 
 import http.client
 import json
