@@ -19,11 +19,11 @@ from sitewright.contracts.steps import (
     PushResult,
     RepairResult,
 )
-from sitewright.retry import is_transient
+from sitewright.retry import Backoff, error_code, retry
 from workspace.system.aws_clients import Clients
 
-PATIENCE_SECONDS = 20.0
-"""How long a report is repeated while Step Functions does not answer."""
+BACKOFF = Backoff(seconds=20.0, first=0.2, longest=3.0)
+"""How a report is repeated while Step Functions does not answer."""
 
 MAX_LIST_BYTES = 48 * 1024
 """The limit of a list of paths. A command's item holds 400 KB, and its instruction takes up to 256 of them."""
@@ -90,22 +90,12 @@ class Reporter:
         )
 
     def _send(self, call: Callable[[], object]) -> bool:
-        deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.2
-        while True:
-            try:
-                call()
-            except ClientError as error:
-                code = error.response["Error"]["Code"]
-                if code in TOKEN_GONE:
-                    self.log("nobody waits for the report any more", level="warning", code=code)
-                    return True
-                failure: Exception = error
-            except BotoCoreError as error:
-                failure = error
-            else:
+        try:
+            retry(call, BACKOFF, sleep=self.sleep)
+        except (ClientError, BotoCoreError) as error:
+            if error_code(error) in TOKEN_GONE:
+                self.log("nobody waits for the report any more", level="warning", code=error_code(error))
                 return True
-            if not is_transient(failure) or time.monotonic() + pause > deadline:
-                self.log("the report did not get through", level="error", error=str(failure))
-                return False
-            self.sleep(pause)
-            pause = min(pause * 2, 3.0)
+            self.log("the report did not get through", level="error", error=str(error))
+            return False
+        return True

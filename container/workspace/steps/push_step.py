@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.names import rescue_branch
 from sitewright.contracts.steps import PushResult
+from sitewright.retry import checked_sleep
 from workspace.errors import StepFailed
 from workspace.repository.remote_retry import DOWN_SECONDS, Diverged, retry_remote
 from workspace.step_context import StepContext
@@ -76,23 +77,19 @@ class _Push:
             self.ctx.fence.verify()
             self.ctx.checkout.remote.push(commit, branch, timeout=seconds, poll=self.ctx.fence.check_stop)
 
-        retry_remote(attempt, within=self._within(), sleep=self._sleep, log=self.ctx.log)
+        retry_remote(attempt, within=self._within(), sleep=checked_sleep(self.ctx.fence.check_stop), log=self.ctx.log)
         self.ctx.checkout.set_tracking(branch, commit)
 
     def _fetch(self, branch: str, have: str) -> str | None:
         def attempt(seconds: float) -> str | None:
             return self.ctx.checkout.remote.fetch(branch, have, timeout=seconds, poll=self.ctx.fence.check_stop)
 
-        theirs = retry_remote(attempt, within=self._within(), sleep=self._sleep, log=self.ctx.log)
+        theirs = retry_remote(
+            attempt, within=self._within(), sleep=checked_sleep(self.ctx.fence.check_stop), log=self.ctx.log
+        )
         if theirs is not None:
             self.ctx.checkout.set_tracking(branch, theirs)
         return theirs
 
     def _within(self) -> float:
         return max(min(DOWN_SECONDS, self.deadline - time.monotonic()), 1.0)
-
-    def _sleep(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self.ctx.fence.check_stop()
-            time.sleep(min(left, 0.1))

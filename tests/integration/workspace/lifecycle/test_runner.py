@@ -12,6 +12,7 @@ from workspace.step_context import StepContext
 from workspace.system.stop import Stop
 
 from sitewright.contracts.steps import AgentResult, RepairResult, StepName
+from sitewright.retry import Backoff
 from tests.support.workspace.runner_parts import git, read_command, read_session, request
 from tests.support.workspace.runner_world import (
     World,
@@ -190,7 +191,7 @@ def test_a_report_that_does_not_get_through_is_exit_code_1(world: World, monkeyp
     def down(**_: Any) -> None:
         raise EndpointConnectionError(endpoint_url="http://sfn")
 
-    monkeypatch.setattr(step_report, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(step_report, "BACKOFF", Backoff(seconds=0.5, first=0.1, longest=0.1))
     monkeypatch.setattr(world.clients.sfn, "send_task_success", down)
     world.use(agent=edit({"index.html": "1"}))
     assert world.step(StepName.AGENT) == 1
