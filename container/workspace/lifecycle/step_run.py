@@ -134,13 +134,10 @@ class StepRun:
         if self.working_copy is not None:
             self.working_copy.checkpointer.write(self.fence, settled=last)
         self._record(result)
-        if not self._is_newest_command():
+        if not self.store.is_current():
             raise StepStopped(StopReason.INTERRUPT)
         self.log("step done", result=json.loads(result.to_json()))
         return self._reported(self.reporter.success(result), settled=last)
-
-    def _is_newest_command(self) -> bool:
-        return self.store.refresh().generation == self.store.request.generation
 
     def _reported(self, reported: bool, *, settled: bool) -> StepEnd:
         # `task_stopped` finds an unreported step in the session and reports it.
@@ -160,7 +157,7 @@ class StepRun:
         try:
             self.interruption.checkpoint(self.fence)
             if isinstance(error, StepFailed):
-                if not self._is_newest_command():
+                if not self.store.is_current():
                     return self.interruption.stopped(StopReason.INTERRUPT)
                 return self._reported(report_failure(error, self.reporter, self.log), settled=False)
         except Fenced:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepStopped
-from workspace.lifecycle.step_run import StepRun
 from workspace.step_context import StepContext
 from workspace.steps import build_step
 
@@ -113,7 +112,7 @@ def test_an_interrupt_at_the_very_end_loses_neither_result_nor_edits(
     target, name = {
         "before the checkpoint": (Checkpointer, "write"),
         "before the record": (SessionStore, "record"),
-        "before the report": (StepRun, "_is_newest_command"),
+        "before the report": (SessionStore, "is_current"),
     }[moment]
     real = getattr(target, name)
     done: list[bool] = []
