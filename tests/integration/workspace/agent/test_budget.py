@@ -143,7 +143,7 @@ def on_table(tmp_path: Path, clients: TestClients) -> World:
 
 def test_a_note_is_never_taken_back(tmp_path: Path, table: TestClients) -> None:
     w = on_table(tmp_path, table)
-    late, newer = CommandBudget.for_step(w.ctx), CommandBudget.of(w.ctx)
+    late, newer = CommandBudget.for_step(w.ctx), CommandBudget.for_step(w.ctx)
     for work, cost in ((newer, 0.5), (late, 0.2)):
         with work.recorded(lambda: 0.0):
             work.add(cost)
