@@ -111,7 +111,7 @@ class DeploymentRecord(Contract):
     deployment_id: str
     session_id: str
     command_id: str
-    commit: str | None
+    commit: str | None = None
     created_at: int
     deploy_success: bool
     files: int

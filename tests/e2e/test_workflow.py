@@ -190,6 +190,17 @@ def test_messages_that_cannot_be_understood(site: Site, stack: Stack) -> None:
         assert answer["error"]["remedy"]
 
 
+@pytest.mark.parametrize("odd", ["a b", "ü/..//x"])
+def test_ids_that_queues_and_tables_do_not_take_are_repeated_in_a_rejection(site: Site, stack: Stack, odd: str) -> None:
+    session, command = (f"{odd} {uuid.uuid4().hex[:8]}" for _ in range(2))
+    body = {"clientId": site.client_id, "chatThreadId": "t", "instruction": "x"}
+    message = json.dumps({"sessionId": session, "commandId": command, **body})
+    stack.send_raw(message, group="odd", dedup=uuid.uuid4().hex)
+    answer = until(f"rejection: {odd}", lambda: stack.responses(session, command), seconds=30)[0]
+    assert (answer["status"], answer["error"]["code"]) == ("rejected", "invalid_message")
+    assert "commandId" in answer["error"]["message"]
+
+
 def test_unreadable_messages_go_to_the_dead_letter_queue_with_the_reason(stack: Stack) -> None:
     import uuid
 
