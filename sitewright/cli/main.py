@@ -31,7 +31,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 out, err = Console(), Console(stderr=True)
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     err.print(f"  {text}", highlight=False, soft_wrap=True)
 
 
@@ -49,7 +49,7 @@ def up(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated `up` stops what it started
     if site_repo == "":
         raise BadSetting("--site-repo is empty.", "Name a git repository, or leave the option out for the demo site.")
-    info = start_stack(home_of(), StackOptions(client, site_repo, runtime), _say)
+    info = start_stack(home_of(), StackOptions(client, site_repo, runtime), _report)
     err.print(f"Up after {time.monotonic() - began:.0f} s:", highlight=False)
     for site in info["sites"]:
         out.print(f"{site['client_id']}: {site['site_url']}", highlight=False)
@@ -58,7 +58,7 @@ def up(
 @app.command()
 def down() -> None:
     """Stops the local stack; the git repositories stay, and with them all that was pushed."""
-    stopped = stop_stack(home_of(), _say)
+    stopped = stop_stack(home_of(), _report)
     kept = "What was pushed stays; sessions, runs and edits that were not pushed yet are gone."
     err.print(f"Stopped {stopped} processes. {kept}" if stopped else "Nothing was running.", highlight=False)
 
@@ -176,7 +176,7 @@ def rollback(
     """Makes an earlier deployment live again; the exit code is 0 only if that is done."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated one gives the site back
     with _access(aws, region) as access:
-        done = roll_back(access, client, to, _say)
+        done = roll_back(access, client, to, _report)
     if as_json:
         print(json.dumps(done.as_json(), ensure_ascii=False))
     else:
@@ -199,7 +199,7 @@ def watch() -> None:
     """Shows runs and their steps as they happen, until Ctrl-C."""
     user = StackClient(load(home_of()))
     names = ", ".join(site["client_id"] for site in user.info["sites"])
-    told: dict[str, int] = {}
+    shown: dict[str, int] = {}
     over: set[str] = {run["arn"] for run in user.runs() if run["status"] in FINAL_STATUSES}
     # The last line shows what is under way: with a real model a step takes minutes.
     with contextlib.suppress(KeyboardInterrupt), out.status("") as status:
@@ -211,10 +211,10 @@ def watch() -> None:
                 who = f"{_cut(run['client'], 16)}  {_cut(run['run'], 28)}"
                 steps = user.steps(run["arn"])
                 ended = list(pairwise(steps))
-                for (name, start), (_, end) in ended[told.get(run["arn"], 0) :]:
+                for (name, start), (_, end) in ended[shown.get(run["arn"], 0) :]:
                     if name not in DECISION_STATES:
                         _line(f"{who}  {name:<20} {end - start:6.1f} s")
-                told[run["arn"]] = len(ended)
+                shown[run["arn"]] = len(ended)
                 if run["status"] in FINAL_STATUSES:
                     colour = "green" if run["status"] == "SUCCEEDED" else "red"
                     _line(f"{who}  {run['status'].lower():<20} {run['seconds'] or 0:6.1f} s", style=colour)

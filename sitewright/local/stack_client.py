@@ -158,12 +158,12 @@ class StackClient:
 
     def follow(self, arn: str, seconds: float) -> Iterator[tuple[str, float]]:
         """Each state that is over, with the seconds it took, as it happens; ends with the run or after `seconds`."""
-        deadline, told = time.monotonic() + seconds, 0
+        deadline, shown = time.monotonic() + seconds, 0
         while time.monotonic() < deadline:
             steps = self.steps(arn)
-            for (name, start), (_, end) in list(pairwise(steps))[told:]:
+            for (name, start), (_, end) in list(pairwise(steps))[shown:]:
                 yield name, end - start
-                told += 1
+                shown += 1
             if steps and steps[-1][0] == ".":
                 return
             time.sleep(0.2)

@@ -50,7 +50,7 @@ class Options:
     pause: tuple[float, float]
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
     """A line for whoever watches."""
     print(f"  {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
@@ -70,7 +70,7 @@ def chaos(home: Home, options: Options) -> bool:
     os.environ.pop("ANTHROPIC_API_KEY", None)
     began = time.monotonic()
     client = StackClient(start(home))
-    say(f"up after {time.monotonic() - began:.0f} s; seed {options.seed}")
+    report(f"up after {time.monotonic() - began:.0f} s; seed {options.seed}")
     _warm_up(client)
     sessions = plan(options.seed, options.commands, options.sessions, CLIENTS)
     began = time.monotonic()
@@ -80,7 +80,7 @@ def chaos(home: Home, options: Options) -> bool:
     killer = RandomKiller(home, draw, options.pause, lambda: _restart(home))
     event_faults.write(home.event_faults, seed=options.seed + 2, drop=0.15, duplicate=0.15, delay=0.15, seconds=4)
     killer.start()
-    sender = CommandSender(client, collector, began + options.seconds, say)
+    sender = CommandSender(client, collector, began + options.seconds, report)
     watcher = threading.Thread(target=_progress, args=(collector, options.commands, sender.deadline), daemon=True)
     watcher.start()
     try:
@@ -110,13 +110,13 @@ def _restart(home: Home) -> None:
     try:
         start(home)
     except LocalError as error:
-        say(f"up: {error.message}")
+        report(f"up: {error.message}")
 
 
 def _progress(collector: ResponseCollector, commands: int, deadline: float) -> None:
     while time.monotonic() < deadline and len(collector.responses) < commands:
         time.sleep(20)
-        say(f"{len(collector.responses)}/{commands} answers")
+        report(f"{len(collector.responses)}/{commands} answers")
 
 
 def _wait(done: Any, seconds: float) -> None:
@@ -207,15 +207,15 @@ def main() -> int:
         with owned_stacks():
             held = chaos(home, options)
     except LocalError as error:
-        say(f"{error.message} {error.remedy}")
+        report(f"{error.message} {error.remedy}")
     except KeyboardInterrupt:
-        say("interrupted")
+        report("interrupted")
     finally:
         with contextlib.suppress(LocalError):
-            down(home, say)
+            down(home, report)
     left = processes_of_stack(home.root)
     if left:
-        say(f"left after down: {left}")
+        report(f"left after down: {left}")
     if not held or left:
         print(f"FAILED. Again: make chaos SEED={seed}. Logs: {home.log}", file=sys.stderr)
         return 1

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sitewright.local.containers.container_engine import STACK_LABEL, Engine, EngineError
@@ -15,6 +15,7 @@ from sitewright.local.errors import ImageFailed
 from sitewright.local.machine.service_processes import tail
 from sitewright.local.machine.source_digest import digest
 from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home
+from sitewright.local.progress import Report
 
 NAME = "localhost/sitewright-workspace"
 DOCKERFILE = "container/Dockerfile"
@@ -44,16 +45,16 @@ def tag(root: Path, base: str | None) -> str:
     return f"{NAME}:{digest(root, PARTS, seed=base or '')[:16]}"
 
 
-def provide(engine: Engine, home: Home, say: Callable[[str], None], root: Path = REPOSITORY_ROOT) -> str:
+def provide(engine: Engine, home: Home, report: Report, root: Path = REPOSITORY_ROOT) -> str:
     """The image of the present sources; it is built unless it is there. Raises ImageFailed."""
     base = os.environ.get(BASE_VARIABLE)
     image = tag(root, base)
     if engine.has_image(image):
         return image
-    say(f"building the workspace image with {engine.text}: some minutes the first time ({home.log / 'image.log'})")
+    report(f"building the workspace image with {engine.text}: some minutes the first time ({home.log / 'image.log'})")
     began = time.monotonic()
     _build(engine, home, image, base, root)
-    say(f"built {image} ({time.monotonic() - began:.0f} s)")
+    report(f"built {image} ({time.monotonic() - began:.0f} s)")
     return image
 
 
@@ -116,7 +117,7 @@ def pip_settings(listed: str) -> dict[str, str]:
     return settings
 
 
-def try_out(engine: Engine, image: str, say: Callable[[str], None]) -> bool:
+def try_out(engine: Engine, image: str, report: Report) -> bool:
     """Runs a container as a workspace is run; whether limits of memory and CPU hold. Raises ImageFailed."""
     command = ["sh", "-c", f"cat {' '.join(_LIMIT_FILES)} 2>/dev/null; python -c 'import workspace.lifecycle.runner'"]
     wanted = str(TRY_MEMORY_MIB << 20)
@@ -124,7 +125,7 @@ def try_out(engine: Engine, image: str, say: Callable[[str], None]) -> bool:
         shown = engine.run(["--rm", *ISOLATION, *limits(512, TRY_MEMORY_MIB)], image, command, seconds=TRY_SECONDS)
         if wanted in shown.split():
             return True
-        say(f"{engine.text} does not limit memory and CPU here: workspaces run without limits")
+        report(f"{engine.text} does not limit memory and CPU here: workspaces run without limits")
     except EngineError as refused:
         try:
             engine.run(["--rm", *ISOLATION], image, command, seconds=TRY_SECONDS)
@@ -133,5 +134,5 @@ def try_out(engine: Engine, image: str, say: Callable[[str], None]) -> bool:
                 f"{engine.text} cannot run the workspace image: {error}.",
                 f"Correct it (try `{engine.text} run --rm {image} true`), or run `sitewright up` without `--runtime`.",
             ) from error
-        say(f"workspaces run without limits of memory and CPU: {engine.text} refuses them ({refused})")
+        report(f"workspaces run without limits of memory and CPU: {engine.text} refuses them ({refused})")
     return False

@@ -1,7 +1,7 @@
 """The services of a local stack, each with its arguments and environment."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,12 +9,12 @@ from sitewright.contracts.names import site_bucket
 from sitewright.contracts.site_config import DEFAULT_DOMAIN
 from sitewright.local.machine.service_environment import ACCESS_KEY, HEARTBEAT_AT_MOST, SECRET_KEY, engine_environment
 from sitewright.local.machine.stack_home import Home
+from sitewright.local.progress import Report
 from sitewright.local.stack.cdk_deploy import REGION
 from sitewright.local.stack.services import ensure, loopback
 from sitewright.local.stack.workspace_runtime import ContainerSetup
 
 Json = dict[str, Any]
-Say = Callable[[str], None]
 DEMO_KEY = "demo"
 
 
@@ -30,7 +30,7 @@ EMULATOR = EmulatorProgram()
 
 
 def start(
-    home: Home, state: Json, containers: ContainerSetup | None, emulator: EmulatorProgram, say: Say
+    home: Home, state: Json, containers: ContainerSetup | None, emulator: EmulatorProgram, report: Report
 ) -> tuple[str | None, str]:
     """Starts what does not run; the model's URL (None: Anthropic's own) and key. Raises ServiceFailed."""
     ports, endpoint = state["ports"], loopback(state["ports"]["emulator"])
@@ -43,7 +43,7 @@ def start(
     for client in state["sites"]:
         website += ["--site", f"{site_bucket(client, DEFAULT_DOMAIN)}={state['site_ports'][client]}"]
     ensure(home, "website", website, url=loopback(state["site_ports"][state["sites"][-1]]))
-    return _model(home, ports["demo-model"], say)
+    return _model(home, ports["demo-model"], report)
 
 
 def _emulator(home: Home, program: EmulatorProgram, port: int, endpoint: str) -> None:
@@ -76,11 +76,11 @@ def _ecs(home: Home, port: int, endpoint: str, containers: ContainerSetup | None
     ensure(home, "ecs", arguments, url=loopback(port, "/healthz"), extra=extra)
 
 
-def _model(home: Home, port: int, say: Say) -> tuple[str | None, str]:
+def _model(home: Home, port: int, report: Report) -> tuple[str | None, str]:
     if key := os.environ.get("ANTHROPIC_API_KEY"):
-        say("the model: Anthropic's, or what ANTHROPIC_BASE_URL names")
+        report("the model: Anthropic's, or what ANTHROPIC_BASE_URL names")
         return os.environ.get("ANTHROPIC_BASE_URL"), key
     arguments = ["sitewright.local.demo_model", "--port", str(port)]
     ensure(home, "demo-model", arguments, url=loopback(port, "/healthz"))
-    say("the model: a small stand-in (set ANTHROPIC_API_KEY for the real one)")
+    report("the model: a small stand-in (set ANTHROPIC_API_KEY for the real one)")
     return loopback(port), DEMO_KEY

@@ -1,14 +1,12 @@
 """`up` and `down`: the services and the deployment, in order."""
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from sitewright.local.machine.ports import choosing
 from sitewright.local.machine.service_processes import ProcessRecord
 from sitewright.local.machine.source_digest import digest
 from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home, write_private
+from sitewright.local.progress import Report
 from sitewright.local.stack import service_startup, site_entries
 from sitewright.local.stack import stack_state as states
 from sitewright.local.stack.cdk_deploy import NO_IMAGE, REGION, bootstrap, deploy
@@ -28,11 +27,11 @@ from sitewright.local.stack.service_startup import EMULATOR, EmulatorProgram
 from sitewright.local.stack.services import loopback, running, stop_all
 from sitewright.local.stack.site_repositories import checked_source
 from sitewright.local.stack.stack_file import describe
+from sitewright.local.stack.stack_lock import stack_lock
 from sitewright.local.stack.stack_owner import owner_of, watch_owner
 from sitewright.local.stack.workspace_runtime import choose_engine, containers_of, remove_containers
 
 Json = dict[str, Any]
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -48,46 +47,31 @@ class StackOptions:
     emulator: EmulatorProgram = EMULATOR
 
 
-@contextlib.contextmanager
-def locked(home: Home, say: Say) -> Iterator[None]:
-    """One `up` or `down` of a home at a time."""
-    home.create()
-    with home.lock_file.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another `up` or `down` of this stack")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        ProcessRecord.of_this_process().save(home.lock_holder)
-        try:
-            yield
-        finally:
-            home.lock_holder.unlink(missing_ok=True)
-
-
-def up(home: Home, options: StackOptions, say: Say) -> Json:
+def up(home: Home, options: StackOptions, report: Report) -> Json:
     """Starts what is not running, deploys, writes `stack.json`. Raises LocalError."""
     engine = choose_engine(home, options.runtime)
-    with locked(home, say):
+    with stack_lock(home, report):
         owner = owner_of(os.environ)
         fresh = not running(home, "emulator")
         if fresh and home.stack_file.exists():
-            say("the stack had not been stopped but its emulator is gone: starting anew, without its sessions and runs")
+            report(
+                "the stack had not been stopped but its emulator is gone: starting anew, without its sessions and runs"
+            )
         try:
             if fresh and owner:
                 watch_owner(home, owner)
-            return _up(home, options, engine, say)
+            return _up(home, options, engine, report)
         except KeyboardInterrupt as error:
             if not fresh:
                 raise Interrupted(
                     "Interrupted; the stack runs on, maybe without the change.", "Run `sitewright up` again, or `down`."
                 ) from error
-            say("interrupted: stopping what was started")
-            _stop(home, say)
+            report("interrupted: stopping what was started")
+            _stop(home, report)
             raise Interrupted("Interrupted; nothing is left running.", "Start again with `sitewright up`.") from error
 
 
-def _up(home: Home, options: StackOptions, engine: Engine | None, say: Say) -> Json:
+def _up(home: Home, options: StackOptions, engine: Engine | None, report: Report) -> Json:
     client, site_repo = options.client, options.site_repo
     state = states.read(home)
     if not running(home, "emulator"):
@@ -102,18 +86,18 @@ def _up(home: Home, options: StackOptions, engine: Engine | None, say: Say) -> J
         site_entries.provide_repository(home, state, name, source if name == (client or DEFAULT_CLIENT) else None)
     if not home.token_file.exists():
         write_private(home.token_file, secrets.token_urlsafe(24) + "\n")
-    containers = containers_of(home, state, engine, say) if engine else None
+    containers = containers_of(home, state, engine, report) if engine else None
     before, state["engine"] = state.get("engine"), engine.text if engine else None
     with choosing():
         states.choose_ports(home, state)
         # Before the services start: a failure later must not forget the ports of those that run by then.
         states.save(home, state)
-        model_url, model_key = service_startup.start(home, state, containers, options.emulator, say)
+        model_url, model_key = service_startup.start(home, state, containers, options.emulator, report)
     if before and before != state["engine"]:
-        remove_containers(home, before, say)
+        remove_containers(home, before, report)
     endpoint = loopback(state["ports"]["emulator"])
     configs = [site_entries.config(state, name, model_url) for name in state["sites"]]
-    _deploy(home, state, endpoint, configs, image=containers.image if containers else NO_IMAGE, say=say)
+    _deploy(home, state, endpoint, configs, image=containers.image if containers else NO_IMAGE, report=report)
     aws = Aws(endpoint, REGION)
     for name in state["sites"]:
         aws.secrets.put_secret_value(
@@ -125,7 +109,7 @@ def _up(home: Home, options: StackOptions, engine: Engine | None, say: Say) -> J
     return info
 
 
-def _deploy(home: Home, state: Json, endpoint: str, configs: list[Json], *, image: str, say: Say) -> None:
+def _deploy(home: Home, state: Json, endpoint: str, configs: list[Json], *, image: str, report: Report) -> None:
     """Deploys unless the very same sources and sites are deployed."""
     source = f"{digest(REPOSITORY_ROOT)} {image}"
     if state["deployed"] == configs and state.get("source") == source:
@@ -134,38 +118,38 @@ def _deploy(home: Home, state: Json, endpoint: str, configs: list[Json], *, imag
     if not state.get("bootstrapped"):
         bootstrap(home, endpoint, configs, image)
         state["bootstrapped"] = True
-        say(f"bootstrapped ({time.monotonic() - started:.0f} s)")
+        report(f"bootstrapped ({time.monotonic() - started:.0f} s)")
         started = time.monotonic()
     # Written down before: what a deployment that fails leaves behind is neither the old state nor the new one.
     state["source"] = ""
     states.save(home, state)
     deploy(home, endpoint, configs, image)
-    say(f"deployed {len(configs) + 1} stacks ({time.monotonic() - started:.0f} s)")
+    report(f"deployed {len(configs) + 1} stacks ({time.monotonic() - started:.0f} s)")
     state["deployed"], state["source"] = configs, source
     states.save(home, state)
 
 
-def down(home: Home, say: Say) -> int:
+def down(home: Home, report: Report) -> int:
     """Stops everything; git repositories and ports are kept. Gives how many processes were stopped."""
     if not home.root.exists():
         return 0
-    with locked(home, say):
-        return _stop(home, say)
+    with stack_lock(home, report):
+        return _stop(home, report)
 
 
-def end_stack(home: Home, say: Say) -> int:
+def end_stack(home: Home, report: Report) -> int:
     """`down` for a stack whose owner is gone: ends an `up` that still works on it. Returns as `down` does."""
     holder = ProcessRecord.load(home.lock_holder)
     if holder and holder.alive and holder.pid != os.getpid():
         with contextlib.suppress(ProcessLookupError):
             os.kill(holder.pid, signal.SIGTERM)
-    return down(home, say)
+    return down(home, report)
 
 
-def _stop(home: Home, say: Say) -> int:
+def _stop(home: Home, report: Report) -> int:
     stopped = stop_all(home)
     if text := states.read(home).get("engine"):
-        stopped += remove_containers(home, text, say)
+        stopped += remove_containers(home, text, report)
     home.stack_file.unlink(missing_ok=True)
     shutil.rmtree(home.tmp, ignore_errors=True)
     return stopped

@@ -1,7 +1,6 @@
 """What workspaces run in: host processes, or containers of an engine."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +8,11 @@ from sitewright.local.containers.container_engine import STACK_LABEL, Engine, En
 from sitewright.local.containers.workspace_image import provide, try_out
 from sitewright.local.errors import BadSetting
 from sitewright.local.machine.stack_home import Home
+from sitewright.local.progress import Report
 from sitewright.local.stack import stack_state as states
 from sitewright.local.stack.services import running
 
 Json = dict[str, Any]
-Say = Callable[[str], None]
 RUNTIMES = ("process", "docker")
 
 
@@ -36,19 +35,19 @@ def choose_engine(home: Home, runtime: str | None) -> Engine | None:
     return Engine.find(os.environ) if runtime == "docker" else None
 
 
-def containers_of(home: Home, state: Json, engine: Engine, say: Say) -> ContainerSetup:
+def containers_of(home: Home, state: Json, engine: Engine, report: Report) -> ContainerSetup:
     """The image built and tried, once for each that a running stack sees. Raises ImageFailed."""
-    image = provide(engine, home, say)
+    image = provide(engine, home, report)
     tried = state.get("tried")
     if not tried or tried[:2] != [engine.text, image]:
-        state["tried"] = tried = [engine.text, image, try_out(engine, image, say)]
+        state["tried"] = tried = [engine.text, image, try_out(engine, image, report)]
     return ContainerSetup(engine, image, bool(tried[2]))
 
 
-def remove_containers(home: Home, engine: str, say: Say) -> int:
+def remove_containers(home: Home, engine: str, report: Report) -> int:
     """Removes the containers that a killed ECS service left behind."""
     try:
         return Engine.parse(engine).remove_stack(home.root)
     except EngineError as error:
-        say(f"{engine} does not answer ({error}): containers with the label {STACK_LABEL}={home.root} may be left")
+        report(f"{engine} does not answer ({error}): containers with the label {STACK_LABEL}={home.root} may be left")
         return 0
