@@ -1,4 +1,4 @@
-"""`sitewright`: the local stack from the command line, and the deployments of any."""
+"""`sitewright`: runs the local stack, and lists and rolls back deployments there or on AWS."""
 
 import contextlib
 import json

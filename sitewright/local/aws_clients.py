@@ -1,4 +1,4 @@
-"""AWS clients for the local stack: its endpoint and credentials, whatever the user's shell or ~/.aws says."""
+"""AWS clients for the local stack. They ignore the user's shell and ~/.aws."""
 
 import os
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ LOCAL_USER_AGENT = "sitewright-local"
 
 @dataclass(frozen=True)
 class Aws:
-    """Clients of one endpoint, made when first used."""
+    """Clients of one endpoint. Each is created at its first use."""
 
     endpoint_url: str
     region: str

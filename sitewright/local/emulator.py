@@ -1,9 +1,9 @@
-"""`python -m sitewright.local.emulator`: MiniStack, with what its Step Functions lack of AWS's callback pattern.
+"""`python -m sitewright.local.emulator`: MiniStack, with the parts of AWS's callback pattern that it lacks.
 
-AWS fails a state whose worker is silent for HeartbeatSeconds, gives every attempt of a state a token of its own, and
-ends the tokens of a run that is stopped. MiniStack does none of it: without the first, the end of a workspace that
-nobody reports is waited for until the step's timeout; without the others, a late word about an attempt ends the next.
-It also sleeps before each run's first state, which a client's message would wait for.
+AWS fails a state whose worker sends no heartbeat for HeartbeatSeconds. It gives every attempt of a state its own token,
+and ends the tokens of a stopped run. MiniStack does none of it. Without heartbeats, a lost workspace would be noticed
+only at the step's timeout. Without own tokens, a late report of one attempt would end the next attempt.
+MiniStack also sleeps before the first state of each run; that pause is removed.
 """
 
 import os
@@ -27,7 +27,7 @@ _START_PAUSE = 0.15
 """What MiniStack sleeps before the first state of a run."""
 
 
-class Watch:
+class TokenWatch:
     """Ends the wait for one token: after `seconds` without a heartbeat, or once its run is over."""
 
     def __init__(
@@ -40,13 +40,13 @@ class Watch:
         self._heard = now()
         self._last = info["heartbeat"]
 
-    def look(self) -> bool:
-        """One look; False if there is nothing to watch any more."""
+    def check(self) -> bool:
+        """Checks once; False if the wait is over."""
         info = self._info
         if info["event"].is_set():
             return False
         if info["heartbeat"] != self._last:
-            # MiniStack notes the time by its own format; that it changed is all that counts here.
+            # MiniStack stores the time in its own format; only the change matters here.
             self._last, self._heard = info["heartbeat"], self._now()
         if not self._running():
             return self._fail(STOPPED, "the run was stopped")
@@ -61,7 +61,7 @@ class Watch:
 
 
 def install(at_most: float | None) -> None:
-    """Puts the missing behaviour into MiniStack's interpreter."""
+    """Adds the missing behaviour to MiniStack's interpreter. `at_most`: an upper limit for every HeartbeatSeconds."""
     owners: dict[str, str] = {}
     evaluate, wait = stepfunctions._apply_jsonata_arguments, stepfunctions._invoke_with_callback
 
@@ -86,14 +86,14 @@ def install(at_most: float | None) -> None:
             if token not in owners:
                 return
             time.sleep(_POLL_SECONDS)
-        found = Watch(info, seconds, lambda: is_running(token), time.monotonic)
-        while found.look():
+        watched = TokenWatch(info, seconds, lambda: is_running(token), time.monotonic)
+        while watched.check():
             time.sleep(_POLL_SECONDS)
 
     def callback(resource: str, given: Any, token: str, state: Json) -> Any:
         limits = [limit for limit in (state.get("HeartbeatSeconds"), at_most) if limit is not None]
         seconds = min(limits) if "HeartbeatSeconds" in state else None
-        # The tokens are kept by account and region, which MiniStack has in context variables.
+        # MiniStack stores tokens by account and region, which it has in context variables.
         threading.Thread(target=copy_context().run, args=(watch, token, seconds), daemon=True).start()
         try:
             return wait(resource, given, token, state)

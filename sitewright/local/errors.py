@@ -1,10 +1,10 @@
-"""The exceptions of the local stack. Each carries what to do about it; the CLI prints both."""
+"""The exceptions of the local stack. Each carries a message and a remedy, and the CLI prints both."""
 
 from pathlib import Path
 
 
 class LocalError(Exception):
-    """Base: one line that says what is wrong, and a remedy."""
+    """Base: a message of one line, and a remedy."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)
@@ -13,7 +13,7 @@ class LocalError(Exception):
 
 
 class NotRunning(LocalError):
-    """There is no local stack, or a part of it is down."""
+    """No local stack runs, or a service of it is down."""
 
     def __init__(self, message: str = "No local stack is running.") -> None:
         super().__init__(message, "Start it with `sitewright up`.")
@@ -40,11 +40,11 @@ class DeployFailed(LocalError):
 
 
 class NoEngine(LocalError):
-    """`--runtime docker` where neither Docker nor Podman answers."""
+    """`--runtime docker` was asked for, and neither Docker nor Podman answers."""
 
 
 class ImageFailed(LocalError):
-    """The workspace image cannot be built, or no container of it runs. `tail` is the end of the output."""
+    """The workspace image cannot be built, or a container of it cannot run. `tail` is the end of the output."""
 
     def __init__(self, message: str, remedy: str, tail: str = "") -> None:
         super().__init__(message, remedy)
@@ -56,8 +56,8 @@ class Interrupted(LocalError):
 
 
 class BadSiteRepository(LocalError):
-    """`--site-repo` names nothing that git can clone, or a repository that is no site."""
+    """`--site-repo` cannot be cloned, or has no site that npm can build."""
 
 
 class BadSetting(LocalError):
-    """A setting (option or environment variable) that cannot be used."""
+    """An option or environment variable has a value that cannot be used."""

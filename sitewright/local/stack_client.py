@@ -1,4 +1,4 @@
-"""Sending commands to the local stack and watching their runs: what the command line and the demo do."""
+"""Sends commands to the local stack and follows their runs, for the command line and the demo."""
 
 import hashlib
 import json
@@ -21,12 +21,12 @@ from sitewright.local.errors import BadSetting
 Json = dict[str, Any]
 FINAL_STATUSES = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
 DECISION_STATES = {"HasChanges", "IsPublished", "Done"}
-"""States that only decide: nobody waits for them."""
+"""Choice states: they take no time."""
 
 
 @dataclass(frozen=True)
 class SentCommand:
-    """A command on its way."""
+    """The ids of a command that was sent."""
 
     session_id: str
     command_id: str
@@ -35,7 +35,7 @@ class SentCommand:
 
 
 def chat_thread_of(session: str) -> str:
-    """A chatThreadId for a session without one: fit for a branch name, and no two sessions share it."""
+    """Derives a chatThreadId from a session: valid in a branch name, and unique for the session."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", session)
     if plain == session and len(session) <= 90:
         return f"of-{session}"
@@ -70,7 +70,7 @@ class StackClient:
     ) -> SentCommand:
         """Puts a command on the input queue; ids that are left out are made up.
 
-        Raises BadSetting for an unknown site, and for ids without which no answer could come back.
+        Raises BadSetting for an unknown site and for ids that are not valid.
         """
         self.site(client_id)
         for option, value in (("--session", session), ("--command-id", command)):
@@ -102,9 +102,9 @@ class StackClient:
         return CommandRecord.from_item(dict(item)) if item else None
 
     def response(self, sent: SentCommand, seconds: float, *, every: float = 0.15) -> Json:
-        """The response that was sent, from the command's record: the response queue is left to its consumer.
+        """Waits for the response in the command's record; the response queue belongs to its consumer.
 
-        Looks `every` seconds, for `seconds` at most. Raises TimeoutError.
+        Reads every `every` seconds, for `seconds` at most. Raises TimeoutError.
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -116,7 +116,7 @@ class StackClient:
         raise TimeoutError(f"no response to {sent.command_id} within {seconds:.0f} s")
 
     def execution_arn(self, sent: SentCommand) -> str:
-        """The ARN of a command's run, whether it has started or not."""
+        """The ARN of a command's run, also before it has started."""
         machine: str = self.site(sent.client_id)["state_machine_arn"].replace(":stateMachine:", ":execution:")
         return f"{machine}:{execution_name(sent.session_id, sent.command_id)}"
 
@@ -141,7 +141,7 @@ class StackClient:
         return sorted(found, key=lambda run: str(run["started"]), reverse=True)[:limit]
 
     def steps(self, arn: str) -> list[tuple[str, float]]:
-        """(state, seconds since the epoch at which it was entered), in order; a last `.` for the end."""
+        """(state, seconds since the epoch at which it was entered), in order; the end is a last entry `.`."""
         try:
             events = self.aws.sfn.get_execution_history(executionArn=arn, maxResults=1000)["events"]
         except self.aws.sfn.exceptions.ExecutionDoesNotExist:
@@ -157,7 +157,7 @@ class StackClient:
         return [*found, (".", ended[0]["timestamp"].timestamp())] if ended else found
 
     def follow(self, arn: str, seconds: float) -> Iterator[tuple[str, float]]:
-        """Each state that is over, with the seconds it took, as it happens; ends with the run or after `seconds`."""
+        """Yields each state with its seconds when it has ended, until the run ends or `seconds` are over."""
         deadline, shown = time.monotonic() + seconds, 0
         while time.monotonic() < deadline:
             steps = self.steps(arn)

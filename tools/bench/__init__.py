@@ -1,1 +1,1 @@
-"""What the service adds to the work itself: the same commands through the local stack and by hand, side by side."""
+"""Benchmarks: overhead of the service, container starts, interrupt latency, publish speed."""

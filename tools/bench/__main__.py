@@ -1,7 +1,6 @@
-"""`make bench`: what the service adds, what a workspace that stays saves, how soon an interrupt comes through, and
-the publish beside other tools.
+"""`make bench`: overhead of the service, container starts, interrupt latency, and publish speed beside other tools.
 
-Wants a calm machine.
+Run it on a quiet machine.
 """
 
 import argparse

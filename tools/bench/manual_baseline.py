@@ -1,4 +1,4 @@
-"""The work itself: Claude Code, the build and the push in a warm checkout, as a person would run them."""
+"""The manual baseline: Claude Code, the build and the push in a warm checkout, as a person runs them."""
 
 import base64
 import json

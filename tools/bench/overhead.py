@@ -1,4 +1,4 @@
-"""What the service adds: the same commands through the stack and by hand, taking turns."""
+"""Measures the overhead of the service: the same commands through the stack and by hand, in turns."""
 
 import shutil
 import sys

@@ -1,4 +1,4 @@
-"""Where the time of a command goes, from what the run itself wrote down. Pure."""
+"""Splits the time of a command into parts, from the run's history and the workspace's log. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime

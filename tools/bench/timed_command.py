@@ -1,4 +1,4 @@
-"""One command through the stack, measured from outside."""
+"""Sends one command through the stack and measures its parts."""
 
 import json
 import time

@@ -1,1 +1,1 @@
-"""Commands under random kills and lost events: what the service promises must hold at the end."""
+"""Sends commands under random kills and lost events, and checks the promises of the service at the end."""

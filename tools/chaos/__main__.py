@@ -1,4 +1,4 @@
-"""`make chaos`: commands under kills on a stack of its own; exit code 0 only if nothing was lost and nothing said twice."""
+"""`make chaos`: commands under random kills; exit code 0 only if no edit was lost and each command got one response."""
 
 import argparse
 import contextlib

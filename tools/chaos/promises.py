@@ -1,4 +1,4 @@
-"""What must hold after a chaos run. Pure: the findings are handed in."""
+"""Checks the promises of the service after a chaos run. Pure."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The kills: who is hit, when, and which of its files must survive because they are older than a checkpoint's period."""
+"""Kills random processes, and notes the files that must survive because a checkpoint has them."""
 
 import contextlib
 import random

@@ -1,1 +1,1 @@
-"""What an edit costs on AWS: calls and seconds counted in a run of the local stack, times list prices."""
+"""The cost of an edit on AWS: calls and seconds of a local run, times list prices."""

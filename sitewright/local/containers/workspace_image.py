@@ -1,4 +1,4 @@
-"""The workspace image on this machine: built once for the same content, and tried before anything relies on it."""
+"""Builds the workspace image once for the same content, and tries a container of it."""
 
 import ast
 import os
@@ -29,7 +29,7 @@ PARTS = (
     "sitewright/publishing",
     "sitewright/retry.py",
 )
-"""What .dockerignore lets into the build."""
+"""The files that .dockerignore lets into the build."""
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _BUNDLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -46,7 +46,7 @@ def tag(root: Path, base: str | None) -> str:
 
 
 def provide(engine: Engine, home: Home, report: Report, root: Path = REPOSITORY_ROOT) -> str:
-    """The image of the present sources; it is built unless it is there. Raises ImageFailed."""
+    """The image of the present sources; builds it unless it exists. Raises ImageFailed."""
     base = os.environ.get(BASE_VARIABLE)
     image = tag(root, base)
     if engine.has_image(image):

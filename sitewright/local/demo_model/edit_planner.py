@@ -1,4 +1,4 @@
-"""From a conversation to the next thing to say or do. Pure: the conversation is all the state there is."""
+"""Plans the next reply or tool call of a conversation. Pure: the conversation is the only state."""
 
 import re
 import shlex

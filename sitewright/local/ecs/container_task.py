@@ -1,7 +1,7 @@
 """Tasks as containers of Docker or Podman.
 
-The engine keeps what a data plane that was killed would lose: the container is named after the task, carries the stack's
-label, and its log and exit code stay until it is removed.
+The engine keeps the container, its log and its exit code until it is removed, also after a killed ECS service.
+The container has the task's id as its name, and the label of the stack.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ class ContainerTask(Task):
     options: list[str] = field(default_factory=list)
     """Of `run`, beside those that every container gets."""
     there: bool = False
-    """A data plane before this one started it."""
+    """An earlier ECS service process started it."""
     limited: bool = True
     _starting: bool = False
     _started: bool = False
@@ -181,7 +181,7 @@ class ContainerRuntime:
         env, self.options = container_network(os.environ)
         self.env = {**aws_environment(endpoint_url, region), **env}
         self.before = engine.names(home.root)
-        """Containers of a data plane before this one, until they are accounted for."""
+        """Containers of an earlier ECS service process that no task has taken over yet."""
 
     def task(self, data: Json, definition: Json, metadata_uri: str) -> ContainerTask:
         """See Runtime.task."""
@@ -203,7 +203,7 @@ class ContainerRuntime:
         )
 
     def clear(self, tasks: dict[str, Task]) -> None:
-        """Removes containers that were left to nobody: their tasks were stopped while no data plane ran."""
+        """Removes containers whose tasks were stopped while no ECS service ran."""
         if self.before:
             with contextlib.suppress(EngineError):
                 self.engine.remove(self.before)

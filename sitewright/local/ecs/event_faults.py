@@ -1,6 +1,6 @@
-"""Trouble on demand with the STOPPED events: EventBridge delivers at least once, in no order, and sometimes late.
+"""Loses, repeats and delays STOPPED events on demand, as EventBridge may.
 
-A file in the stack's home sets it, read before each event, so that it can be switched on and off while the stack runs.
+A file in the stack's home has the probabilities. It is read before each event, so a test can change it at any time.
 """
 
 import json
@@ -11,13 +11,13 @@ from pathlib import Path
 
 @dataclass
 class EventFaults:
-    """Probabilities of what happens to an event; the file is written by `write`."""
+    """The probabilities in a file, written by `write`."""
 
     path: Path
     _random: random.Random | None = None
 
     def deliveries(self) -> list[float]:
-        """After how many seconds each the next event is delivered: none if it is lost, two if it comes twice."""
+        """The delays of the next event's deliveries, in seconds: empty if it is lost, two if it is repeated."""
         try:
             wanted = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -33,6 +33,6 @@ class EventFaults:
 
 
 def write(path: Path, *, seed: int, drop: float, duplicate: float, delay: float, seconds: float) -> None:
-    """Switches the trouble on."""
+    """Switches the faults on."""
     data = {"seed": seed, "drop": drop, "duplicate": duplicate, "delay": delay, "seconds": seconds}
     path.write_text(json.dumps(data), encoding="utf-8")

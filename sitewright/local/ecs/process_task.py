@@ -22,9 +22,9 @@ class ProcessTask(Task):
     """A task and its process."""
 
     record: Path = field(kw_only=True)
-    """Where the process is written down while it runs."""
+    """The file of the process record while it runs."""
     before: ProcessRecord | None = None
-    """The process of a data plane before this one: its exit code stays unknown."""
+    """The process that an earlier ECS service started: its exit code stays unknown."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -41,14 +41,12 @@ class ProcessTask(Task):
         with self._lock:
             if self.stop_asked:
                 return
-            # A data plane that was killed after it had started this task, and before it had written that down.
+            # An ECS service that was killed between the start of this task and its record left a process.
             kill_until_none(lambda: processes_with_home(self.folder))
             command = [sys.executable if part == "python" else part for part in self.container.get("command", [])]
-            # A data plane that was killed after it had started this task, and before it had written that down.
-            kill_until_none(lambda: processes_with_home(self.folder))
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                # A file, not a pipe: a data plane that ends must not take the task's output with it.
+                # A file, not a pipe: the output must outlive the ECS service.
                 with SPAWN, self.log.open("ab") as log:
                     self.process = subprocess.Popen(
                         command,
@@ -140,7 +138,7 @@ class ProcessRuntime:
             "ECS_CONTAINER_METADATA_URI_V4": metadata_uri,
         }
         folder, log = self.home.tasks / identity, self.home.task_logs / f"{identity}.log"
-        # A record means that a data plane before this one started it and was killed: go on with that process.
+        # A record means that an earlier ECS service started the task and was killed: continue with that process.
         return ProcessTask(data, definition, folder, log, env, record=record, before=ProcessRecord.load(record))
 
     def clear(self, tasks: dict[str, Task]) -> None:

@@ -1,4 +1,4 @@
-"""One task, whatever runs it: what the emulator says of it, its log, and the event of its end."""
+"""The common part of process tasks and container tasks: environment, log, and the STOPPED event."""
 
 import threading
 import time
@@ -22,12 +22,12 @@ class Task(ABC):
     folder: Path
     log: Path
     base_environment: dict[str, str]
-    """What comes before the definition's environment and the overrides'."""
+    """The base of the environment; the definition and the overrides add to it."""
     failed: str | None = None
     """Why it could not start."""
     stop_asked: bool = False
     reports: int = 0
-    """How often its end was tried to be reported."""
+    """How often the end was reported or failed to be."""
     _shipped: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -38,7 +38,7 @@ class Task(ABC):
     @property
     @abstractmethod
     def adopted(self) -> bool:
-        """Whether a data plane before this one started it."""
+        """Whether an earlier ECS service process started it."""
 
     @abstractmethod
     def start(self) -> None:
@@ -50,16 +50,16 @@ class Task(ABC):
 
     @abstractmethod
     def kill(self) -> None:
-        """SIGKILL to whatever is left of the task, also when the container's own process has ended."""
+        """SIGKILL to every process of the task, also when its main process has ended."""
 
     @abstractmethod
     def remove(self) -> None:
-        """Forgets the ended task."""
+        """Removes the record of the ended task."""
 
     @property
     @abstractmethod
     def over(self) -> bool:
-        """Whether nothing runs any more, or nothing will."""
+        """Whether the task has ended, or will never start."""
 
     @property
     @abstractmethod
@@ -68,7 +68,7 @@ class Task(ABC):
 
     @property
     def end_reason(self) -> str | None:
-        """What ECS would say about the container beside its exit code."""
+        """ECS's `reason` of the container, beside the exit code."""
         return self.failed
 
     @property
@@ -144,10 +144,10 @@ class Task(ABC):
 
 
 class Runtime(Protocol):
-    """What tasks are run by."""
+    """Starts tasks as processes or as containers."""
 
     def task(self, data: Json, definition: Json, metadata_uri: str) -> Task:
-        """A task to start, or one that a data plane before this one started."""
+        """A new task to start, or one that an earlier ECS service process started."""
 
     def clear(self, tasks: dict[str, Task]) -> None:
-        """Ends what no task of `tasks` (by id) accounts for. Called when one of them is over, and at the end."""
+        """Ends processes and containers that belong to no task of `tasks` (by id)."""

@@ -1,4 +1,4 @@
-"""Ports: the same ones every time where possible, others where they are taken. Loopback only."""
+"""Chooses loopback ports: the preferred ones, or others if those are in use."""
 
 import contextlib
 import fcntl
@@ -18,7 +18,7 @@ SITE_PORT = 4670
 
 @contextlib.contextmanager
 def choosing() -> Iterator[None]:
-    """Held from the choice of ports until servers listen on them: two stacks that start at once would choose the same."""
+    """Locks the choice of ports until servers listen on them. Two stacks that start together would choose the same."""
     with (Path(tempfile.gettempdir()) / f"sitewright-ports-{os.getuid()}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""The environments of child processes: built up from an allow-list, never the caller's whole one.
+"""Builds the environments of child processes from an allow-list.
 
 An AWS_PROFILE or AWS_ENDPOINT_URL of the user's shell would otherwise send the local stack's calls to a real account.
 """
@@ -27,7 +27,7 @@ _NETWORK = (
     "CURL_CA_BUNDLE",
     "GIT_SSL_CAINFO",
 )
-"""How this machine reaches the internet: npm and the model need it."""
+"""Proxies and certificates of this machine: npm and the model need them."""
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
@@ -53,7 +53,7 @@ def network_environment(host: Mapping[str, str]) -> dict[str, str]:
 
 
 def aws_environment(endpoint_url: str, region: str) -> dict[str, str]:
-    """What an AWS SDK needs to find the emulator, and nothing of the user's own configuration."""
+    """The variables with which an AWS SDK finds the emulator and ignores the user's own configuration."""
     return {
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_REGION": region,

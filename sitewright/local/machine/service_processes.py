@@ -1,7 +1,7 @@
-"""Processes that outlive the command that started them: records, liveness, stopping.
+"""Starts, records and stops processes that outlive the command that started them.
 
-A pid alone is not an identity: it is reused. Each record holds the start time too, and nothing is signalled whose start
-time differs.
+Pids are reused, so each record has the start time too. A process with another start time gets no signal. The start time
+is the kernel's own: psutil's moves with the system clock, and a moved clock would make a running service look dead.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from sitewright.local.machine.stack_home import write_private
 
 @dataclass(frozen=True)
 class ProcessRecord:
-    """One process: its pid, when it started (opaque, compared only) and what it was started with."""
+    """One process: its pid, its start time (opaque, only compared) and its arguments."""
 
     pid: int
     started: str
@@ -34,7 +34,7 @@ class ProcessRecord:
 
     @classmethod
     def load(cls, path: Path) -> "ProcessRecord | None":
-        """The record in a file; None where there is none, or one that cannot be read (a crash while writing)."""
+        """Reads a record; None if the file is missing or damaged (a crash while writing)."""
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             return cls(pid=int(data["pid"]), started=str(data["started"]), fingerprint=str(data.get("fingerprint", "")))
@@ -48,7 +48,7 @@ class ProcessRecord:
 
     @property
     def alive(self) -> bool:
-        """Whether this very process runs; a zombie does not."""
+        """Whether this process, not a later one with its pid, still runs. A zombie does not."""
         return start_time(self.pid) == self.started
 
 
@@ -57,7 +57,7 @@ def run_group(
 ) -> int:
     """Runs a program in a group of its own, to its end; the exit code. Raises OSError.
 
-    What it starts (`node` may be a wrapper) ends with it where we are interrupted: `grace` seconds after SIGTERM, None for at once.
+    An interrupt ends the whole group, for `node` may be a wrapper: SIGKILL `grace` seconds after SIGTERM, None for at once.
     """
     process = None
     try:

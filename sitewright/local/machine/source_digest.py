@@ -1,4 +1,4 @@
-"""What the deployed stacks are made of, as one digest: `up` deploys again when it has changed, and only then."""
+"""One digest of all sources of the deployed stacks: `up` deploys again only when it changes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ PARTS = (
 
 
 def digest(root: Path, parts: Sequence[str] = PARTS, *, seed: str = "") -> str:
-    """Changes with the content or the name of any file below `parts`, and with the seed."""
+    """A digest of the names and contents of all files below `parts`, and of the seed."""
     total = hashlib.sha256(seed.encode())
     for part in parts:
         top = root / part

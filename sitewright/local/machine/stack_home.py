@@ -1,4 +1,4 @@
-"""Where the local stack keeps its things: one folder, `.local/` in the repository unless said otherwise."""
+"""The folder of a local stack: `.local/` in the repository, or the one that SITEWRIGHT_HOME names."""
 
 import os
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class Home:
         return cls((named or REPOSITORY_ROOT / ".local").expanduser().absolute())
 
     def create(self) -> None:
-        """Makes the folders; nobody else may read them, for the token lies there."""
+        """Makes the folders. Other users may not read them: the git token is inside."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (
             self.log,
@@ -40,12 +40,12 @@ class Home:
 
     @property
     def log(self) -> Path:
-        """A log a service."""
+        """The logs, one for each service."""
         return self.root / "log"
 
     @property
     def task_logs(self) -> Path:
-        """A log a workspace."""
+        """The logs of the workspaces, one each."""
         return self.log / "tasks"
 
     @property
@@ -90,12 +90,12 @@ class Home:
 
     @property
     def stack_file(self) -> Path:
-        """What an outsider needs to drive the stack; there while it is up."""
+        """URLs, names and ARNs of the stack; exists while it is up."""
         return self.root / "stack.json"
 
     @property
     def state_file(self) -> Path:
-        """Ports, sites and what was deployed: remembered from one `up` to the next."""
+        """Ports, sites and the deployed configuration, kept from one `up` to the next."""
         return self.root / "state.json"
 
     @property

@@ -32,7 +32,10 @@ EMULATOR = EmulatorProgram()
 def start(
     home: Home, state: Json, containers: ContainerSetup | None, emulator: EmulatorProgram, report: Report
 ) -> tuple[str | None, str]:
-    """Starts what does not run; the model's URL (None: Anthropic's own) and key. Raises ServiceFailed."""
+    """Starts the services that do not run. Returns the model's URL (None: Anthropic's own) and key.
+
+    Raises ServiceFailed.
+    """
     ports, endpoint = state["ports"], loopback(state["ports"]["emulator"])
     _emulator(home, emulator, ports["emulator"], endpoint)
     root, token, port = str(home.git), str(home.token_file), ports["git-host"]
@@ -58,7 +61,7 @@ def _emulator(home: Home, program: EmulatorProgram, port: int, endpoint: str) ->
         # Its MQTT broker listens on 0.0.0.0:8883 and its SFTP server on 0.0.0.0:2222, whatever BIND_HOST says.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
-        # Where there is Docker, it would run the ECS tasks itself, beside our ECS service.
+        # With Docker, MiniStack would run the ECS tasks itself, beside our ECS service.
         "DOCKER_HOST": f"unix://{home.emulator}/no-docker.sock",
     }
     if at_most := os.environ.get(HEARTBEAT_AT_MOST):

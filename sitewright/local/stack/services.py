@@ -1,4 +1,4 @@
-"""The services of the local stack as detached processes: started once, found again, stopped by record."""
+"""Starts the services of the local stack as detached processes, and stops them by their records."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ START_SECONDS = 40
 
 
 def ensure(home: Home, name: str, arguments: list[str], *, url: str, extra: dict[str, str] | None = None) -> bool:
-    """Starts `python -m …` unless it runs with these very arguments; True if it was started. Raises ServiceFailed."""
+    """Starts `python -m …` unless it runs with the same arguments; True if it was started. Raises ServiceFailed."""
     path, fingerprint = home.run / f"{name}.json", " ".join(arguments)
     record = ProcessRecord.load(path)
     if record and record.alive:
@@ -34,7 +34,7 @@ def ensure(home: Home, name: str, arguments: list[str], *, url: str, extra: dict
     try:
         _wait(name, record, url, log)
     except ServiceFailed:
-        stop([record], 2)  # else the next `up` would take it for one that runs
+        stop([record], 2)  # otherwise the next `up` would count it as running
         raise
     return True
 
@@ -47,7 +47,7 @@ def _wait(name: str, record: ProcessRecord, url: str, log: Path) -> None:
         except httpx.HTTPError:
             time.sleep(0.1)
         else:
-            if record.alive:  # else somebody else answers on the port
+            if record.alive:  # otherwise another program answers on the port
                 return
         if not record.alive:
             break
@@ -61,7 +61,10 @@ def running(home: Home, name: str) -> bool:
 
 
 def stop_all(home: Home) -> int:
-    """Stops the ECS service first (it ends its tasks), then tasks, other services and strays; gives how many."""
+    """Stops the ECS service, which ends its tasks, then tasks, other services and unrecorded processes.
+
+    Returns the number of stopped processes.
+    """
     stopped = 0
     services = sorted(home.run.glob("*.json"), key=lambda p: p.stem != "ecs")
     groups = [services[:1], sorted(home.task_records.glob("*.json")), services[1:]] if services else []
@@ -79,5 +82,5 @@ def stop_all(home: Home) -> int:
 
 
 def loopback(port: int, path: str = "") -> str:
-    """A URL of ours."""
+    """A URL on this machine."""
     return f"http://{LOOPBACK}:{port}{path}"

@@ -1,4 +1,4 @@
-"""The sites of a local stack: their repositories, and what the deployment is told of them."""
+"""The sites of a local stack: their repositories, and their entries in the CDK context."""
 
 import os
 from typing import Any
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 def check_name(client: str) -> None:
-    """Raises BadSetting if no site can be called so."""
+    """Raises BadSetting for a name that is no clientId."""
     try:
         SiteConfig.parse({"clientId": client, "repository": "http://127.0.0.1/x.git"}, 0)
     except SiteConfigError as error:
@@ -21,7 +21,7 @@ def check_name(client: str) -> None:
 
 
 def provide_repository(home: Home, state: Json, client: str, source: str | None) -> None:
-    """The site's bare repository, of `source` or of the demo site. Raises BadSetting."""
+    """Makes the site's bare repository from `source` or from the demo site. Raises BadSetting."""
     bare, sources = home.git / f"{client}.git", state["sources"]
     if source and bare.exists() and sources.get(client) != source:
         raise BadSetting(

@@ -1,4 +1,4 @@
-"""The bare repositories of the git host: made from the demo site or from a repository of the user's."""
+"""Makes the bare repositories of the git host, from the demo site or from the user's repository."""
 
 import json
 import re
@@ -16,15 +16,15 @@ _IDENTITY = ["-c", "user.name=Sitewright", "-c", "user.email=sitewright@localhos
 
 
 def without_credentials(url: str) -> str:
-    """The URL with *** for whatever stands before its host."""
+    """The URL with *** in place of its credentials."""
     return re.sub(r"(\w://)[^/\s]*@", r"\1***@", url)
 
 
 def checked_source(source: str) -> str:
-    """The source as it may be written down: a path in full, a URL without credentials. Raises BadSiteRepository."""
+    """The source as an absolute path or a URL without credentials. Raises BadSiteRepository."""
     if "://" not in source:
         path = Path(source).expanduser().absolute()
-        # host:path is ssh; what is there as a file is a file.
+        # host:path is ssh, unless a file of that name exists.
         if path.exists() or not re.match(r"[^/]+:", source):
             return str(path)
         return source
@@ -43,7 +43,7 @@ def checked_source(source: str) -> str:
 
 
 def ensure_repository(bare: Path, source: str | None) -> None:
-    """Makes the bare repository unless it is there. Raises BadSiteRepository."""
+    """Makes the bare repository unless it exists. Raises BadSiteRepository."""
     if bare.exists():
         return
     partial = bare.with_suffix(".new")
@@ -67,7 +67,7 @@ def ensure_repository(bare: Path, source: str | None) -> None:
 
 
 def _check_site(bare: Path, source: str) -> None:
-    """Raises BadSiteRepository for a repository that no command could build."""
+    """Raises BadSiteRepository for a repository without a build script."""
     run = ["git", "-C", str(bare)]
     branch = subprocess.run([*run, "branch", "--show-current"], capture_output=True, text=True, check=False)
     shown = subprocess.run([*run, "show", "HEAD:package.json"], capture_output=True, text=True, check=False)

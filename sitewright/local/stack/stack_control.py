@@ -1,4 +1,4 @@
-"""`up` and `down`: the services and the deployment, in order."""
+"""Starts, deploys and stops the local stack: `up` and `down`."""
 
 import contextlib
 import json
@@ -90,7 +90,7 @@ def _up(home: Home, options: StackOptions, engine: Engine | None, report: Report
     before, state["engine"] = state.get("engine"), engine.text if engine else None
     with choosing():
         states.choose_ports(home, state)
-        # Before the services start: a failure later must not forget the ports of those that run by then.
+        # Before the services start: after a later failure their ports must still be known.
         states.save(home, state)
         model_url, model_key = service_startup.start(home, state, containers, options.emulator, report)
     if before and before != state["engine"]:
@@ -110,7 +110,7 @@ def _up(home: Home, options: StackOptions, engine: Engine | None, report: Report
 
 
 def _deploy(home: Home, state: Json, endpoint: str, configs: list[Json], *, image: str, report: Report) -> None:
-    """Deploys unless the very same sources and sites are deployed."""
+    """Deploys unless the same sources and sites are deployed already."""
     source = f"{digest(REPOSITORY_ROOT)} {image}"
     if state["deployed"] == configs and state.get("source") == source:
         return
@@ -120,7 +120,7 @@ def _deploy(home: Home, state: Json, endpoint: str, configs: list[Json], *, imag
         state["bootstrapped"] = True
         report(f"bootstrapped ({time.monotonic() - started:.0f} s)")
         started = time.monotonic()
-    # Written down before: what a deployment that fails leaves behind is neither the old state nor the new one.
+    # Cleared first: a failed deployment leaves neither the old stacks nor the new ones.
     state["source"] = ""
     states.save(home, state)
     deploy(home, endpoint, configs, image)
@@ -130,7 +130,7 @@ def _deploy(home: Home, state: Json, endpoint: str, configs: list[Json], *, imag
 
 
 def down(home: Home, report: Report) -> int:
-    """Stops everything; git repositories and ports are kept. Gives how many processes were stopped."""
+    """Stops all processes; git repositories and ports are kept. Returns the number of stopped processes."""
     if not home.root.exists():
         return 0
     with stack_lock(home, report):
@@ -138,7 +138,7 @@ def down(home: Home, report: Report) -> int:
 
 
 def end_stack(home: Home, report: Report) -> int:
-    """`down` for a stack whose owner is gone: ends an `up` that still works on it. Returns as `down` does."""
+    """Stops a stack whose owner is gone, and an `up` that still works on it. Returns as `down` does."""
     holder = ProcessRecord.load(home.lock_holder)
     if holder and holder.alive and holder.pid != os.getpid():
         with contextlib.suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""`stack.json`: where everything of a running stack is, for everybody else."""
+"""`stack.json`: the URLs, names and ARNs of a running stack."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 def load(home: Home, *, whole: bool = False) -> Json:
-    """`stack.json` of a running stack; `whole`: all of its services run. Raises NotRunning."""
+    """Reads `stack.json`. With `whole`, all services must run, not only the emulator. Raises NotRunning."""
     try:
         data: Json = json.loads(home.stack_file.read_text())
     except (OSError, ValueError) as error:
@@ -29,7 +29,7 @@ def load(home: Home, *, whole: bool = False) -> Json:
 
 
 def describe(home: Home, state: Json, aws: Aws, model_url: str | None) -> Json:
-    """What `stack.json` says of a stack that was deployed."""
+    """The content of `stack.json` for a deployed stack."""
     platform = _outputs(aws, "Sitewright-Platform")
     sites = []
     for client in state["sites"]:

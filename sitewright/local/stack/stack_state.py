@@ -1,4 +1,4 @@
-"""What a home remembers from one `up` to the next: sites, ports, what is deployed."""
+"""The state of a home between two `up`: sites, ports, and the deployed configuration."""
 
 import json
 from typing import Any
@@ -12,23 +12,23 @@ Json = dict[str, Any]
 
 
 def read(home: Home) -> Json:
-    """The state as it was written last; an empty one for a new home."""
+    """Reads the state; an empty one for a new home."""
     try:
         state: Json = json.loads(home.state_file.read_text())
     except (OSError, ValueError):
         state = {"ports": {}, "site_ports": {}, "sites": [], "deployed": []}
-    # Written before credentials were refused.
+    # Older versions stored URLs with credentials.
     state["sources"] = {name: without_credentials(url) for name, url in state.get("sources", {}).items()}
     return state
 
 
 def save(home: Home, state: Json) -> None:
-    """Writes it."""
+    """Writes the state."""
     write_private(home.state_file, json.dumps(state, indent=2))
 
 
 def choose_ports(home: Home, state: Json) -> None:
-    """Every port as remembered where it is ours or free, another where somebody has it."""
+    """Keeps every known port that is ours or free, and chooses another one if it is in use."""
     taken: set[int] = {*state["ports"].values(), *state["site_ports"].values()}
     for name, preferred in PREFERRED.items():
         if not running(home, name):

@@ -1,4 +1,4 @@
-"""What workspaces run in: host processes, or containers of an engine."""
+"""Chooses where workspaces run: as host processes, or in containers of Docker or Podman."""
 
 import os
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ RUNTIMES = ("process", "docker")
 
 @dataclass(frozen=True)
 class ContainerSetup:
-    """What workspaces run in, where they are no host processes."""
+    """The engine and image of workspaces that run in containers."""
 
     engine: Engine
     image: str
@@ -36,7 +36,7 @@ def choose_engine(home: Home, runtime: str | None) -> Engine | None:
 
 
 def containers_of(home: Home, state: Json, engine: Engine, report: Report) -> ContainerSetup:
-    """The image built and tried, once for each that a running stack sees. Raises ImageFailed."""
+    """Builds the image and tries it once. Raises ImageFailed."""
     image = provide(engine, home, report)
     tried = state.get("tried")
     if not tried or tried[:2] != [engine.text, image]:

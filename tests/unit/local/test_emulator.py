@@ -8,7 +8,7 @@ import pytest
 from ministack.services import stepfunctions  # type: ignore[import-untyped]
 
 from sitewright.local import emulator
-from sitewright.local.emulator import STOPPED, Watch
+from sitewright.local.emulator import STOPPED, TokenWatch
 
 
 class Clock:
@@ -24,42 +24,42 @@ def token() -> dict[str, Any]:
 
 def test_silence_ends_the_wait() -> None:
     info, clock = token(), Clock()
-    watch = Watch(info, 30, lambda: True, clock)
+    watch = TokenWatch(info, 30, lambda: True, clock)
     clock.now = 29
-    assert watch.look()
+    assert watch.check()
     clock.now = 31
-    assert not watch.look()
+    assert not watch.check()
     assert info["event"].is_set()
     assert info["error"]["Error"] == "States.HeartbeatTimeout"
 
 
 def test_a_heartbeat_starts_the_clock_anew() -> None:
     info, clock = token(), Clock()
-    watch = Watch(info, 30, lambda: True, clock)
+    watch = TokenWatch(info, 30, lambda: True, clock)
     clock.now, info["heartbeat"] = 29, "then"
-    assert watch.look()
+    assert watch.check()
     clock.now = 58
-    assert watch.look()
+    assert watch.check()
     clock.now = 60
-    assert not watch.look()
+    assert not watch.check()
 
 
 def test_without_a_limit_only_the_end_of_the_run_counts() -> None:
     info, clock, running = token(), Clock(), [True]
-    watch = Watch(info, None, lambda: running[0], clock)
+    watch = TokenWatch(info, None, lambda: running[0], clock)
     clock.now = 10_000
-    assert watch.look()
+    assert watch.check()
     running[0] = False
-    assert not watch.look()
+    assert not watch.check()
     assert info["error"]["Error"] == STOPPED
 
 
 def test_an_answer_is_left_alone() -> None:
     info, clock = token(), Clock()
-    watch = Watch(info, 30, lambda: True, clock)
+    watch = TokenWatch(info, 30, lambda: True, clock)
     info["event"].set()
     clock.now = 100
-    assert not watch.look()
+    assert not watch.check()
     assert info["error"] is None
 
 
