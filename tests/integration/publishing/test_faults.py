@@ -95,12 +95,12 @@ def test_a_storm_of_faults_is_sat_out(worlds: Callable[[], World]) -> None:
 
 
 def test_no_visitor_sees_a_broken_page_at_any_request(world: World) -> None:
-    """One thread: while a request is held, nothing else of the site changes."""
-    looks = []
+    """One thread: while a request is delayed, nothing else of the site changes."""
+    seen = []
 
     def look(request: Request) -> Fault:
         world.check_pages()
-        looks.append(request)
+        seen.append(request)
         return Fault.NONE
 
     for seed in (600, 601, 602):
@@ -108,5 +108,5 @@ def test_no_visitor_sees_a_broken_page_at_any_request(world: World) -> None:
         assert done.wait() == DONE, done.said
         world.check_is(tree(seed))
         assert world.record_sync(due=True) == []
-    assert len(looks) > 30
-    assert {"PUT", "DELETE"} <= {look.kind for look in looks}
+    assert len(seen) > 30
+    assert {"PUT", "DELETE"} <= {look.kind for look in seen}

@@ -1,4 +1,4 @@
-"""A rollback as a process: killed, stopped, repeated; and a bucket that somebody changed by hand."""
+"""A rollback as a process: killed, stopped, repeated; and a manually changed bucket."""
 
 import random
 import signal
@@ -90,10 +90,10 @@ def test_a_rollback_killed_at_every_request(world: World, gone: bool) -> None:
         world.check_pages()
         if code != -signal.SIGKILL:
             break
-        held = world.manifest()
-        assert held is not None
-        world.roll_back(second, waits=held.lease_owner is not None, lease=1.0)
-        # Put back, the site has newer versions than its deployment's own books.
+        left = world.manifest()
+        assert left is not None
+        world.roll_back(second, waits=left.lease_owner is not None, lease=1.0)
+        # After a revert the site has newer versions than its deployment's own manifest.
         world.check_site(new, commit="2" * 40)
     assert code == (FAILED if gone else DONE) and number > 20
     world.check_site(new if gone else old, commit=("2" if gone else "1") * 40)

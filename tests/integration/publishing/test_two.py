@@ -1,4 +1,4 @@
-"""Two publishers of one site at the same time: it ends as exactly one of the two, and the books say which."""
+"""Two publishers of one site at the same time: it ends as exactly one of the two, and the manifest says which."""
 
 import random
 import signal
@@ -105,7 +105,7 @@ def test_one_of_two_dies_at_every_request(worlds: Callable[[], World]) -> None:
 
 
 def test_a_publisher_that_stood_still_past_its_lease_sends_nothing_more(world: World) -> None:
-    """SIGSTOP, as a machine that is suspended: it wakes up when the site is somebody else's."""
+    """SIGSTOP, as on a suspended machine: it wakes up when another publisher has the lease."""
     world.publish(tree(900), "s0")
     begun: Future[Publisher] = Future()
     stopped = threading.Event()
@@ -124,7 +124,7 @@ def test_a_publisher_that_stood_still_past_its_lease_sends_nothing_more(world: W
     one.send(signal.SIGCONT)
     assert one.wait() != DONE
     world.proxy.settle()
-    # What of it was still on its way nobody can know: the next publish looks at the whole bucket.
+    # Late requests may still arrive: the next publish lists the whole bucket.
     assert world.manifest() == before.model_copy(update={"reconcile": True})
     world.publish(tree(902), "s2", TWO)
     world.check_is(tree(902), commit=TWO)

@@ -54,7 +54,7 @@ class Account:
         self.files: dict[str, ManifestEntry] = {}
 
     def publish(self, name: str, pages: dict[str, str], **changes: Any) -> Manifest:
-        """Makes the bucket hold `pages`, and books it."""
+        """Makes the bucket contain `pages`, and writes the manifests."""
         for key in self.files.keys() - pages.keys():
             self.s3.delete_object(Bucket=BUCKET, Key=key)
         files = {}

@@ -1,7 +1,7 @@
 """A loopback proxy in front of an S3 endpoint that breaks requests by a plan.
 
 A request is forwarded only when all of it has come, as S3 carries out no half request. The plan is asked before, in the
-connection's own thread: one that blocks holds the request, and one that kills the sender does so at exactly that request.
+connection's own thread: one that blocks delays the request, and one that kills the sender does so at exactly that request.
 """
 
 import contextlib

@@ -98,7 +98,7 @@ class World:
         self.proxy.set_plan(lambda _: Fault.NONE)
         publisher = begin()
         assert publisher.wait() == DONE, publisher.said
-        assert publisher.waited is waits, "whether somebody else has the site"
+        assert publisher.waited is waits, "whether another publisher has the lease"
         self.proxy.settle()
         return publisher.said
 
@@ -206,7 +206,7 @@ class World:
                     waiting.append(wanted)
 
     def check_is(self, made: Tree, *, commit: str | None = None) -> Manifest:
-        """The site is this build besides hashed assets in grace, and the books and the deployment's own say just that."""
+        """The site is this build besides retired assets, and both manifests say so."""
         manifest = self.check_site(made, commit=commit)
         assert self.deployment(manifest.deployment_id) == manifest
         return manifest
@@ -226,7 +226,7 @@ class World:
         return manifest
 
     def _check_versions(self, made: Tree, manifest: Manifest) -> None:
-        """Each version that the books name is there with the content: a rollback to this deployment will work."""
+        """Each version of the manifest is stored with its content: a rollback to this deployment will work."""
         pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket)
         stored = {(v["Key"], v["VersionId"]): v["ETag"].strip('"') for page in pages for v in page.get("Versions", [])}
         for key in made:

@@ -44,7 +44,7 @@ class Publisher:
 
     @property
     def waited(self) -> bool:
-        """Whether somebody else's publish was waited for."""
+        """Whether the publisher waited for another one."""
         log = log_of(self.order)
         return log.exists() and "Waiting for another publish" in log.read_text()
 

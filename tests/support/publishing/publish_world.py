@@ -28,9 +28,9 @@ Tree = dict[str, str]
 
 
 def tree_of(pages: dict[str, int], others: set[str]) -> Tree:
-    """A build: each page refers to the stylesheet of its look, and the stylesheets are just those."""
-    made = {page: f"<link href='_astro/s.{look}.css'>" for page, look in pages.items()}
-    made |= {f"_astro/s.{look}.css": f"body{{{look}}}" for look in pages.values()}
+    """A build: each page refers to the stylesheet of its number, and there are no other stylesheets."""
+    made = {page: f"<link href='_astro/s.{number}.css'>" for page, number in pages.items()}
+    made |= {f"_astro/s.{number}.css": f"body{{{number}}}" for number in pages.values()}
     return made | {name: f"{sorted(pages.items())}" for name in others}
 
 
@@ -102,7 +102,7 @@ class World:
                     assert wanted in live, f"{key} refers to {wanted}"
 
     def check_is(self, tree: Tree) -> None:
-        """The site is this build, besides assets in grace, and the books are right."""
+        """The site is this build, besides retired assets, and the manifest is right."""
         live, manifest = self.live(), self.manifest()
         assert {k: v for k, v in live.items() if k in tree} == tree
         assert all(is_hashed(key) for key in set(live) - set(tree))

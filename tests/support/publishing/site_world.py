@@ -23,7 +23,7 @@ BUCKET = "edit.amelia.example.com"
 
 @dataclass
 class StopFence:
-    """Open until `stop` has a reason; `at` is called before each look."""
+    """A guard that stops once `stop` has a reason; calls `at` before each check."""
 
     session: SessionRecord
     stop: Stop

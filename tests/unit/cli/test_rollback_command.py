@@ -122,12 +122,12 @@ def test_nothing_to_go_back_to(account: Account) -> None:
 def test_while_somebody_publishes_nothing_is_rolled_back(account: Account) -> None:
     account.publish("20260101T000000000Z-one", ONE)
     two = account.publish("20260101T000000001Z-two", TWO)
-    held = two.model_copy(update={"lease_owner": "session-2", "reconcile": True})
-    account.book(held)
+    leased = two.model_copy(update={"lease_owner": "session-2", "reconcile": True})
+    account.book(leased)
     error = refusal("rollback")
     assert "session-2" in error.message
     assert account.pages() == TWO
-    assert account.live() == held
+    assert account.live() == leased
     assert len(account.records()) == 2
 
 

@@ -143,7 +143,7 @@ def test_an_asset_is_due_when_no_kept_deployment_has_it(world: World) -> None:
 
 
 def test_the_mark_of_a_running_publish_stays(world: World) -> None:
-    # d2 has booked itself and not yet touched the bucket, so nothing seems to be wrong with it.
+    # d2 has marked the manifest and not yet changed the bucket, so the two seem to agree.
     world.book("d2", files={"index.html": world.put("index.html")}, complete=False, reconcile=True)
     before = world.s3.head_object(Bucket=ARTIFACTS, Key=KEY)["LastModified"], world.manifest()
     answer = world.run("d1")

@@ -1,4 +1,4 @@
-"""Assets of older pages that somebody deletes or overwrites by hand: brought back for open pages and for rollbacks."""
+"""Assets of older pages that are deleted or overwritten manually: healed for open pages and for rollbacks."""
 
 import contextlib
 from typing import Any
@@ -36,7 +36,7 @@ def two_deployments() -> tuple[World, str]:
 
 
 def forget_versions(world: World, key: str) -> None:
-    """The lifecycle rule, or somebody who deletes versions too."""
+    """The lifecycle rule, or a person who deletes versions too."""
     versions = world.store.objects["site", key]
     del versions[:-1]
 
@@ -52,7 +52,7 @@ def test_a_retired_asset_is_copied_back_from_the_version_that_the_books_name(by_
     assert (again.uploaded, again.lost) == (0, ()) and ASSET in again.stale
     headers = {version.headers for version in world.store.objects["site", ASSET] if version.body == b"old"}
     assert len(headers) == 1, "as it was published"
-    # The copy is the version that is in the books now: it can be healed again.
+    # The manifest names the copy's version now: it can be healed again.
     world.drift(ASSET)
     world.publish(world.site("s2"), NEW, "4" * 40)
     world.check_is(NEW)
@@ -77,7 +77,7 @@ def test_one_whose_version_is_gone_is_dropped_and_told_once(by_hand: bytes | Non
     forget_versions(world, ASSET)
     told = world.publish(world.site("s2"), NEW, "3" * 40)
     assert told.lost == (ASSET,) and told.error is None
-    world.check_is(NEW)  # the books are what the bucket is: the next check finds no drift
+    world.check_is(NEW)  # manifest and bucket agree: the next check finds no drift
     assert (ASSET in world.live()) == (by_hand is not None)
     assert world.publish(world.site("s2"), NEW, "4" * 40).lost == ()
     with pytest.raises(NotRestorable, match=r"s\.1\.css"):

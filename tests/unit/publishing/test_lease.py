@@ -1,4 +1,4 @@
-"""Who holds the site, for how long, and what becomes of a publisher that lost it."""
+"""The lease: taking, renewal, expiry, and a publisher that lost it."""
 
 import threading
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def test_a_publisher_that_slept_past_its_lease_sends_nothing_more(one_clock: Wor
     sleeper = world.site("s1", before=sleep)
     with pytest.raises(LeaseUnavailable):
         world.publish(sleeper, {"index.html": "1", "a.txt": "1", "b.txt": "1"}, "1" * 40)
-    # It cannot know what else of it was still on its way, so it has the next publish look.
+    # Late requests may still arrive, so it has the next publish list the bucket.
     assert world.live() == two and world.manifest() == taken[0].model_copy(update={"reconcile": True})
     world.publish(world.site("s2"), two, "2" * 40)
     world.check_is(two)
@@ -63,7 +63,7 @@ def test_a_request_that_lands_after_the_site_was_taken_over_is_healed_by_the_ver
 
     def before(operation: str, key: str) -> None:
         if key == "index.html" and operation == "put":
-            # Runs after the sender's own look at the lease: the request is as good as on its way.
+            # Runs after the sender's own check of the lease: the request counts as under way.
             site.s3.handlers["still"] = stand_still  # type: ignore[attr-defined]
 
     site = world.site("s1", before=before)
@@ -122,7 +122,7 @@ def test_a_long_publish_renews_and_is_not_taken_over(one_clock: World, monkeypat
     site = world.site("s1", before=slow)
     world.publish(site, tree)
     world.check_is(tree)
-    assert seen == sorted(seen) and seen[-1] >= 11  # the progress is in the books
+    assert seen == sorted(seen) and seen[-1] >= 11  # the manifest contains the progress
 
 
 def test_an_own_write_whose_answer_got_lost_is_known_again() -> None:
@@ -161,7 +161,7 @@ def test_listing_a_large_bucket_keeps_the_site_held(one_clock: World) -> None:
     tree = {f"{n}.txt": str(n) for n in range(12)} | {"index.html": "1"}
     world.publish(world.site("s1"), tree)
     world.drift("5.txt")
-    # Six pages, the hold would end during the fourth.
+    # Six pages: without renewal the lease would expire during the fourth.
     world.store.page, world.store.seconds_a_request = 2, LEASE_SECONDS / 6
     world.publish(world.site("s2"), tree | {"index.html": "2"})
     world.check_is(tree | {"index.html": "2"})

@@ -19,7 +19,7 @@ def file(key: str, text: str = "x") -> LocalFile:
     return LocalFile(key, key, md5, len(text), content_type(key), cache_control(key))
 
 
-def books(*files: LocalFile, reconcile: bool = False, also: dict[str, ManifestEntry] | None = None) -> Manifest:
+def manifest_of(*files: LocalFile, reconcile: bool = False, also: dict[str, ManifestEntry] | None = None) -> Manifest:
     live = {f.key: entry_of(f, f.md5) for f in files} | (also or {})
     return Manifest(client_id="amelia", bucket="site", deployment_id="d", created_at=1, reconcile=reconcile, files=live)
 
@@ -42,7 +42,7 @@ def test_pages_go_after_what_they_load_and_the_root_page_last() -> None:
 
 
 def test_what_replaces_something_goes_after_what_only_the_new_content_refers_to() -> None:
-    old = books(file("site.css", "old"), file("a.html", "old"))
+    old = manifest_of(file("site.css", "old"), file("a.html", "old"))
     plan = make_plan([file(k) for k in ("site.css", "z.png", "a.html", "z.html")], old, None, NOW)
     assert keys(plan.phases) == [[], ["z.png"], ["site.css"], ["z.html"], ["a.html"], []]
 
@@ -50,27 +50,27 @@ def test_what_replaces_something_goes_after_what_only_the_new_content_refers_to(
 def test_only_what_differs_is_sent() -> None:
     files = [file("index.html", "new"), file("a.html"), file("b.css")]
     old_type = entry_of(file("b.css"), None).model_copy(update={"content_type": "text/plain"})
-    plan = make_plan(files, books(file("index.html", "old"), file("a.html"), also={"b.css": old_type}), None, NOW)
+    plan = make_plan(files, manifest_of(file("index.html", "old"), file("a.html"), also={"b.css": old_type}), None, NOW)
     assert keys(plan.phases) == [[], [], ["b.css"], [], [], ["index.html"]]
     assert plan.deletes == ()
 
 
 def test_a_hashed_asset_retires_then_is_deleted_when_due_and_may_come_back() -> None:
     asset, page = file("_astro/x.1.js"), file("index.html")
-    first = make_plan([page], books(asset, page), None, NOW)
+    first = make_plan([page], manifest_of(asset, page), None, NOW)
     assert first.deletes == () and first.settled[asset.key].retired_at == NOW
     retired = first.settled[asset.key]
-    later = make_plan([page], books(page, also={asset.key: retired}), None, NOW + 5)
+    later = make_plan([page], manifest_of(page, also={asset.key: retired}), None, NOW + 5)
     assert later.deletes == () and asset.key not in later.settled
     due = retired.model_copy(update={"due": True})
-    assert make_plan([page], books(page, also={asset.key: due}), None, NOW).deletes == (asset.key,)
-    back = make_plan([page, asset], books(page, also={asset.key: due}), None, NOW)
+    assert make_plan([page], manifest_of(page, also={asset.key: due}), None, NOW).deletes == (asset.key,)
+    back = make_plan([page, asset], manifest_of(page, also={asset.key: due}), None, NOW)
     assert back.deletes == () and not any(back.phases)
     assert back.settled[asset.key].retired_at is None and not back.settled[asset.key].due
 
 
 def test_other_files_that_are_gone_are_deleted() -> None:
-    assert make_plan([file("index.html")], books(file("index.html"), file("old.html")), None, NOW).deletes == (
+    assert make_plan([file("index.html")], manifest_of(file("index.html"), file("old.html")), None, NOW).deletes == (
         "old.html",
     )
 
@@ -86,7 +86,7 @@ def test_without_books_the_bucket_counts_and_all_is_sent() -> None:
 
 def test_books_that_ask_for_a_look_are_believed_where_the_bucket_agrees() -> None:
     page, missing = file("index.html"), file("gone.txt")
-    manifest = books(page, missing, reconcile=True)
+    manifest = manifest_of(page, missing, reconcile=True)
     assert needs_listing(manifest)
     listing = {page.key: ListedObject(page.md5, page.size), "stray.txt": ListedObject("0" * 32, 4)}
     plan = make_plan([page, missing], manifest, listing, NOW)
@@ -96,7 +96,7 @@ def test_books_that_ask_for_a_look_are_believed_where_the_bucket_agrees() -> Non
 
 def test_an_object_changed_behind_the_books_is_repaired() -> None:
     page = file("index.html")
-    plan = make_plan([page], books(page, reconcile=True), {page.key: ListedObject("f" * 32, 9)}, NOW)
+    plan = make_plan([page], manifest_of(page, reconcile=True), {page.key: ListedObject("f" * 32, 9)}, NOW)
     assert keys(plan.phases)[5] == ["index.html"]
 
 
@@ -136,7 +136,7 @@ def files_of(tree: dict[str, str]) -> list[LocalFile]:
 
 
 def carried_out(plan: Plan) -> dict[str, ManifestEntry]:
-    """What the bucket holds after the plan, by its own books."""
+    """The bucket after the plan, as its own manifest describes it."""
     live = dict(plan.live)
     for phase in plan.phases:
         live |= {f.key: entry_of(f, f.md5) for f in phase}
@@ -151,7 +151,7 @@ def carried_out(plan: Plan) -> dict[str, ManifestEntry]:
 @settings(deadline=None)
 @given(st.lists(TREES, min_size=1, max_size=5), st.sets(st.integers(0, 4)))
 def test_any_row_of_builds_ends_with_the_last_one_live(trees: list[dict[str, str]], due: set[int]) -> None:
-    manifest = books()
+    manifest = manifest_of()
     for number, tree in enumerate(trees):
         before = manifest
         plan = make_plan(files_of(tree), manifest, None, NOW + number)
@@ -172,7 +172,7 @@ def test_any_row_of_builds_ends_with_the_last_one_live(trees: list[dict[str, str
 @settings(deadline=None)
 @given(TREES, TREES)
 def test_a_page_goes_out_after_all_that_is_no_page(old: dict[str, str], new: dict[str, str]) -> None:
-    plan = make_plan(files_of(new), books(*files_of(old)), None, NOW)
+    plan = make_plan(files_of(new), manifest_of(*files_of(old)), None, NOW)
     sent = [f.key for phase in plan.phases for f in phase]
     ranks = [0 if is_hashed(k) else 3 if k == "index.html" else 2 if is_html(k) else 1 for k in sent]
     assert ranks == sorted(ranks) and len(set(sent)) == len(sent)
@@ -182,10 +182,10 @@ def test_a_page_goes_out_after_all_that_is_no_page(old: dict[str, str], new: dic
 @settings(deadline=None)
 @given(TREES, TREES, TREES)
 def test_a_look_at_the_bucket_repairs_whatever_happened(
-    booked: dict[str, str], there: dict[str, str], new: dict[str, str]
+    recorded: dict[str, str], there: dict[str, str], new: dict[str, str]
 ) -> None:
     listing = {f.key: ListedObject(f.md5, f.size) for f in files_of(there)}
-    for manifest in (None, books(*files_of(booked), reconcile=True)):
+    for manifest in (None, manifest_of(*files_of(recorded), reconcile=True)):
         plan = make_plan(files_of(new), manifest, listing, NOW)
         live = carried_out(plan)
         assert set(plan.deletes) <= set(there)

@@ -1,4 +1,4 @@
-"""A publish against S3 (moto): what is live, what is booked, also when it fails halfway."""
+"""A publish against S3 (moto): live objects and manifest, also after a failure halfway."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_broken_books_are_repaired_from_the_bucket(site: Site, damage: str) -> N
         marked = site.manifest().model_copy(update={"reconcile": True}).to_bytes()
         site.clients.s3.put_object(Bucket="artifacts", Key=key, Body=b"{" if damage == "garbage" else marked)
     outcome = put(site)
-    # Without books nobody knows the objects' headers: all is sent. With them only what differs from the bucket.
+    # Without a manifest the objects' headers are unknown: all files are sent. With one, only files that differ from the bucket.
     assert (outcome.uploaded, outcome.deleted) == (1 if damage == "reconcile" else 4, 1)
     assert site.live() == set(PAGES) and site.read("a.html") == PAGES["a.html"]
     assert not site.manifest().reconcile

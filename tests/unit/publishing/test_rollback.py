@@ -70,7 +70,7 @@ def test_an_older_deployment_is_live_again_and_is_a_deployment(site: Site) -> No
     assert outcome.deployment_id > second.deployment_id > first.deployment_id
     # The first stylesheet was in grace still, and is copied all the same: no live page shows whether it is there.
     assert (outcome.uploaded, outcome.deleted) == (4, 1)
-    # The books are right: publishing the same again sends nothing, and forth again works too.
+    # The manifest is right: publishing the same again sends nothing, and rolling forward works too.
     assert put(site, ONE, "3" * 40).uploaded == 0
     back(site, deployment(site, second))
     assert {key: site.read(key) for key in TWO} == TWO
@@ -124,7 +124,7 @@ def test_what_cannot_be_copied_is_refused_before_anything_is_changed(
     ):
         with pytest.raises(NotRestorable, match=text):
             back(site, broken)
-    # Also where the bucket has to be listed first, for which the site is taken.
+    # Also if the bucket has to be listed first, under the lease.
     drifted = before.model_copy(update={"reconcile": True})
     site.clients.s3.put_object(Bucket="artifacts", Key=manifest_key("amelia"), Body=drifted.to_bytes())
     with pytest.raises(NotRestorable):

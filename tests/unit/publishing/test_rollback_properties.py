@@ -28,7 +28,7 @@ def test_whatever_is_gone_no_page_is_broken_at_any_request_and_the_site_is_one_o
     old: Tree, new: Tree, data: st.DataObject
 ) -> None:
     world, first = two_deployments(old, new)
-    books = world.manifest()
+    before = world.manifest()
     key = data.draw(st.sampled_from(sorted(old)))
     forget(world, key, old[key])
     # What is live needs its own version.
@@ -54,8 +54,8 @@ def test_whatever_is_gone_no_page_is_broken_at_any_request_and_the_site_is_one_o
         world.roll_back(first, **hooks)
         world.check_is(old)
     world.check_pages()
-    if what != "killed" and world.manifest().deployment_id == books.deployment_id:
-        check_is_as_before(world, new, books)
+    if what != "killed" and world.manifest().deployment_id == before.deployment_id:
+        check_is_as_before(world, new, before)
     last = data.draw(st.sampled_from([old, new]))
     world.store.clock += 100.0
     world.publish(world.site("s3"), last, "9" * 40)
@@ -63,14 +63,14 @@ def test_whatever_is_gone_no_page_is_broken_at_any_request_and_the_site_is_one_o
 
 
 def drift(world: World) -> set[str]:
-    """Keys whose object is not the one that the books name."""
+    """Keys whose object differs from the manifest's entry."""
     files = world.manifest().files
     live = {key: hashlib.md5(text.encode()).hexdigest() for key, text in world.live().items()}
     return {key for key in files.keys() | live.keys() if key not in files or files[key].etag != live.get(key)}
 
 
 def unstored(world: World) -> set[str]:
-    """Keys of which the version that the books name is not stored."""
+    """Keys of which the manifest's version is not stored."""
     ids = {key: {v.id for v in made if v.body is not None} for (where, key), made in world.store.objects.items()}
     found = world.manifest().files.items()
     return {key for key, entry in found if entry.version_id is not None and entry.version_id not in ids.get(key, ())}
@@ -85,7 +85,7 @@ def is_broken(world: World) -> bool:
 
 
 def by_hand(world: World, old: Tree, data: st.DataObject) -> None:
-    """Deletes, overwrites, forgets versions of the target; the books know of it or not."""
+    """Deletes, overwrites, forgets versions of the target; the manifest is marked or not."""
     keys = sorted(world.live().keys() | old.keys())
     for key in data.draw(st.lists(st.sampled_from(keys), max_size=2)):
         act = data.draw(st.sampled_from(["delete", "overwrite", "forget"]))
@@ -153,7 +153,7 @@ def test_what_is_said_of_the_site_is_true_and_the_next_publish_completes_it(
         assert not is_broken(world)
     if isinstance(ended, NotRestorable) and ended.site_state is SiteState.UNCHANGED:
         assert world.live() == live_before
-        assert now == before or now.lease_owner is not None, "the books cannot be given back if that is refused too"
+        assert now == before or now.lease_owner is not None, "the lease cannot be released if that is refused too"
     if isinstance(ended, NotRestorable) and ended.site_state is SiteState.REVERTED:
         live, excepted = world.live(), drift_before | unstored_before | set(ended.missing)
         assert all(live.get(key) == text for key, text in new.items() if key not in excepted)

@@ -59,9 +59,9 @@ STATES = st.dictionaries(KEYS, st.sampled_from("123"))
 
 @given(STATES, STATES, STATES, st.sets(KEYS), st.sets(KEYS))
 def test_drift_is_healed_and_nothing_outside_the_plan_is_touched(
-    booked: dict[str, str], there: dict[str, str], new: dict[str, str], retired: set[str], foreign: set[str]
+    recorded: dict[str, str], there: dict[str, str], new: dict[str, str], retired: set[str], foreign: set[str]
 ) -> None:
-    """The bucket is in any state, the books say anything: afterwards the build is there, and assets in grace."""
+    """The bucket is in any state, the manifest says anything: afterwards the bucket contains the build and retired assets."""
     listing = {k: ListedObject(file(k, text).md5, len(text)) for k, text in there.items()}
     entries = {
         k: ManifestEntry(
@@ -72,7 +72,7 @@ def test_drift_is_healed_and_nothing_outside_the_plan_is_touched(
             retired_at=1 if k in retired else None,
             version_id=f"v-{k}",
         )
-        for k, text in booked.items()
+        for k, text in recorded.items()
     }
     manifest = Manifest(
         client_id="amelia", bucket="site", deployment_id="d", created_at=1, reconcile=True, files=entries
@@ -83,13 +83,13 @@ def test_drift_is_healed_and_nothing_outside_the_plan_is_touched(
     live = carried_out(plan)
     assert {heal.file.key: heal.file.md5 for heal in plan.heals} == {
         k: file(k, text).md5
-        for k, text in booked.items()
+        for k, text in recorded.items()
         if k.startswith("_astro/") and k not in new and there.get(k) != text
     }
     assert sent <= set(new) and set(plan.deletes) <= set(there) - set(new)
     assert all(k.startswith("_astro/") and live[k].retired_at is not None for k in set(live) - set(new))
     for f in files:
         assert (live[f.key].md5, live[f.key].content_type, live[f.key].retired_at) == (f.md5, f.content_type, None)
-        agrees = there.get(f.key) == booked.get(f.key) == new[f.key] and f.key not in foreign
+        agrees = there.get(f.key) == recorded.get(f.key) == new[f.key] and f.key not in foreign
         assert (f.key not in sent) == agrees
         assert agrees == (live[f.key].version_id is not None)

@@ -47,7 +47,7 @@ def test_nothing_more_is_begun_after_an_error(broken: str, monkeypatch: pytest.M
 
 def test_a_stop_is_told_before_what_failed_because_of_it() -> None:
     together = threading.Barrier(3)
-    errors = [OSError(), LeaseUnavailable("b", "k", "SiteTaken", "taken"), StepStopped(StopReason.INTERRUPT)]
+    errors = [OSError(), LeaseUnavailable("b", "k", "LeaseUnavailable", "lost"), StepStopped(StopReason.INTERRUPT)]
 
     def work(error: Exception) -> None:
         together.wait(10)

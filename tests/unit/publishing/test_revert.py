@@ -40,7 +40,7 @@ def test_what_is_found_out_halfway_is_taken_back() -> None:
     assert caught.value.site_state is SiteState.REVERTED
     check_is_as_before(world, NEW, before)
     assert not world.manifest().reconcile
-    # The books are right: the next publish trusts them, and the versions they name are stored.
+    # The manifest is right: the next publish trusts it, and the versions it names are stored.
     assert world.publish(world.site("s2"), NEW, "3" * 40).uploaded == 0
     world.check_is(NEW)
     again = world.publish(world.site("s2"), OLD, "4" * 40)
