@@ -8,10 +8,11 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
 from workspace.errors import StepStopped
 
-from sitewright.publishing.errors import PublishError, error_code, is_transient
+from sitewright.publishing.errors import PublishError
 from sitewright.publishing.objects.crt_client import CrtClient
 from sitewright.publishing.objects.upload import SMALL_BYTES
 from sitewright.publishing.site_files import SentObject, StoredFile
+from sitewright.retry import error_code, is_transient
 from tests.support.publishing.crt_world import (
     BUCKET,
     KEYS,
