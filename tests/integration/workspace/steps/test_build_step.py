@@ -15,7 +15,7 @@ from workspace.system.children import ProcessChildren
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.names import manifest_key
-from sitewright.publishing import manifest_store
+from sitewright.publishing import lease
 from tests.support.publishing.site_world import BUCKET, Site, make_site, npm_lock, write
 from tests.support.workspace.npm_site import (
     BUILD,
@@ -202,9 +202,9 @@ def test_a_commit_that_is_live_is_not_built_again(made: Site) -> None:
 def test_what_is_not_wholly_this_commit_is_built(
     made: Site, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A holder is waited for, for a whole lease.
+    # A publisher waits for another lease owner until the lease expires.
     for name, seconds in (("LEASE_SECONDS", 3.0), ("RENEW_SECONDS", 0.5), ("MARGIN_SECONDS", 0.1)):
-        monkeypatch.setattr(manifest_store, name, seconds)
+        monkeypatch.setattr(lease, name, seconds)
     build_step.run(made.ctx)
     live(made, **changes)
     result = build_step.run(made.ctx)
