@@ -22,6 +22,7 @@ from sitewright.local.errors import LocalError
 from sitewright.local.machine.marked_processes import processes_of_stack, processes_with_home
 from sitewright.local.machine.service_environment import HEARTBEAT_AT_MOST
 from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home
+from sitewright.local.stack import stack_state
 from sitewright.local.stack.stack_control import StackOptions, down, up
 from sitewright.local.stack.stack_owner import owned_stacks
 from sitewright.local.stack_client import StackClient
@@ -56,11 +57,12 @@ def report(text: str) -> None:
 
 
 def start(home: Home) -> Json:
-    """Brings up what is not running."""
-    info: Json = {}
-    for client in CLIENTS:
-        info = up(home, StackOptions(client, runtime="process"), lambda _: None)
-    return info
+    """Brings up what is not running, all sites by one deployment."""
+    state = stack_state.read(home)
+    if missing := [client for client in CLIENTS if client not in state["sites"]]:
+        home.create()
+        stack_state.save(home, {**state, "sites": [*state["sites"], *missing]})
+    return up(home, StackOptions(runtime="process"), lambda _: None)
 
 
 def chaos(home: Home, options: Options) -> bool:

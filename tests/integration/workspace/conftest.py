@@ -1,11 +1,14 @@
-"""One call of AWS at a time: DynamoDB's updates are atomic, moto's are not when several threads make them."""
+"""A session's world, and one call of AWS at a time: DynamoDB's updates are atomic, moto's are not from several threads."""
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from moto.core.botocore_stubber import BotocoreStubber
+
+from tests.support.workspace.runner_world import World, new_world
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,3 +22,9 @@ def _atomic_calls() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BotocoreStubber, "__call__", one_at_a_time)
         yield
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with new_world(tmp_path, monkeypatch) as made:
+        yield made

@@ -183,12 +183,6 @@ def wait_for(condition: Callable[[], bool], seconds: float = 15.0) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture(name="world")
-def world_fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with new_world(tmp_path, monkeypatch) as made:
-        yield made
-
-
 def store(world: World, me: str = "somebody-else", generation: int = 1) -> SessionStore:
     return SessionStore(world.clients, "sessions", "commands", request(StepName.AGENT, "x", generation), me)
 

@@ -19,7 +19,6 @@ from tests.support.workspace.runner_world import (
     edit,
     slow_edit,
     wait_for,
-    world_fixture,  # noqa: F401 - a fixture
 )
 
 GAP = 30.0

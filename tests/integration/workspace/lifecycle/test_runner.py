@@ -23,7 +23,6 @@ from tests.support.workspace.runner_world import (
     slow_edit,
     store,
     wait_for,
-    world_fixture,  # noqa: F401 - a fixture
 )
 
 

@@ -21,7 +21,6 @@ from tests.support.workspace.runner_world import (
     slow_edit,
     store,
     wait_for,
-    world_fixture,  # noqa: F401 - a fixture
 )
 
 WIP = "WIP: Interrupted by new message\n\nSession-Id: s1\nCommand-Id: cmd-1"

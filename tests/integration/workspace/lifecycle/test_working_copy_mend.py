@@ -23,7 +23,6 @@ from tests.support.workspace.runner_world import (
     edit,
     in_background,
     wait_for,
-    world_fixture,  # noqa: F401 - a fixture
 )
 
 BEGUN_ANEW = "rm -rf .git && git init -q && git add -A && git commit -qm mine"

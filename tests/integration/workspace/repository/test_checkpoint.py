@@ -25,7 +25,6 @@ from tests.support.workspace.runner_world import (
     commit_step,
     edit,
     new_world,
-    world_fixture,  # noqa: F401 - a fixture
 )
 
 
