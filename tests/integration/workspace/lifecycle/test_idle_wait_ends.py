@@ -120,7 +120,7 @@ def test_a_claim_that_is_lost_while_idle_ends_the_workspace(world: World) -> Non
     assert read_session(world.clients).workspace_id == "other"
 
 
-def test_a_pulse_that_dies_is_a_lost_claim_for_the_steps_that_follow_too(world: World) -> None:
+def test_a_refresher_that_dies_is_a_lost_claim_for_the_steps_that_follow_too(world: World) -> None:
     store = SessionStore(world.clients, "sessions", "commands", core_request(StepName.AGENT), "me")
     store.claim()
 

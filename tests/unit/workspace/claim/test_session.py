@@ -136,7 +136,7 @@ def test_transaction_conflicts_are_repeated(clients: TestClients, monkeypatch: p
     assert store(clients).claim()[0]
 
 
-def test_pulse_notes_an_interrupt_and_goes_on(clients: TestClients) -> None:
+def test_the_refresher_notes_an_interrupt_and_goes_on(clients: TestClients) -> None:
     mine, stop = store(clients), Stop()
     mine.claim()
     refresher = ClaimRefresher(mine, stop, quiet)
@@ -145,7 +145,7 @@ def test_pulse_notes_an_interrupt_and_goes_on(clients: TestClients) -> None:
     assert refresher.beat() and stop.reason is StopReason.INTERRUPT
 
 
-def test_pulse_notes_a_claim_that_was_cleared(clients: TestClients) -> None:
+def test_the_refresher_notes_a_claim_that_was_cleared(clients: TestClients) -> None:
     mine, stop = store(clients), Stop()
     mine.claim()
     store(clients).abandon()
@@ -153,7 +153,7 @@ def test_pulse_notes_a_claim_that_was_cleared(clients: TestClients) -> None:
     assert stop.reason is StopReason.CLAIM_LOST
 
 
-def test_pulse_is_not_surprised_by_its_own_release(clients: TestClients) -> None:
+def test_the_refresher_is_not_surprised_by_its_own_release(clients: TestClients) -> None:
     mine, stop = store(clients), Stop()
     mine.claim()
     refresher = ClaimRefresher(mine, stop, quiet)
@@ -162,7 +162,7 @@ def test_pulse_is_not_surprised_by_its_own_release(clients: TestClients) -> None
     assert stop.reason is None
 
 
-def test_pulse_gives_up_when_the_claims_life_is_over(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_refresher_gives_up_when_the_claims_life_is_over(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
     mine, stop, clock = store(clients), Stop(), Clock()
     mine.claim()
     refresher = ClaimRefresher(mine, stop, quiet, clock=clock)
@@ -194,7 +194,7 @@ def waiting(clients: TestClients, clock: Clock, seen: list[SessionRecord]) -> Cl
     return refresher
 
 
-def test_a_pulse_that_waits_only_looks_between_two_refreshes(
+def test_an_idle_refresher_only_reads_between_two_refreshes(
     clients: TestClients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, seen = Clock(), []
@@ -234,7 +234,7 @@ def test_a_look_that_fails_leaves_the_claim_alone(clients: TestClients, monkeypa
     assert refresher.beat() and len(seen) == 2
 
 
-def test_a_pulse_at_work_never_merely_looks(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refresher_at_work_never_merely_reads(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, seen = Clock(), []
     refresher = waiting(clients, clock, seen)
     refresher.follow(store(clients), Stop(), quiet)
