@@ -14,12 +14,11 @@ from sitewright.contracts.steps import (
     RESULT_FILES_LISTED,
     TOKEN_GONE,
     AgentResult,
-    BuildResult,
     Interruption,
-    PushResult,
     RepairResult,
 )
 from sitewright.retry import Backoff, error_code, retry
+from workspace.steps.step_registry import StepResult
 from workspace.system.aws_clients import Clients
 
 BACKOFF = Backoff(seconds=20.0, first=0.2, longest=3.0)
@@ -32,8 +31,6 @@ MAX_SUMMARY = 16_000
 """Characters of a summary that are kept."""
 
 _Agent = TypeVar("_Agent", bound=AgentResult)
-
-StepResult = AgentResult | BuildResult | PushResult
 
 
 def for_record(result: Contract) -> Contract:

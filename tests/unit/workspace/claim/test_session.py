@@ -162,7 +162,9 @@ def test_the_refresher_is_not_surprised_by_its_own_release(clients: TestClients)
     assert stop.reason is None
 
 
-def test_the_refresher_gives_up_when_the_claims_life_is_over(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_refresher_gives_up_when_the_claims_life_is_over(
+    clients: TestClients, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine, stop, clock = store(clients), Stop(), Clock()
     mine.claim()
     refresher = ClaimRefresher(mine, stop, quiet, clock=clock)
