@@ -21,10 +21,10 @@ from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepFailed, StepStopped, StopReason, WorkspaceError
 from workspace.lifecycle.interruption import InterruptionHandler
 from workspace.lifecycle.step_end import EXIT_DONE, EXIT_UNREPORTED, Follows, StepEnd
-from workspace.lifecycle.step_report import Reporter, StepResult, for_record
+from workspace.lifecycle.step_report import Reporter, for_record
 from workspace.lifecycle.working_copy import WorkingCopy
 from workspace.step_context import StepContext
-from workspace.steps.step_registry import STEPS
+from workspace.steps.step_registry import STEPS, StepResult
 from workspace.system.aws_clients import Clients
 from workspace.system.children import ProcessChildren
 from workspace.system.json_log import Log
