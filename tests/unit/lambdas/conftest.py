@@ -14,7 +14,6 @@ from tests.support.lambdas.platform_tables import REGION
 
 CACHES = (
     common_aws.client,
-    common_aws.table,
     common_settings.settings,
     platform_tables.sessions,
     platform_tables.commands,
