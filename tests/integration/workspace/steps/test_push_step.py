@@ -200,5 +200,5 @@ def test_retries_are_bounded_in_time() -> None:
         raise TimeoutError("no answer")
 
     with pytest.raises(Exception, match="git_unavailable"):
-        remote_retry.reach(down, within=30, sleep=nap, log=lambda *_, **__: None, clock=lambda: now[0])
+        remote_retry.retry_remote(down, within=30, sleep=nap, log=lambda *_, **__: None, clock=lambda: now[0])
     assert sum(naps) <= 30 and naps[:4] == [0.5, 1.0, 2.0, 4.0]
