@@ -10,7 +10,7 @@ import select
 import signal
 import sys
 import traceback
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -92,11 +92,12 @@ def work(order: Order, session: boto3.Session) -> PublishResult:
         with log_of(order).open("a") as file:
             print(message, values, file=file)
 
+    # Only a workspace's guard heeds signals: Ctrl-C has to interrupt a rollback as it interrupts the command line.
+    guard = NoGuard() if order.target else Stoppable()
     target = PublishTarget(
-        aws.s3, order.bucket, order.artifacts, order.client, order.lease_owner, Stoppable(), log, log, aws.small_objects
+        aws.s3, order.bucket, order.artifacts, order.client, order.lease_owner, guard, log, log, aws.small_objects
     )
     if order.target:
-        target = replace(target, guard=NoGuard())
         return roll_back(target, read_deployment(target, order.target))
     return Publish(target, scan(Path(order.dist)), order.commit).run()
 
