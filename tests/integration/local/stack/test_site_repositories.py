@@ -10,7 +10,7 @@ import pytest
 from sitewright.local.errors import BadSiteRepository, LocalError
 from sitewright.local.machine.stack_home import Home
 from sitewright.local.stack.site_repositories import checked_source, ensure_repository, without_credentials
-from sitewright.local.stack.stack_control import up
+from sitewright.local.stack.stack_control import StackOptions, up
 
 BUILDS = json.dumps({"scripts": {"build": "mkdir -p dist && echo hello > dist/index.html"}})
 SECRET = "ghp_0123456789"
@@ -82,7 +82,7 @@ def test_a_path_that_is_no_repository(tmp_path: Path, kind: str) -> None:
 def test_credentials_are_refused_before_anything_is_written(tmp_path: Path, url: str) -> None:
     home, said = Home(tmp_path / "home"), list[str]()
     with pytest.raises(LocalError) as caught:
-        up(home, "bruno", url, "process", said.append)
+        up(home, StackOptions("bruno", url, "process"), said.append)
     assert SECRET not in caught.value.message + caught.value.remedy + "".join(said)
     for folder, _, names in os.walk(home.root):
         assert not [name for name in names if SECRET in (Path(folder) / name).read_text(errors="replace")]
