@@ -18,7 +18,7 @@ from tools.bench import container_starts, interrupt_latency, overhead
 from tools.bench.publish_speed import measure_publishes, report_tables
 
 Json = dict[str, Any]
-SECTIONS = ("overhead", "starts", "interrupts", "publishing")
+SECTIONS = ("added", "starts", "interrupts", "publishing")
 SIZES = {2001: 3, 20001: 1}
 """Files of the published site, and rounds if `--rounds` does not say."""
 
@@ -28,7 +28,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated run stops the stack it started
     parser = argparse.ArgumentParser(prog="tools.bench", description=__doc__)
     parser.add_argument("--only", choices=SECTIONS, action="append", help="these sections; all if left out")
-    parser.add_argument("--count", type=int, default=7, help="overhead: commands each way and measurement")
+    parser.add_argument("--count", type=int, default=7, help="added: commands each way and measurement")
     parser.add_argument(
         "--rounds", type=int, help="starts: sessions of each site (3); publishing: repetitions (3, 1 for large sites)"
     )
@@ -46,9 +46,9 @@ def main() -> int:
         "load": os.getloadavg()[0],
     }
     try:
-        if "overhead" in wanted:
-            result["overhead"] = overhead.run(home, options.count)
-            overhead.show(result["overhead"])
+        if "added" in wanted:
+            result["added"] = overhead.run(home, options.count)
+            overhead.show(result["added"])
         if "starts" in wanted:
             result["starts"] = container_starts.run(home, options.rounds or 3, options.start_delay)
             container_starts.show(result["starts"])
