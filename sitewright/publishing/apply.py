@@ -7,13 +7,13 @@ from botocore.exceptions import ClientError
 
 from sitewright.publishing.errors import NotRestorable, PublishError
 from sitewright.publishing.objects import workers
-from sitewright.publishing.objects.s3_retry import retry_s3
+from sitewright.publishing.objects.s3_retry import is_transient_s3, retry_s3
 from sitewright.publishing.objects.upload import Sender
 from sitewright.publishing.plan import Heal
 from sitewright.publishing.publish_state import PublishState
 from sitewright.publishing.site_files import DELETE_BATCH, SentObject, SiteFile, is_html
 from sitewright.publishing.target import PublishTarget
-from sitewright.retry import AwsError, is_transient
+from sitewright.retry import AwsError
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Applier:
             try:
                 retry_s3(delete, self.check)
             except AwsError as error:
-                if attempts == 1 and not is_transient(error):
+                if attempts == 1 and not is_transient_s3(error):
                     self.state.in_doubt -= batch
                 raise PublishError.of(self.target.bucket, remaining[0], error) from error
             self.state.in_doubt -= batch
