@@ -7,22 +7,22 @@ import pytest
 
 from sitewright.cli.aws_access import Access, _ca_bundle
 from sitewright.publishing.site_files import StoredFile
-from tests.support.publishing.s3_server import S3Server, s3_server
+from tests.support.publishing.scripted_s3_server import ScriptedS3Server, scripted_s3_server
 
 FILE = StoredFile("a.html", "v0", "0" * 32, 10, "text/html", "max-age=0")
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedS3Server]:
     for name in ("AWS_PROFILE", "AWS_CA_BUNDLE", "NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
-    with s3_server() as server:
+    with scripted_s3_server() as server:
         yield server
 
 
 def test_copies_go_to_the_users_endpoint_with_the_users_profile(
-    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    s3: ScriptedS3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "config"
     file.write_text("[profile shop]\nregion = eu-west-3\naws_access_key_id = SHOP\naws_secret_access_key = x\n")
@@ -40,7 +40,7 @@ def test_copies_go_to_the_users_endpoint_with_the_users_profile(
 
 
 def test_the_local_stack_is_reached_without_the_users_proxy_and_keys(
-    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+    s3: ScriptedS3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")  # which the test's end restores

@@ -31,7 +31,7 @@ from tests.support.publishing.crt_world import (
     s3_fixture,  # noqa: F401 - a fixture
     sender,
 )
-from tests.support.publishing.s3_server import S3Server, s3_server
+from tests.support.publishing.scripted_s3_server import ScriptedS3Server, scripted_s3_server
 
 
 def file(root: Path, key: str = "a.html", body: bytes = b"<html></html>") -> LocalFile:
@@ -41,7 +41,7 @@ def file(root: Path, key: str = "a.html", body: bytes = b"<html></html>") -> Loc
     return next(found for found in scan(root) if found.key == key)
 
 
-def test_a_file_arrives_with_its_headers_and_its_version_is_told(s3: S3Server, tmp_path: Path) -> None:
+def test_a_file_arrives_with_its_headers_and_its_version_is_told(s3: ScriptedS3Server, tmp_path: Path) -> None:
     found = file(tmp_path)
     sent = make_client(s3).put(BUCKET, found)
     (request,) = s3.requests
@@ -54,20 +54,20 @@ def test_a_file_arrives_with_its_headers_and_its_version_is_told(s3: S3Server, t
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_key_of_any_spelling_arrives(s3: S3Server, tmp_path: Path, key: str) -> None:
+def test_a_key_of_any_spelling_arrives(s3: ScriptedS3Server, tmp_path: Path, key: str) -> None:
     make_client(s3).put(BUCKET, file(tmp_path, key))
     assert unquote(s3.requests[0].path) == f"/{BUCKET}/{key}"
     assert "?" not in s3.requests[0].path and "+" not in s3.requests[0].path
 
 
 @pytest.mark.parametrize("size", [0, 1, SMALL_BYTES])
-def test_a_file_of_any_size_arrives_whole(s3: S3Server, tmp_path: Path, size: int) -> None:
+def test_a_file_of_any_size_arrives_whole(s3: ScriptedS3Server, tmp_path: Path, size: int) -> None:
     body = os.urandom(size)
     make_client(s3).put(BUCKET, file(tmp_path, "x.bin", body))
     assert s3.requests[0].body == body
 
 
-def test_a_file_that_changed_since_it_was_planned_is_refused(s3: S3Server, tmp_path: Path) -> None:
+def test_a_file_that_changed_since_it_was_planned_is_refused(s3: ScriptedS3Server, tmp_path: Path) -> None:
     found = file(tmp_path, body=b"12345")
     found.path.write_bytes(b"54321")
     with pytest.raises(ClientError, match="BadDigest"):
@@ -85,7 +85,7 @@ def test_a_file_that_changed_since_it_was_planned_is_refused(s3: S3Server, tmp_p
     ("status", "code", "passing"), [(404, "NoSuchBucket", False), (503, "SlowDown", True), (500, "InternalError", True)]
 )
 def test_a_refusal_is_botocores_and_the_request_is_not_repeated(
-    s3: S3Server, tmp_path: Path, status: int, code: str, passing: bool
+    s3: ScriptedS3Server, tmp_path: Path, status: int, code: str, passing: bool
 ) -> None:
     s3.answer = lambda *_: (status, code)
     with pytest.raises(ClientError) as caught:
@@ -99,7 +99,9 @@ def test_a_refusal_is_botocores_and_the_request_is_not_repeated(
     assert len(s3.requests) == 1
 
 
-def test_a_connection_that_breaks_is_a_fault_that_passes_and_is_not_repeated(s3: S3Server, tmp_path: Path) -> None:
+def test_a_connection_that_breaks_is_a_fault_that_passes_and_is_not_repeated(
+    s3: ScriptedS3Server, tmp_path: Path
+) -> None:
     s3.answer = lambda *_: (0, "")
     with pytest.raises(HTTPClientError) as caught:
         make_client(s3).put(BUCKET, file(tmp_path))
@@ -109,14 +111,14 @@ def test_a_connection_that_breaks_is_a_fault_that_passes_and_is_not_repeated(s3:
 
 
 def test_nobody_listening_is_a_fault_that_passes(tmp_path: Path) -> None:
-    with s3_server() as gone:
+    with scripted_s3_server() as gone:
         pass
     with pytest.raises(HTTPClientError) as caught:
         make_client(gone).put(BUCKET, file(tmp_path))
     assert is_transient(caught.value)
 
 
-def test_no_answer_ends_the_request(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_answer_ends_the_request(s3: ScriptedS3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crt_client, "TIMEOUT_SECONDS", 0.3)
 
     def late(*_: Any) -> None:
@@ -129,7 +131,7 @@ def test_no_answer_ends_the_request(s3: S3Server, tmp_path: Path, monkeypatch: p
     assert time.monotonic() - began < 1.5 and is_transient(caught.value)
 
 
-def test_a_connection_that_the_server_closed_is_replaced(s3: S3Server, tmp_path: Path) -> None:
+def test_a_connection_that_the_server_closed_is_replaced(s3: ScriptedS3Server, tmp_path: Path) -> None:
     s3.closing = True
     way, found = make_client(s3), file(tmp_path)
     with sender(s3, lambda: None) as sending:
@@ -139,7 +141,7 @@ def test_a_connection_that_the_server_closed_is_replaced(s3: S3Server, tmp_path:
     assert s3.connections >= 4
 
 
-def test_faults_are_sat_out_and_each_repetition_is_asked_for(s3: S3Server, tmp_path: Path) -> None:
+def test_faults_are_sat_out_and_each_repetition_is_asked_for(s3: ScriptedS3Server, tmp_path: Path) -> None:
     s3.answer = lambda number, _: (
         [(503, "SlowDown"), (0, ""), (500, "InternalError")][number - 1] if number < 4 else None
     )
@@ -149,7 +151,7 @@ def test_faults_are_sat_out_and_each_repetition_is_asked_for(s3: S3Server, tmp_p
     assert {0, 1, 2, 3} <= set(asked_at) and len(s3.requests) == 4
 
 
-def test_a_publish_that_was_stopped_repeats_nothing(s3: S3Server, tmp_path: Path) -> None:
+def test_a_publish_that_was_stopped_repeats_nothing(s3: ScriptedS3Server, tmp_path: Path) -> None:
     s3.answer = lambda *_: (503, "SlowDown")
     with sender(s3, Stopping(s3, 2)) as sending, pytest.raises(StepStopped):
         sending.send(file(tmp_path))
@@ -158,13 +160,13 @@ def test_a_publish_that_was_stopped_repeats_nothing(s3: S3Server, tmp_path: Path
     assert len(s3.requests) == 2
 
 
-def test_a_stop_before_the_first_request_sends_nothing(s3: S3Server, tmp_path: Path) -> None:
+def test_a_stop_before_the_first_request_sends_nothing(s3: ScriptedS3Server, tmp_path: Path) -> None:
     with sender(s3, Stopping(s3, 0)) as sending, pytest.raises(StepStopped):
         sending.send(file(tmp_path))
     assert not sending.attempts and s3.requests == []
 
 
-def test_a_file_that_would_fill_the_memory_is_streamed_by_botocore(s3: S3Server, tmp_path: Path) -> None:
+def test_a_file_that_would_fill_the_memory_is_streamed_by_botocore(s3: ScriptedS3Server, tmp_path: Path) -> None:
     with sender(s3, lambda: None) as sending:
         for size in (SMALL_BYTES, SMALL_BYTES + 1):
             sent = sending.send(file(tmp_path, f"{size}.bin", os.urandom(size)))
@@ -173,14 +175,14 @@ def test_a_file_that_would_fill_the_memory_is_streamed_by_botocore(s3: S3Server,
     assert [len(request.body) for request in s3.requests] == [SMALL_BYTES, SMALL_BYTES + 1]
 
 
-def test_a_refusal_is_told_with_the_key(s3: S3Server, tmp_path: Path) -> None:
+def test_a_refusal_is_told_with_the_key(s3: ScriptedS3Server, tmp_path: Path) -> None:
     s3.answer = lambda *_: (403, "AccessDenied")
     with sender(s3, lambda: None) as sending, pytest.raises(PublishError, match=f"s3://{BUCKET}/a.html: AccessDenied"):
         sending.send(file(tmp_path))
     assert sending.attempts
 
 
-def test_credentials_are_asked_for_each_time(s3: S3Server, tmp_path: Path) -> None:
+def test_credentials_are_asked_for_each_time(s3: ScriptedS3Server, tmp_path: Path) -> None:
     now = [Credentials("FIRST", "secret", "token1")]
     way, found = make_client(s3, lambda: now[0]), file(tmp_path)
     way.put(BUCKET, found)
@@ -196,7 +198,7 @@ def test_credentials_are_asked_for_each_time(s3: S3Server, tmp_path: Path) -> No
     ] == [True, "token2"]
 
 
-def test_without_credentials_nothing_is_sent_nor_waited_for(s3: S3Server, tmp_path: Path) -> None:
+def test_without_credentials_nothing_is_sent_nor_waited_for(s3: ScriptedS3Server, tmp_path: Path) -> None:
     with pytest.raises(NoCredentialsError) as caught:
         make_client(s3, lambda: None).put(BUCKET, file(tmp_path))
     assert not is_transient(caught.value) and s3.requests == []
@@ -206,7 +208,7 @@ def test_over_tls_a_bucket_with_dots_is_in_the_path(tmp_path: Path) -> None:
     key, certificate = _certificate(tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
-    with s3_server(tls) as s3:
+    with scripted_s3_server(tls) as s3:
         found = file(tmp_path / "dist")
         assert make_client(s3, ca_bundle=str(certificate)).put(BUCKET, found).etag == found.md5
         assert s3.paths() == [f"/{BUCKET}/a.html"]

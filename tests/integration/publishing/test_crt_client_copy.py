@@ -22,10 +22,10 @@ from tests.support.publishing.crt_world import (
     s3_fixture,  # noqa: F401 - a fixture
     sender,
 )
-from tests.support.publishing.s3_server import S3Server
+from tests.support.publishing.scripted_s3_server import ScriptedS3Server
 
 
-def client(s3: S3Server) -> CrtClient:
+def client(s3: ScriptedS3Server) -> CrtClient:
     return CrtClient(s3.url, "us-west-2", lambda: Credentials("AKIA", "secret"))
 
 
@@ -37,7 +37,7 @@ def md5(text: str) -> str:
     return hashlib.md5(text.encode()).hexdigest()
 
 
-def test_the_version_is_copied_as_it_is(s3: S3Server) -> None:
+def test_the_version_is_copied_as_it_is(s3: ScriptedS3Server) -> None:
     sent = client(s3).copy(BUCKET, stored())
     (request,) = s3.requests
     source = f"{BUCKET}/a.html?versionId=3HL4kqtJlcpXroDTDmJ_.rmSpXd3dIbrHY"
@@ -51,7 +51,7 @@ def test_the_version_is_copied_as_it_is(s3: S3Server) -> None:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_key_of_any_spelling_is_copied_as_botocore_does_it(s3: S3Server, key: str) -> None:
+def test_a_key_of_any_spelling_is_copied_as_botocore_does_it(s3: ScriptedS3Server, key: str) -> None:
     client(s3).copy(BUCKET, stored(key))
     with sender(s3, lambda: None) as sending:
         sending.send(stored(key, size=SMALL_BYTES + 1))  # too large for the client in C
@@ -71,7 +71,7 @@ def test_a_key_of_any_spelling_is_copied_as_botocore_does_it(s3: S3Server, key: 
     ],
 )
 def test_a_refusal_is_botocores_and_the_request_is_not_repeated(
-    s3: S3Server, status: int, code: str, passing: bool
+    s3: ScriptedS3Server, status: int, code: str, passing: bool
 ) -> None:
     s3.answer = lambda *_: (status, code)
     with pytest.raises(ClientError, match="CopyObject") as caught:
@@ -83,7 +83,7 @@ def test_a_refusal_is_botocores_and_the_request_is_not_repeated(
 
 
 @pytest.mark.parametrize("code", ["InternalError", "SlowDown", "SomethingNew", ""])
-def test_an_error_that_comes_after_a_200_is_an_error_that_passes(s3: S3Server, code: str) -> None:
+def test_an_error_that_comes_after_a_200_is_an_error_that_passes(s3: ScriptedS3Server, code: str) -> None:
     s3.answer = lambda number, _: (200, code) if number == 1 else None
     with pytest.raises((ClientError, HTTPClientError)) as caught:
         client(s3).copy(BUCKET, stored())
@@ -93,7 +93,7 @@ def test_an_error_that_comes_after_a_200_is_an_error_that_passes(s3: S3Server, c
         assert sending.send(stored()).version_id == "v2"
 
 
-def test_faults_are_sat_out_and_each_repetition_is_asked_for(s3: S3Server) -> None:
+def test_faults_are_sat_out_and_each_repetition_is_asked_for(s3: ScriptedS3Server) -> None:
     s3.answer = lambda number, _: (
         [(503, "SlowDown"), (0, ""), (200, "InternalError")][number - 1] if number < 4 else None
     )
@@ -103,7 +103,7 @@ def test_faults_are_sat_out_and_each_repetition_is_asked_for(s3: S3Server) -> No
     assert {0, 1, 2, 3} <= set(asked_at) and len(s3.requests) == 4
 
 
-def test_a_rollback_that_was_stopped_repeats_nothing(s3: S3Server) -> None:
+def test_a_rollback_that_was_stopped_repeats_nothing(s3: ScriptedS3Server) -> None:
     s3.answer = lambda *_: (200, "SlowDown")
     with sender(s3, Stopping(s3, 1)) as sending, pytest.raises(StepStopped):
         sending.send(stored())
@@ -112,7 +112,7 @@ def test_a_rollback_that_was_stopped_repeats_nothing(s3: S3Server) -> None:
     assert len(s3.requests) == 1
 
 
-def test_a_version_that_is_gone_is_told_with_the_key(s3: S3Server) -> None:
+def test_a_version_that_is_gone_is_told_with_the_key(s3: ScriptedS3Server) -> None:
     s3.answer = lambda *_: (404, "NoSuchVersion")
     with (
         sender(s3, lambda: None) as sending,
@@ -123,14 +123,14 @@ def test_a_version_that_is_gone_is_told_with_the_key(s3: S3Server) -> None:
     assert isinstance(caught.value.__cause__, ClientError) and not is_transient(caught.value.__cause__)
 
 
-def test_without_credentials_nothing_is_sent_nor_waited_for(s3: S3Server) -> None:
+def test_without_credentials_nothing_is_sent_nor_waited_for(s3: ScriptedS3Server) -> None:
     with pytest.raises(NoCredentialsError):
         CrtClient(s3.url, "us-west-2", lambda: None).copy(BUCKET, stored())
     assert s3.requests == []
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_version_is_looked_for_as_botocore_does_it(s3: S3Server, key: str) -> None:
+def test_a_version_is_looked_for_as_botocore_does_it(s3: ScriptedS3Server, key: str) -> None:
     file = stored(key, version="a+b/c=")
     client(s3).head(BUCKET, file)
     boto3_client(s3).head_object(Bucket=BUCKET, Key=key, VersionId=file.version_id or "")
@@ -139,7 +139,7 @@ def test_a_version_is_looked_for_as_botocore_does_it(s3: S3Server, key: str) -> 
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405])
-def test_a_version_that_is_not_there_is_told_by_the_status_alone(s3: S3Server, status: int) -> None:
+def test_a_version_that_is_not_there_is_told_by_the_status_alone(s3: ScriptedS3Server, status: int) -> None:
     s3.answer = lambda *_: (status, "")
     with pytest.raises(ClientError, match="HeadObject") as caught:
         client(s3).head(BUCKET, stored())
@@ -148,7 +148,7 @@ def test_a_version_that_is_not_there_is_told_by_the_status_alone(s3: S3Server, s
 
 
 @pytest.mark.parametrize("status", [500, 503, 0])
-def test_who_cannot_be_asked_is_asked_again(s3: S3Server, status: int) -> None:
+def test_who_cannot_be_asked_is_asked_again(s3: ScriptedS3Server, status: int) -> None:
     s3.answer = lambda *_: (status, "")
     with pytest.raises((ClientError, HTTPClientError)) as caught:
         client(s3).head(BUCKET, stored())

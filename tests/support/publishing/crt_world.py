@@ -11,7 +11,7 @@ from workspace.errors import StepStopped, StopReason
 from sitewright.publishing.objects.crt_client import CrtClient
 from sitewright.publishing.objects.upload import Sender
 from sitewright.publishing.target import NoGuard, PublishTarget
-from tests.support.publishing.s3_server import S3Server, s3_server
+from tests.support.publishing.scripted_s3_server import ScriptedS3Server, scripted_s3_server
 
 BUCKET = "edit.amelia.example.com"
 
@@ -33,15 +33,15 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(name="s3")
-def s3_fixture() -> Iterator[S3Server]:
-    with s3_server() as server:
+def s3_fixture() -> Iterator[ScriptedS3Server]:
+    with scripted_s3_server() as server:
         yield server
 
 
 class Stopping:
     """A check that stops the publish once the server has so many requests."""
 
-    def __init__(self, s3: S3Server, after: int) -> None:
+    def __init__(self, s3: ScriptedS3Server, after: int) -> None:
         self.s3, self.after, self.asked = s3, after, 0
 
     def __call__(self) -> None:
@@ -50,12 +50,12 @@ class Stopping:
             raise StepStopped(StopReason.INTERRUPT)
 
 
-def boto3_client(s3: S3Server) -> Any:
+def boto3_client(s3: ScriptedS3Server) -> Any:
     key = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "secret"}
     return boto3.client("s3", region_name="us-west-2", endpoint_url=s3.url, **key)  # type: ignore[call-overload]
 
 
-def sender(s3: S3Server, check: Any) -> Sender:
+def sender(s3: ScriptedS3Server, check: Any) -> Sender:
     boto = boto3_client(s3)
     return Sender(
         PublishTarget(
@@ -65,5 +65,7 @@ def sender(s3: S3Server, check: Any) -> Sender:
     )
 
 
-def make_client(s3: S3Server, credentials: Any = lambda: Credentials("AKIA", "secret"), **more: Any) -> CrtClient:
+def make_client(
+    s3: ScriptedS3Server, credentials: Any = lambda: Credentials("AKIA", "secret"), **more: Any
+) -> CrtClient:
     return CrtClient(s3.url, "us-west-2", credentials, **more)

@@ -12,31 +12,31 @@ import pytest
 from workspace.system.aws_clients import EXPECT_BYTES, Clients
 
 from sitewright.publishing.site_files import scan
-from tests.support.publishing.s3_server import S3Server, s3_server
+from tests.support.publishing.scripted_s3_server import ScriptedS3Server, scripted_s3_server
 
 BUCKET = "edit.amelia.example.com"
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedS3Server]:
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with s3_server() as server:
+    with scripted_s3_server() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         yield server
 
 
 @pytest.fixture
-def key_in_environment(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def key_in_environment(s3: ScriptedS3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENV")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
 
 @pytest.fixture
-def task_role(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def task_role(s3: ScriptedS3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             said = {"AccessKeyId": "ROLE", "SecretAccessKey": "x", "Token": "t", "Expiration": "2999-01-01T00:00:00Z"}
@@ -67,7 +67,7 @@ def put(clients: Clients, root: Path) -> None:
 
 
 @pytest.mark.usefixtures("key_in_environment")
-def test_files_are_put_at_the_endpoint_with_the_key_of_the_environment(s3: S3Server, tmp_path: Path) -> None:
+def test_files_are_put_at_the_endpoint_with_the_key_of_the_environment(s3: ScriptedS3Server, tmp_path: Path) -> None:
     clients = Clients()
     put(clients, tmp_path)
     put(clients, tmp_path)
@@ -77,14 +77,14 @@ def test_files_are_put_at_the_endpoint_with_the_key_of_the_environment(s3: S3Ser
 
 
 @pytest.mark.usefixtures("task_role")
-def test_files_are_put_with_the_task_role(s3: S3Server, tmp_path: Path) -> None:
+def test_files_are_put_with_the_task_role(s3: ScriptedS3Server, tmp_path: Path) -> None:
     put(Clients(), tmp_path)
     assert "Credential=ROLE/" in s3.requests[0].headers["authorization"]
     assert s3.requests[0].headers["x-amz-security-token"] == "t"
 
 
 @pytest.mark.usefixtures("key_in_environment")
-def test_only_a_large_body_is_announced(s3: S3Server, tmp_path: Path) -> None:
+def test_only_a_large_body_is_announced(s3: ScriptedS3Server, tmp_path: Path) -> None:
     client = Clients().s3
     for size in (0, EXPECT_BYTES - 1, EXPECT_BYTES):
         path = tmp_path / str(size)

@@ -1,4 +1,7 @@
-"""An S3 that stores what is put, over real connections, and fails as a test tells it to."""
+"""A scripted S3 endpoint over real connections, for the clients that no test double replaces (CRT, TLS).
+
+It stores nothing. It records each request, and answers a PUT or HEAD as S3 does or with the error that the test sets.
+"""
 
 import base64
 import hashlib
@@ -23,20 +26,23 @@ class Request:
 
 
 @dataclass
-class S3Server:
+class ScriptedS3Server:
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     answer: Callable[[int, Request], tuple[int, str] | None] = lambda *_: None
-    """By the number of the request: status and code; status 0 breaks the connection off. None: it is stored, or copied."""
+    """Returns status and error code for a request and its number, from 1. None: S3's answer of success.
+
+    Status 0 closes the connection without an answer.
+    """
     closing: bool = False
-    """Each connection is closed after one answer."""
+    """Whether the server closes each connection after one answer."""
 
     def paths(self) -> list[str]:
         return [request.path for request in self.requests]
 
 
-def _handler(s3: S3Server, lock: threading.Lock) -> type[BaseHTTPRequestHandler]:
+def _handler(s3: ScriptedS3Server, lock: threading.Lock) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -46,38 +52,38 @@ def _handler(s3: S3Server, lock: threading.Lock) -> type[BaseHTTPRequestHandler]
                 s3.connections += 1
 
         def do_HEAD(self) -> None:
-            _, _, answer = self._asked(b"")
+            _, _, answer = self._scripted(b"")
             if answer is None:
-                self._say(200, b"", {})
+                self._send(200, b"", {})
             elif answer[0]:
-                self._say(answer[0], b"", {"Content-Type": "application/xml"})
+                self._send(answer[0], b"", {"Content-Type": "application/xml"})
             else:
                 self.close_connection = True
 
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            request, number, answer = self._asked(body)
+            request, number, answer = self._scripted(body)
             if answer is None and request.headers.get("x-amz-checksum-crc32") not in (None, _crc32(body)):
                 answer = 400, "BadDigest"
             if answer is None and "x-amz-copy-source" in request.headers:
                 etag = hashlib.md5(request.headers["x-amz-copy-source"].encode()).hexdigest()
-                self._say(200, COPIED.format(etag).encode(), {"x-amz-version-id": f"v{number}"})
+                self._send(200, COPIED.format(etag).encode(), {"x-amz-version-id": f"v{number}"})
             elif answer is None:
                 etag = hashlib.md5(body).hexdigest()
-                self._say(200, b"", {"ETag": f'"{etag}"', "x-amz-version-id": f"v{number}"})
+                self._send(200, b"", {"ETag": f'"{etag}"', "x-amz-version-id": f"v{number}"})
             elif answer[0]:
-                self._say(answer[0], ERROR.format(answer[1]).encode(), {"Content-Type": "application/xml"})
+                self._send(answer[0], ERROR.format(answer[1]).encode(), {"Content-Type": "application/xml"})
             else:
                 self.close_connection = True
 
-        def _asked(self, body: bytes) -> tuple[Request, int, tuple[int, str] | None]:
+        def _scripted(self, body: bytes) -> tuple[Request, int, tuple[int, str] | None]:
             request = Request(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
             with lock:
                 s3.requests.append(request)
                 number = len(s3.requests)
             return request, number, s3.answer(number, request)
 
-        def _say(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -97,8 +103,8 @@ def _crc32(body: bytes) -> str:
 
 
 @contextmanager
-def s3_server(tls: SSLContext | None = None) -> Iterator[S3Server]:
-    s3 = S3Server()
+def scripted_s3_server(tls: SSLContext | None = None) -> Iterator[ScriptedS3Server]:
+    s3 = ScriptedS3Server()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(s3, threading.Lock()))
     server.daemon_threads = True
     if tls is not None:
