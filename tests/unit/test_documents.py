@@ -174,6 +174,23 @@ def test_the_index_lists_every_decision() -> None:
         assert text(folder / name).startswith(f"# {title}\n")
 
 
+def test_the_drawing_of_the_folders_is_the_tree() -> None:
+    drawing = re.search(r"^## The folders$(.*?)(?=^## )", text(DOCS / "architecture.md"), re.MULTILINE | re.DOTALL)
+    assert drawing
+    above: list[str] = []
+    drawn: set[str] = set()
+    for indent, name in re.findall(r"^    ( *)([\w.]+/?)[ ,]", drawing[1], re.MULTILINE):
+        above[len(indent) // 2 :] = [name.rstrip("/")]
+        path = "/".join(above)
+        assert path in (FOLDERS if name.endswith("/") else FILES), path
+        drawn.add(path)
+    for folder in (".", "lambdas", "container/workspace", "sitewright"):
+        below = {
+            path for path in FOLDERS - {"."} if str(Path(path).parent) == folder and f"{path}/__init__.py" in FILES
+        }
+        assert below <= drawn, folder
+
+
 def test_what_a_newcomer_reads_is_short() -> None:
     assert len(text(REPO / "README.md").splitlines()) <= 130
     assert len(text(DOCS / "architecture.md").splitlines()) <= 150
