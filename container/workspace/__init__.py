@@ -1,1 +1,1 @@
-"""The workspace: the runner that holds a session's checkout and does a run's steps in it."""
+"""The workspace: a runner with a session's checkout, which does the steps of runs."""

@@ -19,7 +19,7 @@ from workspace.system.task_metadata import workspace_id
 
 
 def main(env: dict[str, str]) -> int:
-    """The runner's exit code; see Runner.run."""
+    """Returns the runner's exit code; see Runner.run."""
     signals = Signals()
     signals.heed()
     processes.hide_from_peers()

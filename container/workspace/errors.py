@@ -7,7 +7,7 @@ from sitewright.publishing.errors import PublishStopped
 
 
 class StopReason(StrEnum):
-    """Why a step is ended from outside."""
+    """Why a step is stopped from outside."""
 
     INTERRUPT = "interrupt"
     """A newer command of the session was accepted."""
@@ -24,7 +24,7 @@ class WorkspaceError(Exception):
 
 
 class StepStopped(WorkspaceError, PublishStopped):
-    """The step was ended from outside. Its children are dead when this is raised."""
+    """The step was stopped from outside. Its children are dead when this is raised."""
 
     def __init__(self, reason: StopReason) -> None:
         super().__init__(f"step stopped: {reason}")

@@ -1,4 +1,4 @@
-"""What a step works with. A step creates none of it and uses no global."""
+"""The context of a step: settings, clients, checkout, fence, log. A step creates none of these and uses no global."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,16 +14,17 @@ from workspace.system.settings import Settings
 
 
 class Fence(Protocol):
-    """The guard before everything that leaves the workspace."""
+    """The check before every write outside the workspace."""
 
     def verify(self, *, allow_superseded: bool = False) -> object:
-        """Makes sure that we may write: the claim, refreshed, is ours and (unless `allow_superseded`) the generation is the run's.
+        """Refreshes the claim, and checks that it is ours and (unless `allow_superseded`) that the generation is the
+        run's.
 
         Raises Fenced.
         """
 
     def check_stop(self) -> None:
-        """Raises StepStopped if the step has to end. Cheap: looks at a flag. To be called between small pieces of work."""
+        """Raises StepStopped if the step has to end. Only reads a flag, so a step may call it often."""
 
 
 @dataclass(frozen=True)
@@ -46,4 +47,4 @@ class StepContext:
     checkpoint_in_background: Callable[[], None] = field(default=lambda: None, repr=False)
     """Begins a checkpoint in the background, while the step goes on."""
     repair_repository: Callable[[], None] = field(default=lambda: None, repr=False)
-    """Restores the repository if a child destroyed it. The files stay as they are."""
+    """Restores the repository if a child destroyed it. The files do not change."""

@@ -1,4 +1,4 @@
-"""Refreshes the claim, and finds newer commands and offers by it.
+"""Refreshes the claim. Each refresh also finds newer commands and offers.
 
 It has a thread of its own: a Step Functions endpoint that hangs must not let the claim expire.
 """
@@ -17,20 +17,20 @@ from workspace.system.stop import Stop
 
 REFRESH_SECONDS = 0.5
 EAGER_SECONDS = (0.02, 0.1)
-"""Pauses while an offer is expected: the first one, growing by half each time up to the second one. Between two steps the
-offer comes within 30 ms on the local stack, and within some hundred on AWS with a Lambda in between."""
+"""First and longest pause while an offer is expected; each pause is 1.5 times the one before. Between two steps the
+offer comes within 30 ms on the local stack. On AWS, with a Lambda in between, it takes a few hundred ms."""
 
 POLL_SECONDS = 0.1
-"""How often an idle workspace reads the session between two refreshes. Without it a message waits a quarter of a second
-longer. A read costs a tenth of a refresh: half a read request unit, against one or more write units (DynamoDB Developer
-Guide, "DynamoDB read and write operations")."""
+"""How often an idle workspace reads the session between two refreshes. Without these reads a message waits a quarter of
+a second longer. A read costs a tenth of a refresh: half a read unit instead of one or more write units. Source:
+DynamoDB Developer Guide, "DynamoDB read and write operations"."""
 
 
 class ClaimRefresher(PeriodicThread):
-    """Refreshes the claim; notes INTERRUPT for a generation above the run's and CLAIM_LOST for a claim that is gone.
+    """Refreshes the claim. Notes INTERRUPT for a generation above the run's, and CLAIM_LOST for a lost claim.
 
-    It goes on after an interrupt, because saving the work needs the claim. `seen` gets every session that it reads. An
-    offer of the same run means that Step Functions does not wait for the step under way any more.
+    It goes on after an interrupt, because saving the work needs the claim. It calls `seen` with every session it reads.
+    An offer of the same run means that Step Functions no longer waits for the step under way.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class ClaimRefresher(PeriodicThread):
         self._idle = False
         self._due = self._alive
         self._known: tuple[int, str | None] | None = None
-        """Generation and offered token as last read. A different value is a reason to refresh at once."""
+        """Generation and offered token of the last read. A different value is a reason to refresh at once."""
 
     def follow(
         self, store: SessionStore, stop: Stop, log: Callable[..., None], *, idle: bool = False, eager: float = 0.0
     ) -> None:
-        """Switches to another step, or with `idle` to none: then only the claim counts.
+        """Switches to another step. With `idle` there is no step, and only the loss of the claim is noted.
 
-        `eager`: the seconds in which an offer is expected, and the claim is refreshed more often.
+        `eager`: for how many seconds an offer is expected. The claim is refreshed more often in that time.
         """
         self._store, self._stop, self._log, self._idle = store, stop, log, idle
         self._eager_until = self._clock() + eager
@@ -74,11 +74,14 @@ class ClaimRefresher(PeriodicThread):
             stop.add(StopReason.CLAIM_LOST)
 
     def beat(self) -> bool:
-        """Refreshes the claim, or reads whether that is needed. False once the claim is lost."""
+        """Refreshes the claim, or reads the session to see whether a refresh is needed.
+
+        Returns False once the claim is lost.
+        """
         try:
             return self._is_unchanged() or self._refresh()
         except Exception as error:
-            # Without a refresher the workspace would wait forever: nobody offers a step to an expired claim.
+            # Without a refresher the claim expires, nobody offers a step to it, and the workspace would wait forever.
             self._lost(f"unexpected error: {error!r}")
             return False
 
@@ -96,13 +99,13 @@ class ClaimRefresher(PeriodicThread):
         return session is not None and _news(session) == self._known
 
     def _refresh(self) -> bool:
-        # The claim's life counts from before the call: the answer may be slow.
+        # The claim's time runs from before the call, because the answer may be slow.
         asked = self._clock()
         eager = asked < self._eager_until
         self._seconds = min(self._seconds * 1.5, EAGER_SECONDS[1]) if eager else self._pause
-        # Half a pause early, so that the reading nearest to `every` is the refresh.
+        # Due half a pause early, so that the beat nearest to `every` is the refresh.
         self._due = asked if eager else asked + self._every - self._seconds / 2
-        # Copies: the main thread may switch to the next step meanwhile.
+        # Local copies, because the main thread may switch to the next step meanwhile.
         store, stop, idle = self._store, self._stop, self._idle
         try:
             session = store.refresh(repeated=False)

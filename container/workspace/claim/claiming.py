@@ -1,6 +1,6 @@
-"""Taking the session's claim.
+"""Takes the session's claim.
 
-An attempt is one method without a loop or a thread, so that tests can put anything between any two of them.
+An attempt is one method without a loop or a thread. So a test can put any event between two attempts.
 """
 
 from collections.abc import Callable
@@ -19,19 +19,19 @@ class Attempt(Enum):
     BUSY = auto()
     """Another workspace has a live claim."""
     HANDED_OVER = auto()
-    """The other workspace does the step."""
+    """The other workspace took the step."""
 
 
 @dataclass
 class Claiming:
-    """Tries to get the claim. `is_awaited` asks Step Functions whether it still waits for the step."""
+    """Tries to take the claim. `is_awaited` asks Step Functions whether it still waits for the step."""
 
     store: SessionStore
     is_awaited: Callable[[], bool]
     offered: bool = False
 
     def attempt(self) -> tuple[Attempt, SessionRecord]:
-        """Makes one attempt. A workspace with a live claim is offered the step.
+        """Makes one attempt. Offers the step to another workspace that has a live claim.
 
         Raises StepStopped (INTERRUPT: a newer command was accepted).
         """
@@ -42,7 +42,7 @@ class Claiming:
         if ours:
             return Attempt.CLAIMED, session
         if self.offered and session.mailbox != request:
-            # An empty mailbox does not prove that the offer was taken: a new claim clears it too.
+            # An empty mailbox does not prove that the offer was taken: a new claim clears the mailbox too.
             if session.serving == request or session.mailbox is not None or not self.is_awaited():
                 return Attempt.HANDED_OVER, session
             self.offered = False

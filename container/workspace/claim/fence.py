@@ -15,7 +15,7 @@ class ClaimFence:
     store: SessionStore
     stop: Stop
     stopped: bool = False
-    """For the work after a stop: the generation does not matter, and only a lost claim ends it."""
+    """True for the work after a stop: the generation does not matter, and only a lost claim ends the work."""
 
     def verify(self, *, allow_superseded: bool = False) -> SessionRecord:
         """Returns the session if this workspace has its claim and the run's generation is the newest. Raises Fenced."""

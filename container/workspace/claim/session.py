@@ -1,4 +1,4 @@
-"""One workspace's claim on one session, for one step: the tables' transitions as this workspace makes them."""
+"""One workspace's claim on one session, for one step. Calls the tables' transitions for this workspace."""
 
 import threading
 import time
@@ -17,14 +17,15 @@ from workspace.errors import Fenced, StepFailed
 from workspace.system.aws_clients import Clients
 
 BACKOFF = Backoff(seconds=8.0, first=0.02, longest=1.0)
-"""For a conflict or a failing network. It ends before CLAIM_SECONDS, after which repeating is pointless."""
+"""How a call is repeated after a conflict or a network error. It ends before CLAIM_SECONDS, when the claim has
+expired."""
 
 
 @dataclass(frozen=True)
 class SessionStore:
-    """The claim, the step it is for, and whether it is released or lost.
+    """The claim, its step, and whether the claim is released or lost.
 
-    Reads and writes are repeated for BACKOFF.seconds, and then raise botocore's exceptions.
+    Reads and writes are repeated for BACKOFF.seconds. Then they raise botocore's exceptions.
     """
 
     clients: Clients
@@ -35,9 +36,9 @@ class SessionStore:
     now: Callable[[], float] = field(default=time.time, repr=False)
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
     released: threading.Event = field(default_factory=threading.Event, repr=False)
-    """Set while and after the claim is given back: then a refusal is expected."""
+    """Set before the claim is released. From then on a refusal is expected."""
     lost: threading.Event = field(default_factory=threading.Event, repr=False)
-    """Set for good once the claim is known to be lost: also for the background work of an earlier step."""
+    """Set for good once the claim is lost, also for the background work of an earlier step."""
 
     @property
     def sessions(self) -> Sessions:
@@ -50,7 +51,9 @@ class SessionStore:
         return commands_table(self.clients, self.commands_table, self.sleep)
 
     def claim(self) -> tuple[bool, SessionRecord]:
-        """Takes the claim for the step if it is free, expired or ours. Returns whether, and the session as it is then.
+        """Takes the claim for the step if it is free, expired or ours.
+
+        Returns whether it did, and the session after that.
 
         Raises StepFailed if there is no such session.
         """
@@ -65,7 +68,10 @@ class SessionStore:
         return session
 
     def peek(self) -> SessionRecord | None:
-        """Returns the session as it was a moment ago (see `Sessions.peek`). Raises botocore's exceptions at once."""
+        """Returns the session by an eventually consistent read (see `Sessions.peek`).
+
+        Raises botocore's exceptions at once.
+        """
         return self.sessions.peek(self.request.session_id)
 
     def read_command(self) -> CommandRecord:
@@ -89,14 +95,14 @@ class SessionStore:
             raise _fenced()
 
     def offer(self) -> bool:
-        """Puts the step into the mailbox of the workspace with a live claim. False if there is none."""
+        """Puts the step into the mailbox of the workspace with a live claim. Returns False without a live claim."""
         return self.sessions.offer(self.request, self.workspace_id, self._ms())
 
     def take(self) -> SessionRecord:
-        """Takes the step out of the mailbox. Raises Fenced if it is not there any more, or a newer command was accepted."""
+        """Takes the step out of the mailbox. Raises Fenced if it is gone, or if a newer command was accepted."""
         session = self.sessions.take(self.request, self.workspace_id)
         if session is None:
-            # A call that was repeated because its first answer got lost finds its own work done.
+            # The first answer may have got lost. Then the repeated call finds the step taken by itself.
             session = self.read()
             if session.workspace_id != self.workspace_id or session.serving != self.request:
                 raise _fenced()
@@ -107,7 +113,7 @@ class SessionStore:
         self.sessions.withdraw(request, self.workspace_id)
 
     def is_current(self) -> bool:
-        """Prolongs the claim; False if a newer command was accepted. Raises Fenced if the claim is not ours any more."""
+        """Prolongs the claim. Returns False if a newer command was accepted. Raises Fenced if the claim is lost."""
         return self.refresh().generation == self.request.generation
 
     def finish_step(self, generation: int) -> None:
@@ -116,7 +122,7 @@ class SessionStore:
             raise _fenced()
 
     def release_idle(self) -> bool:
-        """Gives the claim back if the mailbox is empty; False if a step waits there."""
+        """Releases the claim if the mailbox is empty. Returns False if the mailbox has a step."""
         self.released.set()
         if self.sessions.release_idle(self.request.session_id, self.workspace_id):
             return True
@@ -126,7 +132,7 @@ class SessionStore:
         return True
 
     def abandon(self) -> StepRequest | None:
-        """Gives the claim back with whatever is in the mailbox. Returns that step: its token wants an answer."""
+        """Releases the claim and empties the mailbox. Returns the mailbox's step, whose token needs an answer."""
         self.released.set()
         before = self.sessions.abandon(self.request.session_id, self.workspace_id)
         return before.mailbox if before else None
@@ -134,7 +140,7 @@ class SessionStore:
     def record(self, part: str, value: Contract, *, if_absent: bool = False) -> None:
         """Writes one part of the command's item (`agent`, `build`, `push`, `interruption`, ...).
 
-        A part that is there already stays with `if_absent`. Raises StepFailed if there is no such command.
+        With `if_absent` an existing part stays. Raises StepFailed if there is no such command.
         """
         ids = self.request.session_id, self.request.command_id
         if not self.commands.record_part(*ids, part, value, if_absent=if_absent) and not if_absent:
@@ -145,7 +151,7 @@ class SessionStore:
 
 
 def commands_table(clients: Clients, name: str, sleep: Callable[[float], None] = time.sleep) -> Commands:
-    """Returns the commands table, with the workspace's short timeouts and its own repetition."""
+    """Returns the commands table with the workspace's short timeouts and its backoff."""
     return Commands(Table(clients.dynamodb, name, BACKOFF, sleep))
 
 

@@ -1,1 +1,1 @@
-"""The life of a workspace: one step after the other, interruptions, idle waits."""
+"""The life of a workspace: its steps, interruptions and idle waits."""

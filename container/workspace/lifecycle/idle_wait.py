@@ -1,6 +1,6 @@
 """The wait between two steps of a workspace.
 
-Each decision is one method without a loop or a thread, so that tests can put anything between any two of them.
+Each decision is one method without a loop or a thread. So a test can put any event between two decisions.
 """
 
 import time
@@ -20,27 +20,27 @@ from workspace.system.stop import Stop
 POLL_SECONDS = 0.5
 
 STEP_GAP_SECONDS = 300.0
-"""Between two steps of a run lies a function of at most 150 s, repeated when it fails. A shorter `idleSeconds` must
-not split the run into two tasks."""
+"""How long the workspace waits for the run's next step. A Lambda of at most 150 s runs between two steps, and is
+retried when it fails. A shorter `idleSeconds` must not split the run into two tasks."""
 
 COMMAND_GAP_SECONDS = 20.0
-"""Intake accepts a newer command, stops the older run and starts the newer one: its first offer comes within a second or
-two. For a run that an operator stopped no offer comes."""
+"""How long an interrupted workspace waits for the newer command. Intake accepts the command, stops the older run and
+starts the newer one. Its first offer comes within a second or two. No offer comes after an operator stopped the run."""
 
 CACHE_SECONDS = 60.0
-"""How long a workspace that has nothing else to do stays to save the build cache, which is 128 MB at most."""
+"""How long a workspace without work waits for the upload of the build cache (128 MB at most)."""
 
 
 @dataclass(frozen=True)
 class AcceptedOffer:
-    """An offer that was taken, and the session at that moment."""
+    """A taken offer, and the session at that moment."""
 
     offer: Offer
     session: SessionRecord
 
 
 class IdleEnd(Enum):
-    """The workspace gave its claim back."""
+    """How an idle wait ends without an offer."""
 
     CLAIM_RELEASED = auto()
 
@@ -49,13 +49,13 @@ class IdleEnd(Enum):
 class IdleWait:
     """Waits for the next offer, and ends the workspace when there is nothing left to do.
 
-    What may happen meanwhile, and what follows:
+    Events during the wait, and what follows:
 
     - An offer of the newest command: it is taken. An offer of an older command: it is refused.
-    - A newer command is accepted: the older command's work is saved, and the newer command's first offer is waited for.
-    - An offer arrives while the workspace leaves: leaving is one write on the condition that the mailbox is empty, so the
-      offer is taken, or it finds no live claim and starts a new workspace.
-    - SIGTERM: the claim is given back, and an offer in the mailbox is reported as stopped.
+    - A newer command is accepted: the older command's work is saved, and the wait goes on for the newer command.
+    - An offer arrives while the workspace releases its claim: the release is one write, made only while the mailbox is
+      empty. Either the offer is taken, or its sender finds no live claim and starts a new workspace.
+    - SIGTERM: the claim is released, and an offer in the mailbox is reported as stopped.
     - The claim is lost: the workspace ends without another write.
     """
 
@@ -68,11 +68,11 @@ class IdleWait:
     command_gap: float = COMMAND_GAP_SECONDS
     clock: Callable[[], float] = time.monotonic
     _generation: int = field(default=0, init=False)
-    """The work of all commands up to this generation is saved, or is the last step's."""
+    """The work of all commands up to this generation is saved, or belongs to the last step."""
     _until: float = field(default=0, init=False)
 
     def next(self) -> tuple[Offer, SessionRecord] | None:
-        """Waits for the next step and takes it. None if the workspace ends: its claim is given back then.
+        """Waits for the next step and takes it. Returns None if the workspace ends; its claim is released then.
 
         Raises Fenced and StepStopped (claim lost), botocore's exceptions.
         """
@@ -99,7 +99,7 @@ class IdleWait:
         self._until = self.clock() + max(self.idle_seconds, least.get(follows, 0.0) if follows else 0.0)
 
     def decide(self, session: SessionRecord | None, offer: Offer | None) -> AcceptedOffer | IdleEnd | None:
-        """Decides what follows from the session just read (None: no new one) and the known offer."""
+        """Decides the next action from the session just read (None: no new read) and the known offer."""
         step_run, store = self.step_run, self.step_run.store
         if StopReason.CLAIM_LOST in self.stop.reasons:
             raise Fenced("the claim was lost while waiting")
@@ -133,7 +133,7 @@ class IdleWait:
     def _leave(self) -> bool:
         if self.step_run.working_copy is not None:
             self.step_run.working_copy.cache.cancel()
-        # One write, refused if an offer lies in the mailbox: the next decision takes it.
+        # One conditional write. It is refused if the mailbox has an offer, which the next decision takes.
         left = self.step_run.store.release_idle()
         if left:
             self.step_run.log("nothing to do any more, the workspace ends")
@@ -149,7 +149,7 @@ class IdleWait:
         self._wait_for(Follows.NEWER_COMMAND)
 
     def _refuse(self, offer: Offer) -> None:
-        """Refuses an offer of an older command, whose run is usually stopped already."""
+        """Refuses an offer of an older command. The older run is usually stopped already."""
         self.step_run.store.withdraw(offer.request)
         self.mailbox.drop()
         info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
@@ -159,7 +159,8 @@ class IdleWait:
         try:
             session = replace(self.step_run.store, request=offer.request).take()
         except Fenced:
-            # A newer offer replaced it, which the next decision takes; or the claim is lost, which the refresher notes.
+            # Either a newer offer replaced this one, and the next decision takes it. Or the claim is lost, and the
+            # refresher notes that.
             self.mailbox.drop()
             return None
         return AcceptedOffer(self.mailbox.take(), session)

@@ -1,4 +1,4 @@
-"""Saves the work of a step that was ended from outside. Its children are dead when this begins.
+"""Saves the work of a step that was stopped from outside. The step's children are dead when this begins.
 
 The response to an interrupted command names its WIP commit. The commit is made and checkpointed here, and pushed in the
 background of the next command. After SIGTERM the workspace only checkpoints: the run goes on in a new workspace, with the
@@ -29,7 +29,7 @@ from workspace.system.stop import Stop
 INTERRUPTED_SUBJECT = "WIP: Interrupted by new message"
 
 PUSH_SECONDS = 15.0
-"""How long a workspace that gets SIGTERM waits for a push under way. A later push of the session sends the commit too."""
+"""How long a workspace waits for a push under way after SIGTERM. A later push of the session sends the commit too."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,19 @@ class InterruptionHandler:
         except (Fenced, StepStopped) as error:
             self.log("the claim was lost while saving", level="error", error=str(error))
         except (ClientError, BotoCoreError) as error:
-            # Without the table there is no claim to rely on. What `task_stopped` reports is retried.
+            # The claim cannot be checked without the table. `task_stopped` reports the step, and a new workspace
+            # repeats it.
             self.log("the session cannot be reached, nothing was saved", level="error", error=str(error))
             return StepEnd(EXIT_UNREPORTED)
         return StepEnd(EXIT_CLAIM_LOST)
 
     def superseded(self) -> None:
-        """Saves the work of a command that a newer one interrupted between two steps. Raises Fenced."""
+        """Saves the work of a command that a newer command interrupted between two steps. Raises Fenced."""
         self.log("superseded between two steps", level="warning")
         self._record_saved(publish=False)
 
     def leave(self) -> None:
-        """Gives the claim back. An offer in the mailbox is reported as stopped, so that a new workspace does it."""
+        """Releases the claim. Reports an offer in the mailbox as stopped, so that a new workspace does the step."""
         if self.push is not None:
             self.push.cancel()
         try:
@@ -83,7 +84,7 @@ class InterruptionHandler:
             replace(self.reporter, token=offer.task_token).failure(SfnError.STOPPED, info)
 
     def checkpoint(self, fence: ClaimFence) -> None:
-        """Writes a checkpoint if that works; an error is logged. Raises Fenced."""
+        """Tries to write a checkpoint, and logs an error. Raises Fenced."""
         if self.checkpointer is None:
             return
         try:
@@ -94,7 +95,7 @@ class InterruptionHandler:
             self.log("checkpoint failed", level="error", error=str(error))
 
     def _superseded(self) -> bool:
-        # Intake raises the generation before it stops the run. So a token is often gone before the refresher has seen
+        # Intake raises the generation before it stops the run. So the token is often gone before the refresher sees
         # the interrupt.
         return self.fence.after_stop().verify().generation > self.store.request.generation
 
@@ -112,7 +113,7 @@ class InterruptionHandler:
         except (Fenced, StepStopped):
             raise
         except Exception as error:
-            # Neither the older command's response nor the newer command may depend on this.
+            # A failed save must block neither the older command's response nor the newer command.
             self.log("saving failed", level="error", error=repr(error), traceback=traceback.format_exc())
             self.checkpoint(self.fence.after_stop())
         self._record(interruption)
@@ -138,7 +139,7 @@ class InterruptionHandler:
             checkout.must_have(self.base)
         commit = checkout.commit_all(wip_message(INTERRUPTED_SUBJECT, request.session_id, request.command_id))
         head = commit or checkout.head()
-        # First, because the rest takes longer: from here on even a SIGKILL loses nothing.
+        # The checkpoint comes first, because the rest takes longer. After it even a SIGKILL loses nothing.
         self.checkpoint(fence)
         published = self._publish(ctx) if publish else 0
         pushed = checkout.tracking() == head
@@ -167,7 +168,7 @@ class InterruptionHandler:
     def _terminated(self, reason: StopReason) -> StepEnd:
         self.checkpoint(self.fence.after_stop())
         if reason is not StopReason.TERMINATED:
-            # A state that timed out has its run salvaged here.
+            # If the state timed out, its run goes on to the step `salvage` in this workspace.
             return StepEnd(EXIT_DONE, Follows.STEP)
         info = ErrorInfo.of(ErrorCode.WORKSPACE_CRASHED, "The workspace was asked to stop (SIGTERM); work is saved.")
         reported = self.reporter.failure(SfnError.STOPPED, info)

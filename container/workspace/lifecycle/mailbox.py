@@ -1,7 +1,7 @@
 """The offer in the session's mailbox.
 
-Its heartbeat begins when it is first read, not when it is taken: an interrupted step may still be saved then, and the
-state machine must not give up on this workspace meanwhile.
+The offer's heartbeat begins when the offer is first read, not when it is taken. The workspace may still be saving an
+interrupted step then. The state machine must not give up on this workspace meanwhile.
 """
 
 import threading
@@ -17,7 +17,7 @@ from workspace.system.stop import Stop
 
 @dataclass(frozen=True)
 class Offer:
-    """An offered step, its running heartbeat, and the stop that the heartbeat notes on."""
+    """An offered step, its running heartbeat, and the `Stop` that gets the heartbeat's findings."""
 
     request: StepRequest
     heartbeat: Heartbeat
@@ -25,7 +25,7 @@ class Offer:
 
 
 class Mailbox:
-    """The newest session that was read, and the offer in its mailbox. Safe to use from two threads."""
+    """The newest session record and the offer in its mailbox. Safe to use from two threads."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Mailbox:
         self._handled: str | None = None
 
     def update(self, session: SessionRecord) -> None:
-        """Takes in a session that was just read."""
+        """Stores a session that was just read."""
         offer = session.mailbox
         with self._changed:
             self._session = session
@@ -66,7 +66,10 @@ class Mailbox:
             return session, self._offer
 
     def repeated_offer(self, session: SessionRecord) -> StepRequest | None:
-        """Returns the offer in the mailbox if it was handled already: a late repetition of the call put it there again."""
+        """Returns the offer in the mailbox if it was handled already.
+
+        A late repetition of the call put it there again.
+        """
         offer = session.mailbox
         with self._changed:
             return offer if offer is not None and offer.task_token == self._handled else None

@@ -1,6 +1,7 @@
-"""The life of a workspace: claim the session, do the step it was started for, then what comes into the mailbox.
+"""The life of a workspace: it claims the session, does its first step, then the steps offered in the mailbox.
 
-After a command's last step it waits `idleSeconds` for the session's next command. With 0 it ends with the command.
+After a command's last step the workspace waits `idleSeconds` for the session's next command. With 0 it ends with the
+command.
 """
 
 import contextlib
@@ -34,12 +35,13 @@ from workspace.system.settings import Settings
 from workspace.system.stop import Signals, Stop
 
 BUSY_SECONDS = 120.0
-"""How long a workspace waits for another one's live claim. To save an interrupted step takes a third of it."""
+"""How long a workspace waits while another workspace has a live claim. Saving an interrupted step takes a third of
+it."""
 
 CLAIM_POLL_SECONDS = 0.25
 
 EAGER_FOR_SECONDS = 3.0
-"""How long an offer is expected at once: after a step that another one follows, and after an interrupt."""
+"""How long an immediate offer is expected: after a step with a next step, and after an interrupt."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Timing:
     step_gap: float = STEP_GAP_SECONDS
     command_gap: float = COMMAND_GAP_SECONDS
     clock: Callable[[], float] = time.monotonic
-    """By which an idle workspace ends; tests turn it."""
+    """The clock of the idle wait; tests set it."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Runner:
     timing: Timing = field(default_factory=Timing)
     signals: Signals = field(default_factory=Signals)
     prestarted: PrestartedProcess | None = None
-    """The agent's driver, started before it is needed. None: it is started when needed."""
+    """The agent's driver, started early. None: the step starts the driver."""
 
     def run(self) -> int:
         """Does the steps and returns the exit code: 0 reported, 1 not reported, 3 claim lost."""
@@ -78,7 +80,8 @@ class Runner:
         reporter = Reporter(self.clients, self.request.task_token, self.log)
         self.signals.follow(self.stop)
         beat = Heartbeat(self.clients, self.request.task_token, self.stop, self.log, every=self.timing.heartbeat)
-        # A container that starts after its state ended must not claim: its run may be over.
+        # The first heartbeat comes before the claim. A container that starts after its state ended must not claim the
+        # session.
         beat.beat()
         if STEP_KINDS[self.request.step].agent_at_work:
             self._prestart_driver()
@@ -172,17 +175,17 @@ class Runner:
     def _agent_may_follow(self, step_run: StepRun, end: StepEnd) -> bool:
         if end.follows is Follows.NOTHING:
             return self.settings.idle_seconds > 0
-        # Whether an attempt to repair is left is the state machine's to know.
+        # Only the state machine knows whether another repair is allowed.
         broken = isinstance(step_run.result, BuildResult) and step_run.result.broken_by_edit
         return broken or end.follows is Follows.NEWER_COMMAND
 
     def _prestart_driver(self) -> None:
-        """Starts the agent's driver, which takes a second, before the agent's step begins."""
+        """Starts the agent's driver before the step `agent` begins. The start takes a second."""
         if self.prestarted is not None:
             self.prestarted.start(driver_program(self.settings))
 
     def _claim(self, store: SessionStore, beat: Heartbeat) -> SessionRecord | None:
-        """Takes the session's claim. None if the workspace that has the claim took the step over.
+        """Takes the session's claim. Returns None if the workspace with the claim took the step.
 
         Raises WorkspaceBusy, StepStopped (INTERRUPT: a newer command was accepted).
         """
@@ -202,7 +205,8 @@ class Runner:
             self.stop.sleep(CLAIM_POLL_SECONDS)
 
     def _unclaim(self, store: SessionStore, reporter: Reporter) -> None:
-        # If the answer to `claim` got lost, this workspace may have the claim without knowing it. No offer to it would be served.
+        # If the answer to `claim` got lost, this workspace may have the claim unknowingly. Nobody would serve an
+        # offer to it.
         InterruptionHandler(store, ClaimFence(store, self.stop), reporter, self.stop, self.log).leave()
 
     def _stopped_unclaimed(self, reason: StopReason, store: SessionStore, reporter: Reporter) -> int:
@@ -213,7 +217,7 @@ class Runner:
         self.log("step stopped before it began", level="warning", reason=reason.value)
         if reason is StopReason.INTERRUPT:
             with contextlib.suppress(ClientError, BotoCoreError):
-                # An earlier step's workspace may have recorded what it saved, which tells more.
+                # The workspace of an earlier step may have recorded its saved work. That record says more.
                 store.record("interruption", Interruption(step=self.request.step), if_absent=True)
             info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
             reported = reporter.failure(SfnError.INTERRUPTED, info)

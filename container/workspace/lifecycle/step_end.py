@@ -1,4 +1,4 @@
-"""How a step ends for the workspace, and the exit codes of the runner."""
+"""How a step ended for the workspace, and the exit codes of the runner."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -18,15 +18,15 @@ class Follows(Enum):
     NEWER_COMMAND = auto()
     """The first step of a newer command, which was accepted already."""
     NOTHING = auto()
-    """The run needs no workspace any more; a next message may come."""
+    """The run needs no workspace any more. The session's next message may come."""
 
 
 @dataclass(frozen=True)
 class StepEnd:
-    """How a step ended: with the workspace, whose runner exits with `code`, or so that the workspace waits."""
+    """How a step ended. The workspace either ends with exit code `code`, or waits."""
 
     code: int
     follows: Follows | None = None
-    """None: the workspace ends. Else it keeps the claim and waits."""
+    """None: the workspace ends. Otherwise it keeps the claim and waits."""
     settled: bool = False
     """All work of the command is saved."""

@@ -1,4 +1,4 @@
-"""Reports a step to Step Functions, and cuts its result to what the command's item and a state can hold."""
+"""Reports a step to Step Functions. Cuts its result to the limits of the command's item and of a state."""
 
 import time
 from collections.abc import Callable
@@ -28,13 +28,13 @@ MAX_LIST_BYTES = 48 * 1024
 """The limit of a list of paths. A command's item holds 400 KB, and its instruction takes up to 256 of them."""
 
 MAX_SUMMARY = 16_000
-"""Characters of a summary that are kept."""
+"""The limit of a summary, in characters."""
 
 _Agent = TypeVar("_Agent", bound=AgentResult)
 
 
 def for_record(result: Contract) -> Contract:
-    """Returns a result as the command's item keeps it."""
+    """Returns a result, cut to the limits of the command's item."""
     if isinstance(result, RepairResult):
         return _shorter(result, RESULT_FILES_LISTED, MAX_LIST_BYTES // 4)
     if isinstance(result, AgentResult):
@@ -45,7 +45,7 @@ def for_record(result: Contract) -> Contract:
 
 
 def for_console(result: StepResult) -> StepResult:
-    """Returns a result as the run carries it: short enough for a state's payload and for the console."""
+    """Returns a result, cut to the limits of a state's payload and of the console."""
     return _shorter(result, RESULT_FILES_LISTED) if isinstance(result, AgentResult) else result
 
 
@@ -67,7 +67,10 @@ def _first(paths: list[str], count: int, limit: int = MAX_LIST_BYTES) -> list[st
 
 @dataclass(frozen=True)
 class Reporter:
-    """Reports to the state that waits for the step. A token that is gone counts as reported: no state waits any more."""
+    """Reports to the state that waits for the step.
+
+    A rejected token counts as reported, because no state waits any more.
+    """
 
     clients: Clients
     token: str = field(repr=False)
@@ -75,12 +78,12 @@ class Reporter:
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
     def success(self, result: StepResult) -> bool:
-        """Reports the result; False if the report did not get through."""
+        """Reports the result. Returns False if the report did not get through."""
         output = for_console(result).to_json()
         return self._send(lambda: self.clients.stepfunctions.send_task_success(taskToken=self.token, output=output))
 
     def failure(self, error: SfnError, info: ErrorInfo) -> bool:
-        """Reports a failure; the cause is the ErrorInfo as JSON. False if the report did not get through."""
+        """Reports a failure; the cause is the ErrorInfo as JSON. Returns False if the report did not get through."""
         cause = info.to_json()
         return self._send(
             lambda: self.clients.stepfunctions.send_task_failure(taskToken=self.token, error=error.value, cause=cause)

@@ -1,7 +1,7 @@
-"""One step, done under the session's claim.
+"""Does one step under the session's claim.
 
-The order at the end matters: checkpoint, record, make sure that no newer command was accepted, report. The workspace keeps the
-claim. An interrupt that comes after the report is served while the workspace waits.
+The order at the end matters: checkpoint, record, check that no newer command was accepted, report. The workspace keeps
+the claim. An interrupt after the report is handled while the workspace waits.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ from workspace.system.stop import Stop
 
 @dataclass
 class StepRun:
-    """Does one step. `working_copy` comes from the workspace's step before; None in its first step."""
+    """Does one step. `working_copy` comes from the workspace's previous step; None in its first step."""
 
     settings: Settings
     clients: Clients
@@ -56,7 +56,7 @@ class StepRun:
 
     @property
     def kind(self) -> StepKind:
-        """What is known of the step."""
+        """The properties of the step's kind."""
         return STEP_KINDS[self.store.request.step]
 
     def run(self) -> StepEnd:
@@ -80,7 +80,8 @@ class StepRun:
         return self._failed(error)
 
     def _unreachable(self, error: Exception) -> StepEnd:
-        # The step itself was done. `task_stopped` finds it in the session, and a new workspace repeats it.
+        # The step's work is done, but not recorded. `task_stopped` finds the step in the session; a new workspace
+        # repeats it.
         self.log("the session cannot be reached, the workspace ends", level="error", error=str(error))
         return StepEnd(EXIT_UNREPORTED)
 
@@ -128,7 +129,7 @@ class StepRun:
         return run(ctx)
 
     def finish(self, result: StepResult) -> StepEnd:
-        """Checkpoints, records and reports a step that was done. Raises what `ended` takes."""
+        """Checkpoints, records and reports a completed step. `ended` handles the exceptions that it raises."""
         self.result = result
         last = self.kind.last_of_run
         if self.working_copy is not None:
@@ -143,11 +144,11 @@ class StepRun:
         # `task_stopped` finds an unreported step in the session and reports it.
         if not reported:
             return StepEnd(EXIT_UNREPORTED)
-        # Also a failed push or salvage is the run's last step.
+        # A failed push or salvage is the run's last step too.
         return StepEnd(EXIT_DONE, Follows.NOTHING if self.kind.last_of_run else Follows.STEP, settled=settled)
 
     def _stopped(self, reason: StopReason) -> StepEnd:
-        # A step that was done before the interrupt still records its result.
+        # A step that was complete before the interrupt still records its result.
         if self.result is not None and reason is StopReason.INTERRUPT:
             with contextlib.suppress(ClientError, BotoCoreError, StepFailed):
                 self._record(self.result)
@@ -164,7 +165,7 @@ class StepRun:
             return self.interruption.stopped(self.stop.reason or StopReason.CLAIM_LOST)
         except (ClientError, BotoCoreError) as unreachable:
             return self._unreachable(unreachable)
-        # After a bug this workspace is not trusted with the next step: a new one restores the checkpoint.
+        # An unexpected error may have left a bad state. So a new workspace restores the checkpoint for the next step.
         self.interruption.leave()
         return StepEnd(EXIT_DONE if report_failure(error, self.reporter, self.log) else EXIT_UNREPORTED)
 

@@ -18,7 +18,10 @@ HEARTBEAT_SECONDS = 5.0
 
 
 class Heartbeat(PeriodicThread):
-    """Sends the heartbeat of a task token. Notes TOKEN_GONE when Step Functions does not wait for it any more."""
+    """Sends the heartbeat of a task token.
+
+    Notes TOKEN_GONE when Step Functions does not wait for the token any more.
+    """
 
     def __init__(
         self,
@@ -36,7 +39,10 @@ class Heartbeat(PeriodicThread):
         self._log = log
 
     def beat(self) -> bool:
-        """Sends one heartbeat. False once the token is gone. Other failures are logged, and the next heartbeat tries again."""
+        """Sends one heartbeat.
+
+        Returns False once the token is gone. Logs other failures; the next heartbeat tries again.
+        """
         try:
             self._clients.stepfunctions.send_task_heartbeat(taskToken=self._token)
         except ClientError as error:

@@ -30,7 +30,7 @@ from workspace.system.stop import Stop
 
 @dataclass
 class WorkingCopy:
-    """One checkout and its helpers, created once a workspace and used by all of its steps."""
+    """One checkout and its helpers. A workspace creates it once and uses it for all of its steps."""
 
     settings: Settings
     clients: Clients
@@ -83,7 +83,7 @@ class WorkingCopy:
 
     @property
     def is_intact(self) -> bool:
-        """Whether the repository is usable. The agent may have destroyed it."""
+        """Returns whether the repository is usable. The agent may have destroyed it."""
         damage = self._damage()
         if damage is not None:
             self.log("the checkout is broken, restoring it", level="warning", error=damage)
@@ -101,7 +101,7 @@ class WorkingCopy:
                 meta = restorer.restore(key)
             except CheckpointError as error:
                 self.log("the checkpoint is damaged, cloning instead", level="error", key=key, reason=str(error))
-                # Recorded first: the response has to tell it, however the step ends.
+                # The loss is recorded first: the response must mention it, however the step ends.
                 self.checkpointer.store.record("lostCheckpoint", LostCheckpoint(key=key, reason=str(error)[:500]))
         if meta is None:
             restorer.clone()
@@ -112,25 +112,25 @@ class WorkingCopy:
             commit = self.checkout.commit_all(wip_message(INTERRUPTED_SUBJECT, request.session_id, meta.command_id))
             if commit is not None:
                 self.log("edits of the older command committed", commit=commit, olderCommandId=meta.command_id)
-                # Before the push: a repetition of this step must find the same commit, not make another.
+                # The checkpoint comes before the push: a repetition of this step must find the same commit.
                 self.checkpointer.write(fence)
                 self.push.start(commit, fence)
 
     def repair_repository(self, stop: Stop) -> None:
-        """Restores the repository if the agent destroyed it. The files with its edits stay. Errors are logged."""
+        """Restores the repository if the agent destroyed it. The edited files stay. Logs errors."""
         base, damage = self.checkpointer.base, self._damage(of_edits=True)
         if base is None or damage is None:
             return
         self.log("the agent destroyed the repository, restoring it under the files", level="warning", error=damage)
         try:
             with self.checkpointer.paused():
-                # Also after an interrupt: the edits still have to be saved.
+                # An interrupt does not stop the restore: the edits still have to be saved.
                 self._restorer(stop.only(StopReason.CLAIM_LOST)).repository(self.checkpointer.current, base)
         except (CheckpointError, WorkspaceError, BotoCoreError, ClientError, OSError) as error:
             self.log("the repository could not be restored", level="error", error=str(error))
 
     def _damage(self, *, of_edits: bool = False) -> str | None:
-        """Returns git's error, or None. With `of_edits` also an error that hides the edits: a broken index, `core.bare`."""
+        """Returns git's error, or None. `of_edits` includes errors that hide the edits: a broken index, `core.bare`."""
         try:
             self.checkout.head()
             if of_edits:
