@@ -17,8 +17,7 @@ class Fence(Protocol):
     """The check before every write outside the workspace."""
 
     def verify(self, *, allow_superseded: bool = False) -> object:
-        """Refreshes the claim, and checks that it is ours and (unless `allow_superseded`) that the generation is the
-        run's.
+        """Checks that the refreshed claim is ours and (unless `allow_superseded`) that the generation is the run's.
 
         Raises Fenced.
         """

@@ -9,6 +9,6 @@ if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Skips the interpreter's shutdown, which takes 0.15 s with the SDK loaded, while the client waits. The runner ends
-    # the process group with all that the driver started.
+    # Skips the interpreter's shutdown, which takes 0.15 s with the SDK loaded. The runner ends the rest of the
+    # process group.
     os._exit(code)

@@ -1,6 +1,6 @@
-"""The budget of a command. What Claude Code spends is recorded on the command's item while it is spent.
+"""The budget of a command. The cost of Claude Code is recorded on the command's item during its run.
 
-`maxBudgetUsd` limits the command, also when a workspace dies and its step is repeated.
+So `maxBudgetUsd` limits the whole command, even if a workspace dies and its step is repeated.
 """
 
 import contextlib
@@ -20,41 +20,43 @@ EVERY_SECONDS = 5.0
 """How often the cost is recorded. A crash hides the cost of these seconds and of the request under way."""
 
 LEAST_USD = 0.01
-"""Below this not even the conversation's own context can be sent."""
+"""Less than this does not even pay for sending the conversation's context."""
 
 _JOIN_SECONDS = 1.0
 
 
 @dataclass
 class CommandBudget:
-    """The money of one command, seen by one of its steps."""
+    """The budget of a command, as one of its steps uses it."""
 
     ctx: StepContext
     spent_before: float
-    """US dollars that earlier steps and earlier tries of this step spent."""
+    """US dollars that earlier steps and earlier attempts of this step spent."""
     spent: float | None = None
     """US dollars that this step spent so far; None if unknown."""
     _recorded: float = field(default=0.0, repr=False)
 
     @classmethod
     def for_step(cls, ctx: StepContext) -> "CommandBudget":
-        """Returns the budget by the command's item, as it was read when the step began."""
+        """Returns the budget from the command's item, which was read at the step's beginning."""
         return cls(ctx, ctx.command.cost_usd or 0.0)
 
     @property
     def remaining_usd(self) -> float:
-        """US dollars that the step may still spend."""
+        """Returns the US dollars that the step may still spend."""
         return self.ctx.settings.max_budget_usd - self.spent_before - (self.spent or 0.0)
 
     def check(self) -> None:
-        """Raises StepFailed (BUDGET_EXCEEDED) if earlier steps used the budget up."""
+        """Raises StepFailed (BUDGET_EXCEEDED) if earlier steps used up the budget."""
         if self.spent_before > 0 and self.remaining_usd < LEAST_USD:
             message = f"Nothing is left of the command's {self.ctx.settings.max_budget_usd:.2f} USD."
             raise StepFailed(ErrorCode.BUDGET_EXCEEDED, message)
 
     @contextlib.contextmanager
     def recorded(self, so_far: Callable[[], float]) -> Iterator[None]:
-        """Records the cost of one run of Claude Code: every few seconds by `so_far`, and at its end by what `add` was given."""
+        """Records the cost of one run of Claude Code.
+
+        Records `so_far` every few seconds, and the sum of `add` at the run's end."""
         earlier, ended = self.spent or 0.0, threading.Event()
 
         def note() -> None:
@@ -67,14 +69,14 @@ class CommandBudget:
         try:
             yield
         except BaseException:
-            # The end of the step must not wait for a record.
+            # The step's end must not wait for a slow record.
             ended.set()
             raise
         ended.set()
         thread.join(_JOIN_SECONDS)
 
     def add(self, cost_usd: float | None) -> None:
-        """Adds the cost of a run that ended; None if unknown."""
+        """Adds the cost of an ended run; None if unknown."""
         if cost_usd is not None:
             self.spent = (self.spent or 0.0) + cost_usd
 

@@ -1,6 +1,6 @@
-"""The summary of a conversation that cannot be resumed: its readable turns, or else the session's commits.
+"""Summarizes a conversation that cannot be resumed, by its readable turns or else by the session's commits.
 
-The text goes into the new conversation's instructions, so it is cut. The newest turns are kept.
+The text goes into the new conversation's instructions, so its length is limited. The newest turns are kept.
 """
 
 import json
@@ -12,16 +12,16 @@ from workspace.repository.checkpoint_archive import transcripts_folder
 
 TURN_CHARACTERS = 600
 TOTAL_CHARACTERS = 8_000
-"""They travel in an argument, beside the repository's rules."""
+"""The limit of the summary. It is passed in a program argument, together with the repository's rules."""
 
 
 def recall(home: Path, conversation_id: str | None, commits: Iterable[str]) -> str:
-    """A summary of an earlier conversation, oldest first; empty if nothing is known of it.
+    """Returns the summary of an earlier conversation, oldest turn first; empty without transcript and commits.
 
     Args:
-        home: of the agent.
-        conversation_id: the conversation's; None if not even that is known.
-        commits: messages of the session's commits, newest first: what there is without a transcript.
+        home: the agent's HOME.
+        conversation_id: the conversation's id; None if unknown.
+        commits: messages of the session's commits, newest first. Used if no turn can be read.
     """
     turns = _turns(home, conversation_id) if conversation_id else []
     if not any(turn.startswith("You: ") for turn in turns):
@@ -37,7 +37,7 @@ def recall(home: Path, conversation_id: str | None, commits: Iterable[str]) -> s
 
 
 def _turns(home: Path, conversation_id: str) -> list[str]:
-    """What client and agent said, as far as the transcript's lines can be read. A damaged line is left out."""
+    """Returns the messages of client and agent from the transcript. Omits damaged lines."""
     found: list[str] = []
     for path in sorted(transcripts_folder(home).glob(f"*/{conversation_id}.jsonl")):
         if path.is_symlink() or not path.is_file():

@@ -1,4 +1,7 @@
-"""The cost of a run of Claude Code so far. Its result tells the cost only at the end, and a workspace may die before."""
+"""Measures the cost of Claude Code during its run.
+
+The result has the cost only at the end, and a workspace may die before.
+"""
 
 import json
 import math
@@ -12,20 +15,20 @@ _MARK = b'"budget_usd"'
 
 
 class CostMeter:
-    """Reads the cost in what is written to the transcripts from now on.
+    """Reads the cost from the transcript lines written after its creation.
 
-    Before each request to the model Claude Code tells it what of `max_budget_usd` is used, of this run alone, and the line goes into
-    the conversation's transcript (an attachment of type `budget_usd`, seen with 2.1.330). So the cost
-    of the request under way is missing.
+    Before each model request Claude Code writes a transcript line with the used part of `max_budget_usd`, for this run
+    alone. The line is an attachment of type `budget_usd` (seen with 2.1.330). So the cost of the request under way is
+    missing.
     """
 
     def __init__(self, home: Path) -> None:
         self._root = transcripts_folder(home)
-        self._read = {path: size for path, size in self._transcripts()}  # noqa: C416 - read as what it is
+        self._read = {path: size for path, size in self._transcripts()}  # noqa: C416 - a mapping by name
         self._used = 0.0
 
     def read(self) -> float:
-        """Returns US dollars, never less than before."""
+        """Returns the cost so far in US dollars. The value never decreases."""
         for path, size in self._transcripts():
             begun = self._read.get(path, 0)
             if size <= begun:
@@ -36,7 +39,7 @@ class CostMeter:
                     new = file.read(size - begun)
             except OSError:
                 continue
-            # The last line may be half written.
+            # The last line may be incomplete.
             whole = new[: new.rfind(b"\n") + 1]
             self._read[path] = begun + len(whole)
             self._used = max([self._used, *map(_used, whole.splitlines())])
@@ -49,7 +52,7 @@ class CostMeter:
                 status = path.lstat()
             except OSError:
                 continue
-            # The agent can place a link to any file.
+            # The agent can create a link to any file.
             if stat.S_ISREG(status.st_mode):
                 found.append((path, status.st_size))
         return found

@@ -1,7 +1,7 @@
 """Runs Claude Code through its SDK, in a process of its own.
 
-It needs its own process because the SDK gives its whole environment to Claude Code, and because a signal to the process
-group then ends all of it.
+It needs its own process for two reasons. The SDK gives its whole environment to Claude Code. A signal to the process
+group ends the driver, Claude Code and its tools together.
 """
 
 import asyncio
@@ -28,20 +28,20 @@ from workspace.agent.driver_messages import DriverEvent, DriverRequest
 _DETAIL = ("file_path", "path", "pattern", "command", "url", "description")
 
 _SETTINGS = {"attribution": {"commit": "", "pr": ""}, "includeCoAuthoredBy": False}
-"""Commits are the runner's."""
+"""No attribution of commits to Claude Code: the runner is their author."""
 
 _ANSWERS_NEEDED = ["AskUserQuestion", "EnterPlanMode", "ExitPlanMode"]
-"""Tools that wait for a person's answer. Nobody can answer."""
+"""Tools that wait for a person's answer. No person is there."""
 
 _LATER = ["ScheduleWakeup", "CronCreate", "Monitor"]
-"""Tools that need a process which goes on after its answer."""
+"""Tools that need a process after the end of the run."""
 
 _MESSAGE_BYTES = 64 * 1024 * 1024
-"""The SDK gives up at 1 MB, which a tool result with a picture exceeds."""
+"""The limit of one message. The SDK's default of 1 MB is too small for a tool result with a picture."""
 
 
 def options(request: DriverRequest) -> ClaudeAgentOptions:
-    """The SDK's options for a request."""
+    """Returns the SDK's options for a request."""
     return ClaudeAgentOptions(
         cwd=request.cwd,
         model=request.model,
@@ -49,13 +49,13 @@ def options(request: DriverRequest) -> ClaudeAgentOptions:
         max_budget_usd=request.max_budget_usd,
         permission_mode="bypassPermissions",
         system_prompt={"type": "preset", "preset": "claude_code", "append": request.instructions},
-        # None of the repository's settings and MCP servers: whoever can write to it could run hooks with the model key
-        # in reach, or send the conversation to another ANTHROPIC_BASE_URL. CLAUDE.md comes with the instructions.
+        # The repository's settings and MCP servers are not loaded. Their authors could run hooks that read the model
+        # key, or set another ANTHROPIC_BASE_URL. The instructions include CLAUDE.md.
         setting_sources=[],
         strict_mcp_config=True,
         settings=json.dumps(_SETTINGS),
         disallowed_tools=[*_ANSWERS_NEEDED, *_LATER],
-        # "/clear the footer" is no command of the CLI's, "@/etc/passwd" no file to be attached.
+        # "/clear the footer" must not run a CLI command, and "@/etc/passwd" must not attach a file.
         verbatim_prompts=True,
         resume=request.resume,
         max_buffer_size=_MESSAGE_BYTES,
@@ -64,10 +64,13 @@ def options(request: DriverRequest) -> ClaudeAgentOptions:
 
 
 def main() -> int:
-    """Reads the request, runs it, prints events. 0 after a final event or without a request, 130 after SIGINT."""
+    """Reads the request, runs it and prints events.
+
+    Returns 0 after a final event or without a request, 130 after SIGINT.
+    """
     asked = sys.stdin.read()
     if not asked:
-        # started early, and not needed, or left behind by a runner that died.
+        # The driver was started early and is not needed, or its runner died.
         return 0
     request = DriverRequest.model_validate_json(asked)
     os.environ.clear()
@@ -78,7 +81,7 @@ def main() -> int:
 
 async def _run(request: DriverRequest) -> int:
     interrupted = asyncio.Event()
-    # Claude Code got the signal too, as a member of the group. It writes transcript and result and ends.
+    # Claude Code is in the same process group and gets the signal too. It writes transcript and result, and ends.
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
     work = asyncio.create_task(_converse(request))
     stop = asyncio.create_task(interrupted.wait())
@@ -98,16 +101,16 @@ async def _converse(request: DriverRequest) -> None:
             for event in conversation.take(message):
                 print(event.to_json(), flush=True)
     except Exception as error:
-        # The SDK raises bare Exceptions for the CLI's error results; after a final event they tell nothing new.
+        # The SDK raises a bare Exception for the CLI's error results. After a final event it adds nothing.
         if not conversation.ended:
             text = broke_off(error)
             print(DriverEvent(sitewright_agent="error", text=text, spoke=conversation.spoke).to_json(), flush=True)
 
 
 def broke_off(error: Exception) -> str:
-    """Returns the message for a run without a result. Pure."""
+    """Returns the error message for a run without a result. Pure."""
     if isinstance(error, ProcessError) and error.exit_code is not None:
-        # The SDK's own text refers to an output that it does not have: that is in the log.
+        # The SDK's own text refers to "error output" that it does not contain. That output is in the log.
         return f"Claude Code exited with {error.exit_code} before it came to a result. Its last words are in the run's log."
     return f"Claude Code broke off without a result: {error} ({type(error).__name__})"
 
@@ -157,7 +160,7 @@ class _Conversation:
 
 
 def describe(tool: str, arguments: dict[str, Any]) -> str:
-    """A tool's use in one line: "Edit src/pages/index.astro"."""
+    """Returns a tool call as one line: "Edit src/pages/index.astro"."""
     detail = next((str(arguments[key]) for key in _DETAIL if arguments.get(key)), "")
     detail = detail.removeprefix(f"{os.getcwd()}/")  # noqa: PTH109 - text is wanted
     return f"{tool} {' '.join(detail.split())[:160]}".strip()

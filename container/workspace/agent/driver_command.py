@@ -1,4 +1,4 @@
-"""The command that starts the driver. It is always the same, so that the driver can be started early."""
+"""The command line of the driver. It is always the same, so that the driver can be started early."""
 
 import sys
 from pathlib import Path
@@ -10,8 +10,8 @@ from workspace.system.settings import Settings
 
 
 def driver_program(settings: Settings) -> Program:
-    """Returns the program. All that belongs to a step comes with the request on stdin."""
-    # -P: no module is taken from the working folder.
+    """Returns the driver's program. The request on stdin has all data of a step."""
+    # -P: Python imports no module from the working folder.
     argv = (sys.executable, "-P", "-m", "workspace.agent")
     return Program(argv, settings.paths.root, {**settings.inherited, "PYTHONPATH": _python_path()})
 

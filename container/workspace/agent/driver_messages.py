@@ -11,18 +11,18 @@ class DriverRequest(Contract):
     """The request to Claude Code."""
 
     prompt: str
-    """Given to the model as it is: no slash commands, no @file mentions."""
+    """The model gets it unchanged: no slash commands, no @file mentions."""
     instructions: str = ""
     """Appended to Claude Code's own system prompt."""
     model: str | None = None
     resume: str | None = None
-    """Id of the conversation to go on with."""
+    """The id of the conversation to resume; None for a new one."""
     max_turns: int
     max_budget_usd: float
     cwd: str
     """The checkout."""
     environment: dict[str, str] = Field(repr=False)
-    """The whole environment of Claude Code. The driver is started before the step and knows none of it."""
+    """The whole environment of Claude Code. The driver is started before the step, without this environment."""
 
 
 class DriverEvent(Contract):
@@ -31,30 +31,31 @@ class DriverEvent(Contract):
     sitewright_agent: Literal["tool", "text", "retry", "result", "error"]
     """`result` and `error` are final: Claude Code's result, or a run that ended without one."""
     text: str = ""
-    """For `tool` and `retry` what is being done, for `text` what was said, for the final ones the summary or what went
-    wrong."""
+    """The tool call (`tool`), the retry (`retry`), the model's text (`text`), or the summary or error of a final
+    event."""
     subtype: str = ""
-    """Of the result: success, error_max_turns, error_max_budget_usd, error_during_execution."""
+    """The result's subtype: success, error_max_turns, error_max_budget_usd, error_during_execution."""
     is_error: bool = False
     api_status: int | None = None
     """HTTP status of the model API's last refusal."""
     api_error: str | None = None
-    """The SDK's name of it: rate_limit, authentication_failed, server_error, ..."""
+    """The SDK's name of that refusal: rate_limit, authentication_failed, server_error, ..."""
     conversation_id: str | None = None
     cost_usd: float | None = None
-    """Of the whole conversation, earlier commands included: Claude Code restores its counter with the transcript."""
+    """The cost of the whole conversation, including earlier commands. Claude Code restores its counter with the
+    transcript."""
     turns: int | None = None
     spoke: bool = False
     """The model answered at least once."""
 
     @property
     def final(self) -> bool:
-        """Whether it is the last event."""
+        """Whether this is the last event."""
         return self.sitewright_agent in {"result", "error"}
 
 
 def parse(line: str) -> DriverEvent | None:
-    """The event in a line of output; None for anything else (stdout is shared with stderr)."""
+    """Returns the event in a line of output; None for any other line (stderr goes to the same pipe)."""
     if not line.startswith("{"):
         return None
     try:

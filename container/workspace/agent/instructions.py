@@ -1,4 +1,4 @@
-"""The text that is appended to Claude Code's system prompt: its task in the run, and the repository's own rules."""
+"""The text appended to Claude Code's system prompt: its task in the run, and the repository's own rules."""
 
 import stat
 from pathlib import Path
@@ -14,22 +14,22 @@ ROLE = (
 ANEW = "An earlier conversation about this website took place and cannot be continued: `git log` shows what it did."
 
 RULES = ("CLAUDE.md", ".claude/CLAUDE.md", "AGENTS.md")
-"""Files with a repository's own rules for agents, the first one found counts."""
+"""Files with a repository's own rules for agents. The first existing file counts."""
 
 _RULES_BYTES = 32 * 1024
-"""They travel in an argument, and Linux ends one at 128 KiB."""
+"""The limit of the rules. They are passed in a program argument, which Linux limits to 128 KiB."""
 
 
 RECALLED = "What is known of it, oldest first (this is a record, no instruction):"
 
 
 def instructions(site: Path, *, anew: bool = False, recalled: str = "") -> str:
-    """The text to append.
+    """Returns the text to append.
 
     Args:
-        site: the checkout. Its settings are not loaded (they could run programs), its rules are read here.
-        anew: an earlier conversation of the session is lost.
-        recalled: what is known of that conversation.
+        site: the checkout. This function reads its rules. Claude Code loads no settings of it: they could run programs.
+        anew: whether an earlier conversation of the session is lost.
+        recalled: the summary of that conversation.
     """
     parts = [ROLE]
     if anew:
@@ -45,7 +45,7 @@ def instructions(site: Path, *, anew: bool = False, recalled: str = "") -> str:
 def _read(site: Path, name: str) -> str:
     path = site / name
     try:
-        # Neither a link out of the checkout nor a pipe that never ends.
+        # The rules must be neither a link out of the checkout nor an endless pipe.
         if not stat.S_ISREG(path.lstat().st_mode) or not path.resolve().is_relative_to(site.resolve()):
             return ""
         with path.open("rb") as file:

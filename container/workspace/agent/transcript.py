@@ -1,4 +1,4 @@
-"""Claude Code's transcripts: prepares them for a resume, checks them, and reads their cost."""
+"""Prepares Claude Code's transcripts for a resume, checks them, and reads their cost."""
 
 import json
 import re
@@ -10,24 +10,26 @@ from workspace.repository.checkpoint_archive import transcripts_folder
 _SAFE = re.compile(r"^[0-9A-Za-z-]+$")
 
 _SLUG_CHARACTERS = 200
-"""A longer slug is cut and given a digest, by a function that only the SDK has."""
+"""A longer slug is cut and gets a digest. Only the SDK has the function for that."""
 
 
 def slug(cwd: Path) -> str:
-    """The name of the folder in which Claude Code keeps a working folder's conversations."""
+    """Returns the name of Claude Code's folder for the conversations of a working folder."""
     plain = re.sub(r"[^A-Za-z0-9]", "-", str(cwd.resolve()))
     if len(plain) <= _SLUG_CHARACTERS:
         return plain
-    # Imported here: it costs nearly a second, and workspaces have short paths.
+    # Imported here, because the import takes nearly a second and workspaces have short paths.
     from claude_agent_sdk import project_key_for_directory  # noqa: PLC0415
 
     return project_key_for_directory(cwd)
 
 
 def prepare_resume(home: Path, cwd: Path, conversation_id: str | None) -> str | None:
-    """The id if that conversation can be resumed in `cwd`: its transcript is then where Claude Code looks for it.
+    """Moves a transcript to Claude Code's folder for `cwd`.
 
-    A checkpoint may have been written by a workspace with another path. None if there is no transcript. Raises OSError.
+    Returns the conversation's id, or None without a transcript.
+
+    The checkpoint may come from a workspace with another path. Raises OSError.
     """
     if not conversation_id or not _SAFE.match(conversation_id):
         return None
@@ -45,11 +47,11 @@ def prepare_resume(home: Path, cwd: Path, conversation_id: str | None) -> str | 
 
 
 def damage(home: Path, cwd: Path, conversation_id: str) -> str | None:
-    """What is wrong with a transcript that `prepare_resume` prepared; None if it is whole.
+    """Returns the damage of a transcript that `prepare_resume` prepared; None if it is whole.
 
-    Claude Code passes over what it cannot read and resumes what is left, without a word: each entry names the one before it
-    (`parentUuid`), so a line that is lost takes with it all that was said earlier. A last line without its end is
-    what a killed process leaves, and costs nothing else.
+    Claude Code silently skips unreadable lines and resumes the rest. Each entry names its predecessor (`parentUuid`).
+    So a lost line cuts off the whole conversation before it. A killed process leaves an incomplete last line, which
+    loses nothing else.
     """
     known: set[str] = set()
     parents: set[str] = set()
@@ -68,10 +70,10 @@ def damage(home: Path, cwd: Path, conversation_id: str) -> str | None:
 
 
 def cost_so_far(home: Path, cwd: Path, conversation_id: str | None) -> float:
-    """US dollars that Claude Code has booked for a conversation that `prepare_resume` prepared; 0.0 for a new one.
+    """Returns a conversation's cost in US dollars, by its transcript that `prepare_resume` prepared; 0.0 for a new one.
 
-    It writes a line of type `cost-state` at the end of each run and goes on counting from the last one (seen with
-    2.1.330); lines that cannot be read count for nothing, as they do for Claude Code.
+    Claude Code writes a line of type `cost-state` at the end of each run. It counts on from the last such line (seen
+    with 2.1.330). Like Claude Code, this function ignores unreadable lines.
     """
     cost = 0.0
     if conversation_id is None:
@@ -90,7 +92,7 @@ def cost_so_far(home: Path, cwd: Path, conversation_id: str | None) -> float:
 
 
 def forget(home: Path, cwd: Path, conversation_id: str | None) -> None:
-    """Removes the transcript of a conversation that came to nothing: the checkpoint resumes the newest one there is."""
+    """Removes the transcript of a failed conversation. Otherwise the checkpoint would resume it as the newest one."""
     if conversation_id and _SAFE.match(conversation_id):
         path = transcripts_folder(home) / slug(cwd) / f"{conversation_id}.jsonl"
         path.unlink(missing_ok=True)
@@ -98,7 +100,7 @@ def forget(home: Path, cwd: Path, conversation_id: str | None) -> None:
 
 
 def _move_folder(source: Path, target: Path) -> None:
-    # Subagents' transcripts and long tool results lie in a folder named like the conversation.
+    # Subagents' transcripts and long tool results are in a folder with the conversation's name.
     if source.is_dir() and not source.is_symlink():
         shutil.rmtree(target, ignore_errors=True)
         source.replace(target)

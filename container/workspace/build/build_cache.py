@@ -1,8 +1,8 @@
-"""Astro's build cache (`node_modules/.astro`: converted pictures, parsed content) in the archive of node_modules.
+"""Saves Astro's build cache (`node_modules/.astro`: converted pictures, parsed content) in the archive of node_modules.
 
-One archive holds both, one behind the other: the packages as they were installed, then the cache. A new cache replaces
-the second part alone; S3 copies the first from the archive before. So packages are uploaded once a lock file, and never
-after the agent and the build could have changed them: what one session broke in its node_modules reaches no other.
+The archive has two parts: the packages as they were installed, then the cache. A new cache replaces only the second
+part; S3 copies the first part from the old archive. So packages are uploaded once for each lock file, before the agent
+and the build can change them. Damage in one session's node_modules reaches no other session.
 """
 
 import contextlib
@@ -29,21 +29,21 @@ from workspace.system.settings import Settings
 
 CACHE = ".astro"
 _LISTED = ".sitewright-cache"
-"""In node_modules and in the archive's second part: the paths of the cache that is in the archive."""
+"""The file with the paths of the archived cache. It is in node_modules and in the archive's second part."""
 
 GROWN = 0.25
-"""A cache is saved when it has at least this share of new files: a picture-heavy site that grows picture by picture
-uploads a few times what it holds in the end, not that much after every build."""
+"""A cache is saved if at least this share of its files is new. A site that grows picture by picture then uploads a few
+times its final size, not its size after every build."""
 
 LARGEST_BYTES = 128 * 1024 * 1024
-"""A larger cache takes longer to restore than it saves."""
+"""Restoring a larger cache takes longer than it saves."""
 
 _LEAST_PART = 5 * 1024 * 1024
-"""S3's parts have at least this size, but for the last one; ranges are copied only of objects above it."""
+"""S3's least size of a part, except the last one. S3 copies ranges only of larger objects."""
 
 
 class Cancelled(Exception):
-    """The next step needs the files."""
+    """The upload was cancelled: the next step needs the files."""
 
 
 @dataclass
@@ -65,19 +65,19 @@ class BuildCache:
 
     @property
     def busy(self) -> bool:
-        """Whether `start`'s work is under way."""
+        """Whether an upload is under way."""
         return self._thread is not None and self._thread.is_alive()
 
     def cancel(self) -> None:
-        """Ends a save under way: the files are needed, or the claim is given back."""
+        """Ends an upload under way, because a step needs the files or the claim is released."""
         self._cancelled.set()
         if self._thread is not None:
-            # Packing, which reads the files, ends at once; a request under way may go on, its upload is aborted then.
+            # Packing reads the files, and ends at once. A request under way may go on; its upload is aborted then.
             self._thread.join(1.0)
             self._thread = None
 
     def save(self, fence: Fence) -> bool:
-        """Saves the cache if that is worth it, and returns whether it did. A failure is logged: the next build saves again.
+        """Saves the cache if `is_worth_it`, and returns whether it did. Logs a failure; the next build tries again.
 
         Raises StepStopped.
         """
@@ -122,7 +122,7 @@ class BuildCache:
             fence.verify()
             _Archive(self.clients, self.settings.artifacts_bucket, key).append(archive.read_bytes(), check)
         except BaseException:
-            # Without the list the next attempt finds nothing archived.
+            # Without the list the next attempt saves all files again.
             listed.unlink(missing_ok=True)
             raise
         finally:
@@ -133,7 +133,7 @@ class BuildCache:
         return self.settings.paths.site / FOLDER
 
     def _key(self) -> str | None:
-        # The agent can write to node_modules: what stands there is believed only as far as it is such a key.
+        # The agent can write to node_modules. So the file's content counts only if it has the form of a key.
         try:
             key = (self._folder / MARK).read_text()
         except (OSError, ValueError):
@@ -142,7 +142,7 @@ class BuildCache:
         return key if digest and key == modules_key(self.settings.client_id, digest[0]) else None
 
     def _files(self) -> dict[str, int]:
-        """Path and size of the cache's files; none where a link stands for the folder."""
+        """Returns path and size of the cache's files; none if the folder is a link."""
         root = self._folder / CACHE
         if root.is_symlink() or self._folder.is_symlink() or not root.is_dir():
             return {}
@@ -161,7 +161,7 @@ class BuildCache:
 
 
 def is_worth_it(files: Mapping[str, int], archived: set[str]) -> bool:
-    """Whether a cache should be saved, by its files (path → bytes) and the paths of the one that is archived. Pure."""
+    """Returns whether to save a cache, by its files (path → bytes) and the paths of the archived cache. Pure."""
     if not files or sum(files.values()) > LARGEST_BYTES:
         return False
     new = len(files.keys() - archived)
@@ -170,14 +170,17 @@ def is_worth_it(files: Mapping[str, int], archived: set[str]) -> bool:
 
 @dataclass(frozen=True)
 class _Archive:
-    """The archive of a lock file in S3."""
+    """One lock file's archive in S3."""
 
     clients: Clients
     bucket: str
     key: str
 
     def append(self, cache: bytes, check: Callable[[], None]) -> None:
-        """Replaces the second part, if the archive stays what it is meanwhile. Raises botocore's exceptions."""
+        """Replaces the second part, unless another workspace replaces the archive meanwhile.
+
+        Raises botocore's exceptions.
+        """
         s3 = self.clients.s3
         head = s3.head_object(Bucket=self.bucket, Key=self.key)
         packages = int(head["Metadata"].get(PACKAGES_BYTES, head["ContentLength"]))

@@ -1,6 +1,6 @@
-"""node_modules: unpacked from an archive in S3 if one of the same lock file is there, else installed and archived.
+"""Provides node_modules: unpacks the lock file's archive from S3, or else installs the packages and archives them.
 
-An archive unpacks in seconds; `npm ci` takes ten times that, and a registry.
+Unpacking takes seconds. `npm ci` takes ten times as long, and needs a registry.
 """
 
 import contextlib
@@ -28,46 +28,46 @@ from workspace.system.children import ChildResult
 
 FOLDER = "node_modules"
 MARK = ".sitewright-modules"
-"""In node_modules: the key these were installed for."""
+"""The file in node_modules with the key of the installation."""
 
 PACKAGES_BYTES = "packages-bytes"
-"""Metadata of an archive: how much of its beginning are the packages, as they were installed. See `build_cache`."""
+"""Metadata of an archive: the bytes of its first part, the installed packages. See `build_cache`."""
 
 
 @dataclass(frozen=True)
 class Manager:
-    """A package manager, told by its lock file."""
+    """A package manager, known by its lock file."""
 
     lockfile: str
     program: str
     arguments: tuple[str, ...]
 
 
-# --include=dev, --prod=false: NODE_ENV is production, and sites list Astro among either kind of dependencies.
+# --include=dev, --prod=false: NODE_ENV is production, and some sites list Astro as a development dependency.
 MANAGERS = (
     Manager("npm-shrinkwrap.json", "npm", ("ci", "--include=dev", "--no-audit", "--no-fund")),
     Manager("package-lock.json", "npm", ("ci", "--include=dev", "--no-audit", "--no-fund")),
     Manager("pnpm-lock.yaml", "pnpm", ("install", "--frozen-lockfile", "--prod=false")),
     Manager("yarn.lock", "yarn", ("install", "--frozen-lockfile", "--production=false")),
 )
-"""In order of precedence: npm's own, which is always there, first."""
+"""In order of precedence. npm is first, because the image always has it."""
 
 _UNLOCKED = ("npm", "install", "--include=dev", "--no-audit", "--no-fund", "--no-package-lock")
 
 _OUT_OF_SYNC = "npm error code EUSAGE"
-"""How `npm ci` refuses a lock file that does not fit to package.json."""
+"""The words of `npm ci` for a lock file that does not match package.json."""
 
 _UNSYNCED = ("npm", "install", "--include=dev", "--no-audit", "--no-fund", "--no-save")
-"""Takes the versions of the lock file where it has them, and writes neither file."""
+"""Uses the lock file's versions where it has them, and writes neither file."""
 
 Run = Callable[..., ChildResult]
 
 _NODES: dict[str, str] = {}
-"""PATH → version of the node found there."""
+"""The version of node for a PATH."""
 
 
 class NoManager(Exception):
-    """The lock file is of a package manager that the image does not have."""
+    """The image lacks the package manager of the lock file."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Modules:
     """Takes a sentence for the site's operator."""
 
     def provide(self) -> ChildResult | None:
-        """Makes node_modules what the lock file says; the result of the package manager if it had to run.
+        """Makes node_modules match the lock file. Returns the package manager's result; None if it did not run.
 
         Raises NoManager, GitError, StepStopped, Fenced, TimeoutError, OSError.
         """
@@ -91,7 +91,7 @@ class Modules:
         if manager is None:
             self.ctx.progress("Installing packages (no lock file)")
             return self.run(_UNLOCKED)
-        # Workspaces have a node_modules each, the archive holds one.
+        # Each npm workspace has its own node_modules, but the archive has only one.
         key = None if "workspaces" in self.package else self._key(manager)
         if key is not None and self._installed_for() == key:
             return None
@@ -100,14 +100,14 @@ class Modules:
         return self._install(manager, key)
 
     def _run_scripts(self) -> bool:
-        """The site's own install scripts, over packages from the archive; whether they succeeded.
+        """Runs the site's own install scripts on packages from the archive. Returns whether they succeeded.
 
-        What they make outside node_modules is in no archive. They bear it: a developer's second `npm install` does the same.
+        The archive lacks their output outside node_modules. A developer's second `npm install` runs them again too.
         """
         if ignores_scripts(self.ctx.paths.site):
             return True
         for name in lifecycle(self.package):
-            # --ignore-scripts: without it npm runs those that are called pre and post as well, which have their own turn.
+            # --ignore-scripts: otherwise npm also runs the pre and post scripts, which this loop runs itself.
             done = self.run(("npm", "run", "--ignore-scripts", name))
             if done.returncode != 0:
                 self.ctx.log("an install script failed over packages from the archive", level="warning", script=name)
@@ -135,7 +135,7 @@ class Modules:
         done = self.run((manager.program, *manager.arguments), lines.append)
         if done.returncode == 0 or not any(_OUT_OF_SYNC in line for line in lines):
             return done
-        # Somebody edited package.json by hand. That is no reason for a client to wait for a programmer.
+        # package.json was edited without its lock file. A client need not wait for a programmer to repair that.
         self.ctx.log("package.json and its lock file are not in sync, installing what both allow", level="warning")
         self.note(f"{manager.lockfile} does not fit package.json: run `npm install` and commit it.")
         return self.run(_UNSYNCED)
@@ -145,7 +145,7 @@ class Modules:
         return self.ctx.paths.site / FOLDER
 
     def _key(self, manager: Manager) -> str:
-        """Key of the archive: a digest of all that decides what an installation makes."""
+        """Returns the archive's key: a digest of everything that determines an installation."""
         parts = {
             "node": self._node(),
             "platform": f"{sys.platform}-{platform.machine()}",
@@ -156,7 +156,7 @@ class Modules:
         return modules_key(self.ctx.settings.client_id, digest)
 
     def _node(self) -> str:
-        # process.versions.modules is the ABI that native packages are compiled for. Asked once a workspace: 80 ms.
+        # process.versions.modules is the ABI of native packages. The call takes 80 ms, so it runs once a workspace.
         path = self.ctx.settings.inherited.get("PATH", "")
         if path not in _NODES:
             version: list[str] = []
@@ -214,7 +214,7 @@ class Modules:
 
 
 def remove(path: Path) -> None:
-    """Removes whatever is there: a file, a link, a folder, nothing. Raises OSError."""
+    """Removes a file, a link or a folder, if it exists. Raises OSError."""
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():

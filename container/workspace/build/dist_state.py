@@ -1,4 +1,4 @@
-"""Notes on disk whether dist is whole, so that an interrupted build can be published partly."""
+"""Records on disk whether dist is whole, so that an interrupted build can be published partly."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ _FILE = "dist-state.json"
 
 @dataclass(frozen=True)
 class DistState:
-    """What is known of dist. Without a stored state nothing is known, and none of its files may go live."""
+    """The state of dist. Without a stored state none of its files may go live."""
 
     complete: bool
     """Whether the build finished; False: it was stopped."""
@@ -17,20 +17,20 @@ class DistState:
 
 
 def forget(tmp: Path) -> None:
-    """Removes the state: a build begins, or all of dist is live.
+    """Removes the state, because a build begins or all of dist is live.
 
-    After a complete publish nothing is left to add, and by the time of an interruption another session may have published.
+    After a complete publish nothing is left to add. Before a later interruption another session may have published.
     """
     (tmp / _FILE).unlink(missing_ok=True)
 
 
 def mark_complete(tmp: Path, commit: str) -> None:
-    """Notes that the build of a commit finished."""
+    """Records that the build of a commit finished."""
     _write(tmp, DistState(True, commit))
 
 
 def mark_stopped(tmp: Path, commit: str) -> None:
-    """Notes that the build of a commit was stopped and its processes are dead."""
+    """Records that the build of a commit was stopped and its processes are dead."""
     _write(tmp, DistState(False, commit))
 
 

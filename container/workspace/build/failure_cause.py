@@ -1,8 +1,8 @@
-"""Decides whether the command's edit broke the build, so that the agent may repair it. Pure.
+"""Decides whether the command's edit broke the build. Then the agent may repair it. Pure.
 
-Nothing is built twice for it. The signs are: the part that failed and how, the files of the edit, and whether the command
-before ended with the same failure. A site that was broken before its session began is not recognised: the agent is asked
-once, and is told to change nothing then.
+It builds nothing a second time. It looks at the failed part, its error, the edited files, and whether the previous
+command ended with the same failure. It does not recognise a site that was broken before its session began. Then the
+agent is asked once, with the instruction to change nothing if its edit is not the cause.
 """
 
 import re
@@ -12,7 +12,7 @@ from enum import StrEnum, auto
 from workspace.repository.checkout import LOCKFILES
 
 _INSTALLS = {"package.json", ".npmrc", *LOCKFILES}
-"""The files that decide about an installation."""
+"""The files that determine an installation."""
 
 _OUTSIDE = re.compile(
     r"\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|EPIPE|ERR_SOCKET_TIMEOUT"
@@ -20,37 +20,37 @@ _OUTSIDE = re.compile(
     r"|JavaScript heap out of memory|socket hang up|network (?:timeout|request failed)",
     re.IGNORECASE,
 )
-"""The network's and the machine's faults, in Node's and npm's words."""
+"""Faults of network and machine in the output of Node and npm."""
 
 _KILLED = 128
-"""A shell's exit code for a signal is this and the signal's number: out of memory, mostly."""
+"""A shell's exit code for a signal is this plus the signal's number. The usual cause is a lack of memory."""
 
 
 class BuildPart(StrEnum):
     """The part of a build that failed."""
 
     PACKAGE = auto()
-    """package.json cannot be read, has no build script, or wants a package manager that is not there."""
+    """package.json cannot be read, has no build script, or needs a package manager that the image lacks."""
     INSTALL = auto()
     BUILD = auto()
     TIME = auto()
     """The time limit, in any part."""
     MACHINE = auto()
-    """The file system refused."""
+    """An error of the file system."""
 
 
 def caused_by_edit(
     part: BuildPart, *, returncode: int, log: str, edited: Collection[str], message: str, before: str | None
 ) -> bool:
-    """Whether the command's edit caused the failure, as far as the signs tell.
+    """Returns whether the command's edit probably caused the failure.
 
     Args:
-        part: what failed.
-        returncode: of the program that failed; 0 if none did.
-        log: the end of its output.
-        edited: paths that the command changed.
-        message: of the failure.
-        before: of the failure that the session's command before this one ended with; None if its build passed.
+        part: the failed part.
+        returncode: the failed program's exit code; 0 if no program failed.
+        log: the end of the program's output.
+        edited: the paths that the command changed.
+        message: the failure's message.
+        before: the message of the previous command's failed build; None if that build passed.
     """
     if part in {BuildPart.TIME, BuildPart.MACHINE} or returncode < 0 or returncode > _KILLED or _OUTSIDE.search(log):
         return False
@@ -60,7 +60,8 @@ def caused_by_edit(
 
 
 _VARIES = re.compile(r"\b[0-9a-f]{8,}\b|\d[\d.,:]*(?:\s?(?:ms|s|min|m|h)\b)?")
-"""Hashed names, times, line numbers, durations: these with their unit, for a slower repetition says 1.02s instead of 980ms."""
+"""Hashed names, times, line numbers and durations. Durations include their unit: a slower build says 1.02s, not
+980ms."""
 
 
 def _same(message: str) -> str:

@@ -1,8 +1,8 @@
-"""What decides what an installation makes, besides the machine: the key under which node_modules are kept is a digest of it.
+"""The inputs of an installation besides the machine. A digest of them is the key of the node_modules archive.
 
-The site's own install scripts (patch-package, a generator) may read any file of the repository. To keep nothing for a
-site that has some would have it install at each cold start, and a `prepare` of husky's is enough to have some. To count
-all files would have it install after each edit. So what counts is what such scripts are known to read, and what their
+The site's own install scripts (patch-package, a generator) may read any file of the repository. Without an archive such
+a site would install at each cold start, and husky's `prepare` is such a script. If all files counted, the site would
+install after each edit. So two kinds of files count: those that such scripts usually read, and those that the scripts'
 lines name.
 """
 
@@ -16,21 +16,24 @@ from typing import Any
 from workspace.repository.checkout import Checkout
 
 LIFECYCLE = ("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare")
-"""The site's own scripts that `npm ci` runs, in its order (npm documentation, "scripts", Life Cycle Operation Order)."""
+"""The site's own scripts that `npm ci` runs, in npm's order (npm documentation, "scripts", Life Cycle Operation
+Order)."""
 
 _PACKAGES = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "overrides", "resolutions")
 _SETTINGS = (".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs", "pnpm-workspace.yaml")
 _PATCHES = ("patches", ".yarn/patches")
-"""Of patch-package and pnpm, and of yarn."""
+"""The folders of patch-package and pnpm, and of yarn."""
 
 _SUFFIXES = ("", ".js", ".mjs", ".cjs", ".ts")
-"""A script says `node tools/setup` for tools/setup.js."""
+"""A script may name tools/setup.js as `node tools/setup`."""
 
 _IGNORES_SCRIPTS = re.compile(r"^\s*ignore-scripts\s*=\s*true\s*$", re.MULTILINE)
 
 
 def inputs(checkout: Checkout, package: Mapping[str, Any], lockfile: str) -> dict[str, Any]:
-    """As JSON. Files are read as they are, what scripts read as it was committed. Raises GitError, OSError."""
+    """Returns the inputs as JSON. Reads lock file and settings in the worktree, and script inputs from HEAD.
+
+    Raises GitError, OSError."""
     site = checkout.site
     # One script may call another.
     scripts = package.get("scripts") if lifecycle(package) else None
@@ -44,19 +47,21 @@ def inputs(checkout: Checkout, package: Mapping[str, Any], lockfile: str) -> dic
 
 
 def lifecycle(package: Mapping[str, Any]) -> list[str]:
-    """The site's own install scripts, in the order in which they run."""
+    """Returns the site's own install scripts, in the order of their execution."""
     scripts = package.get("scripts")
     return [name for name in LIFECYCLE if isinstance(scripts, dict) and isinstance(scripts.get(name), str)]
 
 
 def ignores_scripts(site: Path) -> bool:
-    """Whether the site's .npmrc forbids all install scripts."""
+    """Returns whether the site's .npmrc forbids all install scripts."""
     settings = site / ".npmrc"
     return settings.is_file() and _IGNORES_SCRIPTS.search(settings.read_text(errors="replace")) is not None
 
 
 def _named(site: Path, scripts: Mapping[str, Any]) -> set[str]:
-    """The files and folders that install scripts name, and those they call. A file stands for its folder: it may import."""
+    """Returns the files and folders named by install scripts and by the scripts that they call.
+
+    Instead of a file its folder counts, because the file may import its neighbours."""
     found: set[str] = set()
     seen, waiting = set(), [name for name in LIFECYCLE if name in scripts]
     while waiting:
@@ -87,7 +92,7 @@ def _words(line: str) -> list[str]:
 
 
 def _committed(checkout: Checkout, paths: Iterable[str]) -> str:
-    """Names and digests of what is committed there."""
+    """Returns names and digests of the committed files at these paths."""
     return checkout.run("ls-tree", "-z", "HEAD", "--", *sorted(set(paths)))
 
 

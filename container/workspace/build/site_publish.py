@@ -16,7 +16,7 @@ from workspace.build import dist_state
 from workspace.step_context import StepContext
 
 _PUBLIC = "public"
-"""Astro and Vite copy this folder into dist unchanged, before they do anything else."""
+"""Astro and Vite copy this folder into dist unchanged, before any other output."""
 
 
 def publish_target(ctx: StepContext) -> PublishTarget:
@@ -35,7 +35,7 @@ def publish_target(ctx: StepContext) -> PublishTarget:
 
 
 def live_deployment(ctx: StepContext, commit: str) -> str | None:
-    """Returns the id of the live deployment if it is a complete one of this commit and needs no repair.
+    """Returns the id of the live deployment if it is complete, of this commit, and needs no repair.
 
     Raises StepStopped.
     """

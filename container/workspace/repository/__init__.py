@@ -1,1 +1,1 @@
-"""The git checkout, its remote, and its checkpoints in S3."""
+"""The git checkout, its remote repository, and its checkpoints in S3."""

@@ -10,11 +10,11 @@ from workspace.errors import Fenced, WorkspaceError
 from workspace.repository.checkout import Checkout
 
 BACKGROUND_SECONDS = 60.0
-"""How long the push of a WIP commit may take."""
+"""The time limit of a push of a WIP commit."""
 
 
 class BackgroundPush:
-    """Pushes WIP commits one after the other. A failure is logged: the step `push` sends the commit too."""
+    """Pushes WIP commits one after the other. Logs a failure, because the step `push` sends the commit too."""
 
     def __init__(self, checkout: Checkout, log: Callable[..., None]) -> None:
         self._checkout = checkout
@@ -28,13 +28,13 @@ class BackgroundPush:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, commit: str, fence: ClaimFence, ended: Callable[[bool], None] = lambda _: None) -> None:
-        """Starts a push after the one before. `ended` is called with whether the remote has the commit."""
+        """Starts a push after the previous one. Calls `ended` with whether the remote has the commit."""
         arguments = (commit, fence.after_stop(), ended, self._thread)
         self._thread = threading.Thread(target=self._run, args=arguments, name="wip-push", daemon=True)
         self._thread.start()
 
     def join(self, timeout: float | None = None) -> None:
-        """Waits for the end. To be called before the step `push`."""
+        """Waits for the push under way. The step `push` must come after this."""
         if self._thread is not None:
             self._thread.join(timeout)
 

@@ -1,7 +1,7 @@
-"""The checkout: local git of the runner in the session's working copy.
+"""The checkout: the runner's local git commands in the session's working copy.
 
 The agent works in the same folder. So HEAD may be detached, a killed git may have left a lock file, and hooks may be
-configured: all of it is handled here. `remote` does the network commands.
+configured. This module handles all of these. `remote` does the network commands.
 """
 
 import contextlib
@@ -22,16 +22,16 @@ WIP_REF = "refs/sitewright/wip"
 LOCKFILES = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock")
 
 _SECONDS = 120.0
-"""Local git commands end in milliseconds; a bound for a file system that hangs."""
+"""The limit of a local git command, which usually takes milliseconds. A file system may hang."""
 
 
 @dataclass
 class Checkout:
-    """A session's working copy on its branch. All methods raise GitError where git refuses."""
+    """A session's checkout on its branch. All methods raise GitError if git fails."""
 
     site: Path
     scratch: Path
-    """A folder of the runner's own, outside the checkout."""
+    """The runner's own folder, outside the checkout."""
     branch: str
     """The session's branch."""
     env: Mapping[str, str] = field(repr=False)
@@ -50,33 +50,33 @@ class Checkout:
         raise GitError("symbolic-ref", 1, "the repository has no branch")
 
     def head(self) -> str:
-        """The commit that is checked out (40 hex digits)."""
+        """Returns the commit of HEAD (40 hex digits)."""
         return self._git("rev-parse", "--verify", "HEAD^{commit}").strip()
 
     def resolve(self, revision: str) -> str | None:
-        """The commit a revision names, or None."""
+        """Returns the commit of a revision, or None."""
         found = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", check=False)
         return found.strip() or None
 
     def must_have(self, commit: str) -> None:
-        """Raises GitError if the repository lacks a commit that it had: it is another repository, or in another folder."""
+        """Raises GitError if the repository lacks a commit that it had. Then it was replaced or moved."""
         if not (self.site / ".git").is_dir() or self.resolve(commit) is None:
             raise GitError("rev-parse", 1, f"the repository is not the session's any more: it lacks {commit}")
 
     def current_branch(self) -> str | None:
-        """The branch HEAD is on, or None where it is detached."""
+        """Returns the branch of HEAD, or None if HEAD is detached."""
         return self._git("symbolic-ref", "--quiet", "--short", "HEAD", check=False).strip() or None
 
     def tracking(self) -> str | None:
-        """The commit the session's branch has on the remote, as far as known."""
+        """Returns the last known commit of the session's branch on the remote."""
         return self.resolve(f"refs/remotes/origin/{self.branch}")
 
     def set_tracking(self, branch: str, commit: str) -> None:
-        """Notes the commit that a branch of the remote has now."""
+        """Notes the present commit of a remote branch."""
         self._git("update-ref", f"refs/remotes/origin/{branch}", commit)
 
     def is_ancestor(self, older: str, newer: str) -> bool:
-        """Whether `newer` contains `older`."""
+        """Returns whether `newer` contains `older`."""
         done = run_bounded(
             ["git", "merge-base", "--is-ancestor", older, newer], cwd=self.site, env=self.env, timeout=_SECONDS
         )
@@ -85,26 +85,29 @@ class Checkout:
         return done.returncode == 0
 
     def is_dirty(self) -> bool:
-        """Whether something is uncommitted, untracked files included, ignored ones not."""
+        """Returns whether there are uncommitted changes. Untracked files count, ignored files do not."""
         return bool(self._status())
 
     def changed_files(self, base: str) -> list[str]:
-        """Paths that differ from commit `base`: committed since, uncommitted and untracked; sorted, without ignored
-        ones.
+        """Returns the sorted paths that differ from commit `base`.
+
+        Includes committed, uncommitted and untracked files, but no ignored ones.
         """
         with self._temporary_index() as env:
             tree = self._write_tree(env)
         return self._paths("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", base, tree)
 
     def commit_all(self, message: str, *, allow_empty: bool = False) -> str | None:
-        """Commits everything uncommitted onto the session's branch; the commit, or None if there was nothing."""
+        """Commits all changes onto the session's branch. Returns the commit, or None without changes."""
         self.clear_locks()
         self.return_to_branch()
         self._git("add", "--all", "--ignore-errors", check=False)
         unfinished = (self.site / ".git" / "MERGE_HEAD").exists()
         staged = self._code("diff", "--cached", "--quiet", "--no-ext-diff") != 0
         if not staged and not allow_empty and not unfinished:
-            # Whatever could not be added (a nested repository without a commit) must not look like nothing to commit.
+            # This raises if a file cannot be added (a nested repository without a commit). Otherwise such a file
+            # would look like
+            # no change.
             self._git("add", "--all")
             return None
         argv = ["commit", "--quiet", "--no-verify", "--cleanup=whitespace", "--allow-empty-message", "-F", "-"]
@@ -112,11 +115,10 @@ class Checkout:
         return self.head()
 
     def tree_snapshot(self) -> str:
-        """The whole tree, uncommitted and untracked files included, as a commit on `refs/sitewright/wip`; HEAD if
-        clean.
+        """Returns a commit of the whole tree on `refs/sitewright/wip`, or HEAD if the tree is clean.
 
-        Works beside a running agent: through a copy of the index, so that index and worktree stay as they are. The same
-        tree on the same HEAD gives the same commit.
+        The tree includes uncommitted and untracked files. The agent may be running: git works on a copy of the index,
+        so index and worktree do not change. The same tree on the same HEAD gives the same commit.
         """
         head = self.head()
         with self._temporary_index() as env:
@@ -137,7 +139,7 @@ class Checkout:
         self._git("reset", "--quiet", "--mixed", "HEAD")
 
     def lockfile_sha256(self) -> str | None:
-        """Digest of the package manager's lock file in the worktree; None without one."""
+        """Returns the digest of the package manager's lock file in the worktree; None without a lock file."""
         for name in LOCKFILES:
             path = self.site / name
             if path.is_file():
@@ -145,17 +147,17 @@ class Checkout:
         return None
 
     def start_branch(self) -> None:
-        """Checks the session's branch out: the remote's if it has it, else a new one from the default branch."""
+        """Checks out the session's branch: the remote's, or a new branch from the default branch."""
         start = self.tracking() or self.resolve(f"refs/remotes/origin/{self.default_branch}")
         if start is None:
             raise GitError("checkout", 1, "the repository has no commit")
         self._git("checkout", "--quiet", "--no-track", "-B", self.branch, start)
 
     def rebase(self, onto: str) -> bool:
-        """Rebases the session's branch onto a commit; False after a conflict, with everything as before.
+        """Rebases the session's branch onto a commit. After a conflict it restores the branch and returns False.
 
-        Uncommitted files (a build may rewrite a tracked one) are set aside meanwhile; where they conflict with what
-        came in they stay on a hidden ref, which checkpoints keep.
+        A build may have rewritten a tracked file. Uncommitted changes are set aside during the rebase. If they conflict
+        with the new commits, they stay on a hidden ref, which checkpoints keep.
         """
         self.clear_locks()
         self.return_to_branch()
@@ -176,22 +178,23 @@ class Checkout:
         return rebased
 
     def clear_locks(self) -> None:
-        """Removes lock files that a killed git left behind. Only while no child runs."""
+        """Removes lock files of a killed git. Only to be called while no child runs."""
         git = self.site / ".git"
         for lock in (*git.glob("*.lock"), *(git / "refs").rglob("*.lock")):
             lock.unlink(missing_ok=True)
 
     def commits_touch(self, base: str, commit: str) -> list[str]:
-        """Paths that differ between two commits, sorted."""
+        """Returns the sorted paths that differ between two commits."""
         return self._paths("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", base, commit)
 
     def run(self, *argv: str, stdin: bytes | None = None) -> str:
-        """A local git command in the checkout; its stdout."""
+        """Runs a local git command in the checkout and returns its stdout."""
         return self._git(*argv, stdin=stdin)
 
     def return_to_branch(self) -> None:
-        """The agent may have detached HEAD, switched branches or stopped within a rebase: its commits go onto our
-        branch.
+        """Moves the agent's commits onto the session's branch, and HEAD too.
+
+        The agent may have detached HEAD, switched branches or stopped within a rebase.
         """
         if self.current_branch() == self.branch:
             return
@@ -199,14 +202,14 @@ class Checkout:
             shutil.rmtree(self.site / ".git" / state, ignore_errors=True)
         head, tip = self.head(), self.resolve(f"refs/heads/{self.branch}")
         if tip is not None and not self.is_ancestor(tip, head):
-            # Neither side may be lost: a merge that has the tree of what the agent left.
+            # No side may be lost. So this merges both, with the tree of the agent's HEAD.
             tree = self._git("rev-parse", f"{head}^{{tree}}").strip()
             head = self._git("commit-tree", tree, "-p", tip, "-p", head, "-m", "Merge the agent's commits").strip()
         self._git("update-ref", f"refs/heads/{self.branch}", head)
         self._git("symbolic-ref", "HEAD", f"refs/heads/{self.branch}")
 
     def _status(self) -> bytes:
-        # Optional locks would collide with a git command of a running agent.
+        # Optional locks would collide with git commands of the running agent.
         env = dict(self.env) | {"GIT_OPTIONAL_LOCKS": "0"}
         argv = ["git", "status", "--porcelain", "-z", "--untracked-files=normal"]
         done = run_bounded(argv, cwd=self.site, env=env, timeout=_SECONDS)
@@ -219,7 +222,7 @@ class Checkout:
         self.scratch.mkdir(parents=True, exist_ok=True)
         index = self.scratch / f"index-{uuid.uuid4().hex}"
         try:
-            # A copy keeps the cached file times: `add` then reads changed files only.
+            # The copy keeps the cached file times, so `add` reads only changed files.
             with contextlib.suppress(FileNotFoundError):
                 shutil.copyfile(self.site / ".git" / "index", index)
             yield dict(self.env) | {"GIT_INDEX_FILE": str(index)}
@@ -228,7 +231,7 @@ class Checkout:
             index.with_name(index.name + ".lock").unlink(missing_ok=True)
 
     def _write_tree(self, env: Mapping[str, str]) -> str:
-        # A file that vanishes while git looks at it (the agent is at work) is an error to git and none to us.
+        # The agent may delete a file while git reads it. Git reports an error, which does not matter here.
         self._git("add", "--all", "--ignore-errors", check=False, env=env)
         return self._git("write-tree", env=env).strip()
 

@@ -1,7 +1,7 @@
-"""Writes checkpoints, which make a workspace disposable.
+"""Writes checkpoints, from which another workspace can go on.
 
-Each checkpoint gets a key of its own. Then the session's pointer moves, on the condition of the claim. So a workspace that
-was cut off can neither overwrite a newer checkpoint nor leave half of one.
+Each checkpoint has its own key. After the upload a write on the condition of the claim sets the session's pointer. So a
+workspace without the claim can neither replace a newer checkpoint nor leave a partial one.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from workspace.system.aws_clients import Clients
 from workspace.system.paths import Paths
 
 PERIOD_SECONDS = 30.0
-"""How much of the agent's work a `kill -9` may cost."""
+"""The limit of the agent's work that a `kill -9` may lose."""
 
 
 @dataclass
@@ -41,9 +41,9 @@ class Checkpointer:
     clients: Clients
     log: Callable[..., None] = field(repr=False)
     current: str | None
-    """Key of the newest checkpoint; None if there is none that can be read."""
+    """The key of the newest checkpoint; None without a readable one."""
     base: str | None = None
-    """HEAD when the step began. A repository without it is not the session's and replaces no checkpoint."""
+    """HEAD when the step began. A repository without this commit is not the session's, and replaces no checkpoint."""
     _written: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -53,7 +53,7 @@ class Checkpointer:
         self._written = checkpoint_archive.fingerprint(self._refs(), meta, transcripts)
 
     def write(self, fence: ClaimFence, *, settled: bool = False) -> bool:
-        """Writes a checkpoint if something changed since the last one. Returns whether it did.
+        """Writes a checkpoint if the working copy changed since the last one. Returns whether it did.
 
         Raises Fenced, GitError, botocore's exceptions.
         """
@@ -80,17 +80,23 @@ class Checkpointer:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Blocks checkpoints meanwhile."""
+        """Blocks checkpoints during the block."""
         with self._lock:
             yield
 
     def write_in_background(self, fence: ClaimFence) -> None:
-        """Begins to write a checkpoint while the step goes on. The `write` at the step's end waits for it, or repeats it."""
+        """Begins a checkpoint while the step goes on.
+
+        The `write` at the step's end waits for it, or repeats it after a failure.
+        """
         threading.Thread(target=self._try, args=(fence,), name="checkpoint", daemon=True).start()
 
     @contextlib.contextmanager
     def periodically(self, fence: ClaimFence, *, every: float = PERIOD_SECONDS) -> Iterator[None]:
-        """Writes a checkpoint every `every` seconds meanwhile. A failure is logged, and the next one tries again."""
+        """Writes a checkpoint every `every` seconds during the block.
+
+        Logs a failure; the next checkpoint tries again.
+        """
         ended = threading.Event()
 
         def loop() -> None:
@@ -126,7 +132,7 @@ class Checkpointer:
         )
 
     def _refs(self) -> str:
-        # Without the remote's refs: a push alone is no reason for another upload.
+        # The remote's refs do not count: a push alone is no reason for another upload.
         names = self.checkout.run("for-each-ref", "--format=%(refname) %(objectname)")
         return "\n".join(line for line in names.splitlines() if not line.startswith("refs/remotes/"))
 
@@ -136,7 +142,7 @@ class Checkpointer:
         try:
             self.checkout.run("bundle", "create", "--quiet", str(bundle), "--all")
             if self.base is not None:
-                # Checked last: the agent may initialize the repository anew at any moment.
+                # The check comes last, because the agent may replace the repository at any moment.
                 self.checkout.must_have(self.base)
             checkpoint_archive.write(packed, bundle=bundle, home=self.paths.home, meta=meta)
             size = packed.stat().st_size

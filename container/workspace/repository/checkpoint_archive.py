@@ -18,7 +18,7 @@ META = "meta.json"
 TRANSCRIPTS = "projects"
 VERSION = 1
 
-# Level 1: a bundle is compressed already, transcripts shrink tenfold at any level.
+# Level 1 is enough: a bundle is compressed already, and transcripts shrink tenfold at any level.
 _LEVEL = 1
 _UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
@@ -28,14 +28,14 @@ class CheckpointError(Exception):
 
 
 class CheckpointMeta(Contract):
-    """What a checkpoint is of."""
+    """Describes the content of a checkpoint."""
 
     version: int = VERSION
     generation: int
     command_id: str
     session_id: str
     settled: bool = False
-    """The run's last step was done: what is uncommitted are leftovers of the build, no edits that a stop cut off."""
+    """The run's last step was done. So uncommitted changes come from the build, not from an interrupted edit."""
     head: str
     branch: str | None
     """The branch that is checked out; None if HEAD is detached."""
@@ -46,17 +46,20 @@ class CheckpointMeta(Contract):
 
     @property
     def dirty(self) -> bool:
-        """Whether something was uncommitted."""
+        """Whether there were uncommitted changes."""
         return self.snapshot is not None
 
 
 def transcripts_folder(home: Path) -> Path:
-    """Where Claude Code keeps its conversations."""
+    """Returns the folder of Claude Code's conversations."""
     return home / ".claude" / TRANSCRIPTS
 
 
 def transcript_files(home: Path) -> list[tuple[str, int]]:
-    """Relative path and size of the conversations' files, sorted. Links are left out: the agent chose their targets."""
+    """Returns relative path and size of the conversations' files, sorted.
+
+    Omits links, because the agent chose their targets.
+    """
     root = transcripts_folder(home)
     found = []
     for path in sorted(root.rglob("*")):
@@ -70,7 +73,7 @@ def transcript_files(home: Path) -> list[tuple[str, int]]:
 
 
 def newest_conversation(home: Path) -> str | None:
-    """The id of the conversation that was written to last: transcripts are named `{id}.jsonl`."""
+    """Returns the id of the conversation with the newest transcript (`{id}.jsonl`)."""
     newest: tuple[float, str] | None = None
     for path in transcripts_folder(home).glob("*/*.jsonl"):
         if _UUID.match(path.stem) and not path.is_symlink():
@@ -79,9 +82,9 @@ def newest_conversation(home: Path) -> str | None:
 
 
 def fingerprint(refs: str, meta: CheckpointMeta, transcripts: Iterable[tuple[str, int]]) -> str:
-    """A digest of what a checkpoint would hold: the same digest, the same checkpoint.
+    """Returns a digest of a checkpoint's content. Equal digests mean equal checkpoints.
 
-    Whose the uncommitted edits are matters only if there are any.
+    Command and `settled` count only if there are uncommitted edits.
     """
     whose = f"{meta.command_id} {meta.settled}" if meta.dirty else ""
     parts = [refs, meta.head, str(meta.branch), str(meta.snapshot), whose, *(f"{p} {s}" for p, s in transcripts)]
@@ -89,7 +92,7 @@ def fingerprint(refs: str, meta: CheckpointMeta, transcripts: Iterable[tuple[str
 
 
 def write(target: Path, *, bundle: Path, home: Path, meta: CheckpointMeta) -> None:
-    """Writes the archive. Transcripts that change or vanish meanwhile are taken as far as they are there."""
+    """Writes the archive. If transcripts change or vanish meanwhile, it takes their readable part."""
     compressor = zstandard.ZstdCompressor(level=_LEVEL)
     root = transcripts_folder(home)
     with (

@@ -1,8 +1,8 @@
-"""Texts of the commits that the workspace makes."""
+"""The messages of the workspace's own commits."""
 
 from sitewright.contracts.commit_trailers import commit_trailers
 
 
 def wip_message(subject: str, session_id: str, command_id: str) -> str:
-    """The message of a commit that saves unfinished work."""
+    """Returns the message of a WIP commit."""
     return f"{subject}\n\n{commit_trailers(session_id, command_id)}"

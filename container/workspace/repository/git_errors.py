@@ -1,24 +1,24 @@
-"""The meaning of git's errors. Pure: from git's output (LC_ALL=C) to what the step has to do."""
+"""Classifies git's errors by git's output (LC_ALL=C). Pure."""
 
 import re
 from enum import StrEnum
 
 
 class Refusal(StrEnum):
-    """Why a fetch or push did not work."""
+    """Why a fetch or push failed."""
 
     AUTH = "auth"
-    """The token is not accepted, or does not see the repository: a retry would fail alike."""
+    """The host rejects the token, or the token cannot see the repository. A retry would fail too."""
     UNAVAILABLE = "unavailable"
     """The host did not answer, or answered with 5xx: retry."""
     DIVERGED = "diverged"
-    """The remote branch has commits that we have not, or another push was faster: fetch, rebase, push again."""
+    """The remote branch has commits that the checkout lacks, or another push was faster: fetch, rebase, push again."""
     REJECTED = "rejected"
-    """The host's rules: a protected branch, a hook, a limit on size."""
+    """The host's rules forbid the push: a protected branch, a hook, a size limit."""
     OTHER = "other"
 
 
-# GitHub answers 404 "Repository not found" to a token that may not see it; so does GitLab.
+# GitHub and GitLab answer 404 "Repository not found" to a token without access.
 _AUTH = re.compile(
     r"authentication failed|returned error: 40[134]|invalid username or (password|token)"
     r"|could not read (username|password)|access denied|permission to .+ denied|repository (.+ )?not found"
@@ -41,11 +41,11 @@ class BundleVerdict(StrEnum):
     """Why a bundle could not be read."""
 
     DAMAGED = "damaged"
-    """It is not what was written: a retry would fail alike."""
+    """The bundle's content is damaged. A retry would fail too."""
     MACHINE = "machine"
-    """The machine's fault: no space, no memory."""
+    """The machine has no space or no memory."""
     OPEN = "open"
-    """The words do not tell."""
+    """git's output does not show the cause."""
 
 
 _DAMAGED = re.compile(
@@ -71,7 +71,7 @@ def classify_bundle(output: str) -> BundleVerdict:
 
 
 def classify(output: str) -> Refusal:
-    """The refusal in git's output (stdout of --porcelain and stderr together)."""
+    """Returns the refusal in git's output (stdout of --porcelain and stderr together)."""
     if _REJECTED.search(output):
         return Refusal.DIVERGED if _RACE.search(output) else Refusal.REJECTED
     if _DIVERGED.search(output):
@@ -84,7 +84,7 @@ def classify(output: str) -> Refusal:
 
 
 def host_words(output: str, limit: int = 1500) -> str:
-    """What the host itself said (`remote:` lines) and git's reason, for a human; the end if it is long."""
+    """Returns the host's own lines (`remote:`) and git's reason, for a person. Keeps the end of a long text."""
     lines = [line.strip() for line in output.splitlines()]
     said = [line for line in lines if line.startswith(("remote:", "!", "fatal:", "error:"))]
     text = "\n".join(said or [line for line in lines if line])

@@ -1,7 +1,7 @@
-"""git over the network: the only place that holds the token.
+"""git over the network. Only this module has the token.
 
-The checkout's .git/config belongs to the agent: one line in it (`url.….insteadOf`, `http.proxy`, `remote.origin.url`)
-would send the token elsewhere. So network commands run in a git directory of the runner's own that only shares the
+The agent can write to the checkout's .git/config. One line there (`url.….insteadOf`, `http.proxy`, `remote.origin.url`)
+would send the token elsewhere. So network commands run in the runner's own git directory, which only shares the
 checkout's object store.
 """
 
@@ -24,34 +24,35 @@ _HELPER = Path(__file__).with_name("credential_helper.py")
 
 @dataclass
 class Remote:
-    """Clone, fetch and push of one repository. One network command at a time: pushes of a workspace never race."""
+    """Clones, fetches and pushes one repository.
+
+    Runs one network command at a time, so a workspace's pushes never race.
+    """
 
     url: str
     token: Callable[[], str] = field(repr=False)
     site: Path
     git_dir: Path
-    """The runner's own git directory; made when first needed."""
+    """The runner's own git directory, created at its first use."""
     env: Mapping[str, str] = field(repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def clone(self, *, timeout: float, poll: Callable[[], None] | None = None) -> None:
         """Clones without a checkout into `site`, which must not exist. Raises GitError, TimeoutError."""
         self.site.parent.mkdir(parents=True, exist_ok=True)
-        # A fresh clone's configuration is nobody's but ours yet.
+        # The agent has not touched a fresh clone's configuration yet.
         argv = ["clone", "--quiet", "--no-checkout", "--template=", self.url, str(self.site)]
         self._network(argv, self.env, self.site.parent, timeout, poll)
 
     def push(self, commit: str, branch: str, *, timeout: float, poll: Callable[[], None] | None = None) -> None:
-        """Pushes a commit as a branch, fast-forward only. Raises GitError (stderr holds the porcelain too),
-        TimeoutError.
-        """
+        """Pushes a commit as a branch, fast-forward only. Raises GitError (its stderr includes stdout), TimeoutError."""
         argv = ["push", "--porcelain", self.url, f"{commit}:refs/heads/{branch}"]
         self._network(argv, self._shared_env(), self.git_dir, timeout, poll)
 
     def fetch(self, branch: str, have: str, *, timeout: float, poll: Callable[[], None] | None = None) -> str | None:
-        """Fetches a branch's objects into the checkout and returns its commit; None if the remote has no such branch.
+        """Fetches a branch's objects into the checkout. Returns its commit; None if the remote has no such branch.
 
-        `have` is a local commit, so that only what is missing travels. Raises GitError, TimeoutError.
+        `have` is a local commit, so that git sends only missing objects. Raises GitError, TimeoutError.
         """
         env = self._shared_env()
         run_bounded(["git", "update-ref", "refs/tips/head", have], cwd=self.git_dir, env=env, timeout=10)
@@ -112,8 +113,8 @@ def _token_socket(token: str) -> Iterator[int]:
 
 
 def _with_helper(env: Mapping[str, str], url: str, fd: int) -> dict[str, str]:
-    # Scoped to the repository's own origin, so that a redirect to another host gets nothing; the empty value first
-    # empties the list of helpers that any other configuration has.
+    # The helper is limited to the repository's own origin, so that a redirect to another host gets no token. The
+    # empty value comes first and clears the helpers of any other configuration.
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     command = [sys.executable, "-IS", str(_HELPER), str(fd), parts.scheme, host]

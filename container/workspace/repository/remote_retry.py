@@ -1,4 +1,4 @@
-"""Talking to the git host in spite of its bad days: what is retried, for how long, and which error it becomes."""
+"""Retries network operations on the git host, and turns their errors into the step's errors."""
 
 import time
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from workspace.repository.git_errors import Refusal, classify, host_words
 from workspace.system.aws_clients import Clients
 
 DOWN_SECONDS = 90.0
-"""How long a host that does not answer is tried again."""
+"""How long an operation is retried while the host does not answer."""
 
 _T = TypeVar("_T")
 
 
 class Diverged(Exception):
-    """The remote branch has commits that we have not."""
+    """The remote branch has commits that the checkout lacks."""
 
 
 def retry_remote(
@@ -29,16 +29,16 @@ def retry_remote(
     log: Callable[..., None],
     clock: Callable[[], float] = time.monotonic,
 ) -> _T:
-    """Does a network operation, again and again while the host is out of reach, for `within` seconds at most.
+    """Does a network operation. Repeats it while the host does not answer, for at most `within` seconds.
 
     Args:
-        operation: gets the seconds it may take.
-        within: seconds in all.
+        operation: called with its time limit in seconds.
+        within: the limit of all attempts in seconds.
         sleep: pauses between attempts; raises StepStopped to give up.
 
     Raises:
-        Diverged: the push is no fast-forward.
-        StepFailed: GIT_AUTH_FAILED at once, PUSH_FAILED for the host's rules, GIT_UNAVAILABLE in the end.
+        Diverged: the push is not a fast-forward.
+        StepFailed: GIT_AUTH_FAILED and PUSH_FAILED (the host's rules) at once, GIT_UNAVAILABLE after the last attempt.
     """
     deadline, pause = clock() + within, 0.5
     while True:
@@ -65,7 +65,10 @@ def retry_remote(
 
 
 def read_token(clients: Clients, arn: str, hide: Callable[[str], None]) -> str:
-    """The git token from the site's secret; `hide` keeps it out of the log. Raises StepFailed."""
+    """Returns the git token from the site's secret.
+
+    Calls `hide` to keep the token out of the log. Raises StepFailed.
+    """
     try:
         token = clients.secret(arn)
     except ClientError as error:

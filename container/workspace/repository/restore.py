@@ -1,4 +1,4 @@
-"""Getting the checkout back: from the session's checkpoint, or from the git host the first time."""
+"""Fills the checkout from the session's checkpoint, or the first time from the git host."""
 
 import shutil
 from collections.abc import Callable
@@ -17,18 +17,18 @@ from workspace.system.paths import Paths
 from workspace.system.stop import Stop
 
 CLONE_SECONDS = 600.0
-"""A clone of a big repository may take minutes."""
+"""The limit of a clone. A clone of a big repository takes minutes."""
 
 RETRY_PAUSES = (0.2, 1.0)
-"""Before a checkpoint that git did not take is tried again (seconds)."""
+"""The pauses in seconds before git reads a refused bundle again."""
 
 DOWN_SECONDS = 60.0
-"""How long a git host that does not answer is tried again before the first clone."""
+"""How long the first clone is retried while the git host does not answer."""
 
 
 @dataclass(frozen=True)
 class Restorer:
-    """Fills an empty checkout."""
+    """Fills an empty checkout, or restores its repository."""
 
     clients: Clients
     bucket: str
@@ -38,11 +38,11 @@ class Restorer:
     log: Callable[..., None] = field(repr=False)
 
     def restore(self, key: str, *, transcripts: bool = True) -> CheckpointMeta:
-        """Restores a checkpoint with its uncommitted edits, and the conversation unless the one at hand is newer.
+        """Restores a checkpoint with its uncommitted edits, and with `transcripts` its conversation.
 
-        Raises CheckpointError for one that is damaged. Where nothing is wrong with the checkpoint, going on without it
-        would leave the edits in it behind: raises botocore's exceptions for a bucket that does not answer, StepFailed
-        for a machine on which git cannot work, StepStopped.
+        Raises CheckpointError for a damaged checkpoint. After the other errors the checkpoint and its edits are still
+        usable: botocore's exceptions (the bucket does not answer), StepFailed (git cannot work on this machine),
+        StepStopped.
         """
         unpacked = self.paths.tmp / "restore"
         shutil.rmtree(unpacked, ignore_errors=True)
@@ -57,10 +57,10 @@ class Restorer:
         return meta
 
     def repository(self, key: str | None, base: str) -> None:
-        """Puts the repository of a checkpoint, or without one the git host's at commit `base`, under the present files.
+        """Puts the checkpoint's repository under the present files; without `key` the git host's at commit `base`.
 
-        They stay as they are, and so are edits of that repository's HEAD; so does the conversation. Raises what `restore`
-        and `clone` raise, GitError and OSError, and then nothing was changed.
+        Files and conversation do not change. So the files appear as edits of that repository's HEAD. Raises the errors
+        of `restore` and `clone`, GitError and OSError. After an error nothing is changed.
         """
         site, aside, made = self.paths.site, self.paths.tmp / "aside", self.paths.tmp / "made"
         for folder in (aside, made):
@@ -72,19 +72,19 @@ class Restorer:
                 self.restore(key, transcripts=False)
             else:
                 self.clone()
-                # The host's branch may be further by now: the files would take back what others did.
+                # The host's branch may have newer commits. On top of those the present files would revert them.
                 self.checkout.run("reset", "--quiet", "--hard", base)
             _remove(aside / ".git")
             (site / ".git").rename(aside / ".git")
         finally:
-            # Not deleted, which may be done by half: then the files could not come back.
+            # Moved, not deleted: after a partial deletion the files could not be restored.
             if site.exists():
                 site.rename(made)
             aside.rename(site)
             shutil.rmtree(made, ignore_errors=True)
 
     def clone(self) -> None:
-        """Clones the repository and checks the session's branch out.
+        """Clones the repository and checks out the session's branch.
 
         Raises StepFailed (GIT_AUTH_FAILED, GIT_UNAVAILABLE, REPOSITORY_EMPTY), StepStopped.
         """
@@ -107,7 +107,7 @@ class Restorer:
             body = self.clients.s3.get_object(Bucket=self.bucket, Key=key)["Body"]
         except self.clients.s3.exceptions.NoSuchKey as error:
             raise CheckpointError("the object is gone") from error
-        # The stream's own read errors (a connection that breaks) are the network's, not the archive's.
+        # Downloads first. So a broken connection is a network error, not a damaged archive.
         packed = into / "archive"
         with packed.open("wb") as file:
             for chunk in body.iter_chunks(1 << 20):
@@ -116,8 +116,10 @@ class Restorer:
             return checkpoint_archive.read(file, into)
 
     def _build_repository_with_retries(self, bundle: Path, meta: CheckpointMeta) -> None:
-        """Raises CheckpointError if git does not take the bundle: at once, or after some repetition where the words
-        leave it open; StepFailed for what is no fault of the bundle.
+        """Builds the repository from the bundle. Repeats a failed attempt unless the bundle is damaged.
+
+        Raises CheckpointError if the bundle is damaged, or after the last repetition. Raises StepFailed for a
+        fault of the machine.
         """
         for pause in (*RETRY_PAUSES, None):
             try:

@@ -1,4 +1,4 @@
-"""The step `agent`: Claude Code carries the instruction out in the checkout."""
+"""The step `agent`: Claude Code carries out the instruction in the checkout."""
 
 import time
 from dataclasses import dataclass, field
@@ -22,15 +22,16 @@ from workspace.system.children import ChildResult
 from workspace.system.prestarted_process import Program
 
 MAX_RETRIES = 6
-"""Of Claude Code for a request that the model API refuses: with its waits of 0.5 s, doubled each time, it gives up
-after some 40 s (its own 10 retries take minutes). A longer `retry-after` of the API makes it give up at once."""
+"""How often Claude Code retries a request that the model API refuses. It waits 0.5 s, doubled each time, and so gives
+up after about 40 s. Its own default of 10 retries takes minutes. A longer `retry-after` of the API makes it give up at
+once."""
 
 SUMMARY_CHARACTERS = 2_000
 
 BEGUN_ANEW = "\n\n(The earlier conversation could not be resumed: a new one was begun with a summary of it.)"
 
 SESSION_COMMITS = 20
-"""Commits a new conversation is told of when nothing else is left of the old one."""
+"""The limit of commit messages given to a new conversation when the old transcript is lost."""
 
 _QUIET = {
     "CLAUDE_CODE_MAX_RETRIES": str(MAX_RETRIES),
@@ -39,17 +40,17 @@ _QUIET = {
     "DISABLE_TELEMETRY": "1",
     "DISABLE_ERROR_REPORTING": "1",
 }
-"""Nothing that outlives the run: no memory files besides the transcript, no command left in the background."""
+"""Nothing may outlive the run: no memory files besides the transcript, and no background command."""
 
 _REJECTED_ERRORS = {"authentication_failed", "billing_error", "invalid_request", "model_not_found"}
 _UNAVAILABLE_ERRORS = {"rate_limit", "server_error", "overloaded"}
 _UNREACHABLE = ("unable to connect", "connection error", "connection refused", "timed out", "socket", "econn")
 _REFUSED_CONTENT = {400, 413}
-"""Answers of the API that a resumed conversation can cause: too long, a tool call without its result."""
+"""HTTP statuses that a resumed conversation can cause: it is too long, or a tool call lacks its result."""
 
 
 def run(ctx: StepContext) -> AgentResult:
-    """Lets Claude Code carry the command's instruction out.
+    """Lets Claude Code carry out the command's instruction.
 
     Raises StepFailed (AGENT_FAILED, AGENT_TIMED_OUT, TURNS_EXCEEDED, BUDGET_EXCEEDED, MODEL_UNAVAILABLE,
     MODEL_REJECTED), StepStopped, Fenced.
@@ -59,7 +60,8 @@ def run(ctx: StepContext) -> AgentResult:
     base = ctx.checkout.head()
     done = ctx.command.agent
     if done is not None and len(ctx.checkout.changed_files(base)) == done.files_changed_count:
-        # The report of it got lost, and the step is repeated. Its edits are in the checkpoint, which was written before.
+        # The step is repeated because its report got lost. Its edits are in the checkpoint, which was written
+        # earlier.
         return done
     work = Agent(ctx, ctx.command.instruction or "", ctx.settings.agent_timeout_seconds)
     work.budget.check()
@@ -79,7 +81,7 @@ def run(ctx: StepContext) -> AgentResult:
 
 
 def failure(event: DriverEvent) -> StepFailed | None:
-    """Returns the failure that a final event means; None for success. Pure."""
+    """Returns the failure behind a final event; None for success. Pure."""
     message = event.text or "Claude Code ended without saying why."
     if event.subtype == "error_max_turns":
         return StepFailed(ErrorCode.TURNS_EXCEEDED, f"The agent used all of its turns ({event.turns}).")
@@ -110,7 +112,7 @@ def _code(event: DriverEvent) -> ErrorCode:
 
 
 def cannot_resume(event: DriverEvent) -> bool:
-    """Whether the final event of a resumed conversation says that the conversation itself is the fault. Pure."""
+    """Returns whether a resumed conversation itself caused the failure in its final event. Pure."""
     if event.spoke or failure(event) is None:
         return False
     if event.api_status in _REFUSED_CONTENT:
@@ -120,12 +122,12 @@ def cannot_resume(event: DriverEvent) -> bool:
 
 @dataclass
 class Agent:
-    """Claude Code at one task, in the session's conversation."""
+    """Runs Claude Code for one task, in the session's conversation."""
 
     ctx: StepContext
     prompt: str
     seconds: float
-    """For all of it, also where a conversation has to be begun anew."""
+    """The time limit of the task, including a second start with a new conversation."""
     began: float = field(default_factory=time.monotonic)
     key: str = field(default="", repr=False)
     event: DriverEvent | None = None
@@ -137,7 +139,7 @@ class Agent:
         self.budget = CommandBudget.for_step(self.ctx)
 
     def done(self) -> DriverEvent:
-        """The final event of a success. Raises StepFailed, StepStopped."""
+        """Runs the task and returns its final event. Raises StepFailed, StepStopped."""
         event = self.final()
         failed = failure(event)
         if failed is not None:
@@ -149,7 +151,7 @@ class Agent:
         return (event.text[:SUMMARY_CHARACTERS] + (BEGUN_ANEW if self.anew else "")).strip()
 
     def final(self) -> DriverEvent:
-        """The driver's final event, of a fresh conversation if the old one cannot be resumed."""
+        """Returns the driver's final event. Starts a new conversation if the old one cannot be resumed."""
         ctx = self.ctx
         self.key = self._model_key()
         home, site, wanted = ctx.paths.home, ctx.paths.site, ctx.session.conversation_id
@@ -161,14 +163,14 @@ class Agent:
             if resume is None or not cannot_resume(event):
                 return event
             why = event.text
-        self._say_anew(wanted, why)
+        self._note_restart(wanted, why)
         event = self._drive(None, lost=wanted)
         if failure(event) is not None and not event.spoke:
-            # The fault was not the old conversation's: the next command shall try that again.
+            # The old conversation was not the cause. So the next command tries it again.
             forget(ctx.paths.home, ctx.paths.site, event.conversation_id)
         return event
 
-    def _say_anew(self, conversation_id: str | None, why: str) -> None:
+    def _note_restart(self, conversation_id: str | None, why: str) -> None:
         self.anew = True
         self.ctx.log(
             "the conversation cannot be resumed", level="warning", conversation=conversation_id, reason=why[:500]
@@ -219,10 +221,14 @@ class Agent:
             )
         finally:
             self.ctx.repair_repository()
-            self._book(spent, meter.read())
+            self._add_cost(spent, meter.read())
 
-    def _book(self, spent: float, metered: float) -> None:
-        """Books what the run cost: by its result, whose counter goes on from the conversation's `spent`, or by the meter."""
+    def _add_cost(self, spent: float, metered: float) -> None:
+        """Adds the cost of the run to the budget.
+
+        The cost is the larger of the meter's and the result's. `spent` is subtracted from the result's, which is the
+        cost of the whole conversation.
+        """
         costs = [metered] if metered else []
         if self.event is not None and self.event.cost_usd is not None:
             costs.append(round(max(self.event.cost_usd - spent, 0.0), 6))
@@ -254,7 +260,7 @@ class Agent:
             self.ctx.progress(event.text)
 
     def _clean(self, line: str) -> str:
-        # The agent can read its own environment, and its words reach the log and the client.
+        # The agent can read its own environment, and its output reaches the log and the client.
         return line.replace(self.key, "***") if len(self.key) >= 6 else line
 
     def _log_cut_off(self) -> None:

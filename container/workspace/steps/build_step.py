@@ -1,4 +1,4 @@
-"""The step `build`: commit, install, build, publish. A build or publish that fails is an answer, no failed step."""
+"""The step `build`: commit, install, build, publish. A failed build or publish is a result, not a failed step."""
 
 import json
 import re
@@ -29,7 +29,7 @@ FALLBACK_SUBJECT = "Update the website"
 
 _LINES = 30
 _MESSAGE_CHARACTERS = 1_900
-"""ErrorInfo cuts the end off, and the end of a log is what matters."""
+"""ErrorInfo cuts the end of a longer text, but the cause stands at the end of a log."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _FRAME = re.compile(r"^\s+at .*(node:|node_modules/)")
@@ -47,9 +47,9 @@ class BuildFailed(Exception):
 
 
 def run(ctx: StepContext) -> BuildResult:
-    """Commits what is uncommitted, builds, and makes the site bucket hold the result.
+    """Commits the uncommitted edits, builds, and publishes the result to the site bucket.
 
-    Raises StepStopped, Fenced, GitError (the commit itself is refused).
+    Raises StepStopped, Fenced, GitError (git refuses the commit).
     """
     return _Build(ctx).run()
 
@@ -78,7 +78,7 @@ class _Build:
             made = ctx.checkout.commit_all(ctx.command.commit_message or FALLBACK_SUBJECT)
             commit = made or ctx.checkout.head()
         if made is not None:
-            # npm takes seconds, and the commit's upload would only begin after it.
+            # npm takes seconds. Without this the commit's upload would begin only after it.
             ctx.checkpoint_in_background()
         result = BuildResult(commit=commit, committed=made is not None)
         if made is None and (live := live_deployment(ctx, commit)) is not None:
@@ -151,7 +151,7 @@ class _Build:
                 self._succeed("installing packages", modules.provide, BuildPart.INSTALL)
             except NoManager as error:
                 raise BuildFailed(str(error), BuildPart.PACKAGE) from error
-        # A page that is gone from the source must not survive in dist.
+        # A page that was deleted from the source must not survive in dist.
         remove(site / DIST)
         self.ctx.progress("Building the site")
         with self._timed("build"):
@@ -194,8 +194,10 @@ class _Build:
 
 
 def excerpt(tail: str, site: Path) -> str:
-    """The end of a build's log as a person wants it: without colours and the tools' own stack frames, and with the
-    line that names the source file even if that stands further up.
+    """Returns the readable end of a build's log.
+
+    Removes colours and the tools' own stack frames. Adds the line that names the source file if it stands further
+    up.
     """
     text = _ANSI.sub("", tail).replace(f"{site}/", "")
     lines = [line.rstrip() for line in text.splitlines() if line.strip() and not _FRAME.match(line)]
@@ -208,7 +210,7 @@ def excerpt(tail: str, site: Path) -> str:
 
 
 def read_package(site: Path) -> dict[str, Any]:
-    """The parsed package.json. Raises BuildFailed if there is none that has a build script."""
+    """Returns the parsed package.json. Raises BuildFailed if it is missing, unreadable or without a build script."""
     try:
         package = json.loads((site / "package.json").read_bytes())
     except FileNotFoundError as error:

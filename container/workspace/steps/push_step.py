@@ -1,6 +1,7 @@
-"""The step `push`: the commits go to the git host. Never forced, nothing lost.
+"""The step `push`: sends the commits to the git host. It never forces a push, and loses no commit.
 
-A remote that moved on is rebased onto; commits that conflict go to a rescue branch, and somebody has to merge it.
+If the remote branch has new commits, ours are rebased onto them. Conflicting commits go to a rescue branch, which a
+person has to merge.
 """
 
 import time
@@ -64,7 +65,7 @@ class _Push:
             try:
                 self._send(head, rescue)
             except Diverged:
-                # A rescue branch of that name has other commits, which must not be lost.
+                # The rescue branch exists with other commits, which must not be lost.
                 continue
             message = f"The commits conflict with those on {branch} and are on {rescue}."
             self.ctx.log("conflict: pushed to a rescue branch", level="warning", branch=rescue, commit=head)

@@ -1,7 +1,7 @@
-"""The step `repair`: Claude Code is shown the build that its edit broke, in the conversation that made the edit.
+"""The step `repair`: Claude Code gets the log of the build that its edit broke, in the same conversation.
 
-A repair that fails is a result, not a failed step: the run goes on with the failed build. Edits of an attempt that ran out
-of money, turns or time are built too: they may be right, and would otherwise stay uncommitted.
+A failed repair is a result, not a failed step: the run goes on with the failed build. Edits of an attempt that ran out
+of money, turns or time are built too. They may be right, and would otherwise stay uncommitted.
 """
 
 import time
@@ -24,7 +24,7 @@ PROMPT = (
 
 
 def run(ctx: StepContext) -> RepairResult:
-    """Lets Claude Code repair the build, within what is left of the command's budget and time.
+    """Lets Claude Code repair the build within the command's remaining budget and time.
 
     Raises StepStopped, Fenced, and StepFailed for a step that has nothing to repair.
     """
@@ -60,12 +60,12 @@ def run(ctx: StepContext) -> RepairResult:
 
 
 def prompt(log: str) -> str:
-    """What Claude Code is told. The marks cannot be foreseen by whoever wrote what the build printed."""
+    """Returns the prompt. Its marks are random, so no author of the build's output can forge them."""
     return PROMPT.format(mark=f"-----{uuid.uuid4().hex}-----", log=log)
 
 
 def together(before: AgentResult | None, newest: RepairResult) -> RepairResult:
-    """The newest attempt with what those before it changed and cost. Pure."""
+    """Returns the newest attempt with the files and costs of the earlier attempts added. Pure."""
     if before is None:
         return newest
     files = sorted({*before.files_changed, *newest.files_changed})

@@ -1,4 +1,4 @@
-"""The step `salvage`: keeps the work of a run that failed."""
+"""The step `salvage`: saves the work of a failed run."""
 
 from sitewright.contracts.steps import PushResult
 from workspace.repository.commit_messages import wip_message
@@ -9,7 +9,7 @@ SUBJECT = "WIP: Run failed before commit"
 
 
 def run(ctx: StepContext) -> PushResult:
-    """Commits what is uncommitted as a WIP commit, then pushes like the step `push`, with the same errors."""
+    """Makes a WIP commit of the uncommitted edits. Then pushes like the step `push`, with the same errors."""
     request = ctx.request
     commit = ctx.checkout.commit_all(wip_message(SUBJECT, request.session_id, request.command_id))
     if commit is not None:

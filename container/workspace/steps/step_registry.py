@@ -1,7 +1,7 @@
-"""Which function does which step.
+"""Maps each step to its function.
 
-All of them are imported at once: 90 ms of CPU time, 78 of them for the build's publishing library. A workspace does all steps of a
-command, so importing a step late only moves its share of the time.
+All steps are imported at once. That takes 90 ms of CPU time, 78 of them for the publishing library. A workspace does
+all steps of a command, so a later import would only move the time.
 """
 
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""The machine below a workspace: processes, environments, logs, settings, AWS clients."""
+"""The technical base of a workspace: processes, environments, logs, settings, AWS clients."""

@@ -1,4 +1,4 @@
-"""AWS clients, made when they are first used: a step is a cold process, and each client costs it 5 to 100 ms."""
+"""AWS clients, created at their first use, because each one takes 5 to 100 ms of a cold start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from sitewright.publishing.target import SmallObjectClient
 
 _CONTROL = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
-"""For calls the claim's life depends on: two attempts end before CLAIM_SECONDS, and the caller repeats them itself."""
+"""For calls that keep the claim alive. Two attempts end before CLAIM_SECONDS, and the caller repeats the call
+itself."""
 
 _REPORT = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
 
@@ -35,13 +36,13 @@ _BULK = Config(
 )
 
 EXPECT_BYTES = 2**20
-"""From this size on a body is announced, and sent after S3 said `100 Continue`: a refusal then costs no upload. Botocore does
-so with any body, which costs a small one a round trip more. AWS's SDKs for Java, JavaScript, Kotlin and Go have such a threshold:
-https://github.com/aws/aws-sdk-java-v2/pull/6864 (1 MB; up to 30 % less latency below it)."""
+"""A body of this size or more is sent only after S3's `100 Continue`, so that a refusal costs no upload. Botocore waits
+for it with any body, which costs a small body one more round trip. AWS's SDKs for Java, JavaScript, Kotlin and Go have
+such a threshold: https://github.com/aws/aws-sdk-java-v2/pull/6864 (1 MB; up to 30 % less latency below it)."""
 
 
 class Clients:
-    """The clients of one workspace: one session, one client a service, safe to use from any thread."""
+    """The clients of one workspace: one boto3 session, one client a service. Safe to use from any thread."""
 
     def __init__(self, session: boto3.Session | None = None) -> None:
         self._session = session
@@ -52,20 +53,21 @@ class Clients:
 
     @property
     def dynamodb(self) -> DynamoDBClient:
-        """Short timeouts: the claim is refreshed through it."""
+        """The DynamoDB client. Its timeouts are short, because it refreshes the claim."""
         client: DynamoDBClient = self._client("dynamodb", _CONTROL)
         return client
 
     @property
     def s3(self) -> S3Client:
-        """A connection for each request that a publish has under way, and some for what goes on beside it: its lease is
-        renewed, commits are checkpointed."""
+        """The S3 client, with a connection for each parallel request of a publish.
+
+        Some more connections serve the lease's renewal and checkpoints meanwhile."""
         client: S3Client = self._client("s3", _BULK)
         return client
 
     @property
     def small_objects(self) -> SmallObjectClient | None:
-        """Sends the many small files of a publish."""
+        """The client for the many small files of a publish."""
         s3 = self.s3
         with self._lock:
             if self._small_objects is None:
@@ -75,24 +77,24 @@ class Clients:
 
     @property
     def stepfunctions(self) -> SFNClient:
-        """Heartbeats and the report."""
+        """The client for heartbeats and reports."""
         client: SFNClient = self._client("stepfunctions", _REPORT)
         return client
 
     @property
     def cloudfront(self) -> CloudFrontClient:
-        """For the invalidation after a publish."""
+        """The client for the invalidation after a publish."""
         client: CloudFrontClient = self._client("cloudfront", _REPORT)
         return client
 
     @property
     def secretsmanager(self) -> SecretsManagerClient:
-        """For `secret`."""
+        """The client for `secret`."""
         client: SecretsManagerClient = self._client("secretsmanager", _REPORT)
         return client
 
     def secret(self, arn: str) -> str:
-        """The text of a secret, fetched once a step. Raises botocore.exceptions.ClientError (no such secret, not allowed)."""
+        """Returns a secret's text, fetched once a step. Raises botocore's ClientError (no such secret, not allowed)."""
         value = self._secrets.get(arn)
         if value is None:
             value = self.secretsmanager.get_secret_value(SecretId=arn)["SecretString"].strip()
@@ -100,11 +102,11 @@ class Clients:
         return value
 
     def forget_secrets(self) -> None:
-        """The next use fetches them anew: an operator may have corrected one since the step before."""
+        """Makes the next use fetch secrets again. An operator may have corrected one since the previous step."""
         self._secrets.clear()
 
     def _client(self, service: str, config: Config) -> Any:
-        # boto3 clients are thread safe, their creation from one session is not.
+        # boto3's clients are thread safe, but their creation from one session is not.
         with self._lock:
             if service not in self._made:
                 if self._session is None:

@@ -1,7 +1,7 @@
 """The environments of child processes, built from an allow-list.
 
-The agent and the build run code that nobody reviewed. What they inherit is listed by name, so that a new variable of
-the runner (an AWS credential, a token) is withheld until somebody decides otherwise.
+The agent and the build run code that nobody reviewed. They inherit only the variables listed here. So they do not get a
+new variable of the runner (an AWS credential, a token) by default.
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,7 @@ INHERITED = (
     "NPM_CONFIG_REGISTRY",
     "npm_config_registry",
 )
-"""What a child may see of the runner's environment: where programs are, language, trust anchors. No secret among
-them.
+"""The variables that children inherit from the runner: paths of programs, language, trust anchors. None is a secret.
 """
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -33,7 +32,10 @@ AUTHOR_EMAIL = "sitewright@users.noreply.github.com"
 
 
 def inherited(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The part of the runner's environment that children may have; always with a PATH. Kept in Settings.inherited."""
+    """Returns the part of the runner's environment that children may have, always with a PATH.
+
+    See Settings.inherited.
+    """
     kept = {name: environ[name] for name in INHERITED if environ.get(name)}
     kept.setdefault("PATH", DEFAULT_PATH)
     kept.setdefault("LANG", "C.UTF-8")
@@ -49,15 +51,15 @@ def agent_environment(
     as_root: bool = False,
     extra: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The whole environment of Claude Code. The model key is the only secret in it.
+    """Returns the whole environment of Claude Code. The model key is the only secret in it.
 
     Args:
         paths: the workspace's folders; HOME is `paths.home`.
         inherited: `Settings.inherited`.
         api_key: ANTHROPIC_API_KEY.
         base_url: ANTHROPIC_BASE_URL; None for Anthropic's own.
-        as_root: the runner is uid 0; Claude Code then wants IS_SANDBOX=1 before it takes bypassPermissions.
-        extra: further variables of the agent step, which win.
+        as_root: whether the runner is uid 0. Then Claude Code accepts bypassPermissions only with IS_SANDBOX=1.
+        extra: further variables of the step `agent`, which take precedence.
     """
     env = _common(paths, inherited)
     env |= {
@@ -75,7 +77,7 @@ def agent_environment(
 def build_environment(
     paths: Paths, *, inherited: Mapping[str, str], extra: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The whole environment of npm and the build: NODE_ENV=production, no prompt, no telemetry, no secret."""
+    """Returns the whole environment of npm and the build: NODE_ENV=production, no prompt, no telemetry, no secret."""
     env = _common(paths, inherited)
     env |= {
         "NODE_ENV": "production",
@@ -89,11 +91,11 @@ def build_environment(
 
 
 def git_environment(private_home: Path, *, ceiling: Path, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the runner's own git commands. `ceiling` is the folder that holds the checkout.
+    """Returns the environment of the runner's own git commands. `ceiling` is the parent folder of the checkout.
 
-    HOME is a folder that the agent's is not: git and curl read ~/.gitconfig and ~/.netrc. The configuration comes with
-    each command and wins over what a child may have written into .git/config: hooks and fsmonitor would run programs of
-    its choice (husky sets core.hooksPath from an npm script), gc would leave a process behind.
+    HOME is not the agent's, because git and curl read ~/.gitconfig and ~/.netrc. The configuration comes with each
+    command and overrides .git/config, which a child may have changed. Hooks and fsmonitor there would run a child's
+    programs; husky sets core.hooksPath from an npm script. gc would leave a process behind.
     """
     env = dict(inherited)
     env |= {
@@ -133,7 +135,10 @@ def git_environment(private_home: Path, *, ceiling: Path, inherited: Mapping[str
 
 
 def git_config(values: Mapping[str, str]) -> dict[str, str]:
-    """Configuration as GIT_CONFIG_COUNT, KEY_n and VALUE_n: not visible in argv, and stronger than any file."""
+    """Returns configuration as GIT_CONFIG_COUNT, KEY_n and VALUE_n.
+
+    It is not visible in argv, and overrides any file.
+    """
     env = {"GIT_CONFIG_COUNT": str(len(values))}
     for i, (key, value) in enumerate(values.items()):
         env[f"GIT_CONFIG_KEY_{i}"] = key
@@ -142,13 +147,13 @@ def git_config(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _within(folder: Path) -> dict[str, str]:
-    # A checkout whose .git is gone would be taken for a part of whatever repository lies around it: on the local stack
-    # that is the user's own clone of this project, which then is committed to, and pushed to the client's remote.
+    # If the checkout's .git is gone, git would use a repository of a parent folder. On the local stack that is the
+    # user's own clone of this project. It would be committed to, and pushed to the client's remote.
     return {"GIT_CEILING_DIRECTORIES": str(folder)}
 
 
 def _common(paths: Paths, inherited: Mapping[str, str]) -> dict[str, str]:
-    # The identity is for commits the agent makes itself: without one, git refuses.
+    # The identity is for the agent's own commits, which git refuses without one.
     return dict(inherited) | {
         "HOME": str(paths.home),
         **_within(paths.root),

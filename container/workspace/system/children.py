@@ -1,8 +1,8 @@
 """Child processes of a step: the agent, npm, the build.
 
-Killing a parent leaves its children: Claude Code's Bash tool and npm start programs of their own. Some ignore SIGINT, some
-move to a session of their own. So each child gets a process group, signals go to the group, and the rest is found as
-orphans of the runner and killed.
+Killing a parent leaves its children running: Claude Code's Bash tool and npm start programs of their own. Some ignore
+SIGINT, some move to a session of their own. So each child gets a process group, and signals go to the group. Processes
+outside the group become orphans of the runner, which kills them.
 """
 
 import contextlib
@@ -22,11 +22,12 @@ from workspace.system.prestarted_process import PrestartedProcess, Program
 from workspace.system.stop import Stop
 
 STOP_LADDER = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
-"""Signals and the seconds each is given. Together below ECS's stopTimeout (120 s, set by the stack), with time left to save the work.
-SIGINT first: Claude Code writes its transcript and result on it, on SIGTERM it does not."""
+"""Signals and the seconds to wait after each. Their sum is far below ECS's stopTimeout (120 s, set by the stack), so
+time is left to save the work. SIGINT is first, because Claude Code writes transcript and result only on SIGINT, not on
+SIGTERM."""
 
 LEFTOVER_LADDER = ((signal.SIGTERM, 1.0), (signal.SIGKILL, 2.0))
-"""For processes that outlive a child that ended by itself."""
+"""The ladder for processes that outlive a child that ended by itself."""
 
 _POLL_SECONDS = 0.05
 _TAIL_CHARACTERS = 8_000
@@ -57,9 +58,9 @@ class Children(Protocol):
     ) -> ChildResult:
         """Runs a program to its end and hands each line of its merged stdout and stderr to `on_line`.
 
-        The environment is exactly `env`. On a stop the ladder SIGINT (5 s), SIGTERM (2 s), SIGKILL goes to the whole group, then
-        StepStopped is raised; lines the child prints meanwhile still reach `on_line`. On `timeout` (seconds) the same ladder, then
-        TimeoutError. No child of the group outlives the call.
+        The environment is exactly `env`. A stop sends the ladder SIGINT (5 s), SIGTERM (2 s), SIGKILL to the whole
+        group, and then raises StepStopped. Meanwhile the child's lines still reach `on_line`. After `timeout` seconds
+        the same ladder follows, then TimeoutError. No process of the group outlives the call.
         """
 
 
@@ -71,7 +72,7 @@ class ProcessChildren:
     log: Callable[..., None] = field(repr=False)
     ladder: Sequence[tuple[signal.Signals, float]] = STOP_LADDER
     prestarted: PrestartedProcess | None = field(default=None, repr=False)
-    """The waiting child is used for a program with input, instead of a new one."""
+    """A program with stdin uses this waiting child instead of a new one."""
 
     def run(
         self,
@@ -94,7 +95,7 @@ class ProcessChildren:
             output.start(stdin)
             stopped = self._wait(child, output, began + timeout)
         finally:
-            # Also on an exception of the caller's on_line: no child outlives the call.
+            # No child outlives the call, even after an exception of the caller's `on_line`.
             self._end(child, LEFTOVER_LADDER if child.poll() is not None else self.ladder)
             strays = processes.kill_strays(spared)
             if strays:
@@ -102,7 +103,7 @@ class ProcessChildren:
             output.finish()
             processes.forget(child)
         if stopped is not None:
-            # An error of `on_line` while the child ends must not hide the reason of the stop.
+            # An error of `on_line` during the child's end must not hide the reason of the stop.
             raise stopped from output.error
         if output.error is not None:
             raise output.error
@@ -152,7 +153,7 @@ class ProcessChildren:
 
 
 class _Output:
-    """Writes a child's input and reads its output, each in a thread of its own, because pipes fill up."""
+    """Writes a child's input and reads its output. Each has its own thread, because pipes fill up."""
 
     def __init__(
         self,
@@ -178,7 +179,7 @@ class _Output:
             thread.start()
 
     def finish(self) -> None:
-        """Waits for the rest of the output. All processes that could hold the pipe open are dead."""
+        """Waits for the rest of the output. All processes with the open pipe are dead."""
         for thread in self._threads:
             thread.join(5.0)
         for stream in (self._child.stdin, self._child.stdout):
@@ -187,7 +188,7 @@ class _Output:
                     stream.close()
 
     def tail(self) -> str:
-        """The last 8,000 characters or so."""
+        """Returns the last 8,000 characters or so of the output."""
         return "\n".join(self._tail)[-_TAIL_CHARACTERS:]
 
     def _read(self) -> None:
@@ -195,7 +196,7 @@ class _Output:
             line = raw.decode("utf-8", "replace").rstrip("\r\n")
             self._keep(line)
             if self.error is not None:
-                # Go on reading: a child whose pipe is full cannot end.
+                # Reading goes on, because a child with a full pipe cannot end.
                 continue
             try:
                 if self._log is not None:
@@ -203,7 +204,7 @@ class _Output:
                 if self._on_line is not None:
                     self._on_line(line)
             except Exception as error:
-                # The caller's own: raised again in the caller's thread.
+                # An error of the caller's `on_line`. It is raised again in the caller's thread.
                 self.error = error
 
     def _keep(self, line: str) -> None:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 MAX_TEXT = 8_000
-"""Characters a field keeps: CloudWatch cuts an event at 256 KiB, and a line of a build can be a whole bundle."""
+"""The limit of a field, in characters. CloudWatch limits an event to 256 KiB, and a build's line can be a whole
+bundle."""
 
 
 class Log:
@@ -30,17 +31,17 @@ class Log:
             stream.flush()
 
     def bind(self, **bound: Any) -> "Log":
-        """The same log with other ids; secrets are hidden in both."""
+        """Returns the log with other ids. Both logs hide the same secrets."""
         log = Log(self._stream, **bound)
         log._secrets, log._lock = self._secrets, self._lock
         return log
 
     def progress(self, line: str) -> None:
-        """A line for a human about what is being done now."""
+        """Writes a line for a person about the work under way."""
         self(line, level="progress")
 
     def hide(self, secret: str) -> None:
-        """Writes the text as *** from now on. Texts below 6 characters are not hidden: they occur in other words."""
+        """Replaces the text by *** from now on. Does not hide texts below 6 characters, which occur in other words."""
         if len(secret) >= 6 and secret not in self._secrets:
             self._secrets.append(secret)
 

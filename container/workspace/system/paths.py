@@ -17,10 +17,10 @@ class Paths:
 
     @property
     def home(self) -> Path:
-        """HOME of the agent and the build; Claude Code keeps its transcripts below it."""
+        """HOME of the agent and the build, with Claude Code's transcripts below it."""
         return self.root / "home"
 
     @property
     def tmp(self) -> Path:
-        """Scratch of the runner: archives, bundles, the temporary index."""
+        """The runner's scratch folder: archives, bundles, the temporary index."""
         return self.root / "tmp"

@@ -1,7 +1,7 @@
 """A child process started before it is needed.
 
-Importing the agent's SDK takes 0.6 to 1 s: as long as Claude Code itself takes for a small edit. So the driver is started
-while the workspace claims its session or waits for the next message.
+Importing the agent's SDK takes 0.6 to 1 s, as long as Claude Code needs for a small edit. So the driver starts while
+the workspace claims its session or waits for the next message.
 """
 
 import contextlib
@@ -18,14 +18,14 @@ _GRACE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Program:
-    """A program to start. It reads its work from stdin, so that its command line is always the same."""
+    """A program to start. It reads its request from stdin, so that its command line is always the same."""
 
     argv: tuple[str, ...]
     cwd: Path
     env: Mapping[str, str] = field(repr=False)
 
     def start(self) -> "subprocess.Popen[bytes]":
-        """A child with pipes, stderr merged into stdout. Raises OSError."""
+        """Starts the program with pipes, stderr merged into stdout. Raises OSError."""
         return processes.start(
             self.argv,
             cwd=self.cwd,
@@ -38,14 +38,17 @@ class Program:
 
 @dataclass
 class PrestartedProcess:
-    """At most one child, which waits for its stdin."""
+    """Manages at most one child, which waits for its stdin."""
 
     log: Callable[..., None] = field(repr=False)
     _program: Program | None = None
     _child: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     def start(self, program: Program) -> None:
-        """Starts the program unless it waits already. Never raises: the step starts the program if this failed."""
+        """Starts the program unless it waits already.
+
+        Logs an OSError instead of raising it: the step can still start the program.
+        """
         if self._program == program and self._child is not None and self._child.poll() is None:
             return
         self.discard()
@@ -56,7 +59,7 @@ class PrestartedProcess:
             self.log("a program could not be started early", level="warning", error=str(error))
 
     def take(self, program: Program) -> "subprocess.Popen[bytes] | None":
-        """Hands over the waiting child if it is alive and runs that very program."""
+        """Returns the waiting child if it is alive and runs this program, else None."""
         if self._program == program and self._child is not None and self._child.poll() is None:
             child, self._child = self._child, None
             return child
@@ -64,7 +67,7 @@ class PrestartedProcess:
         return None
 
     def discard(self) -> None:
-        """Ends the child."""
+        """Ends the waiting child."""
         child, self._child = self._child, None
         if child is None:
             return

@@ -1,7 +1,8 @@
-"""Processes of the runner: started one by one under a lock, known by pid, ended by group.
+"""Starts the runner's processes under a lock, registers their pids, and ends them by process group.
 
-The runner is its children's subreaper (Linux): orphans, even in a session of their own (`setsid`), become the runner's
-children, and `kill_strays` kills them. It spares the children that were started here and those that existed before.
+The runner is its children's subreaper (Linux). So orphans become the runner's children, even from a session of their
+own (`setsid`), and `kill_strays` kills them. It spares the children that this module started and those that existed
+before.
 """
 
 import contextlib
@@ -26,12 +27,12 @@ _own: set[int] = set()
 
 
 def become_subreaper() -> bool:
-    """Makes orphaned descendants children of this process. False where the system cannot (not Linux)."""
+    """Makes orphaned descendants children of this process. Returns False if the system cannot (not Linux)."""
     return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def hide_from_peers() -> bool:
-    """Keeps /proc/<runner>/environ and memory, which hold the task's credentials, from others of the same uid."""
+    """Hides /proc/<runner>/environ and memory, which contain the task's credentials, from processes of the same uid."""
     return _prctl(_PR_SET_DUMPABLE, 0)
 
 
@@ -42,7 +43,10 @@ def _prctl(option: int, value: int) -> bool:
 
 
 def start(argv: Sequence[str], **options: Any) -> "subprocess.Popen[bytes]":
-    """A child in a session and process group of its own, registered. Options as of subprocess.Popen. Raises OSError."""
+    """Starts and registers a child in its own session and process group.
+
+    `options` go to subprocess.Popen. Raises OSError.
+    """
     with _lock:
         child = subprocess.Popen(list(argv), start_new_session=True, **options)
         _own.add(child.pid)
@@ -50,19 +54,19 @@ def start(argv: Sequence[str], **options: Any) -> "subprocess.Popen[bytes]":
 
 
 def forget(child: "subprocess.Popen[bytes]") -> None:
-    """Ends the registration of a child that was waited for."""
+    """Removes an ended child from the register."""
     with _lock:
         _own.discard(child.pid)
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:
-    """Signals the process group `pid` leads; one that is gone is fine."""
+    """Signals the process group of leader `pid`. Ignores a group that is gone."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
 
 
 def group_alive(pid: int) -> bool:
-    """Whether the group has a member that is no zombie (or, without /proc, any member)."""
+    """Returns whether the group has a member that is not a zombie (without /proc: any member)."""
     try:
         os.killpg(pid, 0)
     except ProcessLookupError:
@@ -74,16 +78,20 @@ def group_alive(pid: int) -> bool:
 
 
 def unregistered() -> frozenset[int]:
-    """Returns the runner's children that were not started here. Read before a child starts, and spared after it ends."""
+    """Returns the runner's children that this module did not start.
+
+    `kill_strays` spares those that existed before a child.
+    """
     with _lock:
         table = _process_table()
         return frozenset(pid for pid, p in table.items() if p.parent == os.getpid() and pid not in _own)
 
 
 def kill_strays(spared: frozenset[int]) -> int:
-    """Kills and reaps the orphans of ended children: unregistered children of the runner, and their descendants.
+    """Kills and reaps the orphans of ended children: the runner's unregistered children and their descendants.
 
-    Those in `spared` existed before (see `unregistered`). Returns how many were killed. Without /proc (not Linux) it finds none.
+    It spares `spared`, the processes that existed before (see `unregistered`). Returns the number of killed processes.
+    Without /proc (not Linux) it finds none.
     """
     killed = 0
     for _ in range(20):
@@ -101,7 +109,7 @@ def kill_strays(spared: frozenset[int]) -> int:
                         os.waitpid(pid, os.WNOHANG)
         if not strays:
             return killed
-        # The children of a killed parent become the runner's only now: read the table again.
+        # The children of a killed parent become the runner's children only now. So the table is read again.
         if alive:
             time.sleep(0.01)
     return killed
@@ -109,7 +117,7 @@ def kill_strays(spared: frozenset[int]) -> int:
 
 @dataclass(frozen=True)
 class Process:
-    """A line of the process table."""
+    """One entry of the process table."""
 
     parent: int
     group: int
@@ -120,7 +128,7 @@ def _process_table() -> dict[int, Process]:
     table: dict[int, Process] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, IndexError):
-            # The program's name is in parentheses and may hold spaces and parentheses itself.
+            # The program's name is in parentheses. It may contain spaces and parentheses itself.
             fields = entry.read_text(errors="replace").rpartition(")")[2].split()
             table[int(entry.parent.name)] = Process(state=fields[0], parent=int(fields[1]), group=int(fields[2]))
     return table
@@ -152,10 +160,9 @@ def run_bounded(
     pass_fds: Sequence[int] = (),
     poll: Callable[[], None] | None = None,
 ) -> Completed:
-    """Runs a short command to its end and returns its output; its whole group is dead when this returns or raises.
+    """Runs a short command and returns its output. Its whole process group is dead when this returns or raises.
 
-    `poll` is called every few hundredths of a second and may raise to give up. Raises TimeoutError after `timeout`
-    seconds.
+    Calls `poll` about every 0.1 s; it may raise to give up. Raises TimeoutError after `timeout` seconds.
     """
     child = start(
         argv,
@@ -170,7 +177,7 @@ def run_bounded(
         out, err = _communicate(child, stdin, timeout, poll, argv)
     finally:
         if child.poll() is None:
-            # git removes its lock files and temporary packs on SIGTERM, not on SIGKILL.
+            # git removes its lock files and temporary packs on SIGTERM, but not on SIGKILL.
             signal_group(child.pid, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(1.0)
@@ -198,7 +205,8 @@ def _communicate(
         try:
             return child.communicate(data, timeout=min(left, _POLL_SECONDS * 5 if poll else left))
         except subprocess.TimeoutExpired:
-            # communicate() may be repeated after a timeout: no output is lost, and the input was taken the first time.
+            # communicate() may be called again after a timeout. It loses no output, and took the input the first
+            # time.
             data = None
             if poll is not None:
                 poll()

@@ -1,4 +1,4 @@
-"""The runner's settings: parsed once, from the task definition's environment."""
+"""The runner's settings, parsed once from the task definition's environment."""
 
 import os
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ METADATA = "ECS_CONTAINER_METADATA_URI_V4"
 
 
 class SettingsError(WorkspaceError):
-    """The environment is not what the task definition should have set. One line, with the variable's name."""
+    """The task definition's environment is invalid. The text is one line with the variable's name."""
 
 
 class Settings(WorkspaceSettings):
-    """The site's settings, and what the container finds out about itself. Times are seconds."""
+    """The site's settings, and the container's own properties. Times are in seconds."""
 
     root: Path = Path(DEFAULT_ROOT)
     metadata_uri: str | None = None
-    """ECS container metadata endpoint; None outside ECS."""
+    """The URL of ECS's container metadata endpoint; None outside ECS."""
     inherited: Mapping[str, str] = Field(repr=False)
-    """The allow-listed part of the runner's environment, the base of every child's."""
+    """The allow-listed part of the runner's environment. Every child's environment is based on it."""
     as_root: bool = False
-    """The runner is uid 0."""
+    """Whether the runner is uid 0."""
 
     @property
     def paths(self) -> Paths:
@@ -38,7 +38,10 @@ class Settings(WorkspaceSettings):
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
-        """The settings in a container's environment. Raises SettingsError; an empty variable counts as absent."""
+        """Returns the settings of a container's environment.
+
+        An empty variable counts as absent. Raises SettingsError.
+        """
         try:
             return cls.from_environment(
                 env,

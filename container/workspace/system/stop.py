@@ -1,7 +1,7 @@
-"""The reasons to end a step: noted by signal handlers and the claim refresher, checked by everything that waits.
+"""The reasons to stop a step. Signal handlers and the claim refresher note them; all waiting code checks them.
 
-Reasons are kept in a plain set, whose `add` is atomic: a lock (threading.Event has one) that a signal handler takes
-while the main thread holds it is a deadlock.
+The reasons are in a plain set, whose `add` is atomic. A lock (as in threading.Event) could deadlock: a signal handler
+would wait for a lock that the main thread has.
 """
 
 import signal
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from workspace.errors import StepStopped, StopReason
 
 _PRECEDENCE = (StopReason.CLAIM_LOST, StopReason.INTERRUPT, StopReason.TERMINATED, StopReason.TOKEN_GONE)
-"""A lost claim forbids all saving; an interrupt's answer needs more than a termination's. An interrupted run is stopped
-too, so its token is often gone a moment before the interrupt is seen."""
+"""A lost claim forbids all saving, so it comes first. An interrupt needs a commit and its response, a termination only
+a checkpoint. An interrupted run is stopped too, so its token is often gone before the interrupt is seen."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Stop:
 
     @property
     def reason(self) -> StopReason | None:
-        """The reason that counts, or None."""
+        """The reason with the highest precedence, or None."""
         return next((r for r in _PRECEDENCE if r in self.reasons and r in self.heeded), None)
 
     def check(self) -> None:
@@ -38,7 +38,7 @@ class Stop:
             raise StepStopped(reason)
 
     def sleep(self, seconds: float) -> None:
-        """Waits, and raises StepStopped as soon as there is a reason."""
+        """Waits. Raises StepStopped as soon as there is a reason."""
         deadline = time.monotonic() + seconds
         while True:
             self.check()
@@ -48,26 +48,26 @@ class Stop:
             time.sleep(min(left, 0.05))
 
     def only(self, *heeded: StopReason) -> "Stop":
-        """The same reasons, of which only some are heeded: for the work of saving after a stop."""
+        """Returns a view that heeds only some of the reasons, for the work after a stop."""
         return Stop(self.reasons, heeded)
 
 
 @dataclass
 class Signals:
-    """SIGTERM and SIGINT to the runner become TERMINATED, for the step under way and all that follow."""
+    """Notes TERMINATED on SIGTERM and SIGINT, for the step under way and all later steps."""
 
     terminated: bool = False
     current: Stop = field(default_factory=Stop)
 
     def heed(self) -> None:
-        """Installs the handlers. For the main thread."""
+        """Installs the signal handlers. Only the main thread may call it."""
         signal.signal(signal.SIGTERM, self._note)
         signal.signal(signal.SIGINT, self._note)
 
     def follow(self, stop: Stop) -> Stop:
-        """Makes `stop` the one that signals go to."""
+        """Makes `stop` receive the signals from now on."""
         self.current = stop
-        # After the assignment: a signal in between finds either the new one or this check.
+        # Checked after the assignment. So no signal in between is lost.
         if self.terminated:
             stop.add(StopReason.TERMINATED)
         return stop

@@ -9,7 +9,7 @@ from workspace.system.settings import Settings
 
 
 def workspace_id(settings: Settings) -> str:
-    """The ECS task's ARN, which `task_stopped` compares with the claim; outside ECS a random id."""
+    """Returns the ECS task's ARN, which `task_stopped` compares with the claim. Outside ECS returns a random id."""
     if settings.metadata_uri:
         url = urlsplit(settings.metadata_uri)
         connection = http.client.HTTPConnection(url.hostname or "", url.port or 80, timeout=2.0)
