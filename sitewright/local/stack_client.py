@@ -17,11 +17,17 @@ from sitewright.contracts.names import execution_name
 from sitewright.contracts.records import CommandRecord
 from sitewright.local.aws_clients import Aws
 from sitewright.local.errors import BadSetting
+from sitewright.retry import Backoff
+from sitewright.tables.commands import Commands
+from sitewright.tables.table import Table
 
 Json = dict[str, Any]
 FINAL_STATUSES = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
 DECISION_STATES = {"HasChanges", "IsPublished", "Done"}
 """Choice states: they take no time."""
+
+BOTO3_RETRIES_ONLY = Backoff(seconds=0, first=1, longest=1)
+"""No repetition beyond boto3's own: the local stack throttles nothing."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +102,8 @@ class StackClient:
 
     def record(self, sent: SentCommand) -> CommandRecord | None:
         """The command's record, once it is accepted."""
-        key = {"sessionId": sent.session_id, "commandId": sent.command_id}
-        table = self.aws.dynamodb.Table(self.info["tables"]["commands"])
-        item = table.get_item(Key=key, ConsistentRead=True).get("Item")
-        return CommandRecord.from_item(dict(item)) if item else None
+        table = Table(self.aws.dynamodb_client, self.info["tables"]["commands"], BOTO3_RETRIES_ONLY)
+        return Commands(table).read(sent.session_id, sent.command_id)
 
     def response(self, sent: SentCommand, seconds: float, *, every: float = 0.15) -> Json:
         """Waits for the response in the command's record; the response queue belongs to its consumer.
