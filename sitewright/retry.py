@@ -1,4 +1,4 @@
-"""Tells which AWS errors are transient, and repeats a call that met one. The one home of both."""
+"""Tells which AWS errors are transient, and repeats a call after such an error."""
 
 import random
 import time
@@ -21,8 +21,10 @@ CONDITION_FAILED = "ConditionalCheckFailedException"
 """DynamoDB's code for a write whose condition does not hold."""
 
 TRANSACTION_CONFLICT = "TransactionConflictException"
-"""DynamoDB's code for a write to an item that a transaction is changing. boto3's own retries do not cover it
-(DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works", conflict handling)."""
+"""DynamoDB's code for a write to an item that a transaction is changing. boto3's own retries do not cover it.
+
+Source: DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works", conflict handling.
+"""
 
 _TRANSIENT_CODES = frozenset(
     {
@@ -60,7 +62,7 @@ T = TypeVar("T")
 def error_code(error: BaseException) -> str:
     """Returns the AWS error code of a ClientError, or "" for any other exception.
 
-    For an answer without a body the code is the HTTP status (`404`).
+    An answer without a body has the HTTP status as its code (`404`).
     """
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
@@ -82,7 +84,7 @@ def is_transient(error: BaseException) -> bool:
 
 @dataclass(frozen=True)
 class Backoff:
-    """How long a call is repeated, and the pauses between: they double from `first` up to `longest` (seconds)."""
+    """The total time of repetitions and the pauses between them, in seconds. Pauses double from `first` to `longest`."""
 
     seconds: float
     first: float
@@ -99,7 +101,8 @@ def retry(
     """Returns the call's result; repeats the call after a retryable AWS error, for at most `backoff.seconds`.
 
     Each pause is shortened by a random part of up to a half: calls throttled together must not come back together.
-    Neither the pauses nor the time until the last repetition exceed `backoff.seconds`, whichever clock `sleep` follows.
+    Neither the sum of the pauses nor the time until the last repetition exceeds `backoff.seconds`.
+    Both are checked, because a `sleep` need not follow the real clock.
 
     Raises the last error of the call, and whatever `sleep` raises.
     """

@@ -13,20 +13,20 @@ class Contract(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
 
     def to_json(self) -> str:
-        """The model as one line of JSON with camelCase names; None stays as null."""
+        """Returns the model as one line of JSON with camelCase names; None stays as null."""
         return self.model_dump_json(by_alias=True)
 
     def to_item(self) -> dict[str, Any]:
-        """The model as a DynamoDB item for boto3's resource API: no nulls, and Decimal for every float.
+        """Returns the model as a DynamoDB item in Python's values: no nulls, and Decimal for every float.
 
-        boto3 refuses floats (its serializer raises TypeError). They are converted through their shortest text.
+        boto3 refuses floats (its serializer raises TypeError). Each float is converted through its shortest text.
         """
         item: dict[str, Any] = _decimals(self.model_dump(mode="json", by_alias=True, exclude_none=True))
         return item
 
     @classmethod
     def from_item(cls, item: dict[str, Any]) -> Self:
-        """The model from a DynamoDB item as boto3's resource API returns it. Raises pydantic.ValidationError."""
+        """Parses a DynamoDB item in Python's values. Raises pydantic.ValidationError."""
         return cls.model_validate(item)
 
 

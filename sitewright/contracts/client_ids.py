@@ -1,11 +1,11 @@
-"""The ids of a message that are strings, but not of our alphabet: what stands for them in SQS and DynamoDB. Pure."""
+"""Checks the ids of a rejected message, and replaces ids that SQS or DynamoDB does not take by hashes. Pure."""
 
 import hashlib
 import json
 import re
 
 MAX_ID_BYTES = 32 * 1024
-"""Of an id as JSON. Both ids are kept on the command's item twice, itself and in its response; an item holds 400 KB."""
+"""Maximum size of an id as JSON. The command's item contains both ids twice, once in the response; its limit is 400 KB."""
 
 _HASH_PREFIX = "~"
 
@@ -15,7 +15,7 @@ _GROUP_ID = re.compile(r"[!-~]{1,128}")
 
 
 def id_fault(name: str, value: object) -> str | None:
-    """Returns why a response cannot repeat this id, or None if it can."""
+    """Returns the reason why a response cannot repeat this id; None if it can."""
     if not isinstance(value, str):
         return f"{name} is no string"
     if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
@@ -27,8 +27,8 @@ def id_fault(name: str, value: object) -> str | None:
 
 
 def storable_id(value: str) -> str:
-    """Returns the id as SQS and DynamoDB take it: itself, or a hash of it."""
-    # An id that looks like a hash is hashed too: otherwise two ids could become one.
+    """Returns the id itself if SQS and DynamoDB take it, otherwise a hash of it."""
+    # An id that looks like a hash is hashed too. Otherwise two ids could become the same.
     if _GROUP_ID.fullmatch(value) and not value.startswith(_HASH_PREFIX):
         return value
     return _HASH_PREFIX + hashlib.sha256(value.encode()).hexdigest()

@@ -1,14 +1,14 @@
-"""The trailers that end every commit message of ours (git-interpret-trailers). Pure."""
+"""The trailers at the end of every commit message of the service (git-interpret-trailers). Pure."""
 
 _SESSION = "Session-Id: "
 _COMMAND = "Command-Id: "
 
 
 def session_trailer(session_id: str) -> str:
-    """Returns the line that all commits of a session have."""
+    """Returns the trailer line that all commits of a session share."""
     return f"{_SESSION}{session_id}"
 
 
 def commit_trailers(session_id: str, command_id: str) -> str:
-    """Returns the last paragraph of a commit message: the session, and the command that the commit belongs to."""
+    """Returns the last paragraph of a commit message: the ids of the session and of the command."""
     return f"{session_trailer(session_id)}\n{_COMMAND}{command_id}\n"

@@ -1,4 +1,4 @@
-"""The catalogue of errors: for each code the part that reports it and what to do. Responses and documents read it."""
+"""The catalogue of errors: each code with its reporter and its remedy. Responses and documents read it."""
 
 from enum import StrEnum
 
@@ -20,17 +20,17 @@ class Reporter(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """The `error.code` of a response. Part of the interface: renaming one breaks clients.
+    """The `error.code` of a response. The codes are part of the interface: renaming one breaks clients.
 
-    A new code is one entry: code, reporter, remedy. `for code in ErrorCode` goes through the catalogue.
+    A new code is one entry: code, reporter, remedy. `for code in ErrorCode` iterates over the catalogue.
     """
 
     reporter: Reporter
     remedy: str
-    """What whoever reads the error can do about it."""
+    """What the reader of the error can do."""
 
     def __new__(cls, code: str, reporter: Reporter, remedy: str) -> "ErrorCode":
-        """Make a member whose value is the code."""
+        """Makes a member whose value is the code."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.reporter = reporter
@@ -158,7 +158,7 @@ class ErrorInfo(Contract):
 
     @classmethod
     def of(cls, code: ErrorCode, message: str) -> "ErrorInfo":
-        """An error with the catalogue's remedy; the message is cut at 2,000 characters."""
+        """Makes an error with the catalogue's remedy; cuts the message at 2,000 characters."""
         return cls(code=code, message=message[:2000], remedy=code.remedy)
 
 
@@ -166,11 +166,11 @@ class SfnError(StrEnum):
     """Error names that the state machine retries or catches by name (`ErrorEquals`)."""
 
     CRASHED = "Workspace.Crashed"
-    """The container died, or could not start for a passing reason. Retried: a fresh one restores the checkpoint."""
+    """The container died, or could not start for a transient reason. Retried: a new container restores the checkpoint."""
     STOPPED = "Workspace.Stopped"
     """The container got SIGTERM (Spot, maintenance, operator) and saved its work. Retried."""
     CANNOT_START = "Workspace.CannotStart"
-    """The container cannot start (image, secret, role). Not retried: a retry would fail alike."""
+    """The container cannot start (image, secret, role). Not retried: a retry would fail in the same way."""
     BUSY = "Workspace.Busy"
     """Another live workspace kept the session's claim for too long. Retried."""
     INTERRUPTED = "Workspace.Interrupted"

@@ -1,4 +1,4 @@
-"""Our own EventBridge events."""
+"""The EventBridge events of the service."""
 
 from sitewright.contracts.base import Contract
 from sitewright.contracts.error_codes import ErrorInfo
@@ -6,7 +6,7 @@ from sitewright.contracts.messages import ResponseStatus
 
 
 class CommandNotStarted(Contract):
-    """Detail of `Command Not Started`: intake tells `respond` that a command ends without a run."""
+    """Detail of the event `Command Not Started`. Intake sends it to `respond` for a command that ends without a run."""
 
     session_id: str
     command_id: str

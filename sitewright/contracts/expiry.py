@@ -1,11 +1,11 @@
-"""How long S3 keeps what nothing refers to any more: the numbers of the lifecycle rules, and the tags they select by.
+"""The ages at which S3 deletes objects: the numbers of the lifecycle rules, and the tags that the rules select by.
 
 A lifecycle rule selects by prefix, tags or size (S3 User Guide, "Lifecycle configuration elements"). Keys in the artifacts
-bucket begin with the client's id, so the rules there select by tags. Whoever writes an object tags it.
+bucket begin with the client's id, so the rules there select by tags. The writer of an object sets its tag.
 """
 
 DEPLOYMENTS_KEPT = 20
-"""The newest deployments, which a rollback can restore. Their limit is VERSIONS_LIMIT / WRITES_PER_DEPLOYMENT, which is 20."""
+"""How many of the newest deployments a rollback can restore. The limit is VERSIONS_LIMIT / WRITES_PER_DEPLOYMENT, 20."""
 
 TAG = "sitewright"
 """Key of the tag."""
@@ -14,16 +14,18 @@ CHECKPOINT = "checkpoint"
 CHECKPOINT_DAYS = 365
 """Age at which S3 deletes a checkpoint.
 
-The next checkpoint of a session deletes the one before it. Only the last one of a session, and those that a crash left
-behind, get this old. A session's record ends RECORD_TTL_DAYS (90) after its newest command. A live session with a
-checkpoint of a year would need four commands a quarter apart that all changed nothing. The rest of the year is for a
-person who looks for edits that were never pushed.
+The next checkpoint of a session deletes the previous one. Only a session's last checkpoint, and checkpoints left by a
+crash, reach this age. A session's record ends RECORD_TTL_DAYS (90) after its newest command. A live session with a
+checkpoint of a year would need four commands a quarter apart that all changed nothing. The rest of the year lets a
+person search for edits that were never pushed.
 """
 
 CACHE = "cache"
 CACHE_DAYS = 30
-"""Age at which S3 deletes an archive of node_modules, in use or not. The next build then makes it again: one
-installation a month."""
+"""Age at which S3 deletes an archive of node_modules, even one in use. The next build then makes it again.
+
+The price is one installation a month.
+"""
 
 MULTIPART_DAYS = 1
 """Age at which S3 deletes the parts of an unfinished upload."""
@@ -31,27 +33,31 @@ MULTIPART_DAYS = 1
 WRITES_PER_DEPLOYMENT = 5
 """Noncurrent versions that one deployment may add to a key.
 
-They are: a partial publish of an interrupted build, a manual write, the repair of it, this publish's own write or delete
-marker, and a repetition of that write after a lost answer. A rollback that was undone adds two more. It is no deployment
-and not counted: only dozens of them in a row would matter.
+1. A partial publish of an interrupted build.
+2. A manual write.
+3. The repair of the manual write.
+4. This publish's own write or delete marker.
+5. A repetition of that write after a lost answer.
+
+A reverted rollback adds two more. It is no deployment and is not counted: only dozens in a row would matter.
 """
 
 VERSIONS_LIMIT = 100
 """S3's limit of noncurrent versions that a rule retains (S3 API reference, NoncurrentVersionExpiration)."""
 
 VERSION_DAYS = 30
-"""A version stays at least this long: a key may be written more often than WRITES_PER_DEPLOYMENT allows for."""
+"""Minimum age (days) of a deleted version. A key may be written more often than WRITES_PER_DEPLOYMENT allows for."""
 
 HASHED_PREFIX = "_astro/"
-"""Keys whose content never changes (Astro's `build.assets`).
+"""Prefix of keys whose content never changes (Astro's `build.assets`).
 
-They stay in the site as long as a kept deployment has them, so no rollback needs an older version. VERSION_DAYS alone ends
-their versions. A count alone would never end them: a deleted key gets no newer versions.
+The site keeps such an object as long as a kept deployment contains it, so no rollback needs an older version. Only
+VERSION_DAYS limits its versions. A count alone would never delete them: a deleted key gets no newer versions.
 """
 
 
 def versions_kept(deployments: int = DEPLOYMENTS_KEPT) -> int:
-    """The noncurrent versions of a key that stay whatever their age, because a rollback may copy them.
+    """Returns how many noncurrent versions of a key stay at any age, because a rollback may copy them.
 
     Raises ValueError if S3 cannot keep so many.
     """
@@ -65,5 +71,5 @@ def versions_kept(deployments: int = DEPLOYMENTS_KEPT) -> int:
 
 
 def tagging(value: str) -> str:
-    """The `Tagging` parameter of an upload."""
+    """Returns the `Tagging` parameter of an upload."""
     return f"{TAG}={value}"

@@ -1,4 +1,4 @@
-"""The two messages of the interface: the command that comes in and the response that goes out."""
+"""The two messages of the interface: the command and its response."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -9,10 +9,10 @@ from sitewright.contracts.base import Contract
 from sitewright.contracts.error_codes import ErrorInfo
 
 MAX_INSTRUCTION_BYTES = 256 * 1024
-"""A DynamoDB item holds 400 KB and the command's results share it with the instruction."""
+"""Maximum size of an instruction. A DynamoDB item is limited to 400 KB, which the command's results share with it."""
 
 MAX_FILES_LISTED = 500
-"""`filesChanged` lists at most this many paths; `filesChangedCount` has the whole number."""
+"""`filesChanged` lists at most this many paths; `filesChangedCount` counts all."""
 
 
 def _git_safe(value: str) -> str:
@@ -39,14 +39,14 @@ ClientId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,30
 """Part of a bucket's and a host's name: lower case, digits, inner hyphens, 1 to 32 characters."""
 
 OpaqueId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@+=-]{0,127}$")]
-"""A session's or command's id: 1 to 128 characters that SQS, DynamoDB and S3 keys all take."""
+"""A session's or command's id: 1 to 128 characters that SQS, DynamoDB and S3 keys all allow."""
 
 ThreadId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"), AfterValidator(_git_safe)]
 """A chat thread's id: part of a git branch name, 1 to 100 characters."""
 
 
 class Command(Contract):
-    """One message of a session, as a client sends it. `command` is accepted for `instruction`."""
+    """One message of a session, as a client sends it. `command` is accepted as another name of `instruction`."""
 
     session_id: OpaqueId
     command_id: OpaqueId
@@ -69,10 +69,10 @@ class ResponseStatus(StrEnum):
 
 
 class Response(Contract):
-    """The one answer to a command. `success` is true exactly when `status` is `succeeded`.
+    """The only response to a command. `success` is true exactly when `status` is `succeeded`.
 
-    A run whose build or publish failed has succeeded (the edit is committed and pushed): `build_success`,
-    `deploy_success` and `error` say that the site stayed as it was.
+    A run whose build or publish failed counts as succeeded: the edit is committed and pushed. `build_success`,
+    `deploy_success` and `error` then say that the site did not change.
     """
 
     session_id: str
@@ -100,6 +100,6 @@ class Response(Contract):
         """Returns the response as JSON that SQS delivers unchanged.
 
         U+FFFE and U+FFFF are no characters of XML, and SQS replaces or refuses them (API reference, SendMessage,
-        `MessageBody`). All others that it does not take are escaped in JSON anyway.
+        `MessageBody`). JSON escapes all other characters that SQS refuses.
         """
         return self.to_json().replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")

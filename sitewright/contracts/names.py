@@ -1,4 +1,4 @@
-"""Names derived from ids: executions, branches, buckets, keys. Every part derives them here."""
+"""Derives names from ids: executions, branches, buckets, keys."""
 
 import hashlib
 import re
@@ -7,7 +7,7 @@ METRICS_NAMESPACE = "Sitewright"
 """CloudWatch namespace of the functions' metrics."""
 
 SITE_PARAMETER_PREFIX = "/sitewright/sites/"
-"""Prefix of the SSM parameters in which each SiteStack registers its SiteEntry. Intake looks a client up there."""
+"""Prefix of the SSM parameters. Each SiteStack registers its SiteEntry in one, and intake looks a client up there."""
 
 EVENT_SOURCE = "sitewright"
 """EventBridge source of the service's events."""
@@ -19,13 +19,13 @@ WORKSPACE_CONTAINER = "workspace"
 """Name of the container in the workspace's task definition."""
 
 EXECUTION_NAME_LIMIT = 80
-"""Step Functions: StartExecution `name`, at most 80 characters."""
+"""Maximum length of the `name` of StartExecution (Step Functions API reference)."""
 
 
 def execution_name(session_id: str, command_id: str) -> str:
-    """The run's name: the readable part of the command's id, and a digest.
+    """Returns the run's name: the readable part of the command's id, and a digest.
 
-    The digest covers the session too: two sessions of a site may use the same commandId.
+    The digest covers the session too, because two sessions of a site may use the same commandId.
     """
     digest = hashlib.sha256(f"{session_id}\n{command_id}".encode()).hexdigest()[:10]
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", command_id)[: EXECUTION_NAME_LIMIT - len(digest) - 1]
@@ -33,51 +33,51 @@ def execution_name(session_id: str, command_id: str) -> str:
 
 
 def state_machine_name(client_id: str) -> str:
-    """The name of a site's state machine."""
+    """Returns the name of a site's state machine."""
     return f"sitewright-{client_id}"
 
 
 def task_family(client_id: str) -> str:
-    """The family of the site's task definition."""
+    """Returns the family of a site's task definition."""
     return f"sitewright-{client_id}"
 
 
 def branch_name(chat_thread_id: str) -> str:
-    """The git branch of a session."""
+    """Returns the git branch of a session."""
     return f"thread-{chat_thread_id}"
 
 
 def rescue_branch(command_id: str) -> str:
-    """The branch for commits that conflict with the remote branch. Characters that git forbids are replaced."""
+    """Returns the branch for commits that conflict with the remote branch. Replaces characters that git forbids."""
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", command_id)
     return f"rescue/{safe}"
 
 
 def site_bucket(client_id: str, domain: str) -> str:
-    """The site's bucket, named like its host: S3 website hosting behind a CNAME demands it."""
+    """Returns the site's bucket, named like its host: S3 website hosting behind a CNAME demands it."""
     return f"edit.{client_id}.{domain}"
 
 
 def session_prefix(client_id: str, session_id: str) -> str:
-    """Key prefix of a session in the artifacts bucket. The client comes first so that a role can be limited to it."""
+    """Returns a session's key prefix in the artifacts bucket. It begins with the client, so a role can be limited to it."""
     return f"{client_id}/sessions/{session_id}/"
 
 
 def manifest_key(client_id: str) -> str:
-    """Key of the site's manifest in the artifacts bucket."""
+    """Returns the key of the site's manifest in the artifacts bucket."""
     return f"{client_id}/site/manifest.json.gz"
 
 
 def deployment_key(client_id: str, deployment_id: str) -> str:
-    """Key of a deployment's own manifest in the artifacts bucket. It is written once; a rollback reads it."""
+    """Returns the key of a deployment's own manifest in the artifacts bucket, which a rollback reads."""
     return f"{client_id}/site/deployments/{deployment_id}.json.gz"
 
 
 def modules_key(client_id: str, lockfile_sha256: str) -> str:
-    """Key of the node_modules archive of one lockfile in the artifacts bucket."""
+    """Returns the key of a lockfile's node_modules archive in the artifacts bucket."""
     return f"{client_id}/cache/node_modules-{lockfile_sha256}.tar.zst"
 
 
 def website_url(host: str, *, https: bool = False) -> str:
-    """The site's URL. S3's website endpoints speak http only, so https means CloudFront."""
+    """Returns the site's URL. S3's website endpoints support http only, so https means CloudFront."""
     return f"{'https' if https else 'http'}://{host}"

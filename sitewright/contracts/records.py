@@ -1,4 +1,4 @@
-"""The items of the DynamoDB tables. Keys are the clients' ids; numbers of time are milliseconds since the epoch."""
+"""The items of the DynamoDB tables, and the SSM record of a site. Times are milliseconds since the epoch."""
 
 from sitewright.contracts.base import Contract
 from sitewright.contracts.error_codes import ErrorInfo
@@ -15,15 +15,15 @@ from sitewright.contracts.steps import (
 )
 
 RECORD_TTL_DAYS = 90
-"""Execution names are reusable after 90 days: until then a record keeps a commandId from running twice."""
+"""How long a record exists. It keeps a commandId from running twice until its execution name is reusable (90 days)."""
 
 
 class SessionRecord(Contract):
     """Table `sessions`, partition key `sessionId`: the conversation, its generation and its workspace's claim.
 
-    Claim and generation share one item so that the workspace's half-second refresh (one conditional UpdateItem that
-    returns the item) is liveness and interrupt check in one call. The price is a TransactionConflict now and then,
-    which both sides retry.
+    Claim and generation share one item. The workspace refreshes the claim every half second with one conditional
+    UpdateItem, whose answer shows the generation too. The price is an occasional TransactionConflict, which both
+    sides retry.
     """
 
     session_id: str
@@ -33,28 +33,32 @@ class SessionRecord(Contract):
     command_id: str | None = None
     """The newest accepted command."""
     workspace_id: str | None = None
-    """The claim: who may write (an ECS task's ARN)."""
+    """The workspace that has the claim (an ECS task's ARN). Only this workspace may write."""
     alive_until: int | None = None
-    """The claim ends by itself at this time (ms)."""
+    """When the claim expires without a refresh (ms)."""
     claim_generation: int | None = None
-    """Work of older generations is saved: tells an interrupted run that still saves from its successor."""
+    """The generation that the workspace serves. All work of older generations is saved.
+
+    While it is older than `generation`, the interrupted run may still save its work.
+    """
     mailbox: StepRequest | None = None
-    """The step that waits for the workspace. Put by the state machine's offer, taken by the claim's holder."""
+    """The step that waits for the workspace. The state machine's offer puts it, the workspace with the claim takes it."""
     serving: StepRequest | None = None
-    """The step the claim's holder is at: whose token to fail if it dies."""
+    """The workspace's current step. If the workspace dies, this step's token is failed."""
     checkpoint: str | None = None
-    """Key of the newest checkpoint in the artifacts bucket. Changed only by the claim's holder."""
+    """Key of the newest checkpoint in the artifacts bucket. Only the workspace with the claim changes it."""
     conversation_id: str | None = None
-    """Claude Code's session id, for resume."""
+    """Claude Code's session id, with which the next step resumes the conversation."""
     updated_at: int | None = None
     ttl: int | None = None
     """Seconds since the epoch (DynamoDB TTL)."""
 
 
 class CommandRecord(Contract):
-    """Table `commands`, partition key `sessionId`, sort key `commandId`: one command and all that became of it.
+    """Table `commands`, partition key `sessionId`, sort key `commandId`: one command and its results.
 
-    Each part has one writer: intake the head, the steps their results, record_sync `sync`, respond the answer.
+    Each part has one writer. Intake writes the first fields, each step its result, record_sync `sync`, and respond the
+    response.
     """
 
     session_id: str
@@ -66,46 +70,46 @@ class CommandRecord(Contract):
     generation: int = 0
     accepted_at: int
     original_session_id: str | None = None
-    """The client's id, if `session_id` is a hash of it (`client_ids.storable_id`); only of rejected commands."""
+    """The client's session id, if `session_id` is its hash (`client_ids.storable_id`). Only rejected commands have one."""
     original_command_id: str | None = None
-    """The same for `command_id`."""
+    """The client's command id, if `command_id` is its hash."""
     site_url: str | None = None
     execution_arn: str | None = None
-    """Set with the acceptance (the name is derived), so that a run can be found even if intake died before starting it."""
+    """Set with the acceptance, because the name is derived. So the sweep finds the run even if intake died early."""
     supersedes: str | None = None
-    """The session's newest command before this one: whose run intake stops, also when it is repeated."""
+    """The session's previous command. Intake stops its run, also when intake is repeated."""
     superseded_by: str | None = None
     rejection: ErrorInfo | None = None
-    """Why the command was refused; such a command has no run and generation 0, and the sweep can still answer it."""
+    """Why the command was rejected. A rejected command has no run and generation 0, and the sweep can still answer it."""
     open: str | None = None
     agent: AgentResult | None = None
     spent_usd: float | None = None
-    """What Claude Code took for the command so far (US dollars), by all tries of all its steps: noted while it is at work."""
+    """Claude Code's cost for the command so far (US dollars), over all tries of all steps. Noted while it works."""
     commit_message: str | None = None
     build: BuildResult | None = None
-    """The newest build's; after a repair the second's."""
+    """The result of the newest build: after a repair, the second."""
     repair: RepairResult | None = None
-    """There if a build of this command was given back to the agent."""
+    """Set if the agent repaired a build of this command, or tried to."""
     sync: SyncResult | None = None
     push: PushResult | None = None
     interruption: Interruption | None = None
     lost_checkpoint: LostCheckpoint | None = None
-    """Written by the workspace that could not read it, before it went on from the git host."""
+    """Written by the workspace that could not read the checkpoint, before it cloned from the git host instead."""
     answered_at: int | None = None
     response: Response | None = None
-    """Fixed before it is sent: every repetition sends the same. Sent for sure once there is `answered_at`."""
+    """Recorded before it is sent, so every repetition sends the same. It was certainly sent once `answered_at` is set."""
     ttl: int | None = None
 
     @property
     def cost_usd(self) -> float | None:
-        """What Claude Code took for the command (US dollars): by the notes, or by the results if these know of more."""
+        """Claude Code's cost for the command (US dollars): the noted cost or the results' sum, whichever is higher."""
         results = [part.cost_usd for part in (self.agent, self.repair) if part and part.cost_usd is not None]
         known = [self.spent_usd] if self.spent_usd is not None else []
         return max([*known, round(sum(results), 6)]) if known or results else None
 
 
 class DeploymentRecord(Contract):
-    """Table `deployments`, partition key `clientId`, sort key `deploymentId` (sorts by time): one publish."""
+    """Table `deployments`, partition key `clientId`, sort key `deploymentId` (sorts by time): one publish or rollback."""
 
     client_id: str
     deployment_id: str
@@ -122,20 +126,20 @@ class DeploymentRecord(Contract):
     drift: list[str] = []
     drift_count: int = 0
     lost: list[str] = []
-    """Assets of older pages that the publish could not bring back, the first ones: deployments with them cannot be restored."""
+    """The first assets of older pages that the publish could not heal. Deployments that use them cannot be restored."""
     lost_count: int = 0
     expiring: int = 0
     due: int = 0
     rolled_back_to: str | None = None
     """The deployment whose files a rollback made live again."""
     manifest_key: str | None = None
-    """Of the deployment's own manifest; None once it is beyond the retention and cannot be rolled back to."""
+    """Key of the deployment's own manifest. None once the deployment is retired: a rollback cannot restore it."""
     ttl: int | None = None
-    """Set when DEPLOYMENTS_KEPT newer ones are there."""
+    """Seconds since the epoch. Set once there are DEPLOYMENTS_KEPT newer deployments."""
 
 
 class SiteEntry(Contract):
-    """A site as its SiteStack registers it (SSM parameter, JSON): what intake needs to start a run."""
+    """A site as its SiteStack registers it (SSM parameter, JSON). Intake starts runs with it."""
 
     client_id: str
     state_machine_arn: str
@@ -144,4 +148,4 @@ class SiteEntry(Contract):
     artifacts_bucket: str
     deployments_table: str
     distribution_id: str | None = None
-    """CloudFront's, for a site with `https`."""
+    """Id of the CloudFront distribution, for a site with `https`."""

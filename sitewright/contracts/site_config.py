@@ -1,4 +1,4 @@
-"""A site as an operator configures it in the context of cdk.json."""
+"""Parses and checks a site's settings from the context of cdk.json."""
 
 import difflib
 import re
@@ -33,7 +33,7 @@ FARGATE_MEMORY: dict[int, Sequence[int]] = {
     8192: range(16384, 61440 + 1, 4096),
     16384: range(32768, 122880 + 1, 8192),
 }
-"""MiB by CPU units (ECS developer guide, "Troubleshoot Amazon ECS task definition invalid CPU or memory errors")."""
+"""Allowed MiB by CPU units (ECS developer guide, "Troubleshoot Amazon ECS task definition invalid CPU or memory errors")."""
 
 
 def _listed(sizes: Sequence[int]) -> str:
@@ -43,17 +43,17 @@ def _listed(sizes: Sequence[int]) -> str:
 
 
 class SiteConfigError(ValueError):
-    """A wrong entry in `sites`. Its text is one line that names the entry, the fault and the remedy."""
+    """An entry in `sites` is wrong. The text is one line that names the entry, the fault and the remedy."""
 
 
 class HostedZone(Contract):
-    """A public Route 53 zone. The operator gives id and name: a look-up would need credentials at synth."""
+    """A public Route 53 zone. The operator gives its id and name, because a look-up would need credentials at synth."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
 
     id: str
     name: str | None = None
-    """The zone's domain; None: the site's `domain`."""
+    """The zone's domain. None stands for the site's `domain`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -75,25 +75,25 @@ class HostedZone(Contract):
 
 
 class SiteConfig(OperatorSettings):
-    """One entry of `sites`. Unknown names are refused: a misspelt setting must not be ignored in silence."""
+    """One entry of `sites`. Unknown names are refused, because a misspelt setting must not be ignored in silence."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
 
     domain: str = DEFAULT_DOMAIN
     site_url: str | None = None
-    """The site's public URL; default http://edit.{clientId}.{domain}, with `https` https://…"""
+    """The site's public URL. The default is http://edit.{clientId}.{domain}, and https://… with `https`."""
     https: bool = False
-    """CloudFront in front of a private bucket instead of S3's own website."""
+    """Whether CloudFront serves the site from a private bucket, instead of S3's own website."""
     certificate_arn: str | None = None
-    """For `https`: ARN of a certificate for the site's host. By default the service makes one, validated in `hosted_zone`."""
+    """ARN of a certificate for the site's host, with `https`. By default the stack makes one, validated in `hosted_zone`."""
     hosted_zone: HostedZone | None = None
-    """The zone that gets the DNS records of the site's host. Text is the zone's id; its name is then `domain`."""
+    """The zone that gets the DNS records of the site's host. A text is the zone's id, and its name is then `domain`."""
     run_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 5400
     build_repair_attempts: Annotated[int, Field(ge=0, le=3)] = 1
-    """Most repairs of a command: how often the agent gets a build that its edit broke."""
+    """Maximum number of repairs of a command: how often the agent gets a build that its edit broke."""
     cpu: int = 2048
     memory_mib: int = 4096
-    """`cpu` and `memory_mib` together are one of Fargate's sizes."""
+    """Together with `cpu` one of Fargate's sizes."""
 
     @field_validator("cpu")
     @classmethod
@@ -159,7 +159,7 @@ class SiteConfig(OperatorSettings):
 
     @property
     def zone_name(self) -> str | None:
-        """The domain of the hosted zone, if there is one."""
+        """The domain of the hosted zone; None without a zone."""
         return (self.hosted_zone.name or self.domain) if self.hosted_zone else None
 
     @property
@@ -174,7 +174,7 @@ class SiteConfig(OperatorSettings):
 
     @classmethod
     def parse(cls, entry: Any, position: int) -> Self:
-        """One entry of the list. Raises SiteConfigError, one line."""
+        """Parses one entry of the list. Raises SiteConfigError."""
         name = entry.get("clientId") if isinstance(entry, dict) else None
         where = f"sites[{position}]" + (f" (clientId {name!r})" if name else "")
         if not isinstance(entry, dict):
@@ -192,7 +192,7 @@ class SiteConfig(OperatorSettings):
 
 
 def _fault(error: ValidationError) -> str:
-    """The first fault and its remedy in one line. It never repeats a value, which may be a credential."""
+    """Describes the first fault and its remedy in one line. Never repeats a value, which may be a credential."""
     first = error.errors(include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     message = " ".join(str(first["msg"]).removeprefix("Value error, ").split())
@@ -210,7 +210,7 @@ def _fault(error: ValidationError) -> str:
 
 
 def parse_sites(entries: Any) -> list[SiteConfig]:
-    """All sites of the context. Raises SiteConfigError for the first wrong, missing or duplicate entry."""
+    """Parses all sites of the context. Raises SiteConfigError for the first wrong, missing or duplicate entry."""
     if not isinstance(entries, list) or not entries:
         raise SiteConfigError("sites: must be a non-empty list. Add an entry to the context `sites` of cdk.json.")
     sites = [SiteConfig.parse(entry, i) for i, entry in enumerate(entries)]

@@ -1,4 +1,4 @@
-"""What a step is asked to do and what it answers. The results are what an operator reads in the console."""
+"""The request and the result of each step. An operator reads the results in the console."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ from sitewright.contracts.base import Contract
 from sitewright.contracts.error_codes import ErrorInfo
 
 RESULT_FILES_LISTED = 100
-"""Paths in a step's result: the payload of a state is limited to 256 KiB, the command record holds more."""
+"""Maximum number of paths in a step's result: a state's payload is limited to 256 KiB. The command's record lists more."""
 
 LOST_LISTED = 50
-"""Keys of lost assets in a result and in a record; an item holds 400 KB."""
+"""Maximum number of lost assets' keys in a result and in a record: an item is limited to 400 KB."""
 
 
 class StepName(StrEnum):
-    """A piece of a run done in the workspace."""
+    """The part of a run that a workspace does at once."""
 
     AGENT = "agent"
     REPAIR = "repair"
-    """The agent again, with the error of the build that its edit broke."""
+    """Runs the agent again, with the error of the build that its edit broke."""
     BUILD = "build"
     PUSH = "push"
     SALVAGE = "salvage"
-    """Push what there is, uncommitted edits as a WIP commit, after a run failed."""
+    """Pushes the commits of a failed run, and its uncommitted edits as a WIP commit."""
 
 
 class StepRequest(Contract):
-    """One step, as the state machine hands it to the workspace: in environment variables (see StepEnv) or the mailbox."""
+    """One step, as the state machine sends it to the workspace: in environment variables (StepEnv) or the mailbox."""
 
     step: StepName
     task_token: str = Field(repr=False)
@@ -40,11 +40,11 @@ class StepRequest(Contract):
 
 
 TOKEN_GONE = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
-"""Error codes of SendTaskSuccess, -Failure and -Heartbeat for a token whose state has ended: nothing waits for it any more."""
+"""Error codes of SendTaskSuccess, -Failure and -Heartbeat for a token whose state has ended."""
 
 
 class StepEnv(StrEnum):
-    """Names of the environment variables in the container override. Only ids travel: overrides end at 8,192 characters."""
+    """The environment variables in the container override. They carry ids only: overrides are limited to 8,192 characters."""
 
     STEP = "SITEWRIGHT_STEP"
     TASK_TOKEN = "SITEWRIGHT_TASK_TOKEN"
@@ -54,7 +54,7 @@ class StepEnv(StrEnum):
 
 
 def step_request_from_env(env: dict[str, str]) -> StepRequest:
-    """The request in a container's environment (or in the overrides of an ECS event). Raises pydantic.ValidationError."""
+    """Parses the request in a container's environment, or in an ECS event's overrides. Raises pydantic.ValidationError."""
     values: dict[str, Any] = {
         "step": env.get(StepEnv.STEP),
         "task_token": env.get(StepEnv.TASK_TOKEN),
@@ -66,7 +66,7 @@ def step_request_from_env(env: dict[str, str]) -> StepRequest:
 
 
 class AgentResult(Contract):
-    """What Claude Code did. `files_changed` are paths relative to the repository, sorted."""
+    """The result of Claude Code's work. `files_changed` are paths relative to the repository, sorted."""
 
     files_changed: list[str] = []
     files_changed_count: int = 0
@@ -78,45 +78,45 @@ class AgentResult(Contract):
 
 
 class RepairResult(AgentResult):
-    """What Claude Code did about a build that its edit broke. A repair that fails is an answer, not a failed step.
+    """The result of a repair. A repair that fails is a result, not a failed step.
 
-    Files, cost, turns and seconds are those of all attempts of the command together, the summary is the newest's.
+    Files, cost, turns and seconds cover all attempts of the command. The summary is the newest attempt's.
     """
 
     changed: bool = False
-    """The newest attempt changed something: another build is worth its time, however the attempt ended."""
+    """Whether the newest attempt changed a file. Then the run builds again, even if the attempt failed."""
     error: ErrorInfo | None = None
-    """Why the newest attempt came to no end, or was not begun."""
+    """Why the newest attempt failed, or was not begun."""
 
 
 class BuildResult(Contract):
-    """The commit, the build and the publish. A failed build or publish is an answer, not a failed step."""
+    """The result of commit, build and publish. A failed build or publish is a result, not a failed step."""
 
     commit: str | None = None
-    """The commit that was built; also set where nothing new was committed."""
+    """The commit that was built. It is set even if the step committed nothing new."""
     committed: bool = False
     build_success: bool = False
     deploy_success: bool = False
     deployment_id: str | None = None
     skipped: bool = False
-    """The live deployment was this very commit already: nothing was built."""
+    """Whether the build was skipped, because the live deployment has the same commit."""
     uploaded: int = 0
     deleted: int = 0
     unchanged: int = 0
     lost: list[str] = []
-    """Assets of older pages that somebody deleted or overwrote by hand and that could not be brought back: the first ones."""
+    """The first assets of older pages that were deleted or overwritten manually and could not be healed."""
     lost_count: int = 0
     error: ErrorInfo | None = None
     broken_by_edit: bool = False
-    """The build failed, and as far as can be told because of the command's own edit: the agent may repair it."""
+    """Whether the build failed, probably because of the command's own edit. Then the agent may repair it."""
     notes: list[str] = []
-    """What the site's operator should know though nothing failed: sentences for the response's summary."""
+    """Notes for the site's operator, although nothing failed: sentences for the response's summary."""
     seconds: dict[str, float] = Field(default_factory=dict)
     """Seconds by part: restore, commit, install, build, publish."""
 
 
 class SyncResult(Contract):
-    """What the bookkeeping found. `drift` are keys whose object is not what the manifest says."""
+    """The result of record_sync. `drift` are keys whose object differs from the manifest's entry."""
 
     deployment_id: str
     files: int
@@ -124,56 +124,56 @@ class SyncResult(Contract):
     drift: list[str] = []
     drift_count: int = 0
     expiring: int = 0
-    """Hashed assets no page uses any more, kept for the grace period."""
+    """Number of retired assets: no page uses them any more, and the grace period keeps them."""
     due: int = 0
-    """Of those, how many the next publish deletes."""
+    """Number of retired assets that the next publish deletes."""
 
 
 class PushResult(Contract):
-    """Where the commits are now."""
+    """The result of a push: the branch that contains the commits."""
 
     commit: str | None = None
     branch: str | None = None
-    """The remote branch that holds `commit`: the session's, or a rescue branch."""
+    """The remote branch that contains `commit`: the session's branch or a rescue branch."""
     pushed: bool = False
     rebased: bool = False
     error: ErrorInfo | None = None
-    """Set for a conflict: the commits are safe on the rescue branch, and somebody has to merge it."""
+    """Set for a conflict. The rescue branch then contains the commits, and a person has to merge it."""
     seconds: float = 0.0
 
 
 class LostCheckpoint(Contract):
-    """The session's checkpoint was damaged: edits in it that were not pushed are lost, and so is the conversation."""
+    """A damaged checkpoint of the session. Its unpushed edits are lost, and so is the conversation."""
 
     key: str
     reason: str
 
 
 class Interruption(Contract):
-    """What the workspace saved of a command that a newer one interrupted."""
+    """The work that the workspace saved when a newer command interrupted this one."""
 
     step: StepName
     commit: str | None = None
-    """The WIP commit, or the branch's head where nothing was uncommitted."""
+    """The WIP commit, or the branch's head if all edits were committed."""
     pushed: bool = False
     pushing: bool = False
-    """The push is still under way beside the next command's work; a second record tells how it ended."""
+    """Whether the push still runs during the next command's work. A second record then has its result."""
     files_changed: list[str] = []
     published: int = 0
-    """Files of a partial publish."""
+    """Number of files in a partial publish."""
 
 
 @dataclass(frozen=True)
 class StepKind:
-    """What the workspace has to know of a step besides its function."""
+    """The properties of a step that the workspace needs besides the step's function."""
 
     attribute: str
-    """The attribute of the command's item that holds the result."""
+    """The attribute of the command's item that contains the result."""
     result: type[Contract]
     agent_at_work: bool = False
-    """Claude Code edits the checkout: its edits are checkpointed meanwhile."""
+    """Whether Claude Code edits the checkout. The workspace then makes checkpoints during the step."""
     last_of_run: bool = False
-    """The run has nothing left for the workspace after it."""
+    """Whether the run needs no workspace after this step."""
 
 
 STEP_KINDS: Mapping[StepName, StepKind] = {
@@ -183,11 +183,11 @@ STEP_KINDS: Mapping[StepName, StepKind] = {
     StepName.PUSH: StepKind("push", PushResult, last_of_run=True),
     StepName.SALVAGE: StepKind("push", PushResult, last_of_run=True),
 }
-"""Every step, once. Its function stands in `workspace.steps.step_registry`, its state in `stacks.constructs.workflow`."""
+"""All steps. `workspace.steps.step_registry` has their functions, `stacks.site.workflow` their states."""
 
 
 class ExecutionInput(Contract):
-    """The input of a run: ids only, the workspace reads the command from the table."""
+    """The input of a run. It has ids only: the workspace reads the command from the table."""
 
     session_id: str
     command_id: str

@@ -1,1 +1,1 @@
-"""The DynamoDB tables: every key, attribute name and expression, and the reads and writes made of them."""
+"""The DynamoDB tables: all keys, attribute names and expressions, and all reads and writes."""

@@ -1,4 +1,4 @@
-"""The acceptance of a command: one transaction over both tables."""
+"""Accepts a command: one transaction over the tables of sessions and commands."""
 
 from typing import Any
 
@@ -33,8 +33,10 @@ def accept(
         now: milliseconds since the epoch.
 
     Returns False if one of the items has changed since it was read, or is being changed: read them anew and try again.
-    The older command is named inside the transaction, because its run may end as soon as the generation is raised; its
-    response must find its successor. If it is answered meanwhile, the transaction fails, and the next one leaves it out.
+
+    The transaction updates the older command too. Its run may end as soon as the generation is raised, and its response
+    must name the newer command. If the older command is answered meanwhile, the transaction fails, and the next one
+    leaves it out.
     """
     items: list[Any] = [
         {

@@ -1,4 +1,4 @@
-"""The commands table: one command and what became of it. Each part of the item has one writer."""
+"""The commands table: one item for each command and its results. Each part of the item has one writer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _RESPONSE = {"#response": "response"}
 
 @dataclass(frozen=True)
 class Commands:
-    """The table. Times are milliseconds since the epoch."""
+    """The commands table. Times are milliseconds since the epoch."""
 
     table: Table
 
@@ -35,21 +35,21 @@ class Commands:
     ) -> bool:
         """Writes one part of the item (`agent`, `build`, `sync`, `push`, `interruption`, ...).
 
-        False if there is no such command; with `if_absent` also if the part is there already.
+        Returns False if there is no such command; with `if_absent` also if the item has the part already.
         """
         condition = f"{_KNOWN} AND attribute_not_exists(#part)" if if_absent else _KNOWN
         update = Update("SET #part = :value", condition, {":value": value.to_item()}, {"#part": part})
         return self.table.write(key(session_id, command_id), update)
 
     def set_commit_message(self, session_id: str, command_id: str, message: str) -> bool:
-        """Writes the message for the build step's commit. False if there is no such command."""
+        """Writes the message for the build step's commit. Returns False if there is no such command."""
         update = Update("SET commitMessage = :message", _KNOWN, {":message": message})
         return self.table.write(key(session_id, command_id), update)
 
     def note_spending(self, session_id: str, command_id: str, usd: Decimal) -> bool:
-        """Raises the noted cost (US dollars) to `usd`, without repetition. False if as much is noted already.
+        """Raises the noted cost (US dollars) to `usd`, in one request. Returns False if the noted cost is not lower.
 
-        The cost never falls: a workspace that was cut off may be late with its own.
+        The cost never falls: a disconnected workspace may send its lower cost late.
         """
         condition = f"{_KNOWN} AND (attribute_not_exists(spentUsd) OR spentUsd < :spent)"
         update = Update("SET spentUsd = :spent", condition, {":spent": usd})
@@ -58,20 +58,21 @@ class Commands:
     # Acceptance
 
     def supersede(self, session_id: str, command_id: str, by: str) -> CommandRecord | None:
-        """Names the newer command `by`, unless another is named already. None if the command is answered or unknown."""
+        """Names the newer command `by`, unless the item names one already. None if the command is answered or unknown."""
         return _record(self.table.update(key(session_id, command_id), superseding(by)))
 
     def reject(self, record: CommandRecord) -> bool:
         """Records a rejected command, so that it is answered once. False if the id is another command's, or answered."""
-        # A response that is fixed must not be lost: `respond` may have sent it.
+        # A recorded response must not be lost: `respond` may have sent it.
         condition = f"{NEW} OR (attribute_exists(rejection) AND attribute_not_exists(#response))"
         return self.table.put(record.to_item(), condition, names=_RESPONSE)
 
     def open_before(self, session_id: str, generation: int) -> list[str]:
-        """Returns the session's unanswered commands below a generation, newest first: their runs must not go on.
+        """Returns the session's unanswered commands below a generation, newest first. Their runs must not go on.
 
-        Usually there is none or one. More remain where intake died between accepting a command and stopping the older
-        one, and the message did not come back (dead-letter queue, or the session's messages in several groups).
+        Usually there is none or one. More remain if intake died after accepting a command and before stopping the older
+        run, and SQS did not deliver the message again. Reasons: the dead-letter queue, or the session's messages are in
+        several groups.
         """
         found = self.table.query(
             "sessionId = :session",
@@ -86,7 +87,7 @@ class Commands:
     # The answer
 
     def unanswered(self, accepted_before: int) -> Iterator[tuple[str, str]]:
-        """Yields session id and command id of the unanswered commands that were accepted before a time.
+        """Yields session id and command id of each unanswered command that was accepted before a time.
 
         The index is eventually consistent: read the command before acting on it.
         """
@@ -100,13 +101,13 @@ class Commands:
             yield item[SESSION_ID], item[COMMAND_ID]
 
     def fix_response(self, session_id: str, command_id: str, response: Response) -> bool:
-        """Records the response before it is sent. False if there is one already, or no such command."""
+        """Records the response before it is sent. Returns False if one is recorded already, or there is no such command."""
         condition = f"{_KNOWN} AND attribute_not_exists(#response)"
         update = Update("SET #response = :response", condition, {":response": response.to_item()}, _RESPONSE)
         return self.table.write(key(session_id, command_id), update)
 
     def mark_answered(self, session_id: str, command_id: str, now: int) -> bool:
-        """Notes that the response was sent, and takes the command out of the index. False if that is noted already."""
+        """Notes that the response was sent, and removes the command from the index. False if that is noted already."""
         update = Update("SET answeredAt = :now REMOVE #open", _UNANSWERED, {":now": now}, {"#open": OPEN})
         return self.table.write(key(session_id, command_id), update)
 

@@ -1,4 +1,4 @@
-"""The deployments table: one record a publish or rollback of a site; the sort key sorts by time."""
+"""The deployments table: one record for each publish or rollback of a site. The sort key sorts by time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _KNOWN = "attribute_exists(deploymentId)"
 
 @dataclass(frozen=True)
 class Deployments:
-    """The table."""
+    """The deployments table."""
 
     table: Table
 
@@ -22,14 +22,14 @@ class Deployments:
         return DeploymentRecord.from_item(item) if item is not None else None
 
     def newest_first(self, client_id: str, *, page: int) -> Iterator[DeploymentRecord]:
-        """Yields the client's records, read consistently, `page` at a time: stop early, and the rest is not read."""
+        """Yields the client's records, read consistently in pages of `page`. Reads a page only when it is needed."""
         found = self.table.query(
             "clientId = :client", {":client": client_id}, ScanIndexForward=False, Limit=page, ConsistentRead=True
         )
         yield from map(DeploymentRecord.from_item, found)
 
     def put(self, record: DeploymentRecord) -> bool:
-        """Writes the record of a command's deployment; a repetition writes it again. False if it is another command's."""
+        """Writes the record of a command's deployment; may be repeated. False if the record is another command's."""
         return self.table.put(
             record.to_item(),
             "attribute_not_exists(deploymentId) OR (sessionId = :session AND commandId = :command)",
@@ -37,7 +37,7 @@ class Deployments:
         )
 
     def note_drift(self, client_id: str, deployment_id: str, keys: list[str], count: int) -> bool:
-        """Writes the first keys of a drift and their number. False if there is no such record."""
+        """Writes the first keys of a drift and the number of all. Returns False if there is no such record."""
         update = Update("SET drift = :keys, driftCount = :count", _KNOWN, {":keys": keys, ":count": count})
         return self.table.write(key(client_id, deployment_id), update)
 

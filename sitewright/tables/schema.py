@@ -8,16 +8,16 @@ CLIENT_ID = "clientId"
 DEPLOYMENT_ID = "deploymentId"
 
 OPEN = "open"
-"""Name and value of the attribute of an unanswered command. It is removed with the answer, so the index is sparse."""
+"""Name and value of the attribute of an unanswered command. The answer removes it, so the index is sparse."""
 
 OPEN_INDEX = "open-by-age"
-"""Index of the commands table: partition `open`, sort `acceptedAt`. It holds unanswered commands only, for the sweep."""
+"""Index of the commands table for the sweep: partition `open`, sort `acceptedAt`. It has unanswered commands only."""
 
 OFFER = "SET mailbox = :mail"
 """Puts a step into the mailbox of the session's workspace."""
 
 CLAIM_IS_LIVE = "aliveUntil > :now AND generation = :generation"
-"""Condition of an offer: a workspace holds a live claim, and no newer command was accepted."""
+"""Condition of an offer: a workspace has a live claim, and no newer command was accepted."""
 
 
 def offer_arguments(table: str, mailbox: dict[str, str], now: str) -> dict[str, Any]:
@@ -25,8 +25,8 @@ def offer_arguments(table: str, mailbox: dict[str, str], now: str) -> dict[str, 
 
     Args:
         table: name of the sessions table.
-        mailbox: fields of the StepRequest (`step`, `taskToken`, `sessionId`, `commandId`, `generation`), each a text or a
-            JSONata expression for one.
+        mailbox: the StepRequest: `step`, `taskToken`, `sessionId`, `commandId`, `generation`. Each value is a text or a
+            JSONata expression.
         now: JSONata expression for the milliseconds since the epoch, as text.
     """
     generation = {"N": mailbox["generation"]}

@@ -1,7 +1,7 @@
 """The sessions table: the session's generation, its workspace's claim, and its mailbox.
 
-Every transition is one conditional write. A workspace that was cut off and wakes up late learns of it by the refusal, so
-no write depends on an earlier read.
+Every transition is one conditional write, which depends on no earlier read. A disconnected workspace that comes back late
+gets a refusal.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sitewright.tables.schema import CLAIM_IS_LIVE, OFFER, SESSION_ID
 from sitewright.tables.table import Item, Table, Update
 
 CLAIM_SECONDS = 10.0
-"""The claim ends by itself this long after its last refresh."""
+"""How long a claim lasts after its last refresh."""
 
 _OWN = "workspaceId = :me"
 _FREE = (
@@ -25,7 +25,7 @@ _NO_CLAIM = "workspaceId, claimGeneration, serving"
 
 @dataclass(frozen=True)
 class Sessions:
-    """The table. Times are milliseconds since the epoch; `workspace_id` is the ECS task's ARN."""
+    """The sessions table. Times are milliseconds since the epoch; `workspace_id` is the ECS task's ARN."""
 
     table: Table
 
@@ -34,9 +34,9 @@ class Sessions:
         return _record(self.table.get(_key(session_id)))
 
     def peek(self, session_id: str) -> SessionRecord | None:
-        """Returns the session as it was a moment ago: a hint only, for a tenth of the price of `refresh`.
+        """Returns the session, read with eventual consistency, for a tenth of the price of `refresh`.
 
-        Whatever follows from it must be a conditional write. Raises botocore's exceptions at once.
+        The answer is only a hint: act on it by a conditional write. Raises botocore's exceptions without repetition.
         """
         return _record(self.table.peek(_key(session_id)))
 
@@ -45,8 +45,9 @@ class Sessions:
     def claim(self, request: StepRequest, workspace_id: str, now: int) -> SessionRecord | None:
         """Takes the claim for the request, and empties the mailbox.
 
-        None if another workspace's claim is live, if a newer command was accepted, or if there is no such session. The step in the
-        mailbox is obsolete: the workspace was started by the run's only open state, so no state waits for an older step.
+        Returns None if another workspace's claim is live, if a newer command was accepted, or if there is no such session.
+        A step in the mailbox is obsolete: the run's only open state started this workspace, so no state waits for another
+        step.
         """
         return self._update(
             request.session_id,
@@ -62,20 +63,20 @@ class Sessions:
         )
 
     def refresh(self, session_id: str, workspace_id: str, now: int, *, repeated: bool = True) -> SessionRecord | None:
-        """Prolongs the claim; None if the workspace does not have it any more."""
+        """Prolongs the claim. Returns None if the workspace does not have it any more."""
         values = {":me": workspace_id, ":until": _until(now)}
         update = Update("SET aliveUntil = :until", _OWN, values)
         return _record(self.table.update(_key(session_id), update, repeated=repeated))
 
     def finish_step(self, session_id: str, workspace_id: str, generation: int) -> bool:
-        """Notes that the workspace is idle and that all work up to `generation` is saved. False without the claim."""
+        """Notes that the workspace is idle and has saved all work up to `generation`. Returns False without the claim."""
         values = {":me": workspace_id, ":generation": generation}
         return self._write(session_id, "SET claimGeneration = :generation REMOVE serving", _OWN, values)
 
     def set_checkpoint(
         self, session_id: str, workspace_id: str, key: str, conversation_id: str | None, *, now: int
     ) -> bool:
-        """Makes an object the session's checkpoint. False without the claim."""
+        """Records an object as the session's checkpoint. Returns False without the claim."""
         values: dict[str, Any] = {":me": workspace_id, ":checkpoint": key, ":now": now}
         expression = "SET checkpoint = :checkpoint, updatedAt = :now"
         if conversation_id is not None:
@@ -84,41 +85,44 @@ class Sessions:
         return self._write(session_id, expression, _OWN, values)
 
     def release_idle(self, session_id: str, workspace_id: str) -> bool:
-        """Gives the claim back if the mailbox is empty. False if a step waits there, and without the claim."""
+        """Releases the claim if the mailbox is empty. Returns False if a step waits there, and without the claim."""
         condition = f"{_OWN} AND attribute_not_exists(mailbox)"
         return self._write(session_id, f"REMOVE {_NO_CLAIM}, aliveUntil", condition, {":me": workspace_id})
 
     def abandon(self, session_id: str, workspace_id: str) -> SessionRecord | None:
-        """Gives the claim back with whatever is in the mailbox.
+        """Releases the claim and empties the mailbox.
 
-        Returns the session as it was before, whose offered step wants an answer; None without the claim.
+        Returns the session as it was before, or None without the claim. A step in its mailbox needs an answer.
         """
         update = Update(f"REMOVE {_NO_CLAIM}, aliveUntil, mailbox", _OWN, {":me": workspace_id})
         return _record(self.table.update(_key(session_id), update, returns="ALL_OLD"))
 
     def end_claim(self, session_id: str, workspace_id: str) -> SessionRecord | None:
-        """Ends the claim of a stopped workspace; None if the workspace had no claim.
+        """Ends the claim of a stopped workspace. Returns None if the workspace had no claim.
 
-        What the workspace was at stays on the item until its tokens are answered (`clear_claim`): the event of the stopped
-        task may be repeated, and must find it again.
+        The workspace's steps stay on the item until their tokens are answered (`clear_claim`): the event of the stopped
+        task may be repeated, and must find the steps again.
         """
         return self._update(session_id, "REMOVE aliveUntil", _OWN, {":me": workspace_id})
 
     def clear_claim(self, session_id: str, workspace_id: str) -> None:
-        """Removes the remains of an ended claim."""
+        """Removes an ended claim's workspace id and steps."""
         condition = f"{_OWN} AND attribute_not_exists(aliveUntil)"
         self._write(session_id, f"REMOVE {_NO_CLAIM}, mailbox", condition, {":me": workspace_id})
 
     # The mailbox
 
     def offer(self, request: StepRequest, workspace_id: str, now: int) -> bool:
-        """Puts the step into the mailbox of another workspace with a live claim. False if there is none."""
+        """Puts the step into the mailbox of another workspace with a live claim. Returns False if there is none."""
         condition = f"workspaceId <> :me AND {CLAIM_IS_LIVE}"
         values = {":me": workspace_id, ":mail": request.to_item(), ":now": now, ":generation": request.generation}
         return self._write(request.session_id, OFFER, condition, values)
 
     def take(self, request: StepRequest, workspace_id: str) -> SessionRecord | None:
-        """Moves the step from the mailbox to `serving`. None if it is not there any more, or a newer command was accepted."""
+        """Moves the step from the mailbox to `serving`.
+
+        Returns None if the mailbox does not have the step any more, or if a newer command was accepted.
+        """
         return self._update(
             request.session_id,
             "SET serving = mailbox, claimGeneration = :generation REMOVE mailbox",
@@ -127,16 +131,16 @@ class Sessions:
         )
 
     def withdraw(self, request: StepRequest, workspace_id: str) -> None:
-        """Removes an obsolete step from the mailbox, if it is still there."""
+        """Removes an obsolete step from the mailbox, unless the mailbox has another step."""
         values = {":me": workspace_id, ":token": request.task_token}
         self._write(request.session_id, "REMOVE mailbox", _OFFERED, values)
 
     # The generation
 
     def raise_generation(self, session_id: str, own: int) -> bool:
-        """Raises the generation by one, so that the workspace of the run `own` ends at once.
+        """Raises the generation `own` by one, so that the workspace of that generation's run ends at once.
 
-        False if the generation is another one already: a newer command has raised it.
+        Returns False if the session has another generation, because a newer command has raised it.
         """
         values = {":one": 1, ":own": own}
         return self._write(session_id, "SET generation = generation + :one", "generation = :own", values)
@@ -149,7 +153,7 @@ class Sessions:
 
 
 def acceptance(command: CommandRecord, seen: SessionRecord | None, now: int) -> Update:
-    """Returns the update of the session that accepts a command, on the condition that the session is still as `seen`."""
+    """Returns the session's update that accepts a command, on condition that the session still equals `seen`."""
     return Update(
         "SET clientId = :client, chatThreadId = :thread, generation = :new, "
         "commandId = :command, updatedAt = :now, #ttl = :ttl",

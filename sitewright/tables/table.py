@@ -1,4 +1,4 @@
-"""One DynamoDB table over boto3's low-level client: plain values in and out, each call repeated after a transient error."""
+"""One DynamoDB table over boto3's low-level client. It takes and returns plain values, and repeats transient errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = dict[str, Any]
-"""An item or a key with Python's values; every number that was read is a Decimal."""
+"""An item or a key with Python's values. A number that was read is a Decimal."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Update:
     """Placeholders (`#name`) of attribute names that are reserved words."""
 
     def arguments(self) -> dict[str, Any]:
-        """Arguments of UpdateItem, or of an Update in a transaction, besides table and key."""
+        """Returns the arguments of UpdateItem, or of an Update in a transaction, without table and key."""
         return {
             "UpdateExpression": self.expression,
             "ConditionExpression": self.condition,
@@ -41,7 +41,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Table:
-    """One table. The caller's client brings its timeouts, `backoff` says how long a call is repeated beyond them."""
+    """One table. `client` sets timeouts and boto3's own retries, `backoff` the repetitions beyond them."""
 
     client: DynamoDBClient
     name: str
@@ -63,7 +63,7 @@ class Table:
     def update(
         self, key: Item, update: Update, *, repeated: bool = True, returns: Literal["ALL_NEW", "ALL_OLD"] = "ALL_NEW"
     ) -> Item | None:
-        """Updates the item and returns it as it is then, or as it was (`ALL_OLD`); None if the condition does not hold."""
+        """Updates the item and returns its new version, or the old one (`ALL_OLD`); None if the condition does not hold."""
 
         def call() -> Item:
             return deserialized(
@@ -80,7 +80,7 @@ class Table:
             return None
 
     def write(self, key: Item, update: Update, *, repeated: bool = True) -> bool:
-        """Updates the item without reading it back; False if the condition does not hold."""
+        """Updates the item without reading it back. Returns False if the condition does not hold."""
 
         def call() -> object:
             return self.client.update_item(TableName=self.name, Key=serialized(key), **update.arguments())
@@ -96,7 +96,7 @@ class Table:
     def put(
         self, item: Item, condition: str, *, values: Item | None = None, names: dict[str, str] | None = None
     ) -> bool:
-        """Replaces the item; False if the condition does not hold."""
+        """Replaces the item. Returns False if the condition does not hold."""
         arguments: dict[str, Any] = {"Item": serialized(item), "ConditionExpression": condition}
         if values:
             arguments["ExpressionAttributeValues"] = serialized(values)
