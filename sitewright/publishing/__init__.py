@@ -1,1 +1,1 @@
-"""Publishing a build to the site bucket: what to do is planned first, then done."""
+"""Publishes a build to the site bucket: plans the changes first, then carries them out."""

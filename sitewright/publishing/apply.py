@@ -18,7 +18,7 @@ from sitewright.retry import AwsError
 
 @dataclass(frozen=True)
 class Applier:
-    """Changes the bucket on behalf of one publish, under its lease. Methods raise PublishError, and what the callbacks raise."""
+    """Changes the bucket for one publish, under its lease. Methods raise PublishError, and what the callbacks raise."""
 
     target: PublishTarget
     state: PublishState
@@ -51,7 +51,7 @@ class Applier:
             workers.for_each(heals, lambda heal: self._heal(heal, sender), self.renew)
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Deletes pages first, then the other files: DeleteObjects is not atomic, and no page may outlive what it loads."""
+        """Deletes pages first, then the other files: DeleteObjects is not atomic, and no page may outlive its assets."""
         if not keys:
             return
         self.target.guard.verify()
@@ -71,7 +71,7 @@ class Applier:
             self.state.record_healed(heal, sent)
 
     def _send(self, file: SiteFile, sender: Sender) -> SentObject:
-        # In doubt before the request: an interrupted publish does not wait for requests under way.
+        # The key is in doubt before the request: an interrupted publish does not wait for requests under way.
         in_doubt, certain_before = self.state.in_doubt, file.key not in self.state.in_doubt
         in_doubt.add(file.key)
         try:

@@ -1,4 +1,4 @@
-"""The exceptions of a publish, and the answers of S3 behind them."""
+"""The exceptions of a publish, and the S3 error codes behind them."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -19,7 +19,7 @@ class PublishStopped(Exception):
     """Base of the exceptions with which a guard ends a publish from outside."""
 
     may_write_manifest = True
-    """Whether the publisher may still write the manifest: it may not once another workspace has the session's claim."""
+    """Whether the publisher may still write the manifest. It may not once another workspace has the session's claim."""
 
 
 class PublishError(Exception):
@@ -55,9 +55,9 @@ class SiteState(StrEnum):
 
     UNCHANGED = "unchanged"
     REVERTED = "reverted"
-    """Changed, and then made equal to the previously live deployment again."""
+    """The site was changed, and then made equal to the previously live deployment again."""
     MIXED = "mixed"
-    """Files of two deployments: the previously live one is not fully stored any more, or no complete one was live."""
+    """The site contains files of two deployments: the previously live one was incomplete, or is not fully stored any more."""
 
 
 class NotRestorable(PublishError):

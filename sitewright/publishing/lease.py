@@ -1,8 +1,8 @@
 """The lease: a publisher's lock on its site.
 
-Two sessions of one site may publish at the same time. Without a lock the bucket would end as a mixture: each publisher writes
-what its own plan says, and deletes what the other one just sent. So a publisher first writes its name into the manifest's
-`lease_owner`, and renews the lease by writing the manifest again within LEASE_SECONDS.
+Two sessions of one site may publish at the same time. Without a lock the bucket would end as a mixture: each publisher
+follows its own plan, and deletes the other one's files. So a publisher first writes its name into the manifest's
+`lease_owner`. It renews the lease by writing the manifest again within LEASE_SECONDS.
 """
 
 import time
@@ -65,7 +65,7 @@ class Lease:
         self._start_period(began)
 
     def check(self) -> None:
-        """Raises LeaseUnavailable once the lease may have expired. Cheap."""
+        """Raises LeaseUnavailable once the lease may have expired. Sends no request."""
         if time.monotonic() > self._until:
             raise self._lost("This publish could not renew its lease of the site in time")
 

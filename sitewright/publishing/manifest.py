@@ -7,12 +7,14 @@ from typing import Self
 from sitewright.contracts.base import Contract
 
 ASSET_GRACE_MS = 24 * 60 * 60 * 1000
-"""How long a hashed asset stays at least after the last page that used it is gone: open pages still load it. It stays longer
-while a kept deployment contains it."""
+"""Minimum time between the end of an asset's last page and the asset's deletion, because open pages still load it.
+
+The asset stays longer while a kept deployment contains it.
+"""
 
 
 LEASE_SECONDS = 60
-"""A lease that was not renewed for this long has expired."""
+"""How long a lease lasts without renewal."""
 
 
 class ManifestEntry(Contract):
@@ -28,7 +30,7 @@ class ManifestEntry(Contract):
     version_id: str | None = None
     """The object's version, which a rollback copies. None if no publish of ours wrote the object."""
     retired_at: int | None = None
-    """For an asset that the newest build does not have: since when (ms)."""
+    """Since when the newest build does not contain the asset (ms); None for a file of the newest build."""
     due: bool = False
     """Set by record_sync once neither an open page nor a rollback can need the asset: the next publish deletes it."""
 
@@ -53,7 +55,7 @@ class Manifest(Contract):
     files: dict[str, ManifestEntry] = {}
 
     def to_bytes(self) -> bytes:
-        """The manifest as it is stored: JSON, gzipped (20,001 files: 5 MB of text)."""
+        """Returns the manifest as it is stored: JSON, gzipped (20,001 files: 5 MB of text)."""
         return gzip.compress(self.to_json().encode(), compresslevel=1, mtime=0)
 
     @classmethod

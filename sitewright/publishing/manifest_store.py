@@ -16,8 +16,10 @@ from sitewright.publishing.target import PublishTarget
 from sitewright.retry import AwsError, error_code
 
 _CONFLICTS = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409", "404"}
-"""A conditional PutObject that lost: 412; 409 during another write; 404 if the object is gone (S3 User Guide, "Preventing
-object overwrites with conditional writes")."""
+"""Error codes of a conditional PutObject that lost: 412; 409 during another write; 404 if the object is gone.
+
+Source: S3 User Guide, "Preventing object overwrites with conditional writes".
+"""
 
 _ATTEMPTS = 5
 _TYPE = "application/gzip"
@@ -32,7 +34,7 @@ class StoredManifest:
     """The live manifest as it was read from S3."""
 
     manifest: Manifest | None = None
-    """None if no manifest is stored, or an unreadable one."""
+    """None if no manifest is stored, or the stored one is unreadable."""
     etag: str | None = None
     """None if no manifest is stored."""
     modified: float = 0.0
@@ -57,8 +59,8 @@ def read(target: PublishTarget, known: StoredManifest | None = None) -> StoredMa
     except ClientError as error:
         if known is not None and error_code(error) in {"304", "NotModified"}:
             return replace(known, age=_age(error.response, known.modified))
-        # S3 answers 403 for a missing key if the right to list, limited to the client's prefix, does not count for
-        # GetObject. If a manifest exists after all, the conditional write is refused.
+        # The caller's right to list is limited to the client's prefix. S3 may ignore it for GetObject, and answer 403
+        # for a missing key. If a manifest exists after all, the conditional write is refused.
         if error_code(error) in {"NoSuchKey", "404", "AccessDenied", "403"}:
             return StoredManifest()
         raise PublishError.of(target.artifacts_bucket, target.manifest_key, error) from error
@@ -144,7 +146,7 @@ def read_raw(target: PublishTarget, check: Callable[[], None]) -> tuple[str | No
 
 
 def request_reconcile(target: PublishTarget) -> None:
-    """Marks the manifest so that the next publish lists the bucket: a late request of ours may have overtaken another publisher's.
+    """Marks the manifest so that the next publish lists the bucket: a late request may have changed another publisher's files.
 
     Leaves the manifest alone while it has a lease owner: record_sync checks that publisher's result. Errors are logged only,
     because the caller has failed already.

@@ -7,7 +7,7 @@ from sitewright.publishing.manifest import Manifest, ManifestEntry
 from sitewright.publishing.site_files import ListedObject, SiteFile, StoredFile, is_hashed, is_html
 
 UNKNOWN = ""
-"""Stands for the headers of an object that the bucket has and the manifest has not, or for a digest that is in doubt."""
+"""Stands for a digest in doubt, and for the headers of an object that is in the bucket but not in the manifest."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,11 @@ def make_plan(
 
     Args:
         files: the build.
-        manifest: None if none is stored, or an unreadable one.
+        manifest: the live manifest; None if it is missing or unreadable.
         listing: the bucket's objects, which take precedence over the manifest; None to trust the manifest.
         now: milliseconds since the epoch.
-        resend_retired: send retired assets again when the build uses them: no live page shows whether they are still stored.
+        resend_retired: whether to send retired assets again when the build uses them. No live page shows whether they are
+            still stored.
     """
     local = {file.key: _newest(file, manifest) for file in files}
     found = _live(manifest, listing)
@@ -147,7 +148,7 @@ def _unchanged_retired(local: Mapping[str, SiteFile], live: Mapping[str, Manifes
 
 
 def _newest(file: SiteFile, manifest: Manifest | None) -> SiteFile:
-    # Older versions of hashed keys expire by age alone: of equal versions the newest is the one that is stored.
+    # Older versions of hashed keys expire by age alone. Of equal versions the newest one is certainly stored.
     entry = manifest.files.get(file.key) if manifest is not None and is_hashed(file.key) else None
     if entry is None or entry.version_id is None or not isinstance(file, StoredFile) or not _same(file, entry):
         return file

@@ -1,4 +1,4 @@
-"""The result of a publish, and the id of the deployment it made."""
+"""The result of a publish, and the id of its deployment."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from sitewright.contracts.error_codes import ErrorInfo
 
 @dataclass(frozen=True)
 class PublishResult:
-    """What a publish did. `error` is set if it could not be completed."""
+    """The result of a publish. `error` is set if the publish could not be completed."""
 
     deployment_id: str
     uploaded: int = 0

@@ -1,4 +1,4 @@
-"""What a publish has done so far, and which objects of the site are live now."""
+"""The changes that a publish has made so far, and the objects that are live now."""
 
 import threading
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ class PublishState:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self, plan: Plan) -> None:
-        """Takes over what the plan says is live."""
+        """Takes over the plan's live objects."""
         self.live = dict(plan.live)
         self.unhealed = {heal.file.key for heal in plan.heals}
         self.planned.update(file.key for phase in plan.phases for file in phase)

@@ -54,16 +54,22 @@ class Publish:
     commit: str | None
     partial: bool = False
     restoring: bool = False
-    """Whether this is a rollback. record_sync does not run after one, so the publisher itself compares the bucket with the
-    manifest and repairs it at the end. If S3 refuses a copy halfway, the publisher reverts the site."""
+    """Whether this is a rollback.
+
+    record_sync does not run after a rollback. So the publisher itself compares the bucket with the manifest and repairs it
+    at the end. If S3 refuses a copy halfway, the publisher reverts the site.
+    """
     check_plan: Callable[[Plan, Callable[[], None]], None] = lambda *_: None
-    """Called with each plan before it is carried out; may raise. A slow check has to call its second argument every few
-    seconds, in one thread: that renews the lease, if one is taken, and raises if the publish has to end."""
+    """Called with each plan before it is carried out; may raise.
+
+    A slow check has to call its second argument every few seconds, in one thread. That call renews the lease, if one is
+    taken, and raises if the publish has to end.
+    """
     id: str = ""
     now: int = 0
     state: PublishState = field(default_factory=PublishState)
     plan: Plan | None = None
-    """The next plan to carry out; None: the bucket has to be listed first."""
+    """The next plan to carry out; None if the bucket has to be listed first."""
     from_listing: bool = False
     """Whether the plan was made from a listing of the bucket, not from the manifest alone."""
     restored: bool = False
@@ -112,7 +118,7 @@ class Publish:
         check = self.target.guard.check_stop
         plan = self._plan(stored.manifest, None, check)
         if self.restoring and not self._writes(plan):
-            # A publisher that changes the site after the listing writes the manifest first: then this one plans anew.
+            # A publisher that changes the site after the listing writes the manifest first. This publisher then plans anew.
             self._plan(stored.manifest, list_objects(self.target, check), check)
 
     def _plan_from_listing(self, manifest: Manifest | None, lease: Lease) -> None:

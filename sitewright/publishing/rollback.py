@@ -25,12 +25,14 @@ from sitewright.publishing.target import PublishTarget
 from sitewright.retry import AwsError, error_code
 
 ANNOUNCED_COPIES = 500
-"""From this many copies on, a rollback takes long enough for a progress line."""
+"""Minimum number of copies for a progress line. Fewer copies take too little time for one."""
 
 SAMPLED_VERSIONS = workers.THREADS
-"""How many versions, besides the last copy's, are checked at once before the first change. Missing versions mostly have one
-cause that affects many: an emptied bucket, or a lifecycle rule. If only one is missing, it is mostly the object that is
-written most often: the root page, which is the last copy."""
+"""How many versions, besides the last copy's, are checked at once before the first change.
+
+Missing versions mostly have one cause that affects many: an emptied bucket, or a lifecycle rule. If only one version is
+missing, it is mostly the root page's: it is written most often, and it is the last copy.
+"""
 
 
 def roll_back(target: PublishTarget, deployment: Manifest) -> PublishResult:
@@ -39,8 +41,8 @@ def roll_back(target: PublishTarget, deployment: Manifest) -> PublishResult:
     Args:
         target: `s3` needs s3:GetObject, s3:GetObjectVersion, s3:PutObject and s3:DeleteObject on the site, s3:ListBucket and
             s3:ListBucketVersions on its bucket, s3:GetObject and s3:PutObject on the manifests. Without a right to list, S3
-            answers 403 instead of 404 for a missing object. Which of the two rights counts for a version, the API reference
-            (HeadObject) does not tell. The rollback takes the lease under a name of its own.
+            answers 403 instead of 404 for a missing object. The API reference (HeadObject) does not tell which of the two
+            rights counts for a version. The rollback takes the lease under a name of its own.
         deployment: the deployment's own manifest.
 
     Raises NotRestorable, which tells the site's state; PublishError, after which the next publish or rollback compares the
@@ -66,7 +68,7 @@ def roll_back(target: PublishTarget, deployment: Manifest) -> PublishResult:
 
 
 def _check_copies(target: PublishTarget, plan: Plan, keep_lease: Callable[[], None]) -> None:
-    """Refuses a plan that would fail halfway, as far as a quick check finds out. Calls `keep_lease` about every second.
+    """Refuses a plan that would fail halfway, by a sample of its versions. Calls `keep_lease` about every second.
 
     Raises NotRestorable, PublishError, PublishStopped.
     """
@@ -110,7 +112,7 @@ def _is_stored(target: PublishTarget, file: StoredFile) -> bool:
         except ClientError as error:
             if error_code(error) != "400":
                 raise
-            # An id of an earlier bucket of this name, or an expired token: only an answer with a body tells which.
+            # The id may come from an earlier bucket of this name, or a token expired. Only an answer with a body tells which.
             retry_s3(get, target.guard.check_stop)
     except AwsError as error:
         if error_code(error) in VERSION_GONE:

@@ -75,7 +75,7 @@ class LocalFile:
 
     key: str
     location: str
-    """The file's path. 20,000 `Path` objects would cost a fifth of a second, and few of the files are sent."""
+    """The file's path, a text: 20,000 `Path` objects would cost a fifth of a second, and few files are sent."""
     md5: str
     size: int
     content_type: str
@@ -94,7 +94,7 @@ class StoredFile:
 
     key: str
     version_id: str | None
-    """None if it is unknown: such a file cannot be sent."""
+    """None for an unknown version: such a file cannot be sent."""
     md5: str
     size: int
     content_type: str
@@ -148,9 +148,9 @@ def content_type(key: str) -> str:
 
 
 def cache_control(key: str) -> str:
-    """Returns the Cache-Control of a key: a year for hashed assets, revalidation at each request for everything else.
+    """Returns the Cache-Control of a key: a year for hashed assets, revalidation at each request for other files.
 
-    Any other time would show the client the old page for that long after an edit. Revalidation costs a round trip and no
+    With a longer time a client would see the old page for that time after an edit. Revalidation costs a round trip and no
     bytes (304), and no cached page is older than the stored assets.
     """
     return IMMUTABLE if is_hashed(key) else REVALIDATE
@@ -159,7 +159,7 @@ def cache_control(key: str) -> str:
 def scan(dist: Path) -> list[LocalFile]:
     """Returns the regular files below a folder, sorted by key. Raises OSError (UnpublishableName for an invalid name).
 
-    Leaves links out: the guest's build chose their targets, and the bucket is public.
+    Leaves out links: the guest's build chose their targets, and the bucket is public.
     """
     return sorted((_describe(key, path) for key, path in _regular(dist)), key=lambda file: file.key)
 

@@ -1,4 +1,4 @@
-"""What a publish needs: the site's buckets, the lease owner's name, and the guard that may stop it."""
+"""The target of a publish: the site's buckets, the lease owner's name, and the guard that may stop the publish."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Guard(Protocol):
     def verify(self, *, allow_superseded: bool = False) -> object:
         """Verifies with a remote check that this publisher may write.
 
-        With `allow_superseded` a newer command does not forbid it: the manifest has to be written after an interruption too.
+        With `allow_superseded` a newer command does not forbid it, because an interrupted publish has to write the manifest.
         Raises PublishStopped.
         """
 
     def check_stop(self) -> None:
-        """Raises PublishStopped if the publish has to end. Cheap: no request."""
+        """Raises PublishStopped if the publish has to end. Sends no request."""
 
 
 class NoGuard:
@@ -86,7 +86,7 @@ class PublishTarget:
     log: Callable[..., None] = field(repr=False)
     """`log("message", key=value)`."""
     progress: Callable[[str], None] = field(repr=False)
-    """Receives a line for a human about the current work."""
+    """Receives a line of text about the current work, for a person."""
     small_objects: SmallObjectClient | None = field(default=None, repr=False)
     """Sends small objects; None: `s3` sends them too."""
 

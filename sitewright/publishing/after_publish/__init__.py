@@ -1,1 +1,1 @@
-"""What follows a publish: comparing the bucket with the manifest, and retiring old deployments."""
+"""The work after a publish: comparing the bucket with the manifest, and retiring old deployments."""

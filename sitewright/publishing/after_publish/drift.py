@@ -25,8 +25,9 @@ class DriftReport:
 def compare(manifest: Manifest, objects: Mapping[str, ListedObject], needed_since: int | None) -> DriftReport:
     """Compares the manifest with the bucket's objects.
 
-    An asset is due when neither an open page nor a rollback can need it: it retired at least ASSET_GRACE_MS before the oldest
-    kept deployment was recorded. That record is written after the publish, at most one run later.
+    An asset is due when neither an open page nor a rollback can need it. This is the case if it retired at least
+    ASSET_GRACE_MS before the oldest kept deployment was recorded. That record is written after the publish, at most one
+    run later.
 
     Args:
         manifest: the live manifest.

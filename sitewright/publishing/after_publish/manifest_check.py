@@ -14,23 +14,24 @@ ATTEMPTS = 3
 
 
 class NoManifestError(Exception):
-    """A published site has no manifest. The text says what to do."""
+    """A published site has no manifest. The text contains the remedy."""
 
 
 def check_manifest(target: PublishTarget, deployment_id: str | None, needed_since: int | None) -> DriftReport:
     """Compares the bucket with the live manifest, and marks drift and due assets in it.
 
     Leaves the manifest alone and reports no drift if it has a lease owner, or belongs to a later deployment. The bucket then
-    is a mixture, and that deployment gets a check of its own. A publisher sets `reconcile` before it touches the bucket, for
-    the case that it dies halfway: clearing the mark meanwhile would make the next publish trust a wrong manifest, and any
-    write would take the lease away. The write is conditional, so a publisher that starts during the check is noticed.
+    contains a mixture, and the later deployment gets a check of its own. A publisher sets `reconcile` before it touches the
+    bucket, for the case that it dies halfway. If this check cleared the mark, the next publish would trust a wrong manifest.
+    Any write would also take the lease away. The check's write is conditional, so it notices a publisher that starts
+    meanwhile.
 
     Args:
         target: the site.
-        deployment_id: the deployment to check; None: whichever is live.
+        deployment_id: the deployment to check; None for the live one.
         needed_since: see `compare`.
 
-    Raises NoManifestError, ManifestChanged (in each of ATTEMPTS another publisher wrote first), ValueError (the manifest is
+    Raises NoManifestError, ManifestChanged (another publisher wrote first in each of ATTEMPTS), ValueError (the manifest is
     unreadable), PublishError.
     """
     check = target.guard.check_stop

@@ -16,7 +16,7 @@ from sitewright.publishing.target import PublishTarget
 from sitewright.retry import AwsError
 
 RECORDS_PER_QUERY = DEPLOYMENTS_KEPT + 10
-"""The kept records, the one to retire, and a few failed ones in between."""
+"""Covers the kept records, the record to retire, and a few failed ones in between."""
 
 
 def is_restorable(record: DeploymentRecord) -> bool:
@@ -41,7 +41,7 @@ def to_retire(records: Sequence[DeploymentRecord], written: DeploymentRecord) ->
 
     Args:
         records: from `not_retired`, read before the new record was written.
-        written: the new record; it may have come late, after newer ones.
+        written: the new record; newer ones may have been written before it.
     """
     known = {record.deployment_id: record for record in records} | {written.deployment_id: written}
     kept = 0

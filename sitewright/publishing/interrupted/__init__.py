@@ -1,1 +1,1 @@
-"""Which files of an interrupted build can go live."""
+"""Selects the files of an interrupted build that can go live."""

@@ -1,8 +1,10 @@
-"""Whether a file that a killed build left behind is whole.
+"""Tells whether a file of a killed build is whole.
 
-A file that was being written when its writer died has any length. Nothing about its age proves that it is whole (a write
-may stall), so its content has to: most formats say where they end. Seen with Astro 7.3.5, killed at 28 moments: it
-writes the bundle's files, then the pages one by one, then the optimised pictures; the page in hand is empty or cut.
+The build may have died while it wrote the file, so the file may have any length. The file's age proves nothing, because a
+write may stall. Only the content can prove it: most formats show their end.
+
+Astro 7.3.5, killed at 28 moments, wrote the bundle's files first, then the pages one by one, then the optimised pictures.
+The page that it was writing was empty or cut.
 """
 
 import json
@@ -14,13 +16,13 @@ _ROOT = re.compile(rb"<([A-Za-z_][\w:.-]*)")
 
 
 def is_whole(key: str, content: bytes) -> bool | None:
-    """Whether the content ends where its format says it should; None for a format that does not say."""
+    """Tells whether the content ends where its format demands; None for a format that shows no end."""
     check = _CHECKS.get(posixpath.splitext(key)[1].lower())
     return check(content) if check else None
 
 
 def is_whole_page(content: bytes) -> bool:
-    """Whether an HTML document has its end tag."""
+    """Tells whether an HTML document has its end tag."""
     return content.rstrip()[-7:].lower() == b"</html>"
 
 
@@ -38,8 +40,8 @@ def _riff(content: bytes) -> bool:
 
 
 def _boxes(content: bytes) -> bool:
-    # ISO base media (AVIF, MP4): a row of boxes, each begins with its size and kind. A cut between two boxes is told by
-    # what is missing: the index (meta, moov) or the data. A fragmented film may end after any fragment.
+    # ISO base media (AVIF, MP4) is a row of boxes; each begins with its size and kind. A file that was cut between two boxes
+    # lacks the index (meta, moov) or the data. A fragmented film may end after any fragment.
     position, kinds = 0, set()
     while position + 8 <= len(content):
         size = int.from_bytes(content[position : position + 4], "big")

@@ -1,4 +1,4 @@
-"""Which files of the same site a page, a stylesheet or a script needs to work."""
+"""Finds the files of the same site that a page, a stylesheet or a script needs."""
 
 import posixpath
 import re
@@ -31,14 +31,14 @@ _LINKS = {
     b"preload",
     b"manifest",
 }
-"""Relations of <link> that load something; canonical, alternate, prev and next name pages."""
+"""Relations of <link> that load a file. Others (canonical, alternate, prev, next) name pages."""
 
 
 def references(key: str, content: bytes) -> set[str]:
-    """Keys of the files that the file `key` refers to, as far as they are of its own site.
+    """Returns the keys of the files in the same site that the file `key` refers to.
 
-    Pages, stylesheets and scripts are understood, any other file refers to nothing. Links to other pages do not count:
-    a page works without them.
+    Parses pages, stylesheets and scripts; a file of another type has no references. Links to other pages do not count,
+    because a page works without them.
     """
     suffix = posixpath.splitext(key)[1].lower()
     found: Iterator[str]
@@ -76,7 +76,7 @@ def _of_script(content: bytes) -> Iterator[str]:
 
 
 def _hashed(content: bytes) -> Iterator[str]:
-    # Also where no tag says so: inline scripts, and the lists of chunks that Vite preloads.
+    # Hashed names also occur outside of tags: in inline scripts, and in the lists of chunks that Vite preloads.
     for value in _HASHED.findall(content):
         yield "/" + _text(value).removeprefix("/")
 

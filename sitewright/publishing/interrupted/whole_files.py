@@ -9,7 +9,7 @@ from sitewright.publishing.interrupted.references import references
 from sitewright.publishing.site_files import LocalFile, is_hashed, is_html
 
 _JUDGED_BYTES = 32 * 2**20
-"""A larger file counts as whole only if `public` has the same file: its format would have to be parsed in memory."""
+"""Maximum size of a file whose format is parsed in memory. A larger file counts as whole only if `public` has it too."""
 
 
 def select_whole(files: list[LocalFile], *, live: Collection[str], public: Path) -> list[LocalFile]:

@@ -1,1 +1,1 @@
-"""Requests to S3 and CloudFront: uploads, copies, listings, invalidations."""
+"""Sends requests to S3 and CloudFront: uploads, copies, listings, invalidations."""

@@ -38,7 +38,7 @@ from sitewright.publishing.objects.workers import THREADS
 from sitewright.publishing.site_files import LocalFile, SentObject, StoredFile
 
 TIMEOUT_SECONDS = 60.0
-"""How long a request waits for its answer; as the `read_timeout` of the workspace's botocore client."""
+"""How long a request waits for its answer. Equal to the `read_timeout` of the workspace's botocore client."""
 
 GBPS_EACH = 0.4
 """The client opens one connection for each 0.4 Gbit/s of its `throughput_target_gbps`, and 25 without a target
@@ -84,7 +84,7 @@ class CrtClient:
             tls_mode=S3RequestTlsMode.ENABLED if secure else S3RequestTlsMode.DISABLED,
             tls_connection_options=ClientTlsContext(tls).new_connection_options() if secure else None,
             signing_config=create_default_s3_signing_config(region=region, credential_provider=provider),
-            # A publish that was stopped, or lost its lease, must not repeat a request: the caller repeats.
+            # A publish that was stopped, or lost its lease, must not repeat a request. So the caller repeats.
             retry_config=S3RetryConfig(retry_mode=S3RetryMode.NONE),
             connect_timeout_ms=_CONNECT_MS,
             throughput_target_gbps=THREADS * GBPS_EACH,
@@ -127,7 +127,7 @@ class CrtClient:
 
     def _send(self, operation: str, key: str, http_request: HttpRequest, **extra: Any) -> tuple[dict[str, str], bytes]:
         """Returns the answer's headers, by lower-case names, and its body."""
-        # The library gets the credentials again, but its error does not tell why there are none.
+        # The library asks for the credentials again, but its error does not contain the reason for missing ones.
         _frozen(self._credentials())
         answer_headers: dict[str, str] = {}
         body = bytearray()

@@ -1,7 +1,7 @@
 """Invalidates outdated copies in CloudFront, so that no visitor of an https site sees one after a publish.
 
-Limits and prices: CloudFront developer guide, "Concurrent invalidation request maximum" (3,000 paths, 15 wildcards in
-progress) and "Pay for file invalidation" (the first 1,000 paths of a month are free, a wildcard is one path).
+3,000 paths and 15 wildcards may be in progress (CloudFront developer guide, "Concurrent invalidation request maximum").
+The first 1,000 paths of a month are free, and a wildcard is one path (same guide, "Pay for file invalidation").
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudfront import CloudFrontClient
 
 MAX_PATHS = 30
-"""More paths than this (ten pages) become one wildcard, whose only cost is that each edge fetches the assets once more."""
+"""More paths than this (ten pages) become one wildcard. Its only cost: each edge fetches the assets once more."""
 
 EVERYTHING = ("/*",)
 
 _INDEX = "index.html"
 _PLAIN = "/-._~!$&'()*+,;=:@"
-"""The characters that browsers do not encode, besides letters and digits. CloudFront misses a file unless exactly the
-non-ASCII and URL-unsafe characters are encoded ("What you need to know when invalidating files", Invalidation paths)."""
+"""The characters that browsers do not encode, besides letters and digits.
+
+CloudFront misses a file unless exactly the non-ASCII and URL-unsafe characters are encoded ("What you need to know when
+invalidating files", Invalidation paths).
+"""
 
 
 class InvalidationFailed(Exception):
@@ -74,7 +77,7 @@ def invalidate(
 
     Args:
         distribution_id: None for a site without CloudFront.
-        deployment_id: the caller's reference: a repeated request creates no second invalidation.
+        deployment_id: the caller reference, so that a repeated request creates no second invalidation.
         paths: from `invalidation_paths`, or EVERYTHING.
         client: makes the client, only if it is needed.
 

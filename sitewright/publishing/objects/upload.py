@@ -51,8 +51,9 @@ class Sender:
 
     @property
     def attempts(self) -> int:
-        """How many requests this thread's last `send` sent. After a failure S3 may still have carried them out, unless it
-        was a single request that S3 refused.
+        """How many requests this thread's last `send` sent.
+
+        After a failure S3 may still have carried them out, unless it refused the only request.
         """
         return getattr(self._local, "attempts", 0)
 

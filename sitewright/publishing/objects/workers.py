@@ -1,4 +1,4 @@
-"""Runs the requests of a publish in many threads, while the calling thread keeps the lease."""
+"""Runs the requests of a publish in many threads, while the calling thread renews the lease."""
 
 import threading
 from collections.abc import Callable, Sequence
