@@ -1,1 +1,1 @@
-"""The Lambda functions: a thin handler each, the logic beside it."""
+"""The Lambda functions. Each has a thin handler, and its logic in modules beside the handler."""

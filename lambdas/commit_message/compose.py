@@ -1,4 +1,4 @@
-"""The commit message: pure and deterministic."""
+"""Composes the commit message. Pure and deterministic."""
 
 import re
 import textwrap
@@ -10,20 +10,23 @@ from sitewright.contracts.commit_trailers import commit_trailers
 COLUMNS = 72
 FILES_LISTED = 50
 SUMMARY_CHARACTERS = 4_000
-"""The message is kept on the command's item, beside an instruction that may take most of its 400 KB."""
+"""Maximum length of the summary. The message is stored on the command's item, whose limit is 400 KB.
 
-# git-interpret-trailers: a line of three dashes and white space divides the message from a patch; git-am (mailinfo) takes
-# the patch to begin there too, and at a line "diff -" or "Index: ". What follows is no message any more, trailers included.
+The instruction on the same item may take most of that.
+"""
+
+# Lines at which git ends the message and begins a patch. git-interpret-trailers does so at three dashes and white space.
+# git-am (mailinfo) does so there too, and at "diff -" or "Index: ". The trailers would belong to the patch.
 _DIVIDER = re.compile(r"^(?=---|diff -|Index: )", re.MULTILINE)
 
 
 def width(text: str) -> int:
-    """Columns a terminal shows: wide characters count two, combining ones none."""
+    """Counts the terminal columns of a text: two for a wide character, none for a combining one."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def one_line(text: str) -> str:
-    """Control characters, halves of surrogate pairs and runs of white space become one space."""
+    """Replaces control characters, halves of surrogate pairs and runs of white space by one space each."""
     spaced = "".join(
         " " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and c != "\u200d" else c for c in text
     )
@@ -31,8 +34,8 @@ def one_line(text: str) -> str:
 
 
 def cut(text: str, columns: int) -> str:
-    """The text if it fits, otherwise cut at a word (a word too long for the line: within it), with an ellipsis."""
-    # Only the head matters: a line of 72 columns never needs more than this, and an instruction may have 256 KB.
+    """Cuts a text that is too long at a word, and appends an ellipsis. Cuts within a word that is too long by itself."""
+    # An instruction may have 256 KB, but a line of 72 columns never needs more than this.
     text = text[: columns * 8]
     if width(text) <= columns:
         return text
@@ -58,9 +61,9 @@ def compose(
     accepted_at: int,
     repairs: int = 0,
 ) -> str:
-    """The whole message. `accepted_at` in milliseconds since the epoch; the date is UTC's.
+    """Returns the whole commit message. `accepted_at` is in milliseconds since the epoch; the date is in UTC.
 
-    With `repairs` it is the commit of that repair of the build which the command's own commit broke.
+    With `repairs` the message is for the commit of that repair. 0 stands for the command's own commit.
     """
     day = datetime.fromtimestamp(accepted_at / 1000, UTC).strftime("%Y-%m-%d")
     prefix = f"[{day}] "
@@ -68,8 +71,8 @@ def compose(
         prefix += "Repair the build: " if repairs == 1 else f"Repair the build ({repairs}): "
     subject = prefix + cut(one_line(instruction), COLUMNS - len(prefix))
     parts = [subject]
-    # "#" is fine: git takes the message verbatim from a file. A summary that looks like a trailer is only text,
-    # since git reads trailers from the last paragraph alone.
+    # A "#" may stay, because git reads the message verbatim from a file. A line of the summary that looks like a trailer
+    # is only text, because git reads trailers from the last paragraph.
     if len(summary) > SUMMARY_CHARACTERS:
         summary = summary[:SUMMARY_CHARACTERS] + "…"
     paragraphs = [one_line(p) for p in summary.split("\n\n")]

@@ -1,4 +1,4 @@
-"""Entry point of the commit_message function: a task of the state machine."""
+"""Entry point of the commit_message function, which is a task of the state machine."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ logger = Logger()
 
 
 class CommitMessageRequest(Contract):
-    """The state machine's payload."""
+    """The payload from the state machine."""
 
     session_id: str
     command_id: str
@@ -22,11 +22,11 @@ class CommitMessageRequest(Contract):
     files_changed_count: int = 0
     summary: str = ""
     repairs: int = 0
-    """How often the build was given back to the agent so far."""
+    """Number of the command's repairs so far."""
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
-    """Writes the message to the command's item, where the build step reads it; returns its subject for the console.
+    """Writes the message to the command's item, for the build step. Returns its subject, for the console.
 
     Raises LookupError (no such command).
     """

@@ -1,1 +1,1 @@
-"""What the functions share."""
+"""Modules that the functions share: AWS clients, settings, tables."""

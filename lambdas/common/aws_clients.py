@@ -1,4 +1,4 @@
-"""boto3 clients, made at first use: importing a handler touches neither network nor credentials."""
+"""Makes boto3 clients at first use, so importing a handler needs neither network nor credentials."""
 
 import time
 from functools import cache
@@ -12,10 +12,10 @@ _CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeou
 
 @cache
 def client(service: str) -> Any:
-    """The client of a service; one a process."""
+    """Returns the client of a service; the same for the whole process."""
     return boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]  # the name is not a literal
 
 
 def now_ms() -> int:
-    """Milliseconds since the epoch."""
+    """Returns the milliseconds since the epoch."""
     return time.time_ns() // 1_000_000

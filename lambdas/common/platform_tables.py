@@ -1,4 +1,4 @@
-"""The platform's tables, as the functions reach them."""
+"""Opens the platform's tables for the functions."""
 
 from functools import cache
 
@@ -11,8 +11,11 @@ from sitewright.tables.sessions import Sessions
 from sitewright.tables.table import Table
 
 BACKOFF = Backoff(seconds=1.6, first=0.05, longest=0.8)
-"""Besides boto3's own retries, which do not cover the conflict with a transaction on the same item: without more, intake
-accepting a command could fail an unlucky step of the command before it."""
+"""How long a call is repeated in addition to boto3's own retries.
+
+They do not cover the conflict with a transaction on the same item. Without these repetitions, intake's transaction could
+fail a write of the previous command's step.
+"""
 
 
 @cache

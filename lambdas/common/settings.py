@@ -1,4 +1,4 @@
-"""The environment of a function, parsed once."""
+"""Parses the environment of a function, once."""
 
 import os
 from functools import cache
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """Every setting any function has; a function that reads one it was not given fails with its name."""
+    """The settings of all functions. Each function has only some of them."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -19,7 +19,7 @@ class Settings(BaseModel):
     ARTIFACTS_BUCKET: str = ""
 
     def need(self, name: str) -> str:
-        """A setting that must be there. Raises RuntimeError with its name and the remedy."""
+        """Returns a required setting. Raises RuntimeError, with the setting's name and the remedy, if it is missing."""
         value = getattr(self, name)
         if not value:
             raise RuntimeError(f"environment variable {name} is not set: deploy the platform stack again")
@@ -28,5 +28,5 @@ class Settings(BaseModel):
 
 @cache
 def settings() -> Settings:
-    """The settings of this process."""
+    """Returns the settings of this process."""
     return Settings.model_validate(dict(os.environ))

@@ -1,1 +1,1 @@
-"""Takes commands off the input queue: accepts, stops the older run, starts the new one."""
+"""Handles the commands of the input queue: accepts a command, stops the older run, starts the new one."""

@@ -15,15 +15,15 @@ from sitewright.tables.schema import OPEN
 from sitewright.tables.sessions import Sessions
 
 ATTEMPTS = 20
-"""The workspace refreshes the session item twice a second, so a transaction meets a refresh now and then."""
+"""Maximum number of transactions. The workspace refreshes the session's item twice a second, which may conflict."""
 
 
 class AcceptError(Exception):
-    """The transaction did not get through; the queue delivers the message again."""
+    """All transactions conflicted. The queue delivers the message again."""
 
 
 class SessionMismatch(Exception):
-    """The session belongs to another client or thread."""
+    """The session belongs to another client or chat thread."""
 
     def __init__(self, session: SessionRecord) -> None:
         super().__init__("session mismatch")
@@ -59,7 +59,7 @@ def accept_command(
 
 
 def accepted_record(command: Command, site: SiteEntry, session: SessionRecord | None, now: int) -> CommandRecord:
-    """Returns the item of a command that is accepted at `now` (milliseconds) after what the session has."""
+    """Returns the item of a command that is accepted at `now` (ms) as the session's next command."""
     machine = site.state_machine_arn.replace(":stateMachine:", ":execution:")
     return CommandRecord(
         session_id=command.session_id,
@@ -79,7 +79,10 @@ def accepted_record(command: Command, site: SiteEntry, session: SessionRecord | 
 
 
 def rejected_record(session_id: str, command_id: str, error: ErrorInfo, now: int) -> CommandRecord:
-    """Returns the item of a rejected command. Ids that SQS or DynamoDB do not take are replaced by hashes, and kept beside."""
+    """Returns the item of a rejected command.
+
+    Replaces ids that SQS or DynamoDB does not take by hashes, and stores the original ids too.
+    """
     stored_session, stored_command = storable_id(session_id), storable_id(command_id)
     return CommandRecord(
         session_id=stored_session,

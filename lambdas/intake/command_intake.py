@@ -1,4 +1,7 @@
-"""Accepts a command, stops the session's older run, starts the new one. Each part may be repeated: SQS delivers at least once."""
+"""Accepts a command, stops the session's older run, starts the new one.
+
+Each part may be repeated, because SQS delivers at least once.
+"""
 
 import json
 import time
@@ -36,14 +39,14 @@ class Intake:
     sleep: Callable[[float], None] = time.sleep
 
     def handle(self, body: str, *, message_id: str, group: str, later: list[str]) -> None:
-        """Handles one message. Raises what should bring the message back.
+        """Handles one message. After any exception the queue delivers the message again.
 
         Args:
             body: the message.
-            message_id: SQS' id of it.
-            group: its message group.
-            later: the session's commands that follow in the same batch, newest first. If one is really newer, this command
-                never starts.
+            message_id: the message's SQS id.
+            group: the message's group.
+            later: the session's commands that follow in the same batch, newest first. If one of them is really newer, this
+                command never starts.
         """
         parsed = parse(body)
         if isinstance(parsed, Unreadable):
@@ -84,7 +87,7 @@ class Intake:
             self.log("started", **ids, generation=record.generation)
 
     def _superseded_by(self, record: CommandRecord, later: list[str]) -> str | None:
-        # A command that was once superseded stays so: its response may be on the way.
+        # A superseded command stays superseded, because its response may be on the way.
         if record.superseded_by:
             return record.superseded_by
         session = self.sessions.read(record.session_id)
@@ -93,9 +96,10 @@ class Intake:
         return self._newest_after(record, later)
 
     def _newest_after(self, record: CommandRecord, candidates: list[str]) -> str | None:
-        """Returns the first candidate (newest first) that is really newer than the record: unknown yet, or accepted later.
+        """Returns the first candidate (newest first) that is really newer than the record.
 
-        The queue delivers at least once, so a later message of the batch may be an old command.
+        A newer command is unknown yet, or was accepted later. The queue delivers at least once, so a later message of the
+        batch may be an old command.
         """
         for command_id in candidates:
             known = self.commands.read(record.session_id, command_id)
@@ -104,7 +108,7 @@ class Intake:
         return None
 
     def _stop(self, session_id: str, command_id: str, by: str) -> None:
-        """Ends an older command: stops its run, or has it answered if it has none."""
+        """Ends an older command: stops its run. Without a run, makes `respond` answer the command."""
         record = self.commands.supersede(session_id, command_id, by)
         if record is None or record.execution_arn is None:
             return

@@ -1,12 +1,13 @@
-"""What goes to the dead-letter queue: a copy that SQS takes, whatever the message was. Pure.
+"""Makes the copy of an unreadable message for the dead-letter queue. SQS accepts the copy of any message. Pure.
 
-A copy that the queue refused would bring the message back again and again, and it would end there without a reason.
+If the queue refused the copy, SQS would deliver the message again and again. In the end SQS itself would move the message
+to the dead-letter queue, without a reason.
 """
 
 from dataclasses import dataclass
 
 MESSAGE_BYTES = 1024 * 1024
-"""Body and attributes together (SQS Developer Guide, "Amazon SQS message quotas")."""
+"""Maximum size of body and attributes together (SQS Developer Guide, "Amazon SQS message quotas")."""
 
 REASON_CHARACTERS = 900
 NO_REASON = "no reason was given"
@@ -15,14 +16,14 @@ _OVERHEAD = len("reason") + len("String")
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message's body and the value of its attribute `reason`."""
+    """A message for the dead-letter queue: the body and the value of the attribute `reason`."""
 
     body: str
     reason: str
 
 
 def dead_letter(body: str, reason: str) -> DeadLetter:
-    """The copy; a body that leaves no room for the reason is cut at its end, and the reason says so."""
+    """Returns the copy of a message. Cuts the end of a body that leaves no room for the reason, and adds that to the reason."""
     text = sendable(reason)[:REASON_CHARACTERS].strip() or NO_REASON
     data = body.encode("utf-8", errors="replace")
     if len(data) + len(text.encode()) + _OVERHEAD <= MESSAGE_BYTES:
@@ -33,7 +34,7 @@ def dead_letter(body: str, reason: str) -> DeadLetter:
 
 
 def sendable(text: str) -> str:
-    """The text with a question mark for each character that SQS refuses (API reference, SendMessage, `MessageBody`)."""
+    """Replaces each character that SQS refuses by a question mark (API reference, SendMessage, `MessageBody`)."""
     return "".join(c if _allowed(ord(c)) else "?" for c in text)
 
 

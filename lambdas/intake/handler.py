@@ -1,4 +1,4 @@
-"""Entry point of the intake function: an SQS FIFO batch with partial failures."""
+"""Entry point of the intake function, which handles a batch of an SQS FIFO queue with partial failures."""
 
 from functools import cache
 from typing import Any
@@ -35,7 +35,7 @@ def _intake() -> Intake:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Handles each record in order; the first failure of a message group leaves the rest of it on the queue."""
+    """Handles each record in order. After a failure, the later messages of the same group stay on the queue."""
     records = event["Records"]
     later = dict(zip((r["messageId"] for r in records), later_commands([r["body"] for r in records]), strict=True))
 

@@ -1,4 +1,4 @@
-"""Which messages of a batch follow which. Pure."""
+"""Finds the later commands of each session in a batch. Pure."""
 
 from lambdas.intake.parse import parse
 from sitewright.contracts.messages import Command
@@ -7,8 +7,8 @@ from sitewright.contracts.messages import Command
 def later_commands(bodies: list[str]) -> list[list[str]]:
     """Returns, for each message of a batch, the session's other commands that come later in it, newest first.
 
-    A command of another client or thread does not count: it will be rejected. Whether a later message is really newer, and
-    not an old command delivered again, only the table knows.
+    A command of another client or thread does not count, because intake will reject it. A later message may be an old
+    command that was delivered again; only the table shows that.
     """
     later: dict[tuple[str, str, str], list[str]] = {}
     found: list[list[str]] = []

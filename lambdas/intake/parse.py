@@ -1,6 +1,6 @@
-"""Parses the body of a queue message into a command, a rejection, or a dead letter's reason. Pure; it raises for no body.
+"""Parses the body of a queue message into a command, a rejection, or a dead letter's reason. Pure.
 
-If it raised, the queue would deliver the whole batch again and again.
+It raises for no body: otherwise the queue would deliver the whole batch again and again.
 """
 
 import json
@@ -15,14 +15,16 @@ from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.messages import Command
 
 _DIGITS = 300
-"""Longer integers become floats: Python refuses to convert more than 4,300 digits (`sys.set_int_max_str_digits`)."""
+"""Maximum digits of an integer. Longer ones become floats: Python refuses to convert more than 4,300 digits
+(`sys.set_int_max_str_digits`).
+"""
 
 _IDS = {"sessionId", "commandId"}
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """A message with two ids that is no valid command: it gets a response."""
+    """A message that has both ids but is no valid command. It gets a response."""
 
     session_id: str
     command_id: str
@@ -31,13 +33,13 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A message that no response can be addressed to: it goes to the dead-letter queue."""
+    """A message that no response can be addressed to. It goes to the dead-letter queue."""
 
     reason: str
 
 
 class _Object(dict[str, Any]):
-    """A JSON object, and the names that it has more than once."""
+    """A JSON object, and its repeated names."""
 
     repeated: set[str]
 
@@ -63,7 +65,7 @@ def parse(body: str) -> Command | Rejected | Unreadable:
 
 
 def _load(body: str) -> tuple[Any, list[str]]:
-    """Returns the value, and the faults that Python's parser accepts but others do not (RFC 8259).
+    """Returns the value, and the faults that Python's parser accepts and other parsers refuse (RFC 8259).
 
     Raises ValueError, RecursionError.
     """

@@ -1,4 +1,4 @@
-"""Starting and stopping the runs of commands. Both may be repeated."""
+"""Starts and stops the runs of commands. Both may be repeated."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +12,12 @@ from sitewright.retry import error_code
 
 @dataclass(frozen=True)
 class Runs:
-    """Step Functions, as intake uses it."""
+    """Intake's access to Step Functions."""
 
     sfn: Any
 
     def start(self, state_machine_arn: str, record: CommandRecord) -> bool:
-        """Starts the command's run; False if it had run before, and has ended."""
+        """Starts the command's run. Returns False if the run has ended already."""
         if record.execution_arn is None or record.client_id is None or record.chat_thread_id is None:
             raise RuntimeError(f"the record of {record.command_id} has no run to start")
         # The input is the same at every repetition, so StartExecution is idempotent while the run is open.
@@ -41,7 +41,7 @@ class Runs:
         return True
 
     def stop(self, execution_arn: str, superseded_by: str) -> bool:
-        """Stops a run; False if it never started."""
+        """Stops a run. Returns False if the run never started."""
         try:
             self.sfn.stop_execution(
                 executionArn=execution_arn,

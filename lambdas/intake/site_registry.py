@@ -1,4 +1,4 @@
-"""The sites that are registered, by client id."""
+"""Finds the registered site of a client."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class SiteRegistry:
     _cache: dict[str, tuple[int, SiteEntry]] = field(default_factory=dict, repr=False)
 
     def find(self, client_id: str) -> SiteEntry | None:
-        """Returns the client's site; None if there is none."""
+        """Returns the client's site; None for an unknown client."""
         cached = self._cache.get(client_id)
         if cached and self.now() - cached[0] < CACHE_MS:
             return cached[1]

@@ -14,11 +14,11 @@ from sitewright.tables.commands import Commands
 from sitewright.tables.deployments import Deployments
 
 DRIFT_LISTED = 50
-"""Keys of a drift that are recorded; an item has at most 400 KB."""
+"""Maximum number of drifted keys in a record: an item is limited to 400 KB."""
 
 
 class SyncRequest(Contract):
-    """The state machine's payload."""
+    """The payload from the state machine."""
 
     session_id: str
     command_id: str
@@ -44,11 +44,11 @@ class DeploymentSync:
         earlier = retention.not_retired(newest_first)
         report = check_manifest(self.target, request.build.deployment_id, retention.needed_since(earlier))
         deployment_id = request.build.deployment_id or report.manifest.deployment_id
-        # Also after a skipped build: the publish that it found live may have died before its own check.
+        # This also runs after a skipped build: the live deployment's publish may have died before its own check.
         record = _record(request, deployment_id, report, now)
         is_new = self.deployments.put(record)
         if not is_new and report.drift:
-            # The deployment's record belongs to another command: the live deployment was made by it, or by a rollback.
+            # The deployment's record belongs to another command or to a rollback, which made the live deployment.
             found = self.deployments.note_drift(
                 request.client_id, deployment_id, report.drift[:DRIFT_LISTED], len(report.drift)
             )
@@ -58,12 +58,12 @@ class DeploymentSync:
         if not self.commands.record_part(request.session_id, request.command_id, "sync", result):
             raise LookupError(f"there is no command {request.command_id!r} of session {request.session_id!r}")
         if is_new:
-            # Last: if it fails, the check is recorded already, and the next run retires them.
+            # This comes last. If it fails, the check is recorded already, and the next run retires the deployments.
             self._retire(retention.to_retire(earlier, record), now)
         return result
 
     def _retire(self, records: list[DeploymentRecord], now: int) -> None:
-        # Manifests first: after a crash in between, the next run finds the records again.
+        # The manifests are deleted first. After a crash in between, the next run finds the records again.
         retention.delete_manifests(self.target, records)
         for record in records:
             self.deployments.retire(record.client_id, record.deployment_id, now // 1000 + RECORD_TTL_DAYS * 86_400)

@@ -1,4 +1,4 @@
-"""Entry point of the record_sync function: a task of the state machine, after a publish."""
+"""Entry point of the record_sync function, which is a task of the state machine after a publish."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ metrics = Metrics(namespace=METRICS_NAMESPACE)
 
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Compares the bucket with the manifest, records the deployment, and counts."""
+    """Compares the bucket with the manifest, records the deployment, and emits metrics."""
     request = SyncRequest.model_validate(event)
     result = DeploymentSync(_target(request), commands(), deployments()).run(request, now_ms())
     _count(request, result)

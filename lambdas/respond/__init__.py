@@ -1,1 +1,1 @@
-"""The only sender of responses."""
+"""Sends the responses. No other part sends any."""

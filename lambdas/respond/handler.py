@@ -1,4 +1,4 @@
-"""Entry point of the respond function: execution status changes, commands that never started, and the sweep."""
+"""Entry point of the respond function: handles ended runs, commands without a run, and the sweep's schedule."""
 
 from functools import cache
 from typing import Any
@@ -32,9 +32,9 @@ def _responder() -> Responder:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answers the command of an event, or with any other event (the schedule) those that were missed.
+    """Answers the command of an event. Any other event (the schedule) starts the sweep.
 
-    Raises what should make Lambda try again.
+    After any exception Lambda tries again.
     """
     source, detail = event.get("source"), event.get("detail") or {}
     if source == EVENT_SOURCE:
@@ -49,11 +49,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _run_ended(detail: dict[str, Any]) -> None:
     arn = detail.get("executionArn")
     if not detail.get("input"):
-        # An input that is too large is left out of the event; ours are small, so this run was started manually.
+        # EventBridge leaves out an input that is too large. The service's inputs are small, so this run was started manually.
         logger.warning("a run without an input", extra={"executionArn": arn})
         return
-    # The event's status is final; DescribeExecution is eventually consistent and may still say RUNNING.
-    # It is asked only for fields that an event may leave out.
+    # The event's status is final. DescribeExecution is eventually consistent and may still return RUNNING, so it only
+    # supplies fields that an event may leave out.
     error, cause = detail.get("error"), detail.get("cause")
     if detail["status"] != "SUCCEEDED" and error is None:
         run = client("stepfunctions").describe_execution(executionArn=arn)

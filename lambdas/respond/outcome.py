@@ -1,4 +1,4 @@
-"""How a run ended, and the response that tells it. Pure."""
+"""Derives a command's outcome from its ended run, and the response from the outcome. Pure."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,10 @@ from sitewright.contracts.steps import RepairResult
 
 MAX_BODY_BYTES = 200_000
 MAX_ITEM_BYTES = 380_000
-"""The response is kept on the command's item, which holds 400 KB with all else. A record as JSON is no smaller than its item."""
+"""Maximum size of the command's record with the response, as JSON. The item's limit is 400 KB.
+
+A record as JSON is no smaller than its item.
+"""
 
 UNCHANGED = "Nothing had to be built: the site is live as it is."
 CHECKPOINT_LOST = (
@@ -23,14 +26,14 @@ CHECKPOINT_LOST = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a command: its status and, where something went wrong, why."""
+    """How a command ended: its status, and the error if it failed."""
 
     status: ResponseStatus
     error: ErrorInfo | None = None
 
 
 def of_execution(status: str, error: str | None, cause: str | None, superseded_by: str | None) -> Outcome:
-    """The outcome of a run from its final status (`SUCCEEDED`, `FAILED`, `TIMED_OUT`, `ABORTED`), error and cause."""
+    """Returns the outcome of a run, by its final status (`SUCCEEDED`, `FAILED`, `TIMED_OUT`, `ABORTED`), error and cause."""
     if status == "SUCCEEDED":
         return Outcome(ResponseStatus.SUCCEEDED)
     if error == SfnError.INTERRUPTED or (status == "ABORTED" and superseded_by):
@@ -69,7 +72,7 @@ def _cause(error: str | None, cause: str | None) -> ErrorInfo:
 
 
 def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Response:
-    """The one answer to a command, from its record and how it ended; `now` in ms."""
+    """Returns the response to a command, by its record and its outcome. `now` is in ms since the epoch."""
     agent, build, push, saved = command.agent, command.build, command.push, command.interruption
     work = [part for part in (agent, command.repair) if part]
     changed = sorted({path for part in work for path in part.files_changed})
@@ -84,7 +87,7 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         commit, pushed = push.commit, push.pushed
     error = outcome.error
     if outcome.status is ResponseStatus.SUCCEEDED:
-        # What a build says that is live (CloudFront was not told) weighs less than a push that needs somebody's hands.
+        # An error of a published build (the invalidation failed) is less urgent than a push that a person has to repair.
         unpublished = build.error if build and not build.deploy_success else None
         error = unpublished or (push.error if push else None) or (build.error if build else None) or _unchecked(command)
     published = build is not None and (build.build_success or build.deploy_success)
@@ -113,9 +116,10 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
 
 
 def fitted(response: Response, limit: int) -> Response:
-    """The response with at most `limit` bytes of JSON: fewer of its files, then less of its summary.
+    """Shortens the response to at most `limit` bytes of JSON: removes files first, then text of the summary.
 
-    What is left has a bound of its own (ids, an error's text), so a limit below that is not kept.
+    The other fields (ids, an error's text) have bounds of their own and are never shortened. So the response may exceed a
+    limit below those bounds.
     """
     while _size(response) > limit and response.files_changed:
         files = response.files_changed[: len(response.files_changed) // 2]
@@ -131,7 +135,7 @@ def _size(model: CommandRecord | Response) -> int:
 
 
 def _unchecked(command: CommandRecord) -> ErrorInfo | None:
-    """The run goes on to Push when record_sync fails, and then nothing but the missing result tells of it."""
+    """Returns an error if record_sync failed. The run then goes on to Push, so only the missing result shows the failure."""
     if command.build is None or not command.build.deploy_success or command.sync is not None:
         return None
     message = "the site is live, but the check of what was published did not come to an end"
@@ -156,14 +160,17 @@ def _summary(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) 
 
 
 def _kept(command: CommandRecord) -> str:
-    """What became of the work of a run that was cut off. Without a record of the interruption nobody knows what there was."""
+    """Says whether the work of an interrupted run is kept.
+
+    Without a record of the interruption it is unknown whether there was any work.
+    """
     saved = command.interruption
     nothing = saved is not None and not saved.files_changed
     return "no file had been changed yet" if nothing else "what was done so far is kept"
 
 
 def _published(command: CommandRecord) -> list[str]:
-    """What became of the site, as far as it is not simply live."""
+    """Describes the result for the site, unless the site is simply live."""
     build, said = command.build, _repaired(command.repair, built=bool(command.build and command.build.build_success))
     if build is None:
         return said
@@ -186,12 +193,12 @@ def _repaired(repair: RepairResult | None, *, built: bool) -> list[str]:
 
 
 def _notes(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) -> list[str]:
-    """What is told whatever the outcome: a loss, and what the site's operator should see to."""
+    """Returns notes for the response of any outcome: a lost checkpoint, and the tasks of the site's operator."""
     if outcome.status is ResponseStatus.REJECTED:
         return []
     notes = [CHECKPOINT_LOST] if command.lost_checkpoint else []
     push = command.push.error if command.push else None
     if push is not None and push != error:
-        # The response has one error, and the build's came first: where the commits went wants to be known all the same.
+        # The response has only one error, which is the build's. A note tells the branch of the commits.
         notes.append(f"Note: {push.message} {push.remedy}")
     return notes + [f"Note: {note}" for note in (command.build.notes if command.build else [])]

@@ -1,7 +1,7 @@
 """Sends exactly one response a command: records it, sends it, marks the command as answered.
 
 The response is recorded before it is sent, on the condition that none is recorded yet. So every repetition sends the same
-response. docs/decisions/09-responses-at-least-once.md has the one case in which a client gets it twice.
+response. docs/decisions/09-responses-at-least-once.md describes the only case in which a client gets it twice.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from sitewright.tables.commands import Commands
 from sitewright.tables.sessions import Sessions
 
 SAVE_SECONDS = 25
-"""How long an interrupted command's workspace may take to save its work before the response goes without the commit."""
+"""How long the response waits for an interrupted command's workspace to save its work. Then it goes without the commit."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Responder:
             self.answer(command, Outcome(event.status, event.error))
 
     def answer(self, command: CommandRecord, outcome: Outcome) -> None:
-        """Records the response and sends it; sends the recorded one if there is one already."""
+        """Records the response and sends it. If a response is recorded already, sends that response."""
         response: Response | None = build_response(command, outcome, self.now())
         if response and not self.commands.fix_response(command.session_id, command.command_id, response):
             known = self.commands.read(command.session_id, command.command_id)
@@ -76,7 +76,7 @@ class Responder:
             MessageBody=response.message_body(),
             MessageGroupId=command.session_id,
             # A repetition within 5 minutes sends nothing (SQS Developer Guide, "Exactly-once processing in Amazon SQS",
-            # deduplication interval): two events at the same time, or a crash before the mark below.
+            # deduplication interval). That covers two events at the same time, and a crash before the mark below.
             MessageDeduplicationId=hashlib.sha256(ids.encode()).hexdigest(),
         )
         self.commands.mark_answered(command.session_id, command.command_id, self.now())
@@ -91,7 +91,7 @@ class Responder:
         return self.commands.read(command.session_id, command.command_id) or command
 
     def _is_saving(self, command: CommandRecord) -> bool:
-        """Tells whether a live workspace has yet to record the command's WIP commit, or that it is pushed."""
+        """Tells whether a live workspace still has to record the command's WIP commit, or the end of its push."""
         if command.interruption and not command.interruption.pushing:
             return False
         session = self.sessions.read(command.session_id)

@@ -1,4 +1,4 @@
-"""Answers the commands whose end was lost: a run without an event, an event without a response, a start that never came."""
+"""Answers the commands whose end was lost: a run without an event, an event without a response, a run that never started."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +14,12 @@ from sitewright.retry import error_code
 
 SWEEP_AFTER_MS = 120_000
 JUST_ENDED_MS = 60_000
-"""The sweep leaves a run alone that ended this short a time ago: its event may be waiting for the workspace."""
+"""Minimum time since a run's end. Before that, the run's event may still be waiting for the workspace."""
 NEVER_STARTED_AFTER_MS = 15 * 60_000
 
 
 class SweepError(Exception):
-    """Some commands could not be answered; the others were. `failures` has each with its reason."""
+    """Some commands could not be answered; the others were. `failures` has the reason for each."""
 
     def __init__(self, failures: list[str]) -> None:
         super().__init__(f"{len(failures)} open commands could not be answered: " + "; ".join(failures)[:1000])
@@ -34,9 +34,9 @@ class Sweep:
     sfn: Any
 
     def run(self) -> int:
-        """Answers the unanswered commands whose run has ended; returns how many.
+        """Answers the unanswered commands whose run has ended. Returns their number.
 
-        A command that cannot be answered does not keep the others from their responses. Raises SweepError at the end.
+        A failure for one command does not stop the others. Raises SweepError at the end.
         """
         answered = 0
         failures: list[str] = []
@@ -58,7 +58,7 @@ class Sweep:
         return answered
 
     def _answer(self, command: CommandRecord) -> bool:
-        """Answers the command if its end is known; returns whether."""
+        """Answers the command if its end is known. Returns whether it did."""
         if command.response:
             self.responder.send(command, command.response)
             return True

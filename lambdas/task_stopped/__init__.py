@@ -1,1 +1,1 @@
-"""Turns a stopped workspace into a diagnosis and fails its open step."""
+"""Diagnoses a stopped workspace and fails its open steps."""

@@ -1,7 +1,7 @@
-"""From an ECS STOPPED event to what happened, and what to do. Pure.
+"""Diagnoses an ECS STOPPED event: the step's error, and a message for a person. Pure.
 
-Shapes and texts: Amazon ECS Developer Guide, "Amazon ECS task state change events", "Amazon ECS stopped tasks error
-messages" and the pages on CannotPullContainer and ResourceInitializationError that it leads to.
+The events' shape is in the Amazon ECS Developer Guide, "Amazon ECS task state change events". The texts are in "Amazon ECS
+stopped tasks error messages" and its linked pages on CannotPullContainer and ResourceInitializationError.
 """
 
 import re
@@ -32,8 +32,8 @@ STOPPED_BY_OTHERS = {
     "TerminationNotice": "AWS terminates the host",
 }
 
-# ECS tells by words alone whether a start may succeed the next time. What is looked at first: words that no retry
-# changes, for a fault of access or of a name is often wrapped in "has been retried 5 time(s)".
+# Only ECS's words tell whether the next start may succeed. Permanent faults are matched first: ECS often wraps a wrong name
+# or a missing right in "has been retried 5 time(s)".
 PERMANENT_START = re.compile(
     r"""AccessDenied | access\ denied | not\ authorized | UnauthorizedOperation | no\ basic\ auth | authorization\ failed
     | \b40[134]\b | Forbidden | not\ found | NotFound | does\ not\ exist | can't\ find | manifest\ unknown
@@ -53,14 +53,14 @@ _NEVER_RAN = re.compile(r"Cannot(?:Pull|Start|Create|Inspect)|ResourceInitializa
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What happened to the task, as the step's failure tells it."""
+    """The failure to report for the task's step."""
 
     error: SfnError
     info: ErrorInfo
 
 
 def request_of(detail: dict[str, Any]) -> StepRequest | None:
-    """The step the task ran, from its overrides; None for a task that is none of ours."""
+    """Returns the step of a task, from the task's overrides; None for a task of another service."""
     for override in (detail.get("overrides") or {}).get("containerOverrides") or []:
         if override.get("name") == WORKSPACE_CONTAINER:
             env = {pair["name"]: pair.get("value", "") for pair in override.get("environment") or []}
@@ -72,7 +72,7 @@ def request_of(detail: dict[str, Any]) -> StepRequest | None:
 
 
 def diagnose(detail: dict[str, Any]) -> Diagnosis | None:
-    """The diagnosis; None for a workspace that reported by itself and exited with 0."""
+    """Returns the diagnosis; None for a workspace that reported its result itself and exited with 0."""
     code, reason = detail.get("stopCode") or "", detail.get("stoppedReason") or ""
     containers = detail.get("containers") or []
     container: dict[str, Any] = next((c for c in containers if c.get("name") == WORKSPACE_CONTAINER), {})
@@ -97,7 +97,7 @@ def diagnose(detail: dict[str, Any]) -> Diagnosis | None:
 
 
 def may_start_later(said: str) -> bool:
-    """Whether a start that failed for this reason is worth another try (the state machine bounds how many)."""
+    """Tells whether another start may succeed after this reason. The state machine limits the number of tries."""
     return not PERMANENT_START.search(said) and TRANSIENT_START.search(said) is not None
 
 

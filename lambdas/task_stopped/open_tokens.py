@@ -1,4 +1,4 @@
-"""The task tokens that a stopped workspace left unanswered. Pure."""
+"""Finds the task tokens that a stopped workspace left unanswered. Pure."""
 
 from lambdas.task_stopped.diagnosis import Diagnosis
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
@@ -25,6 +25,6 @@ def open_tokens(first: StepRequest, diagnosis: Diagnosis | None, session: Sessio
         if session.serving:
             tokens[session.serving.task_token] = diagnosis or NOT_BEGUN
         if session.mailbox:
-            # The step was not begun: a fresh workspace can do it, whatever ended this one.
+            # The step was not begun, so a fresh workspace can do it.
             tokens[session.mailbox.task_token] = NOT_BEGUN
     return tokens

@@ -1,4 +1,4 @@
-"""Where a site's deployments are: found through the site's registration, on the local stack and on AWS alike."""
+"""Finds a site's deployments through the site's registration, on the local stack or on AWS."""
 
 import contextlib
 import os
@@ -30,34 +30,34 @@ if TYPE_CHECKING:
 
 
 class NoSuchSite(LocalError):
-    """Nobody registered this client."""
+    """No site is registered for this client."""
 
 
 class AwsRefused(LocalError):
-    """AWS did not answer, or refused: credentials, region, rights."""
+    """AWS did not answer, or refused a request: credentials, region, rights."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """The clients that the commands need, of one account and region."""
+    """The AWS clients of the commands, for one account and region."""
 
     s3: "S3Client"
     dynamodb: "DynamoDBClient"
     ssm: "SSMClient"
     where: str
-    """For a person."""
+    """Describes the account or stack, for a person."""
     cloudfront: Callable[[], Any] | None = None
-    """Makes the client; None for the local stack, which has no CloudFront."""
+    """Makes the CloudFront client; None for the local stack, which has no CloudFront."""
     small_objects: "Callable[[], SmallObjectClient] | None" = None
-    """Makes the client for the many small objects of a rollback; None: `s3` copies them."""
+    """Makes the client for the many small objects of a rollback. If None, `s3` copies them."""
 
     @classmethod
     def local(cls, info: dict[str, Any]) -> "Access":
-        """The local stack, as `stack.json` describes it."""
+        """Makes the clients of the local stack that `stack.json` describes."""
         aws = Aws(info["endpoint_url"], info["region"])
 
         def small_objects() -> "SmallObjectClient":
-            # The client in C knows no proxies but the environment's, and would ask one for loopback too.
+            # The client in C uses the proxies of the environment only, and would use one for loopback too.
             os.environ.update(network_environment(os.environ))
             return small_object_client(aws.s3, lambda: Credentials(ACCESS_KEY, SECRET_KEY))
 
@@ -65,7 +65,7 @@ class Access:
 
     @classmethod
     def aws(cls, region: str | None) -> "Access":
-        """A deployed stack, with the user's own credentials (environment, profile, single sign-on)."""
+        """Makes the clients of a deployed stack, with the user's credentials (environment, profile, single sign-on)."""
         with refusals():
             session = boto3.Session()
             region = region or session.region_name or DEFAULT_REGION
@@ -83,7 +83,7 @@ class Access:
             )
 
     def site(self, client_id: str) -> SiteEntry:
-        """The site's registration. Raises NoSuchSite."""
+        """Reads the site's registration. Raises NoSuchSite."""
         try:
             found = self.ssm.get_parameter(Name=f"{SITE_PARAMETER_PREFIX}{client_id}")
         except self.ssm.exceptions.ParameterNotFound as error:
@@ -95,14 +95,17 @@ class Access:
 
 
 def _ca_bundle() -> str | None:
-    """The certificates that botocore trusts instead of its own: AWS_CA_BUNDLE, the profile's `ca_bundle`, REQUESTS_CA_BUNDLE."""
+    """Returns the file of certificates that botocore trusts instead of its own.
+
+    Sources: AWS_CA_BUNDLE, the profile's `ca_bundle`, REQUESTS_CA_BUNDLE.
+    """
     found: str | None = botocore.session.get_session().get_config_variable("ca_bundle")
     return found or os.environ.get("REQUESTS_CA_BUNDLE")
 
 
 @contextlib.contextmanager
 def refusals() -> Iterator[None]:
-    """Makes of AWS's errors one line with a remedy."""
+    """Turns AWS's errors into AwsRefused, whose text is one line with a remedy."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:

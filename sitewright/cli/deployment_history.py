@@ -21,7 +21,7 @@ class Live:
 
     manifest: Manifest
     publishing: bool
-    """Whether a publisher has the lease, and it has not expired."""
+    """Whether a publisher has the lease, and the lease has not expired."""
 
     @property
     def id(self) -> str:
@@ -29,7 +29,7 @@ class Live:
         return self.manifest.deployment_id
 
     def remarks(self) -> list[str]:
-        """Describes what is wrong with the live deployment, for a person."""
+        """Describes the faults of the live deployment, for a person."""
         remarks = []
         if self.publishing:
             remarks.append(f"A publish is under way ({self.manifest.lease_owner}).")
@@ -68,7 +68,7 @@ class History:
     """Newest first."""
 
     def remarks(self) -> list[str]:
-        """Describes what is wrong with the site, for a person."""
+        """Describes the faults of the site, for a person."""
         if self.live is None:
             return []
         remarks = self.live.remarks()
@@ -127,7 +127,7 @@ class History:
     def chosen(self, deployment_id: str) -> DeploymentRecord:
         """Returns the deployment of this id. Raises CannotRollBack if it cannot be restored.
 
-        The live deployment is allowed: the site may have been changed manually, which the manifest does not tell.
+        The live deployment is allowed, because the manifest does not show manual changes of the site.
         """
         found = next((record for record in self.records if record.deployment_id == deployment_id), None)
         if found is None:
@@ -143,12 +143,12 @@ class History:
 
     @property
     def list_hint(self) -> str:
-        """The remedy for a wrong choice."""
+        """The remedy for a wrong deployment id."""
         return f"`sitewright deployments --client {self.site.client_id}` lists what there is."
 
 
 def worth_listing(newest_first: Iterable[DeploymentRecord]) -> list[DeploymentRecord]:
-    """Returns the records down to the oldest restorable one, and reads no further."""
+    """Returns the records down to the oldest restorable one. Reads no older ones."""
     found: list[DeploymentRecord] = []
     restorable = 0
     for record in newest_first:

@@ -46,7 +46,7 @@ def up(
 ) -> None:
     """Starts the local stack, or adds a site to it."""
     began = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated `up` stops what it started
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated `up` stops the servers that it started
     if site_repo == "":
         raise BadSetting("--site-repo is empty.", "Name a git repository, or leave the option out for the demo site.")
     info = start_stack(home_of(), StackOptions(client, site_repo, runtime), _report)
@@ -75,7 +75,7 @@ def send(  # noqa: PLR0917 - typer passes by name
     timeout: Annotated[float, typer.Option(help="seconds to wait")] = 900,
 ) -> None:
     """Sends a command; with --wait the exit code is 0 only if the response says success."""
-    user = StackClient(load(home_of(), whole=True))  # a half dead stack would take the message and never answer
+    user = StackClient(load(home_of(), whole=True))  # a half dead stack would accept the message and never answer
     sent = user.send(sys.stdin.read() if text == "-" else text, client, session, thread, command_id)
     if not wait:
         ids = {"sessionId": sent.session_id, "commandId": sent.command_id, "chatThreadId": sent.chat_thread_id}
@@ -84,7 +84,7 @@ def send(  # noqa: PLR0917 - typer passes by name
     if not as_json:
         err.print(f"sent {sent.command_id} in session {sent.session_id}", highlight=False, soft_wrap=True)
     try:
-        # Nothing of it is shown where standard error is no terminal.
+        # The status shows only if standard error is a terminal.
         with err.status("waiting for the answer"):
             answer = user.response(sent, timeout)
     except TimeoutError as error:
@@ -98,7 +98,7 @@ def send(  # noqa: PLR0917 - typer passes by name
             print(f"  {name}")
         if answer["error"]:
             print(f"{answer['error']['code']}: {answer['error']['message']}\n{answer['error']['remedy']}")
-        if answer["status"] != "rejected":  # of which there is no site, commit or time
+        if answer["status"] != "rejected":  # a rejected command has no site, commit or time
             commit = f"  commit {answer['commit'][:10]}" if answer["commit"] else ""
             print(f"{answer['siteUrl']}{commit}  {(answer['durationMs'] or 0) / 1000:.1f} s")
     raise typer.Exit(0 if answer["success"] else 1)
@@ -138,7 +138,7 @@ def deployments(
     if as_json:
         print(json.dumps(past.as_json(), ensure_ascii=False))
         return
-    # Ids are there to be copied, so no table that cuts them. They begin with the time (UTC) and end with the commit.
+    # Users copy the ids, so no table may cut them. An id begins with the time (UTC) and ends with the commit.
     if past.records:
         _row("id", "by", "files", "changed", "drift", "")
     else:
@@ -174,7 +174,7 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Makes an earlier deployment live again; the exit code is 0 only if that is done."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated one gives the site back
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated rollback releases the lease
     with _access(aws, region) as access:
         done = roll_back(access, client, to, _report)
     if as_json:
@@ -201,7 +201,7 @@ def watch() -> None:
     names = ", ".join(site["client_id"] for site in user.info["sites"])
     shown: dict[str, int] = {}
     over: set[str] = {run["arn"] for run in user.runs() if run["status"] in FINAL_STATUSES}
-    # The last line shows what is under way: with a real model a step takes minutes.
+    # The last line shows the current step: with a real model a step takes minutes.
     with contextlib.suppress(KeyboardInterrupt), out.status("") as status:
         while True:
             working = []
@@ -234,7 +234,7 @@ def _line(text: str, style: str | None = None) -> None:
 
 
 def main() -> None:
-    """Entry point; an expected failure is one line that ends with the remedy, exit code 2."""
+    """Runs the command line. Prints an expected failure as one line that ends with the remedy, and exits with 2."""
     try:
         app()
     except LocalError as error:

@@ -1,4 +1,4 @@
-"""Tells a person in which state a failed rollback left the site, and what to do about it. Pure."""
+"""Describes the site after a failed rollback, and the remedy, for a person. Pure."""
 
 from sitewright.cli.deployment_history import History, Live
 from sitewright.contracts.records import DeploymentRecord
@@ -21,7 +21,7 @@ def site_after_refusal(error: NotRestorable, past: History) -> str:
 
 
 def ways_to_repair(past: History, before: str | None) -> str:
-    """Names the ways to complete a half restored site. `before` is the previously live deployment, if known."""
+    """Names the ways to complete a partly restored site. `before` is the previously live deployment, if known."""
     restorable = any(record.deployment_id == before and is_restorable(record) for record in past.records)
     goal = f"`--to {before}`" if restorable else "`--to` and another deployment"
     return f"Go back with {goal}, or send a message: either completes the site."
