@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NPM_CONFIG_UPDATE_NOTIFIER := false
 
-.PHONY: setup demo down check test test-e2e bench cost chaos lint
+.PHONY: setup demo down lint format-check types check unit test every-test test-e2e bench cost chaos
 
 setup: .venv/.done tools/cdk/node_modules/.done
 
@@ -29,19 +29,29 @@ demo: setup
 down:
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m sitewright.cli.main down; fi
 
-lint: setup
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy app.py sitewright stacks lambdas container/workspace tools
+lint: setup format-check types
 
-# The everyday check: format, lint, types and the unit tests, which start no process.
-check: lint
+format-check: setup
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+
+types: setup
+	@$(BIN)/mypy --no-error-summary app.py sitewright stacks lambdas container/workspace tools
+
+# The everyday check: format, lint, types and the unit tests, which start no process. Types are checked beside the tests.
+check: setup format-check
+	@$(MAKE) --no-print-directory --jobs 2 types unit
+
+unit: setup
 	$(BIN)/pytest -n 2 -q tests/unit
 
 # Every test. The end-to-end ones share one deployed local stack, but for a deployment and a short chaos run on stacks of
-# their own. They wait more than they work, so there is a worker more than cores (two). Tests are handed out one by one,
-# the longest first (tests/conftest.py).
-test: lint
+# their own. They wait more than they work, so there is a worker more than cores (two), and types are checked beside them.
+# Tests are handed out one by one, the longest first (tests/conftest.py).
+test: setup format-check
+	@$(MAKE) --no-print-directory --jobs 2 types every-test
+
+every-test: setup
 	$(BIN)/pytest -n 3 --dist load --maxschedchunk 1 -q tests
 
 # From send to response against the same work by hand (N commands each way), container starts with and without a workspace
