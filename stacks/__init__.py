@@ -1,1 +1,1 @@
-"""The CDK stacks. The modules here compose; the parts are in `platform` and `site`."""
+"""The CDK stacks. These modules compose the stacks from the constructs in `platform` and `site`."""

@@ -1,4 +1,4 @@
-"""ARNs of resources whose names the contracts fix: they can be granted before the resource exists."""
+"""ARNs of resources whose names the contracts define. Rights can refer to them before the resources exist."""
 
 from aws_cdk import Stack
 
@@ -6,15 +6,15 @@ from sitewright.contracts.names import state_machine_name
 
 
 def arn(stack: Stack, service: str, resource: str) -> str:
-    """The ARN of a resource in the stack's account and region."""
+    """Returns the ARN of a resource in the stack's account and region."""
     return f"arn:{stack.partition}:{service}:{stack.region}:{stack.account}:{resource}"
 
 
 def state_machine_arn(stack: Stack, client_id: str) -> str:
-    """The ARN of a site's state machine; `*` stands for every site."""
+    """Returns the ARN of a site's state machine; `*` stands for every site."""
     return arn(stack, "states", f"stateMachine:{state_machine_name(client_id)}")
 
 
 def any_execution_arn(stack: Stack) -> str:
-    """The ARN pattern of every run of every site."""
+    """Returns the ARN pattern of every run of every site."""
     return arn(stack, "states", f"execution:{state_machine_name('*')}:*")

@@ -1,4 +1,4 @@
-"""The certificate of a site with `https`. CloudFront takes certificates of us-east-1 only, so it has a stack there."""
+"""The certificate of a site with `https`. Its stack is in us-east-1, because CloudFront takes certificates from there only."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from sitewright.contracts.site_config import HostedZone
 
 
 def hosted_zone(scope: Construct, zone: HostedZone, name: str) -> route53.IHostedZone:
-    """Refers to the operator's zone by its id and name. CDK looks nothing up."""
+    """Returns the operator's zone by its id and name. CDK looks nothing up."""
     return route53.HostedZone.from_hosted_zone_attributes(scope, "Zone", hosted_zone_id=zone.id, zone_name=name)
 
 
 class CertificateStack(Stack):
-    """A certificate. ACM validates and renews it by a record in the site's zone."""
+    """The stack of one certificate. ACM validates and renews it by a record in the site's zone."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, host: str, zone: HostedZone, zone_name: str, **kwargs: Any

@@ -1,4 +1,4 @@
-"""What all sites share: network, cluster, queues, tables, functions, event rules, alarms."""
+"""The stack that all sites share: network, cluster, queues, tables, functions, event rules, alarms."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from stacks.platform.queues import Queues
 
 
 class PlatformStack(Stack):
-    """The shared part of the service; each site adds a SiteStack."""
+    """The shared part of the service. Each site adds a SiteStack."""
 
     def __init__(self, scope: Construct, construct_id: str, *, alarm_email: str | None = None, **kwargs: Any) -> None:
         super().__init__(scope, construct_id, **kwargs)

@@ -24,7 +24,7 @@ from stacks.site.workspace_task import WorkspaceTask
 
 
 class SiteStack(Stack):
-    """Everything that belongs to one site only, except a certificate that is made for it."""
+    """All resources of one site, except its certificate."""
 
     def __init__(
         self,
@@ -143,6 +143,6 @@ class SiteStack(Stack):
         }.items():
             CfnOutput(self, name, value=value)
         if self.distribution:
-            # What a CNAME points to where there is no `hostedZone`.
+            # Without `hostedZone` the operator's own CNAME points to this domain.
             CfnOutput(self, "DistributionDomain", value=self.distribution.distribution_domain_name)
             CfnOutput(self, "DistributionId", value=self.distribution.distribution_id)

@@ -1,4 +1,4 @@
-"""The stacks of one site: its own, and one for its certificate if the service makes that."""
+"""Adds the stacks of one site: its own, and one for its certificate if the service makes the certificate."""
 
 import aws_cdk as cdk
 

@@ -1,1 +1,1 @@
-"""What all sites share: queues, data stores, network, functions, event rules, alarms."""
+"""The constructs that all sites share: queues, data stores, network, functions, event rules, alarms."""

@@ -1,4 +1,4 @@
-"""Alarms on what nobody would see otherwise. A new alarm is one entry of `alarms`."""
+"""Alarms on failures that would be unnoticed otherwise. A new alarm is one entry of `alarms`."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,10 @@ from constructs import Construct
 from stacks.platform.queues import Queues
 
 WAITING_SECONDS = 900
-"""Intake takes a message within a second; this old, it was received at least twice without success (360 s apart)."""
+"""Age of a message that raises the alarm. Intake normally handles a message within a second.
+
+At this age intake has failed at least twice: SQS delivers a message every 360 s.
+"""
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,13 @@ class Alarm:
     name: str
     """The construct's id. Renaming it replaces the alarm."""
     description: str
-    """What happened and where to look: the text of the mail."""
+    """The text of the mail: what happened, and where to look."""
     metric: cloudwatch.IMetric
     threshold: float = 0
 
 
 def alarms(queues: Queues) -> list[Alarm]:
-    """Every alarm of the platform."""
+    """Returns every alarm of the platform."""
     return [
         Alarm(
             "DeadLetters",
@@ -50,7 +53,7 @@ def _oldest_seconds(queue: sqs.Queue) -> cloudwatch.Metric:
 
 
 class Alarms(Construct):
-    """The alarms. With an address they are mailed to it; without one they show in the CloudWatch console only."""
+    """The alarms. With an address SNS mails them. Without one they show in the CloudWatch console only."""
 
     def __init__(self, scope: Construct, construct_id: str, *, queues: Queues, email: str | None) -> None:
         super().__init__(scope, construct_id)
@@ -66,7 +69,7 @@ class Alarms(Construct):
                 threshold=entry.threshold,
                 comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
                 evaluation_periods=1,
-                # SQS reports nothing for a queue that is idle (SQS developer guide, "Available CloudWatch metrics").
+                # SQS reports nothing for an idle queue (SQS developer guide, "Available CloudWatch metrics").
                 treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             )
             if topic:

@@ -12,7 +12,7 @@ STRING = dynamodb.AttributeType.STRING
 
 
 class DataStores(Construct):
-    """Tables of sessions, commands and deployments; a bucket of checkpoints, manifests and caches."""
+    """The tables of sessions, commands and deployments; the bucket of checkpoints, manifests and caches."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)

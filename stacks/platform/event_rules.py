@@ -1,4 +1,4 @@
-"""The events that call a function: a run ended, a command has no run, a workspace stopped, and the sweep."""
+"""The rules whose events call a function: a run ended, a command has no run, a workspace stopped, the sweep is due."""
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_ecs as ecs
@@ -20,7 +20,7 @@ def add_event_rules(
     cluster: ecs.Cluster,
     failed_events: sqs.Queue,
 ) -> None:
-    """Adds the rules. An event that no function could handle goes to `failed_events`."""
+    """Adds the rules. An event that a function could not handle goes to `failed_events`."""
     for function in (respond, task_stopped):
         function.configure_async_invoke(retry_attempts=2, on_failure=destinations.SqsDestination(failed_events))
     events.Rule(
@@ -65,7 +65,7 @@ def add_event_rules(
 
 
 def _target(function: lambda_.Function, failed_events: sqs.Queue) -> targets.LambdaFunction:
-    # EventBridge's own retries end a day later by default; by then the run is over and the sweep has answered it.
+    # EventBridge's own retries end a day later by default. By then the run is over, and the sweep has answered its command.
     return targets.LambdaFunction(
         function, dead_letter_queue=failed_events, max_event_age=Duration.hours(2), retry_attempts=20
     )

@@ -1,6 +1,6 @@
-"""The platform's Lambda functions, each with its environment and the rights it uses.
+"""The platform's Lambda functions, each with its environment and its rights.
 
-Their scope is the stack itself: a scope of their own would change the logical ids of what is deployed.
+Their scope is the stack itself: a scope of their own would change the logical ids of deployed resources.
 """
 
 from aws_cdk import Duration, Stack

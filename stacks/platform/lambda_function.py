@@ -14,7 +14,7 @@ SHARED = ["!sitewright", "!sitewright/**", "sitewright/cli", "sitewright/local"]
 """The part of the package `sitewright` that functions and workspaces contain, as patterns of .dockerignore."""
 
 JUNK = ["**/__pycache__", "**/*.pyc", "**/.*"]
-"""Files beside the code that are no code, as patterns of .dockerignore. They must not change an asset's hash."""
+"""Files beside the code that must not change an asset's hash, as patterns of .dockerignore."""
 
 POWERTOOLS_ACCOUNT = "017000801446"
 """The AWS account that publishes the layer (Powertools for AWS Lambda (Python), "Installation")."""
@@ -22,7 +22,7 @@ POWERTOOLS_LAYER = "AWSLambdaPowertoolsPythonV3-python313-arm64:27"
 
 
 class LambdaFunction(Construct):
-    """`lambdas.{module}.handler.handler` with the given environment."""
+    """The function `lambdas.{module}.handler.handler` with the given environment."""
 
     def __init__(
         self,

@@ -1,13 +1,13 @@
-"""The network: public subnets and free gateway endpoints. Nothing of it costs money while idle."""
+"""The network: public subnets and free gateway endpoints. It costs nothing while it is idle."""
 
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 
 class Network(Construct):
-    """A VPC without NAT and a security group that lets nothing in.
+    """A VPC without NAT, and a security group that allows no incoming traffic.
 
-    A workspace needs a public address to reach the model and the git host; a NAT gateway would cost $32.85 a month.
+    A workspace needs a public address to reach the model and the git host. A NAT gateway would cost $32.85 a month.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:

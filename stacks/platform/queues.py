@@ -1,4 +1,4 @@
-"""The queues: commands come in, responses go out, and what failed is kept."""
+"""The queues of commands, responses, and failed messages and events."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
@@ -8,7 +8,7 @@ INTAKE_TIMEOUT = Duration.seconds(60)
 
 
 class Queues(Construct):
-    """FIFO input queue and its dead-letter queue, FIFO response queue, queue of failed events."""
+    """The FIFO input queue, its dead-letter queue, the FIFO response queue, and the queue of failed events."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
@@ -24,8 +24,8 @@ class Queues(Construct):
             deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
             enforce_ssl=True,
             retention_period=Duration.days(4),
-            # Six times the function's timeout is the least that lets Lambda retry a throttled batch (Lambda
-            # developer guide, "Creating and configuring an Amazon SQS event source mapping").
+            # Lambda can retry a throttled batch only with at least six times the function's timeout (Lambda developer
+            # guide, "Creating and configuring an Amazon SQS event source mapping").
             visibility_timeout=Duration.seconds(INTAKE_TIMEOUT.to_seconds() * 6),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=5),
         )

@@ -1,1 +1,1 @@
-"""What one site has: bucket, distribution, DNS records, workspace, state machine, and the rights of each."""
+"""The constructs of one site: bucket, distribution, DNS records, workspace, state machine, and their rights."""

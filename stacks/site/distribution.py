@@ -1,4 +1,4 @@
-"""A site over https: CloudFront in front of a bucket that only it may read."""
+"""The CloudFront distribution of a site with `https`. Only the distribution may read the site's bucket."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ INDEX_DOCUMENTS = Path(__file__).parent / "index_documents.js"
 
 
 class SiteDistribution(Construct):
-    """The distribution with its right to read the bucket, index documents and the 404 page."""
+    """The distribution, with its right to read the bucket, its index documents and its 404 page."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, bucket: s3.Bucket, host: str, certificate: acm.ICertificate

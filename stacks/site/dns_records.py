@@ -8,7 +8,7 @@ from constructs import Construct
 
 
 class DnsRecords(Construct):
-    """Alias records, which cost nothing: to CloudFront, or to the website endpoint of S3."""
+    """The alias records to CloudFront, or to the website endpoint of S3. They cost nothing."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""The state machine of a site's runs, and the role that a run has.
+"""The state machine of a site's runs, and the role of a run.
 
-Their scope is the stack itself: a scope of their own would change the logical ids of what is deployed.
+Their scope is the stack itself: a scope of their own would change the logical ids of deployed resources.
 """
 
 from aws_cdk import RemovalPolicy, Stack
@@ -20,7 +20,7 @@ from stacks.site.workflow_states import WorkflowParts
 def run_state_machine(
     stack: Stack, *, platform: PlatformStack, site: SiteConfig, task: ecs.FargateTaskDefinition, site_bucket: str
 ) -> sfn.StateMachine:
-    """The state machine that runs a site's commands. `site_bucket` is the bucket's name."""
+    """Creates the state machine that runs a site's commands. `site_bucket` is the bucket's name."""
     parts = WorkflowParts(
         partition=stack.partition,
         cluster_arn=platform.cluster.cluster_arn,
@@ -57,7 +57,7 @@ def run_state_machine(
 
 
 def _run_role(stack: Stack, platform: PlatformStack, site: SiteConfig, task: ecs.FargateTaskDefinition) -> iam.Role:
-    """What a run may do. Waiting for a token needs neither StopTask nor the events rule that `.sync` needs."""
+    """Creates the role of a run. Waiting for a token needs neither StopTask nor the events rule that `.sync` needs."""
     role = iam.Role(stack, "RunRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
     role.add_to_policy(
         iam.PolicyStatement(

@@ -1,4 +1,4 @@
-"""The bucket that a site is published to, and how long S3 keeps older versions of its objects."""
+"""The bucket of a site, with the rules that delete older versions of its objects."""
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_s3 as s3
@@ -8,7 +8,7 @@ from sitewright.contracts import expiry
 
 
 def private_bucket(scope: Construct, name: str) -> s3.Bucket:
-    """The bucket of a site with `https`: only its distribution reads it."""
+    """Creates the bucket of a site with `https`, which only the distribution may read."""
     return s3.Bucket(
         scope,
         "Site",
@@ -22,7 +22,7 @@ def private_bucket(scope: Construct, name: str) -> s3.Bucket:
 
 
 def website_bucket(scope: Construct, name: str) -> s3.Bucket:
-    """The bucket of a site without `https`: S3 itself serves it, to everybody."""
+    """Creates the bucket of a site without `https`, which S3 itself serves to everybody."""
     return s3.Bucket(
         scope,
         "Site",
@@ -43,7 +43,7 @@ def website_bucket(scope: Construct, name: str) -> s3.Bucket:
 
 
 def lifecycle_rules() -> list[s3.LifecycleRule]:
-    """The rules that delete older versions. Without them every publish would leave some behind for good."""
+    """Returns the rules that delete older versions. Without them every publish would add versions that stay forever."""
     days = Duration.days(expiry.VERSION_DAYS)
     return [
         s3.LifecycleRule(

@@ -1,6 +1,6 @@
-"""The state machine's definition in JSONata. It is pure: tests read, validate and interpret it without a stack.
+"""The state machine's definition in JSONata. Pure: tests read, validate and interpret it without a stack.
 
-The Amazon States Language is written out rather than composed of CDK's state classes. An operator sees this text in the
+The module writes the Amazon States Language itself and uses no CDK state classes. An operator sees this text in the
 console, and no class decides on the query language of a nested state (aws-cdk 34352, 35403).
 """
 
@@ -12,11 +12,11 @@ NOTHING_YET = {"commitMessage": "{% null %}", "sync": "{% null %}", "repair": "{
 """Variables that some paths read without assigning them. The null is an expression: CDK drops a plain null."""
 
 DONE = ("agent", "commitMessage", "build", "repair", "sync", "push")
-"""The variables that make the output of a run, which an operator reads."""
+"""The variables in the output of a run, for the operator."""
 
 
 def definition(parts: WorkflowParts) -> Json:
-    """The state machine as a JSON document."""
+    """Returns the state machine as a JSON document."""
     return {
         "Comment": "One run of one command: edit, commit, build and publish, check, push",
         "QueryLanguage": "JSONata",
@@ -102,7 +102,7 @@ def definition(parts: WorkflowParts) -> Json:
                 "Output": {name: f"{{% ${name} %}}" for name in DONE},
                 "End": True,
             },
-            # Pushes what is committed or edited. The run keeps its first error.
+            # Salvage pushes commits and uncommitted edits. The run keeps its first error.
             **in_workspace(
                 parts,
                 "Salvage",
@@ -130,7 +130,7 @@ def _repairable(parts: WorkflowParts) -> Json:
 
 
 def _repair(parts: WorkflowParts) -> Json:
-    """The repair of a failed build. If the repair fails itself, the run goes on and pushes the commit of the failed build."""
+    """Returns the states of a repair. If the repair fails, the run goes on and pushes the commit of the failed build."""
     return {
         **in_workspace(
             parts,

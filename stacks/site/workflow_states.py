@@ -1,4 +1,4 @@
-"""The two kinds of task in a run, a step in a workspace and a Lambda function, with their retries and catches."""
+"""The states of the two kinds of task, a step in a workspace and a Lambda function, with their retries and catches."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,18 +11,31 @@ from sitewright.tables.schema import offer_arguments
 Json = dict[str, Any]
 
 HEARTBEAT_SECONDS = 180
-"""Covers a Fargate cold start (45-70 s with the image pull): the clock runs from RunTask, not from the first heartbeat."""
+"""Heartbeat of a step in a new workspace. The clock runs from RunTask, not from the first heartbeat.
+
+So it covers a Fargate cold start, which takes 45-70 s with the image pull.
+"""
 
 OFFER_HEARTBEAT_SECONDS = 30
-"""A live workspace takes an offer within half a second and sends a heartbeat every five. Without it a fresh one starts."""
+"""Heartbeat of an offered step. A live workspace takes an offer within half a second and sends a heartbeat every 5 s.
+
+Without a heartbeat a fresh workspace starts.
+"""
 
 MARGIN_SECONDS = 1200
 """Seconds a step may take beyond its own time limit. The step's limit must fire first, because the step saves the work.
 
-The state's clock runs from RunTask: 180 s cold start (HEARTBEAT_SECONDS, after which the state fails anyway), 120 s wait
-for another workspace's claim, 660 s first clone (60 s of a host that is down, then 600 s), 9 s to end the children, 15 s
-to push an older WIP commit, 20 s report: 1,004 s. The rest is for the publish after the build's limit and the checkpoint.
-A dead container costs none of this: its heartbeat stops.
+The state's clock runs from RunTask. These parts add up to 1,004 s:
+
+- cold start: 180 s (HEARTBEAT_SECONDS, after which the state fails anyway)
+- wait for another workspace's claim: 120 s
+- first clone: 660 s (60 s of an unreachable host, then 600 s)
+- ending the child processes: 9 s
+- push of an older WIP commit: 15 s
+- report: 20 s
+
+The rest is for the publish after the build's limit, and for the checkpoint. A dead container does not use this margin:
+its heartbeat stops.
 """
 
 INPUT = "$states.context.Execution.Input"
@@ -30,7 +43,7 @@ INPUT = "$states.context.Execution.Input"
 RESULT = "{% $states.result %}"
 
 ECS_TRANSIENT = [
-    # RunTask answers 200 with failures[] when capacity is short; the integration turns that into AmazonECS.Unknown.
+    # Without capacity RunTask answers 200 with failures[]. The integration turns that into AmazonECS.Unknown.
     "AmazonECS.Unknown",
     "ECS.AmazonECSException",
     "ECS.ServerException",
@@ -60,12 +73,12 @@ LAMBDA_TRANSIENT = [
 
 @dataclass(frozen=True)
 class WorkflowParts:
-    """What the definition refers to: ARNs (or CDK tokens of them) and limits in seconds."""
+    """The ARNs (or their CDK tokens) and the limits in seconds that the definition contains."""
 
     partition: str
     cluster_arn: str
     task_family: str
-    """The family, not a revision: a deployment deregisters the revision that a current run would still ask for."""
+    """The task definition's family, not a revision: a deployment deregisters the revision that a current run would use."""
     subnets: list[str]
     security_group: str
     commit_message_arn: str
@@ -92,9 +105,9 @@ def in_workspace(
     keep_error: bool = False,
     assigned: Json | None = None,
 ) -> Json:
-    """One step: the state `name` offers it to the session's workspace, `{name}InNewWorkspace` starts one.
+    """Returns the two states of a step: `name` offers it to the session's workspace, `{name}InNewWorkspace` starts one.
 
-    `keep_error`: a failure here leaves the variable `failure` as it is. `assigned`: further variables.
+    With `keep_error` a failure does not change the variable `failure`. `assigned` are further variables to assign.
     """
     failed = {"ErrorEquals": ["States.ALL"], "Next": on_failure} if keep_error else catch("States.ALL", on_failure)
     interrupted = {"ErrorEquals": [SfnError.INTERRUPTED], "Next": "Interrupted"}
@@ -110,7 +123,7 @@ def in_workspace(
 
 
 def function(parts: WorkflowParts, arn: str, payload: Json, *, assign: str, then: str, catches: list[Json]) -> Json:
-    """A call of a function, whose answer goes into the variable `assign`."""
+    """Returns the state that calls a function and assigns its answer to the variable `assign`."""
     return {
         "Type": "Task",
         "Resource": f"arn:{parts.partition}:states:::lambda:invoke",
@@ -132,7 +145,7 @@ def function(parts: WorkflowParts, arn: str, payload: Json, *, assign: str, then
 
 
 def catch(error: str, state: str) -> Json:
-    """Goes to a state, with the error in the variable `failure`."""
+    """Returns a catch that assigns the error to the variable `failure` and goes to a state."""
     return {
         "ErrorEquals": [error],
         "Assign": {
@@ -146,7 +159,7 @@ def catch(error: str, state: str) -> Json:
 
 
 def _offer(parts: WorkflowParts, step: StepName) -> Json:
-    """Puts the step into the mailbox of the session's workspace, if there is one that lives."""
+    """Returns the state that puts the step into the mailbox of the session's workspace, if its claim is live."""
     mailbox = {
         "step": step.value,
         "taskToken": "{% $states.context.Task.Token %}",
@@ -172,7 +185,7 @@ def _offer(parts: WorkflowParts, step: StepName) -> Json:
 
 
 def _run_task(parts: WorkflowParts, step: StepName) -> Json:
-    """Starts a fresh workspace with the step."""
+    """Returns the state that starts a fresh workspace with the step."""
     environment = {
         StepEnv.STEP: step.value,
         StepEnv.TASK_TOKEN: "{% $states.context.Task.Token %}",

@@ -1,4 +1,4 @@
-"""What a workspace may do: write its site, its client's artifacts and its session, and report to its run."""
+"""The rights of a workspace: to write its site, its client's artifacts and its session, and to report to its run."""
 
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_iam as iam
@@ -17,7 +17,7 @@ def grant_workspace(
     stores: DataStores,
     secrets: list[secretsmanager.Secret],
 ) -> None:
-    """Adds every right of the workspace to its task role."""
+    """Adds all rights of the workspace to its task role."""
     _grant_site(role, bucket)
     if distribution:
         distribution.grant_create_invalidation(role)
@@ -48,7 +48,7 @@ def _grant_artifacts(role: iam.IRole, client_id: str, artifacts: s3.Bucket) -> N
         [
             "s3:GetObject",
             "s3:PutObject",
-            # For objects that are uploaded with tags (S3 API reference, PutObject, "Permissions").
+            # An upload with tags needs this right (S3 API reference, PutObject, "Permissions").
             "s3:PutObjectTagging",
             "s3:DeleteObject",
             "s3:AbortMultipartUpload",
