@@ -1,7 +1,7 @@
-"""One local stack for all end-to-end tests of a run; each pytest worker has two sites of its own on it.
+"""Starts one local stack for all end-to-end tests of a run. Each pytest worker has two sites of its own on it.
 
-The stack lives below `.local-test/`, beside a user's own `.local/`. The first worker that needs it starts it, the
-controlling process takes it down at the end (see tests/conftest.py).
+The stack's files are below `.local-test/`, beside a user's own `.local/`. The first worker that needs the stack starts
+it. The controlling process takes it down at the end (see tests/conftest.py).
 """
 
 import fcntl
@@ -21,10 +21,10 @@ from tests.support.e2e.stack_driver import Site, Stack
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder is an end-to-end test.
+    """Marks all tests in this folder as end-to-end tests.
 
-    They have time limits against real processes, and machines are noisy: one that fails is run once more, and the summary
-    counts it (`rerun`).
+    They have time limits for real processes, and a busy machine may exceed them. So a failed test runs once more, and the
+    summary counts it (`rerun`).
     """
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -34,13 +34,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def worker() -> str:
-    """gw0, gw1, … or main."""
+    """The name of the pytest worker: gw0, gw1, … or main."""
     return os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 
 @pytest.fixture(scope="session")
 def stack(worker: str) -> Iterator[Stack]:
-    """The running stack with all sites deployed, by one deployment: each takes a quarter of a minute."""
+    """The running stack with all sites. One `cdk deploy` deploys all of them, because each takes 15 s."""
     HOME.mkdir(parents=True, exist_ok=True)
     responses = HOME / "responses.jsonl"
     with (HOME / "start.lock").open("w") as lock:
@@ -57,7 +57,7 @@ def stack(worker: str) -> Iterator[Stack]:
                 str(responses),
             ]
             with (HOME / "collector.log").open("w") as log:
-                # The mark of the stack: the collector ends with it.
+                # The mark of the stack, so the collector ends with the stack.
                 env = {**os.environ, STACK_MARK: str(HOME)}
                 subprocess.Popen(argv, env=env, stdout=log, stderr=log, start_new_session=True)
             started.touch()
@@ -66,7 +66,7 @@ def stack(worker: str) -> Iterator[Stack]:
 
 @pytest.fixture
 def site(stack: Stack, worker: str) -> Site:
-    """This worker's site that a small program builds: for all that does not depend on Astro."""
+    """This worker's site that a small program builds, for tests that do not depend on Astro."""
     return stack.site(f"site-{worker}")
 
 

@@ -1,6 +1,6 @@
-"""The real image on the local stack, where Docker or Podman answers; skipped elsewhere.
+"""The real image on the local stack. Skipped unless Docker or Podman answers.
 
-It builds the image if it is not there: SITEWRIGHT_BASE_IMAGE and SITEWRIGHT_CONTAINER_ENGINE are heeded.
+Builds a missing image, with SITEWRIGHT_BASE_IMAGE and SITEWRIGHT_CONTAINER_ENGINE.
 """
 
 import json
@@ -30,7 +30,7 @@ def _engine() -> Engine:
 @pytest.fixture(scope="module")
 def engine() -> Engine:
     engine = _engine()
-    # A pull from a registry in the middle of a test run is nobody's wish: the image is there, or its base is named.
+    # A test run must not pull from a registry: either the image exists, or its base is named.
     if not os.environ.get(BASE_VARIABLE) and not engine.has_image(tag(REPO, None)):
         pytest.skip("the workspace image is not built: `sitewright up --runtime docker` once")
     return engine
@@ -38,11 +38,11 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="module")
 def home(engine: Engine, worker: str) -> Iterator[Path]:
-    """A stack of its own, beside the one of host processes."""
+    """A separate stack, beside the stack of host processes."""
     home = HOME.with_name(f"{HOME.name}-containers-{worker}")
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("SITEWRIGHT_IDLE_SECONDS", "120")  # the test is about one workspace that stays
+            patch.setenv("SITEWRIGHT_IDLE_SECONDS", "120")  # the test needs one workspace that stays
             sitewright("up", "--runtime", "docker", home=home, timeout=BUILD_SECONDS)
         yield home
     finally:

@@ -1,4 +1,4 @@
-"""`make demo` and `sitewright watch`, as a newcomer sees them."""
+"""`make demo` and `sitewright watch`, as a new user runs them."""
 
 import signal
 import subprocess
@@ -11,7 +11,7 @@ from tests.support.e2e.stack_driver import Stack, until
 
 
 def steps(shown: list[str]) -> str:
-    """What `watch` wrote of the stack's first site, which the demo uses."""
+    """Returns the lines of `watch` about the stack's first site, which the demo uses."""
     return "".join(line for line in shown if line.startswith(OTHER))
 
 
@@ -33,7 +33,7 @@ def test_the_demo_changes_the_site_and_watch_shows_its_steps(stack: Stack) -> No
         watching.send_signal(signal.SIGINT)
         code = watching.wait(20)
         reader.join(20)
-        sitewright("up")  # the demo gave the stack away: it ends with the tests again
+        sitewright("up")  # the demo changed the stack's owner: now it ends with the tests again
     assert "✓ the site changed" in done.stdout and "✓ the git remote has the commit" in done.stdout
     assert code == 0
     assert all(step in steps(shown) for step in ("Agent", "WriteCommitMessage", "Build", "RecordSync", "Push")), shown

@@ -1,6 +1,6 @@
-"""`cdk deploy` and `cdk destroy` themselves: what a second one, an update, a new site and the end change, and nothing else.
+"""Runs `cdk deploy` and `cdk destroy`: a second deployment, an update, a new site and the end change nothing else.
 
-On an emulator of its own, from a copy of the sources that may be edited.
+Uses a separate emulator, and a copy of the sources that the test may edit.
 """
 
 import json
@@ -26,7 +26,7 @@ Snapshot = dict[str, Any]
 
 @dataclass
 class Checkout:
-    """A copy of the sources and the stack that is made of it."""
+    """A copy of the sources, and the stack deployed from it."""
 
     tree: Path
     home: Home
@@ -45,14 +45,14 @@ class Checkout:
         return Aws(f"http://127.0.0.1:{self.state['ports']['emulator']}", cdk_deploy.REGION)
 
     def cdk(self, *arguments: str) -> str:
-        """Runs `cdk` as `up` does; gives what it said."""
+        """Runs `cdk` as `up` does. Returns its output."""
         log = self.home.log / "deploy.log"
         before = log.stat().st_size
         cdk_deploy.cdk(self.home, self.aws.endpoint_url, self.state["deployed"], cdk_deploy.NO_IMAGE, *arguments)
         return log.read_bytes()[before:].decode()
 
     def stacks(self) -> dict[str, Snapshot]:
-        """Each stack with its times, its events and its resources."""
+        """Returns each stack with its times, its events and its resources."""
         found = {}
         cloudformation = self.aws.cloudformation
         for stack in cloudformation.describe_stacks()["Stacks"]:
@@ -72,7 +72,7 @@ class Checkout:
         return found
 
     def functions(self) -> dict[str, tuple[str, str]]:
-        """Each function's code and the time it was last changed."""
+        """Returns each function's code and the time of its last change."""
         return {
             function["FunctionName"]: (function["CodeSha256"], function["LastModified"])
             for function in self.aws.functions.list_functions()["Functions"]
@@ -147,7 +147,7 @@ def an_edited_lambda_runs_after_the_next_up(checkout: Checkout) -> None:
     [name] = [name for name in checkout.functions() if "CommitMessage" in name]
     answer = checkout.aws.functions.invoke(FunctionName=name, Payload=b"{}")
     assert json.loads(answer["Payload"].read()) == {"edited": "yes"}
-    # the Lambdas share one asset: all have the new code, and all are the same functions as before
+    # The functions share one asset. All have the new code, and none was replaced.
     assert set(checkout.functions()) == set(functions)
     assert not {code for code, _ in checkout.functions().values()} & {code for code, _ in functions.values()}
     after = checkout.stacks()

@@ -1,4 +1,4 @@
-"""Undo, from outside: what was published, back to an earlier deployment, and a bucket that somebody changed by hand."""
+"""Lists deployments, rolls back through the command line, and heals a manually changed bucket."""
 
 import json
 
@@ -39,7 +39,7 @@ def test_two_publishes_a_rollback_and_the_next_message(astro_site: Site) -> None
     assert done["rolledBackTo"] == older["deploymentId"]
     assert done["siteUrl"] == astro_site.url
     assert "First of two" in astro_site.page() and "Second of two" not in astro_site.page()
-    # Hashed assets of the newer build stay for open pages; everything else is as it was, byte for byte.
+    # Hashed assets of the newer build stay for open pages. All other files equal the older build byte for byte.
     now = astro_site.keys()
     assert {key: now.get(key) for key in before} == before
     assert all(key.startswith("_astro/") for key in set(now) - set(before))
@@ -66,7 +66,7 @@ def test_a_bucket_changed_by_hand_is_seen_and_healed(site: Site) -> None:
     s3.put_object(Bucket=site.bucket, Key="strange.txt", Body=b"x")
     s3.delete_object(Bucket=site.bucket, Key="robots.txt")
 
-    # The next publish goes by the books where it has not been told otherwise; its check tells the one after.
+    # The next publish trusts the manifest. Its check finds the drift and marks the manifest for the publish after it.
     sent, answer = site.run('Add a paragraph "The check sees it" to the about page', session=sent.session_id)
     assert answer["deploySuccess"], answer
     newest = until("the record of the check", lambda: deployments(site)["deployments"][0], seconds=10)

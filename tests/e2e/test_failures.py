@@ -1,4 +1,4 @@
-"""What breaks, breaks with a clear answer, and the edits are kept."""
+"""Failures end with a clear response, and the edits are kept."""
 
 import uuid
 
@@ -53,7 +53,7 @@ def test_a_build_that_breaks_for_good_leaves_the_site_as_it_was(astro_site: Site
     assert "RecordSync" not in astro_site.states(sent)
     assert astro_site.states(sent).count("Repair") == 1
     assert "its repair found nothing to change" in answer["summary"]
-    # The session's next command is not charged for what was broken before it.
+    # The session's next command does not get the blame for an older fault.
     later, answer = astro_site.run(
         'Add a new heading saying "Still broken" to the homepage', session=sent.session_id, thread=sent.thread
     )
@@ -128,7 +128,7 @@ def test_the_remote_moved_on(site: Site) -> None:
     assert site.command(sent)["push"]["rebased"] is True
     site.git("merge-base", "--is-ancestor", theirs, branch)
     assert "Ours again" in site.subjects(branch)[0]
-    # and the session goes on from there
+    # The session goes on from there.
     _, answer = site.run(
         'Add a new heading saying "And again" to the homepage', session=first.session_id, thread=first.thread
     )
@@ -173,7 +173,7 @@ def test_a_token_that_is_refused(site: Site, stack: Stack) -> None:
     assert answer["pushed"] is False
     assert answer["deploySuccess"] is True
     assert "Token refused" in site.page()
-    # nothing is lost: the next command takes the commits along
+    # Nothing is lost: the next command pushes these commits too.
     _, answer = site.run("What is new?", session=sent.session_id, thread=sent.thread)
     assert answer["success"] is True, answer
     assert any("Token refused" in s for s in site.subjects(f"thread-{sent.thread}"))
@@ -202,7 +202,7 @@ def test_a_git_host_that_is_down_for_a_while(site: Site, stack: Stack) -> None:
 
 
 def test_a_model_that_stumbles_once(site: Site, stack: Stack) -> None:
-    """Each kind of refusal, with the same Claude Code: test_agent_model."""
+    """Tests one kind of refusal. test_agent_model tests all kinds, with the same Claude Code."""
     mark = f"stumble {uuid.uuid4().hex[:8]}"
     stack.fault(mark, status=529, times=1)
 
@@ -267,7 +267,7 @@ def test_a_container_that_dies_while_it_publishes(site: Site, stack: Stack) -> N
 
     left = site.manifest()
     assert (left.lease_owner, left.reconcile, left.complete) == (sent.session_id, True, False), "it was over already"
-    # The session's next workspace takes the site over without waiting for the lease of the dead one.
+    # The session's next workspace takes the lease over without waiting: the dead workspace had the same lease owner.
     answer = stack.response(sent, seconds=LEASE_SECONDS)
     assert answer["success"] and answer["deploySuccess"], answer
     done = site.manifest()
@@ -291,7 +291,7 @@ def test_a_sync_check_that_fails_does_not_break_the_run(site: Site, stack: Stack
 
     sent, answer = site.run(f'Add a new heading saying "{mark}" to the homepage')
 
-    # a damaged manifest is no reason to lose the edit: it is replaced by the next publish
+    # A damaged manifest must not lose the edit. The next publish replaces the manifest.
     assert answer["status"] == "succeeded", answer
     assert answer["deploySuccess"] is True, answer
     assert answer["pushed"] is True

@@ -1,4 +1,4 @@
-"""A newer message interrupts the running one at any stage, and nothing is lost."""
+"""A newer command interrupts the running one at any stage, and nothing is lost."""
 
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def test_interrupt_during_the_agent(site: Site) -> None:
 
 
 def _written(site: Site, sent: Sent) -> bool:
-    """Whether the command's own workspace holds a note; other tests' workspaces leave theirs behind."""
+    """Tells whether the command's own workspace has a note. Workspaces of other tests leave theirs behind."""
     return any(list(root.glob("site/notes/note-*.md")) for root in site.stack.task_roots(sent))
 
 

@@ -33,7 +33,7 @@ def test_switching_between_two_sessions(site: Site) -> None:
 
 def test_two_clients_in_parallel(site: Site, stack: Stack) -> None:
     other = stack.site(OTHER)
-    # Another session of that client: it must not publish after the one whose page is looked at.
+    # This is another session of the client. It must not publish after the session whose page the test checks.
     _, ready = other.run('Add a paragraph "warm up" to the homepage')
     assert ready["success"], ready
 

@@ -1,4 +1,4 @@
-"""A user's own repository, driven by the command line alone."""
+"""A user's own repository, used through the command line alone."""
 
 import json
 

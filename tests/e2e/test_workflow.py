@@ -1,4 +1,4 @@
-"""The complete workflow: message in, edit, commit, build, sync, push, answer out, and what each leaves behind."""
+"""The complete workflow: message, edit, commit, build, sync, push, response, and the result of each part."""
 
 import json
 import re
@@ -13,7 +13,7 @@ HEADING = re.compile(r"<h[12][^>]*>(.*?)</h[12]>", re.DOTALL)
 
 
 def test_one_message_changes_the_live_site(astro_site: Site, stack: Stack) -> None:
-    # The site may show other sessions' headings before, which this one's branch does not have.
+    # The site may show headings of other sessions before. This session's branch does not have them.
     heading = f"Baked before dawn {uuid.uuid4().hex[:6]}"
 
     sent, answer = astro_site.run(f'Add a new heading saying "{heading}" to the homepage')
@@ -29,20 +29,20 @@ def test_one_message_changes_the_live_site(astro_site: Site, stack: Stack) -> No
     assert answer["supersededBy"] is None
     assert answer["durationMs"] > 0
     assert abs(answer["timestamp"] - time.time() * 1000) < 120_000
-    # the states ran in the order of the design
+    # The states ran in the order of the definition.
     assert astro_site.states(sent)[:2] == ["Agent", "HasChanges"] or astro_site.states(sent)[0] == "Agent"
     tasks = [s for s in astro_site.states(sent) if s in {"Agent", "WriteCommitMessage", "Build", "RecordSync", "Push"}]
     assert tasks == ["Agent", "WriteCommitMessage", "Build", "RecordSync", "Push"]
-    # the site shows it
+    # The site shows the heading.
     assert HEADING.findall(astro_site.page()).count(heading) == 1
-    # the remote has the commit, with the message of the design
+    # The remote branch has the commit, with the composed message.
     branch = f"thread-{sent.thread}"
     assert astro_site.git("rev-parse", branch) == answer["commit"]
     message = astro_site.git("log", "-1", "--format=%B", branch)
     assert re.match(rf"\[\d{{4}}-\d\d-\d\d\] Add a new heading saying \"{heading}\"", message)
     assert f"Session-Id: {sent.session_id}" in message
     assert f"Command-Id: {sent.command_id}" in message
-    # the books are kept
+    # The deployment and the manifest are recorded.
     deployments = stack.resource("dynamodb").Table(stack.info["tables"]["deployments"])
     record = astro_site.command(sent)
     kept = deployments.get_item(Key={"clientId": astro_site.client_id, "deploymentId": record["build"]["deploymentId"]})
@@ -75,7 +75,7 @@ def test_each_step_logs_its_progress(site: Site, stack: Stack) -> None:
         told = lines()
         return all(len([line for line in told if f'"{step}"' in line]) >= 2 for step in ("agent", "build", "push"))
 
-    # the answer may be out before the last lines of the push are shipped
+    # The response may be sent before the last lines of the push are in the log.
     until("two lines at least of each step in the log", each_step_spoke, seconds=20, every=0.5)
 
 
@@ -145,7 +145,7 @@ def test_exactly_one_answer_even_if_the_message_comes_twice(site: Site, stack: S
         group=sent.session_id,
         dedup=sent.command_id + "-again",
     )
-    # a later command of the session comes after the duplicate, so its answer proves that the duplicate was handled
+    # A later command of the session follows the duplicate. Its response proves that the duplicate was handled.
     site.run("What is new?", session=sent.session_id, thread=sent.thread)
 
     assert len(stack.responses(sent.session_id, sent.command_id)) == 1

@@ -1,4 +1,4 @@
-"""What copies the many objects of a rollback: at the endpoint, and with the rights, of everything else."""
+"""The client that copies the objects of a rollback uses the same endpoint and credentials as the other clients."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_the_local_stack_is_reached_without_the_users_proxy_and_keys(
     s3: ScriptedS3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.setenv("no_proxy", "")  # which the test's end restores
+    monkeypatch.setenv("no_proxy", "")  # restored at the end of the test
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "THEIRS")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")

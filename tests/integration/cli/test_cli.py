@@ -1,4 +1,4 @@
-"""The command line on a stack that is not there, or not whole: one line, what, where, what to do; never a traceback."""
+"""The command line without a stack, or with a broken one: one line with fault, place and remedy, never a traceback."""
 
 import json
 import os
@@ -19,7 +19,7 @@ DEAD = "http://127.0.0.1:9"
 
 
 def half_up(home: Home, *services: str) -> None:
-    """A stack of which these services run (this very process stands for each), behind a port where nobody listens."""
+    """Records a stack of which these services run (this process stands for each), at a port without a listener."""
     home.create()
     table = {"commands": "c", "sessions": "s", "deployments": "d"}
     site = {"client_id": "amelia", "state_machine_arn": "arn:aws:states:us-west-2:000000000000:stateMachine:m"}

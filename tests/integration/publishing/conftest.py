@@ -1,4 +1,4 @@
-"""An endpoint and a forking process for all tests of a worker; a site of its own for each."""
+"""Fixtures: one S3 endpoint and one forking process for all tests of a worker, and a site for each test."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,14 +13,14 @@ from tools.bench.publish_speed.s3_endpoint import endpoint
 
 @pytest.fixture(scope="session")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Of the S3 endpoint."""
+    """The port of the S3 endpoint."""
     with endpoint(Home(tmp_path_factory.mktemp("endpoint"))) as running:
         yield running.port
 
 
 @pytest.fixture(scope="session")
 def publishers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Publishers]:
-    """What starts publishers."""
+    """The process that starts publishers."""
     running = Publishers(tmp_path_factory.mktemp("publishers") / "log")
     yield running
     running.close()

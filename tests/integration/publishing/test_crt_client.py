@@ -1,4 +1,4 @@
-"""Small files by AWS's client in C, against an S3 on loopback that can fail."""
+"""Uploads of small files by AWS's client in C, against a scripted S3 endpoint on loopback."""
 
 import datetime
 import ipaddress
@@ -92,7 +92,7 @@ def test_a_refusal_is_botocores_and_the_request_is_not_repeated(
         make_client(s3).put(BUCKET, file(tmp_path))
     error = caught.value.response["Error"]
     assert error.get("Code") == code
-    # What it would repeat by itself, the client does not tell the text of.
+    # The client does not report the text of an error that it would normally repeat itself.
     assert passing or error.get("Message") == "As the test & its server say"
     assert is_transient(caught.value) is passing
     time.sleep(1.2)  # the client's own first repetition would come within a second

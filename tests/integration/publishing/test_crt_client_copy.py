@@ -1,4 +1,4 @@
-"""Older versions looked for, and made the newest again, by AWS's client in C, against an S3 on loopback that can fail."""
+"""Checks and copies of older versions by AWS's client in C, against a scripted S3 endpoint on loopback."""
 
 import hashlib
 import time
@@ -44,7 +44,7 @@ def test_the_version_is_copied_as_it_is(s3: ScriptedS3Server) -> None:
     assert (request.path, request.body) == (f"/{BUCKET}/a.html", b"")
     assert request.headers["x-amz-copy-source"] == source
     assert request.headers["x-amz-metadata-directive"] == "COPY"
-    # What S3 is not told, it does not change.
+    # S3 keeps the headers that the request does not name.
     assert "content-type" not in request.headers and "cache-control" not in request.headers
     assert "x-amz-copy-source" in request.headers["authorization"]
     assert sent == SentObject(md5(source), "v1")
@@ -119,7 +119,7 @@ def test_a_version_that_is_gone_is_told_with_the_key(s3: ScriptedS3Server) -> No
         pytest.raises(PublishError, match=rf"s3://{BUCKET}/a.html is not stored any more \(NoSuchVersion\)") as caught,
     ):
         sending.send(stored())
-    # By the cause a healing publish tells what is lost from what passes.
+    # A healing publish uses the cause to tell a lost version from a transient error.
     assert isinstance(caught.value.__cause__, ClientError) and not is_transient(caught.value.__cause__)
 
 

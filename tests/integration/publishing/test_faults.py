@@ -1,4 +1,4 @@
-"""Requests that S3 refuses, answers late or not at all: sat out or told, and never a broken page."""
+"""Requests that S3 refuses, answers late or never answers: repeated or reported, and never a broken page."""
 
 import random
 from collections.abc import Callable
@@ -16,7 +16,7 @@ LAST_REQUEST = 30
 
 
 def fits(fault: Fault, request: Request) -> Fault:
-    """S3 begins to answer 200 before it is done in these only."""
+    """Returns the fault, or ERROR if S3 cannot have it: only these operations answer 200 before their end."""
     if fault is Fault.IN_BODY and request.kind not in {"COPY", "POST", "DELETE"}:
         return Fault.ERROR
     return fault
@@ -44,7 +44,7 @@ def test_one_fault_at_a_request(worlds: Callable[[], World]) -> None:
     choice = random.Random(3)
     faults = [*PASSING, Fault.DENIED, Fault.DENIED]
     cases = [(published(worlds(), n), choice.randrange(1, LAST_REQUEST), fault) for n, fault in enumerate(faults)]
-    with ThreadPoolExecutor(len(cases)) as pool:  # which mostly wait
+    with ThreadPoolExecutor(len(cases)) as pool:  # the cases mostly wait
         for case in [pool.submit(one_fault, world, 300 + n, k, f) for n, (world, k, f) in enumerate(cases)]:
             case.result()
 
@@ -59,7 +59,7 @@ def test_own_writes_of_the_manifest_are_known_again_when_their_answers_get_lost(
         if request.kind != "PUT" or not request.path.endswith("manifest.json.gz"):
             return Fault.NONE
         puts += 1
-        return fault if puts % 2 else Fault.NONE  # the taking and the giving back, not their repetitions
+        return fault if puts % 2 else Fault.NONE  # the first request for taking and for releasing the lease, not the repetitions
 
     done = world.faulty(tree(350), plan, commit="d" * 40)
     assert (done.wait(), puts) == (DONE, 4), done.said
@@ -95,7 +95,7 @@ def test_a_storm_of_faults_is_sat_out(worlds: Callable[[], World]) -> None:
 
 
 def test_no_visitor_sees_a_broken_page_at_any_request(world: World) -> None:
-    """One thread: while a request is delayed, nothing else of the site changes."""
+    """Uses one thread: nothing else of the site changes during a delayed request."""
     seen = []
 
     def look(request: Request) -> Fault:

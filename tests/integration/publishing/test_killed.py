@@ -10,7 +10,7 @@ from tests.support.publisher_processes.forking_publisher import DONE, STOPPED
 from tests.support.publisher_processes.site_trees import tree
 
 ALL_REQUESTS = 34
-"""More than any of these publishes makes."""
+"""More requests than any of these publishes sends."""
 
 
 def kill_once(world: World, seed: int, number: int, carried_out: bool) -> None:
@@ -58,6 +58,6 @@ def test_stopped_at_a_request(world: World) -> None:
     for round_ in range(6):
         number, sent = choice.randrange(1, ALL_REQUESTS), choice.choice([signal.SIGINT, signal.SIGTERM])
         stop_once(world, 100 + round_, number, sent)
-        # Somebody else need not wait: the lease is far longer than this publish may take.
+        # Another publisher must not have to wait: the lease is far longer than this publish may take.
         world.publish(tree(200 + round_), lease_owner="s2")
         world.check_is(tree(200 + round_))

@@ -1,4 +1,4 @@
-"""Names and sizes: what is published is byte for byte what was built, also a file that goes in parts."""
+"""Names and sizes: published files equal the built files byte for byte, also a file that is sent in parts."""
 
 import hashlib
 import random
@@ -38,13 +38,13 @@ def test_odd_names_and_empty_files(world: World) -> None:
         world.publish(made)
         assert digests(world) == {key: hashlib.sha256(content).hexdigest() for key, content in made.items()}
         world.check_is(made)
-    # And copied back, names as they are.
+    # The rollback copies the same names.
     world.roll_back(began)
     world.check_is(first)
 
 
 def large(folder: Path) -> tuple[Path, str]:
-    """A build with one large file."""
+    """Makes a build with one large file."""
     folder.mkdir()
     (folder / "index.html").write_text("<!doctype html><html></html>")
     random_bytes = random.Random(4).randbytes(2**20)

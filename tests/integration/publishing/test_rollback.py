@@ -22,12 +22,12 @@ def test_a_rollback_that_is_killed_is_completed_by_the_next_and_the_next_publish
     code = world.killed(lambda: world.start_rollback(first, lease=LEASE), 3, carried_out=True, kind="COPY")
     assert code == -signal.SIGKILL
     world.check_pages()
-    # Two rollbacks are two lease_owners.
+    # Two rollbacks are two lease owners.
     again = world.roll_back(first, waits=True, lease=LEASE)
     back = world.check_is(tree(1), commit="1" * 40)
     assert back.deployment_id == again != first
 
-    # Ctrl-C gives the site back, so the next one need not wait.
+    # Ctrl-C releases the lease, so the next rollback need not wait.
     code = world.signalled(lambda: world.start_rollback(second), 2, signal.SIGINT, kind="COPY")
     assert code == INTERRUPTED
     world.check_pages()
@@ -44,7 +44,7 @@ def test_to_some_of_the_last_twenty_deployments(world: World) -> None:
 
 
 def forget_one(world: World, old: Tree, new: Tree, deployment_id: str) -> str:
-    """Deletes the version of a page that is neither the first nor the last to be copied; gives the page."""
+    """Deletes the version of a page that is neither the first nor the last copy. Returns the page's key."""
     pages = sorted(key for key in old if key.endswith(".html") and key != "index.html" and new.get(key) != old[key])
     version = world.deployment(deployment_id).files[pages[-1]].version_id
     world.s3.delete_object(Bucket=world.bucket, Key=pages[-1], VersionId=version)
@@ -127,7 +127,7 @@ def test_a_copy_without_an_answer_beside_a_version_that_is_gone(world: World) ->
     old, new = pages("look-1.svg"), pages("look-2.svg")
     first = world.publish(old, commit="1" * 40)
     second = world.publish(new, commit="2" * 40)
-    version = world.deployment(first).files["p000.html"].version_id  # of 201 copies each third is asked for
+    version = world.deployment(first).files["p000.html"].version_id  # of 201 copies each third is checked
     world.s3.delete_object(Bucket=world.bucket, Key="p000.html", VersionId=version)
 
     def unanswered(request: Request) -> Fault:

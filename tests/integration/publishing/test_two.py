@@ -1,4 +1,4 @@
-"""Two publishers of one site at the same time: it ends as exactly one of the two, and the manifest says which."""
+"""Two publishers of one site at the same time: the site ends as exactly one build, which the manifest names."""
 
 import random
 import signal
@@ -67,7 +67,7 @@ def test_two_sessions_again_and_again(world: World) -> None:
 
 
 def one_dies(world: World, seed: int, number: int, carried_out: bool) -> None:
-    """The other waits for the lease of the dead one, and only if that one had the site."""
+    """Kills one of two publishers. The other waits only if the dead one had the lease."""
     world.publish(tree(seed), "s0")
     with second_proxy(world) as other:
         code = world.killed(
@@ -88,7 +88,7 @@ def one_dies(world: World, seed: int, number: int, carried_out: bool) -> None:
 
 def test_one_of_two_dies_halfway(worlds: Callable[[], World]) -> None:
     cases = [(worlds(), 700 + 3 * n, number, carried_out) for n, (number, carried_out) in enumerate(DEATHS)]
-    with ThreadPoolExecutor(len(cases)) as pool:  # which wait for the lease
+    with ThreadPoolExecutor(len(cases)) as pool:  # the cases mostly wait for the lease
         for case in [pool.submit(one_dies, *case) for case in cases]:
             case.result()
 
@@ -105,7 +105,7 @@ def test_one_of_two_dies_at_every_request(worlds: Callable[[], World]) -> None:
 
 
 def test_a_publisher_that_stood_still_past_its_lease_sends_nothing_more(world: World) -> None:
-    """SIGSTOP, as on a suspended machine: it wakes up when another publisher has the lease."""
+    """Stops a publisher with SIGSTOP, as a suspended machine does, and continues it once another has the lease."""
     world.publish(tree(900), "s0")
     begun: Future[Publisher] = Future()
     stopped = threading.Event()
@@ -116,7 +116,7 @@ def test_a_publisher_that_stood_still_past_its_lease_sends_nothing_more(world: W
 
     world.proxy.set_plan(world.at_request(5, Fault.NONE, stop))
     begun.set_result(one := world.start(tree(901), "s1", ONE, lease=LEASE))
-    assert stopped.wait(30), one.said  # it has the site by now
+    assert stopped.wait(30), one.said  # it has the lease by now
     with second_proxy(world) as other:
         two = world.start(tree(902), "s2", TWO, lease=LEASE, url=other.url)
         assert two.wait() == DONE, two.said

@@ -1,4 +1,4 @@
-"""The templates of all kinds of site, synthesized once a run.
+"""Synthesizes the templates of all kinds of site, once in a test run.
 
 jsii starts a Node process when aws_cdk is imported, which takes seconds of a core: only the worker that needs it does so.
 """
@@ -15,7 +15,7 @@ from tests.support.stacks.synthesized_templates import Template
 
 @pytest.fixture(scope="session")
 def synthesis() -> ModuleType:
-    """What makes templates; imported here, not by each worker that collects the tests."""
+    """The module that makes templates. It is imported here, so a worker that only collects tests does not import it."""
     from tests.support.stacks import synthesis
 
     return synthesis

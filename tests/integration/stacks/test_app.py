@@ -1,4 +1,4 @@
-"""`app.py` with a wrong context: one line on stderr and no traceback. What each line says: test_site_config."""
+"""`app.py` with a wrong context: one line on stderr and no traceback. test_site_config checks the lines' texts."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Constructs in small stacks of their own: what context and checkout make of them."""
+"""Constructs in small stacks: the effects of the context and of the checkout."""
 
 import json
 import re

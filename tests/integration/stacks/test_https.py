@@ -1,4 +1,4 @@
-"""Sites over https and sites with DNS records: what is synthesized, without credentials and without a look-up."""
+"""The templates of sites with https and with DNS records, synthesized without credentials or look-ups."""
 
 import json
 from typing import Any

@@ -20,7 +20,7 @@ console.log(JSON.stringify(vm.runInContext('handler(event)', context)));
 
 
 def at_the_edge(uri: str, query: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What the CloudFront Function makes of a request."""
+    """Returns the CloudFront Function's answer to a request."""
     node = shutil.which("node", path=str(Path(sys.executable).parent))
     assert node, "`make setup` installs node beside Python"
     event = {"version": "1.0", "request": {"method": "GET", "uri": uri, "querystring": query or {}, "headers": {}}}
@@ -58,7 +58,7 @@ def test_what_the_origin_is_asked_for(uri: str, key: str) -> None:
         ("/x.well-known/y", None, "/x.well-known/y/"),
         ("/hello", {"a": {"value": "1%202"}, "flag": {"value": ""}}, "/hello/?a=1%202&flag"),
         ("/hello", {"a": {"value": "2", "multiValue": [{"value": "1"}, {"value": "2"}]}}, "/hello/?a=1&a=2"),
-        # Not to another host.
+        # The redirect must not lead to another host.
         ("//evil.example/x", None, "/evil.example/x/"),
         ("/\\evil.example/x", None, "/evil.example/x/"),
     ],

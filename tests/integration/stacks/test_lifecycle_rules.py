@@ -1,4 +1,4 @@
-"""What the buckets' lifecycle rules take away, and what they must not."""
+"""The objects and versions that the buckets' lifecycle rules delete, and those that they must keep."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ def test_the_versions_of_the_kept_deployments_stay_whatever_their_age(templates:
     assert kept["NewerNoncurrentVersions"] <= 100, "S3 takes no more"
     assert kept["NoncurrentDays"] >= 1
     assert "Prefix" not in rule
-    # A rule that goes by age alone would take them: only of keys whose content never changes, which no rollback copies.
+    # A rule by age alone must select only keys whose content never changes. No rollback copies their versions.
     assert hashed["Prefix"] == expiry.HASHED_PREFIX
     assert hashed["NoncurrentVersionExpiration"] == {"NoncurrentDays": kept["NoncurrentDays"]}
     assert not [name for found in (rule, hashed) for name in found if name in {"ExpirationInDays", "ExpirationDate"}]

@@ -1,4 +1,4 @@
-"""The synthesized templates of the platform and of a site: unchanged, linted, no more rights than needed."""
+"""The synthesized templates of the platform and of a site: unchanged, linted, with minimal rights."""
 
 import json
 import re

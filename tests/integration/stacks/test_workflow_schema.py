@@ -1,4 +1,4 @@
-"""The state machine's definition against the schema of the Amazon States Language; the validator is a Node program."""
+"""Validates the state machine's definition by the schema of the Amazon States Language, with a Node program."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Which deployments a rollback can go to, and what is said of the others."""
+"""The deployments that a rollback can restore, and the error messages for the others."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def gone(name: str) -> DeploymentRecord:
 
 
 def past(live: str | None, *records: DeploymentRecord, publishing: bool = False, **manifest: Any) -> History:
-    """`records` oldest first, as they came."""
+    """Makes a history. `records` are given oldest first."""
     book = Manifest.model_validate(
         {
             "client_id": "amelia",
@@ -63,7 +63,7 @@ def test_without_an_id_it_is_the_last_complete_one_before_the_live_one() -> None
 
 
 def test_a_newer_one_than_the_live_one_is_no_way_back() -> None:
-    # Two publishes at once: the record of the newer is there, the older took over last.
+    # Two publishes ran at the same time. The newer one has a record, but the older one took the lease last.
     assert past("d2", record("d1"), record("d2"), record("d3")).previous().deployment_id == "d1"
 
 

@@ -1,4 +1,4 @@
-"""`sitewright deployments` against a mocked account: what is printed and refused."""
+"""`sitewright deployments` against a mocked account: its output and its errors."""
 
 import json
 from typing import Any

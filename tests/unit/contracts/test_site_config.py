@@ -1,4 +1,4 @@
-"""An entry of `sites`: what it means, and the one line that a wrong one gets."""
+"""An entry of `sites`: its settings, and the error line of a wrong entry."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every step is registered, and its result has a place on the command's item."""
+"""Every step is registered, and the command's item has an attribute for its result."""
 
 import pytest
 from workspace.steps.step_registry import STEPS

@@ -1,4 +1,4 @@
-"""The settings that travel from a site's entry through the task definition into the container."""
+"""The settings of a workspace: from a site's entry through the task definition into the container."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,4 +1,4 @@
-"""moto around each test, and no client, table or setting of another test in a cache."""
+"""Runs each test in moto, and clears the caches of clients, tables and settings."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ CACHES = (
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """A mocked account; the handlers' environment is set on what this gives."""
+    """Mocks an account. Tests set the handlers' environment on the yielded monkeypatch."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)

@@ -134,7 +134,7 @@ def test_a_command_answered_while_the_next_is_accepted_keeps_its_answer(world: W
 
 def test_every_older_open_run_of_the_session_is_stopped(world: World) -> None:
     world.take(command("c1"))
-    # Intake died right after this acceptance, and its message ended in the dead-letter queue.
+    # Intake died directly after this acceptance, and its message ended in the dead-letter queue.
     world.accept("c2")
     assert world.status("c1") == "RUNNING"
 

@@ -1,4 +1,4 @@
-"""Messages that are no commands: rejected where somebody can be answered, kept where nobody can."""
+"""Messages that are no commands: rejected if a response can be addressed, otherwise sent to the dead-letter queue."""
 
 import json
 import re
@@ -77,7 +77,7 @@ def test_what_nobody_can_be_answered_for_goes_to_the_dead_letter_queue(world: Wo
 
 
 def wrong(**changes: str) -> str:
-    """A command with raw JSON for some fields."""
+    """Makes a command with raw JSON for some fields."""
     fields = {name: json.dumps(value) for name, value in command("c").items()} | changes
     return "{" + ", ".join(f'"{name}": {value}' for name, value in fields.items()) + "}"
 
@@ -184,7 +184,7 @@ def test_two_string_ids_lead_to_a_command_a_deliverable_response_or_a_dead_lette
     if isinstance(parsed, Rejected):
         assert (parsed.session_id, parsed.command_id) == (message["sessionId"], message["commandId"])
         record = rejected_record(parsed.session_id, parsed.command_id, parsed.error, 1)
-        # What SQS and DynamoDB take (see client_ids), with what is recorded of the response.
+        # SQS and DynamoDB take these ids (see client_ids), and the item has room for the response.
         assert GROUP_ID.fullmatch(record.session_id) and GROUP_ID.fullmatch(record.command_id)
         response = build_response(record, Outcome(ResponseStatus.REJECTED, parsed.error), 1)
         assert len(record.to_json().encode()) + len(response.to_json().encode()) < 400_000

@@ -1,4 +1,4 @@
-"""How a run's end becomes a response."""
+"""Outcomes of runs, and their responses."""
 
 import pytest
 
@@ -78,7 +78,7 @@ def test_a_command_that_was_interrupted_before_its_first_edit_does_not_speak_of_
         command = record(interruption=saved, superseded_by=superseded)
         response = build_response(command, of_execution("ABORTED", None, None, superseded), 5000)
         assert response.summary == f"{begin}; no file had been changed yet."
-    # Who left no record of what was saved may well have saved something.
+    # A workspace without a record of the interruption may have saved work.
     unknown = build_response(record(superseded_by="c2"), of_execution("ABORTED", None, None, "c2"), 5000)
     assert "what was done so far is kept" in unknown.summary
 

@@ -43,7 +43,7 @@ class World:
         self.s3.put_object(Bucket=ARTIFACTS, Key=KEY, Body=manifest.to_bytes())
 
     def publish(self, deployment: str) -> None:
-        """A publish that leaves its manifest as a deployment's and as the live one."""
+        """Publishes: stores the manifest as the deployment's own and as the live one."""
         self.book(deployment)
         self.store(deployment)
 
@@ -57,7 +57,7 @@ class World:
         return DeploymentRecord.from_item(item(self.deployments, clientId="amelia", deploymentId=deployment))
 
     def stored(self) -> set[str]:
-        """Ids of the deployments whose manifests are stored."""
+        """Returns the ids of the deployments whose manifests are stored."""
         folder = deployment_key("amelia", "x").rpartition("/")[0] + "/"
         found = self.s3.list_objects_v2(Bucket=ARTIFACTS, Prefix=folder).get("Contents", [])
         return {entry["Key"].removeprefix(folder).removesuffix(".json.gz") for entry in found}
@@ -178,7 +178,7 @@ def test_a_publish_that_begins_during_the_check_keeps_its_mark(world: World, aws
 
 @pytest.mark.parametrize("code", ["NoSuchKey", "AccessDenied"])
 def test_a_missing_manifest_is_named(world: World, aws: pytest.MonkeyPatch, code: str) -> None:
-    if code == "AccessDenied":  # how S3 answers whoever may not list the bucket
+    if code == "AccessDenied":  # S3's answer without the right to list the bucket
         denied = ClientError({"Error": {"Code": code, "Message": "no"}}, "GetObject")
 
         class Denied:
@@ -285,7 +285,7 @@ def test_only_the_newest_deployments_are_kept(world: World) -> None:
 
 
 def test_failed_ones_take_nobodys_place_and_end_with_their_neighbours(world: World) -> None:
-    failed = IDS[1:16]  # more than a page holds beside the kept ones
+    failed = IDS[1:16]  # more than fit into a page beside the kept ones
     for deployment in IDS[: DEPLOYMENTS_KEPT + 15]:
         if deployment in failed:
             world.book(deployment)
@@ -293,7 +293,7 @@ def test_failed_ones_take_nobodys_place_and_end_with_their_neighbours(world: Wor
         else:
             world.publish(deployment)
             world.run(deployment)
-    # 20 complete ones are there, the oldest is the very first.
+    # There are 20 complete deployments, and the first of all is the oldest of them.
     assert world.stored() == set(IDS[: DEPLOYMENTS_KEPT + 15]) - set(failed)
     assert world.record(failed[0]).manifest_key is None
     world.publish(IDS[DEPLOYMENTS_KEPT + 15])
@@ -316,7 +316,7 @@ def test_a_record_that_comes_late_is_judged_by_its_own_age(world: World) -> None
     world.run(late)
     assert late not in world.stored()
     assert world.record(late).ttl is not None
-    again = IDS[10]  # a repetition of a check of one that is kept
+    again = IDS[10]  # a repeated check of a kept deployment
     world.run(again)
     assert world.record(again).ttl is None
     assert len(world.stored()) == DEPLOYMENTS_KEPT

@@ -1,4 +1,4 @@
-"""respond against moto's SQS FIFO and tables in memory: each way a command can end, and every way to hear of it."""
+"""respond against moto's SQS FIFO and tables in memory: every end of a command, and every event that reports it."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -115,7 +115,7 @@ def test_two_events_at_the_same_time_send_the_same_words(world: World) -> None:
     world.run_ended("SUCCEEDED")
     world.commands.change("s", "c1", remove=("answeredAt",))
     world.time += 1000
-    # The other one had read the record before the first wrote to it.
+    # The second event's responder had read the record before the first one wrote to it.
     world.responder.answer(stale, Outcome(ResponseStatus.FAILED))
     assert len(world.sent) == 2
     assert world.sent[0] == world.sent[1]
@@ -133,7 +133,7 @@ def test_a_crash_between_sending_and_marking_repeats_the_same_words(
         patch.setattr(Commands, "mark_answered", crash)
         with pytest.raises(Crash):
             world.run_ended("SUCCEEDED")
-    # What the record says later must not change the answer.
+    # A later change of the record must not change the response.
     world.commands.change("s", "c1", supersededBy="c2", remove=("push",))
     world.time += 100_000
     if repeat == "event":

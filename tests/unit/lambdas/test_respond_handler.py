@@ -1,4 +1,4 @@
-"""What calls respond: status changes of executions, rejected commands, the schedule."""
+"""The events of respond: status changes of executions, rejected commands, the schedule."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def call(world: World) -> Any:
 
 
 def status_change(status: str, **detail: Any) -> dict[str, Any]:
-    """As in the EventBridge event reference, "Step Functions Execution Status Change"."""
+    """Makes an event as in the EventBridge event reference, "Step Functions Execution Status Change"."""
     request = ExecutionInput(
         session_id="s", command_id="c1", client_id="amelia", chat_thread_id="t", generation=1
     ).to_json()

@@ -1,7 +1,7 @@
-"""The diagnosis of stopped tasks, and what task_stopped does with it.
+"""The diagnosis of stopped tasks, and the actions of task_stopped.
 
-The events in `events/` have the shape of the Amazon ECS Developer Guide, "Amazon ECS task state change events", and the
-texts of "Amazon ECS stopped tasks error messages" and the pages it leads to.
+The events in `events/` have the shape of the Amazon ECS Developer Guide, "Amazon ECS task state change events". Their
+texts come from "Amazon ECS stopped tasks error messages" and its linked pages.
 """
 
 import json
@@ -109,7 +109,7 @@ def test_a_task_of_somebody_else_has_no_step(overrides: Any) -> None:
 
 
 class StepFunctions:
-    """moto takes any token; this one knows which are open."""
+    """A double that knows the open tokens, because moto accepts any token."""
 
     def __init__(self) -> None:
         self.failed: list[dict[str, str]] = []

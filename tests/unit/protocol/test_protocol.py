@@ -62,7 +62,7 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(which=which)
     def goes_well(self, which: int) -> None:
-        """Some states and steps without trouble, so that runs come further than their first step."""
+        """Runs some states and steps without faults, so that runs get beyond their first step."""
         for _ in range(6):
             self.world.advance(which)
             self.world.move(which, Workspace.tick)
@@ -105,7 +105,7 @@ class Protocol(RuleBasedStateMachine):
         self.stop_run()
 
     def stop_run(self) -> None:
-        # Rarely: else most runs end before anything happens in them.
+        # This is rare. Otherwise most runs would end before their first event.
         if not self.stopped and self.world.now > 1_000_050:
             self.stopped = True
             self.world.operator_stops()
@@ -130,7 +130,7 @@ class Protocol(RuleBasedStateMachine):
         world = self.world
 
         def happens() -> None:
-            """What the others do in the middle of a call of a workspace or a function."""
+            """Lets other parts act in the middle of a call of a workspace or a function."""
             frozen, was = world.actor, world.actor.frozen if world.actor else False
             if frozen:
                 frozen.frozen = True
@@ -182,7 +182,7 @@ TestProtocol.settings = settings(max_examples=60, stateful_step_count=40, deadli
 
 
 class ProtocolWithoutIdleTime(Protocol):
-    """Of a site with `idleSeconds` 0."""
+    """The protocol of a site with `idleSeconds` 0."""
 
     idle_seconds = 0.0
 
@@ -215,7 +215,7 @@ def test_without_idle_time_a_workspace_ends_with_the_command() -> None:
         world.advance(0)
         world.move(0, Workspace.tick)
         world.move(0)
-    # No time has passed in this world.
+    # No time has passed by the world's clock.
     assert [workspace.phase for workspace in world.workspaces] == ["gone"]
     world.settle()
     assert len(world.sent) == 1

@@ -1,4 +1,4 @@
-"""Drift between the manifest and the bucket."""
+"""Compares the manifest with the bucket: drift and due assets."""
 
 from typing import Any
 

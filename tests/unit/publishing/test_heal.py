@@ -36,7 +36,7 @@ def two_deployments() -> tuple[World, str]:
 
 
 def forget_versions(world: World, key: str) -> None:
-    """The lifecycle rule, or a person who deletes versions too."""
+    """Deletes a key's older versions, as the lifecycle rule or a person does."""
     versions = world.store.objects["site", key]
     del versions[:-1]
 
@@ -52,7 +52,7 @@ def test_a_retired_asset_is_copied_back_from_the_version_that_the_books_name(by_
     assert (again.uploaded, again.lost) == (0, ()) and ASSET in again.stale
     headers = {version.headers for version in world.store.objects["site", ASSET] if version.body == b"old"}
     assert len(headers) == 1, "as it was published"
-    # The manifest names the copy's version now: it can be healed again.
+    # The manifest names the copy's version now, so the asset can be healed again.
     world.drift(ASSET)
     world.publish(world.site("s2"), NEW, "4" * 40)
     world.check_is(NEW)

@@ -1,4 +1,4 @@
-"""Which files count as whole, and which files they refer to."""
+"""Selects the whole files of an interrupted build, and finds their references."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Which cached copies CloudFront is told to drop, and what a refusal does."""
+"""The paths that CloudFront invalidates, and the error after a refusal."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def test_a_new_hashed_asset_has_no_old_copy_but_a_healed_and_a_deleted_one_have(
 
 
 class _CloudFront:
-    """A client that answers from a script and refuses every other call."""
+    """A scripted CloudFront client that refuses every other call."""
 
     def __init__(self) -> None:
         self.client = boto3.client("cloudfront", aws_access_key_id="x", aws_secret_access_key="x")

@@ -44,7 +44,7 @@ def test_a_publisher_that_slept_past_its_lease_sends_nothing_more(one_clock: Wor
     sleeper = world.site("s1", before=sleep)
     with pytest.raises(LeaseUnavailable):
         world.publish(sleeper, {"index.html": "1", "a.txt": "1", "b.txt": "1"}, "1" * 40)
-    # Late requests may still arrive, so it has the next publish list the bucket.
+    # Late requests may still arrive, so the next publish has to list the bucket.
     assert world.live() == two and world.manifest() == taken[0].model_copy(update={"reconcile": True})
     world.publish(world.site("s2"), two, "2" * 40)
     world.check_is(two)
@@ -93,7 +93,7 @@ def test_a_site_that_was_taken_over_is_noticed_by_the_next_write_of_the_manifest
 
     def take_over(operation: str, key: str) -> None:
         if operation == "put" and key == "index.html":
-            # As if its lease had ended by S3's clock and not yet by its own.
+            # The lease has ended by S3's clock, but not yet by the publisher's own.
             world.store.clock += LEASE_SECONDS + 2
             world.publish(world.site("s2"), two, "2" * 40)
 
@@ -112,7 +112,7 @@ def test_a_long_publish_renews_and_is_not_taken_over(one_clock: World, monkeypat
         if operation == "put" and key.endswith(".txt"):
             written = len([r for r in site.s3.requests if r[1].startswith("amelia/")])  # type: ignore[attr-defined]
             world.store.clock += LEASE_SECONDS / 4 + 1
-            # Real time for the main thread's renewal, which this very step makes due.
+            # The loop gives the main thread real time for the renewal, which this step makes due.
             for _ in range(4000):
                 if len([r for r in site.s3.requests if r[1].startswith("amelia/")]) > written:  # type: ignore[attr-defined]
                     break
@@ -185,7 +185,7 @@ def test_a_rollback_after_drift_keeps_the_site_held_while_it_looks_for_the_versi
             answers.append(world.store.clock)
             written = len(versions)
             world.store.clock += LEASE_SECONDS / 4 + 1
-            # It is asked for in another thread: real time for the renewal, which this very step makes due.
+            # The request runs in another thread. The loop gives the renewal, which this step makes due, real time.
             for _ in range(4000):
                 if len(versions) > written:
                     break

@@ -1,4 +1,4 @@
-"""What a publish decides to do."""
+"""The plan of a publish."""
 
 import hashlib
 from pathlib import Path
@@ -136,7 +136,7 @@ def files_of(tree: dict[str, str]) -> list[LocalFile]:
 
 
 def carried_out(plan: Plan) -> dict[str, ManifestEntry]:
-    """The bucket after the plan, as its own manifest describes it."""
+    """Returns the manifest's entries after the plan."""
     live = dict(plan.live)
     for phase in plan.phases:
         live |= {f.key: entry_of(f, f.md5) for f in phase}

@@ -1,4 +1,4 @@
-"""Publishes that are killed at any request, meet faults at any request, or run beside each other in any order."""
+"""Publishes that are killed or meet a fault at any request, or run at the same time in any order."""
 
 import contextlib
 
@@ -57,7 +57,7 @@ def test_a_fault_at_any_request_breaks_no_page_and_the_next_publish_completes_it
     except PublishError:
         assert not passing
         world.check_pages()
-        # Given back, unless it was the giving back itself that failed.
+        # The lease is released, unless the release itself failed.
         world.publish(world.site("s2"), new, "d" * 40)
     world.check_is(new)
 
@@ -87,7 +87,7 @@ def test_two_sessions_at_the_same_time_end_as_exactly_one_of_them(
     before: Tree, one: Tree, two: Tree, order: list[int]
 ) -> None:
     world = World()
-    if len(before) % 2:  # also a site that has no manifest yet
+    if len(before) % 2:  # some sites have no manifest yet
         world.publish(world.site("s0"), before)
     results = side_by_side(
         world,

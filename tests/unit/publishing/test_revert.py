@@ -1,4 +1,4 @@
-"""Rollbacks that find out halfway that a version is not stored any more: the site is put back as it was."""
+"""Rollbacks that lack a version halfway: the publisher reverts the site to the previously live deployment."""
 
 import contextlib
 
@@ -40,7 +40,7 @@ def test_what_is_found_out_halfway_is_taken_back() -> None:
     assert caught.value.site_state is SiteState.REVERTED
     check_is_as_before(world, NEW, before)
     assert not world.manifest().reconcile
-    # The manifest is right: the next publish trusts it, and the versions it names are stored.
+    # The manifest is right. The next publish trusts it, and the versions that it names are stored.
     assert world.publish(world.site("s2"), NEW, "3" * 40).uploaded == 0
     world.check_is(NEW)
     again = world.publish(world.site("s2"), OLD, "4" * 40)
@@ -57,7 +57,7 @@ def test_a_page_that_both_have_and_that_is_gone_with_all_versions_is_told_and_le
     with pytest.raises(NotRestorable, match=r"both\.html") as caught:
         world.roll_back(first)
     assert (caught.value.site_state, caught.value.missing) == (SiteState.REVERTED, ("both.html",))
-    # A build of the same commit is not left out for a site that is complete.
+    # The next build of the same commit must not be skipped, because the manifest is incomplete.
     check_is_as_before(world, NEW, before, complete=False)
     assert world.manifest().reconcile
     world.publish(world.site("s2"), NEW | both, "3" * 40)
@@ -141,7 +141,7 @@ def test_what_was_changed_by_hand_is_made_right_in_the_same_deployment() -> None
     world.check_is(OLD | both)
     assert world.live()["_astro/s.2.css"] == "new", "open pages load it"
     assert world.manifest().deployment_id == done.deployment_id
-    # a to e, their stylesheet, `old.txt`; then the two that were the same in both.
+    # Uploaded are a to e, their stylesheet, `old.txt` and the two files that both deployments share.
     assert (done.uploaded, done.deleted, done.unchanged) == (9, 2, 0)
 
 

@@ -1,4 +1,4 @@
-"""What else goes wrong in a rollback that S3 refuses, and what the site is then."""
+"""Further faults in a rollback that S3 refuses, and the state of the site afterwards."""
 
 import threading
 
@@ -115,7 +115,7 @@ def test_who_loses_the_site_meanwhile_warns_the_next_publish(
         if operation == "copy" and key == "b.html":
             copies += 1
             if copies == 1 + while_putting_back:
-                # This process stands still for 100 s; another session publishes; then the copy that was under way lands.
+                # This process stands still for 100 s, and another session publishes. Then the copy under way is carried out.
                 world.store.clock += 100.0
                 world.publish(world.site("s2"), other, "7" * 40)
                 world.store.add("site", "b.html", b"<p>late")
@@ -134,7 +134,7 @@ def test_nothing_was_changed_means_the_books_too() -> None:
     before = world.manifest()
 
     def forgotten_now(operation: str, key: str) -> None:
-        if operation == "copy" and key in OLD:  # deleted between the question and the copy
+        if operation == "copy" and key in OLD:  # deleted between the check and the copy
             forget(world, key, OLD[key])
 
     with pytest.raises(NotRestorable) as caught:
@@ -160,7 +160,7 @@ def test_a_copy_without_an_answer_beside_one_that_is_gone_leaves_the_books_in_do
     def after(operation: str, key: str) -> None:
         if (operation, key) == ("copy", "b.html") and not landed.is_set():
             landed.set()
-            raise refused("InternalError", 500)  # carried out, and told as a failure until patience ended
+            raise refused("InternalError", 500)  # carried out, but reported as a failure until the retries end
 
     with pytest.raises(NotRestorable, match=r"a\.html") as caught:
         world.roll_back(first, before=before, after=after)

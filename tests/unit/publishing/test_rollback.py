@@ -1,4 +1,4 @@
-"""Older deployments made live again, on S3 (moto) with versions."""
+"""Rollbacks to older deployments, on S3 (moto) with versions."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -68,9 +68,9 @@ def test_an_older_deployment_is_live_again_and_is_a_deployment(site: Site) -> No
     manifest = site.manifest()
     assert manifest.commit == "1" * 40 and manifest.complete and manifest.lease_owner is None
     assert outcome.deployment_id > second.deployment_id > first.deployment_id
-    # The first stylesheet was in grace still, and is copied all the same: no live page shows whether it is there.
+    # The first stylesheet is retired but not due. It is copied all the same: no live page shows whether it is stored.
     assert (outcome.uploaded, outcome.deleted) == (4, 1)
-    # The manifest is right: publishing the same again sends nothing, and rolling forward works too.
+    # The manifest is right: publishing the same build again sends nothing, and a rollback to the newer one works too.
     assert put(site, ONE, "3" * 40).uploaded == 0
     back(site, deployment(site, second))
     assert {key: site.read(key) for key in TWO} == TWO
@@ -124,7 +124,7 @@ def test_what_cannot_be_copied_is_refused_before_anything_is_changed(
     ):
         with pytest.raises(NotRestorable, match=text):
             back(site, broken)
-    # Also if the bucket has to be listed first, under the lease.
+    # The same holds if the bucket has to be listed first, under the lease.
     drifted = before.model_copy(update={"reconcile": True})
     site.clients.s3.put_object(Bucket="artifacts", Key=manifest_key("amelia"), Body=drifted.to_bytes())
     with pytest.raises(NotRestorable):

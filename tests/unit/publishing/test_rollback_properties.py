@@ -1,4 +1,4 @@
-"""Rollbacks of sites that hands have changed, with versions gone, faults, kills and Ctrl-C at any request."""
+"""Rollbacks of manually changed sites, with missing versions, and with faults, kills and Ctrl-C at any request."""
 
 import contextlib
 import hashlib
@@ -31,7 +31,7 @@ def test_whatever_is_gone_no_page_is_broken_at_any_request_and_the_site_is_one_o
     before = world.manifest()
     key = data.draw(st.sampled_from(sorted(old)))
     forget(world, key, old[key])
-    # What is live needs its own version.
+    # A file that stays live needs a stored version.
     missing = new.get(key) == old[key] or (key not in new and key.startswith("_astro/"))
     if missing:
         world.store.add("site", key, old[key].encode())
@@ -39,7 +39,7 @@ def test_whatever_is_gone_no_page_is_broken_at_any_request_and_the_site_is_one_o
     number, carried_out = data.draw(st.integers(1, 20)), data.draw(st.booleans())
 
     def fail() -> None:
-        # Who refuses does nothing.
+        # A refused request is not carried out.
         raise refused("AccessDenied", 403) if what == "fault" and not carried_out else refused("InternalError", 500)
 
     hook = kill_from(number) if what == "killed" else at_request(number, fail if what != "nothing" else lambda: None)
@@ -63,14 +63,14 @@ def test_whatever_is_gone_no_page_is_broken_at_any_request_and_the_site_is_one_o
 
 
 def drift(world: World) -> set[str]:
-    """Keys whose object differs from the manifest's entry."""
+    """Returns the keys whose object differs from the manifest's entry."""
     files = world.manifest().files
     live = {key: hashlib.md5(text.encode()).hexdigest() for key, text in world.live().items()}
     return {key for key in files.keys() | live.keys() if key not in files or files[key].etag != live.get(key)}
 
 
 def unstored(world: World) -> set[str]:
-    """Keys of which the manifest's version is not stored."""
+    """Returns the keys whose version in the manifest is not stored."""
     ids = {key: {v.id for v in made if v.body is not None} for (where, key), made in world.store.objects.items()}
     found = world.manifest().files.items()
     return {key for key, entry in found if entry.version_id is not None and entry.version_id not in ids.get(key, ())}
@@ -85,7 +85,7 @@ def is_broken(world: World) -> bool:
 
 
 def by_hand(world: World, old: Tree, data: st.DataObject) -> None:
-    """Deletes, overwrites, forgets versions of the target; the manifest is marked or not."""
+    """Deletes and overwrites files of the target, deletes versions, and may mark the manifest."""
     keys = sorted(world.live().keys() | old.keys())
     for key in data.draw(st.lists(st.sampled_from(keys), max_size=2)):
         act = data.draw(st.sampled_from(["delete", "overwrite", "forget"]))
@@ -100,7 +100,7 @@ def by_hand(world: World, old: Tree, data: st.DataObject) -> None:
 
 
 def trouble(world: World, data: st.DataObject) -> dict[str, Any]:
-    """Hooks: something at one request, and maybe a refusal of a kind of request from then on."""
+    """Draws hooks: an event at one request, and maybe refusals of one kind of request from then on."""
     what = data.draw(st.sampled_from(["nothing", "killed", "fault", "passing fault", "ctrl-c"]))
     number, carried_out = data.draw(st.integers(1, 30)), data.draw(st.booleans())
     refuses = data.draw(st.sampled_from(["", "", "copy", "delete", "list"]))

@@ -61,7 +61,7 @@ STATES = st.dictionaries(KEYS, st.sampled_from("123"))
 def test_drift_is_healed_and_nothing_outside_the_plan_is_touched(
     recorded: dict[str, str], there: dict[str, str], new: dict[str, str], retired: set[str], foreign: set[str]
 ) -> None:
-    """The bucket is in any state, the manifest says anything: afterwards the bucket contains the build and retired assets."""
+    """For any bucket and any manifest, the bucket afterwards contains the build and retired assets."""
     listing = {k: ListedObject(file(k, text).md5, len(text)) for k, text in there.items()}
     entries = {
         k: ManifestEntry(

@@ -1,4 +1,4 @@
-"""Many things at a time, and what becomes of an error among them."""
+"""Requests in many threads, and the handling of their errors."""
 
 import threading
 

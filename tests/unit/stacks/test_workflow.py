@@ -1,4 +1,4 @@
-"""The paths of a run, walked through the very definition that is deployed."""
+"""Interprets the deployed definition of the state machine: the paths of a run."""
 
 import json
 import time
@@ -43,13 +43,13 @@ REFUSED = StatesError("DynamoDb.ConditionalCheckFailedException", "The condition
 
 
 def run(**script: list[Outcome]) -> Run:
-    """A run whose steps are done by the session's workspace, or with the name `{step}InNewWorkspace` by a fresh one."""
+    """Runs the definition. The session's workspace does `{step}`, a fresh one `{step}InNewWorkspace`."""
     fresh = {f"{step}InNewWorkspace": GOOD[step] for step in STEPS}
     return interpret(definition(PARTS), INPUT, {**GOOD, **fresh, **script})
 
 
 def cold(**script: list[Outcome]) -> Run:
-    """A run that finds no workspace: every offer is refused, and `script` is for the fresh workspaces."""
+    """Runs the definition without a live workspace: every offer is refused, and `script` is for fresh workspaces."""
     refused: dict[str, list[Outcome]] = {step: [REFUSED] for step in STEPS}
     names = {f"{name}InNewWorkspace" if name in STEPS else name: outcomes for name, outcomes in script.items()}
     return run(**{**refused, **names})

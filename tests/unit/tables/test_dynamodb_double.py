@@ -1,4 +1,4 @@
-"""The DynamoDB in memory against moto, on random items and on expressions of the kinds the code uses."""
+"""Compares the DynamoDB double with moto, on random items and on the kinds of expressions that the code uses."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from tests.support.dynamodb_double import DynamoDB, DynamoDBClient, typed
 from tests.support.lambdas.platform_tables import REGION, make_tables
 
 NAMES = ["a", "b", "mail.taskToken", "mail"]
-# moto raises where a number is compared with a text.
+# moto raises for a comparison of a number with a text.
 numbers, texts = st.integers(0, 3), st.sampled_from(["x", "y"])
 items = st.fixed_dictionaries(
     {},

@@ -1,4 +1,4 @@
-"""The transitions of the tables, each against the double and against moto: both must take the expressions and agree."""
+"""The transitions of the tables. Each runs on the double and on moto, which must accept the expressions and agree."""
 
 from collections.abc import Iterator
 from decimal import Decimal
