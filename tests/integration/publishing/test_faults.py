@@ -59,7 +59,9 @@ def test_own_writes_of_the_manifest_are_known_again_when_their_answers_get_lost(
         if request.kind != "PUT" or not request.path.endswith("manifest.json.gz"):
             return Fault.NONE
         puts += 1
-        return fault if puts % 2 else Fault.NONE  # the first request for taking and for releasing the lease, not the repetitions
+        return (
+            fault if puts % 2 else Fault.NONE
+        )  # the first request for taking and for releasing the lease, not the repetitions
 
     done = world.faulty(tree(350), plan, commit="d" * 40)
     assert (done.wait(), puts) == (DONE, 4), done.said
