@@ -99,9 +99,7 @@ def test_a_refusal_is_botocores_and_the_request_is_not_repeated(
     assert len(s3.requests) == 1
 
 
-def test_a_connection_that_breaks_is_a_fault_that_passes_and_is_not_repeated(
-    s3: ScriptedS3Server, tmp_path: Path
-) -> None:
+def test_a_broken_connection_is_transient_and_not_repeated_by_the_client(s3: ScriptedS3Server, tmp_path: Path) -> None:
     s3.answer = lambda *_: (0, "")
     with pytest.raises(HTTPClientError) as caught:
         make_client(s3).put(BUCKET, file(tmp_path))
@@ -110,7 +108,7 @@ def test_a_connection_that_breaks_is_a_fault_that_passes_and_is_not_repeated(
     assert len(s3.requests) == 1
 
 
-def test_nobody_listening_is_a_fault_that_passes(tmp_path: Path) -> None:
+def test_a_refused_connection_is_transient(tmp_path: Path) -> None:
     with scripted_s3_server() as gone:
         pass
     with pytest.raises(HTTPClientError) as caught:
@@ -141,7 +139,7 @@ def test_a_connection_that_the_server_closed_is_replaced(s3: ScriptedS3Server, t
     assert s3.connections >= 4
 
 
-def test_faults_are_sat_out_and_each_repetition_is_asked_for(s3: ScriptedS3Server, tmp_path: Path) -> None:
+def test_faults_are_retried_and_each_repetition_is_checked(s3: ScriptedS3Server, tmp_path: Path) -> None:
     s3.answer = lambda number, _: (
         [(503, "SlowDown"), (0, ""), (500, "InternalError")][number - 1] if number < 4 else None
     )

@@ -83,7 +83,7 @@ def test_a_refusal_is_botocores_and_the_request_is_not_repeated(
 
 
 @pytest.mark.parametrize("code", ["InternalError", "SlowDown", "SomethingNew", ""])
-def test_an_error_that_comes_after_a_200_is_an_error_that_passes(s3: ScriptedS3Server, code: str) -> None:
+def test_an_error_after_a_200_is_transient(s3: ScriptedS3Server, code: str) -> None:
     s3.answer = lambda number, _: (200, code) if number == 1 else None
     with pytest.raises((ClientError, HTTPClientError)) as caught:
         client(s3).copy(BUCKET, stored())
@@ -93,7 +93,7 @@ def test_an_error_that_comes_after_a_200_is_an_error_that_passes(s3: ScriptedS3S
         assert sending.send(stored()).version_id == "v2"
 
 
-def test_faults_are_sat_out_and_each_repetition_is_asked_for(s3: ScriptedS3Server) -> None:
+def test_faults_are_retried_and_each_repetition_is_checked(s3: ScriptedS3Server) -> None:
     s3.answer = lambda number, _: (
         [(503, "SlowDown"), (0, ""), (200, "InternalError")][number - 1] if number < 4 else None
     )
@@ -112,7 +112,7 @@ def test_a_rollback_that_was_stopped_repeats_nothing(s3: ScriptedS3Server) -> No
     assert len(s3.requests) == 1
 
 
-def test_a_version_that_is_gone_is_told_with_the_key(s3: ScriptedS3Server) -> None:
+def test_a_missing_version_is_reported_with_the_key(s3: ScriptedS3Server) -> None:
     s3.answer = lambda *_: (404, "NoSuchVersion")
     with (
         sender(s3, lambda: None) as sending,
@@ -130,7 +130,7 @@ def test_without_credentials_nothing_is_sent_nor_waited_for(s3: ScriptedS3Server
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_version_is_looked_for_as_botocore_does_it(s3: ScriptedS3Server, key: str) -> None:
+def test_a_version_is_checked_as_botocore_does_it(s3: ScriptedS3Server, key: str) -> None:
     file = stored(key, version="a+b/c=")
     client(s3).head(BUCKET, file)
     boto3_client(s3).head_object(Bucket=BUCKET, Key=key, VersionId=file.version_id or "")
@@ -139,7 +139,7 @@ def test_a_version_is_looked_for_as_botocore_does_it(s3: ScriptedS3Server, key: 
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405])
-def test_a_version_that_is_not_there_is_told_by_the_status_alone(s3: ScriptedS3Server, status: int) -> None:
+def test_a_missing_version_is_reported_by_the_status_alone(s3: ScriptedS3Server, status: int) -> None:
     s3.answer = lambda *_: (status, "")
     with pytest.raises(ClientError, match="HeadObject") as caught:
         client(s3).head(BUCKET, stored())
@@ -148,7 +148,7 @@ def test_a_version_that_is_not_there_is_told_by_the_status_alone(s3: ScriptedS3S
 
 
 @pytest.mark.parametrize("status", [500, 503, 0])
-def test_who_cannot_be_asked_is_asked_again(s3: ScriptedS3Server, status: int) -> None:
+def test_a_fault_of_the_service_is_transient(s3: ScriptedS3Server, status: int) -> None:
     s3.answer = lambda *_: (status, "")
     with pytest.raises((ClientError, HTTPClientError)) as caught:
         client(s3).head(BUCKET, stored())

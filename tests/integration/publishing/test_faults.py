@@ -50,7 +50,7 @@ def test_one_fault_at_a_request(worlds: Callable[[], World]) -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_ERROR, Fault.LOST_RESET, Fault.CUT])
-def test_own_writes_of_the_manifest_are_known_again_when_their_answers_get_lost(world: World, fault: Fault) -> None:
+def test_own_writes_of_the_manifest_are_recognized_when_their_answers_get_lost(world: World, fault: Fault) -> None:
     published(world, 0)
     puts = 0
 
@@ -89,7 +89,7 @@ def storm(world: World, seed: int, share: float) -> None:
     world.check_is(tree(seed), commit="e" * 40)
 
 
-def test_a_storm_of_faults_is_sat_out(worlds: Callable[[], World]) -> None:
+def test_many_transient_faults_are_retried(worlds: Callable[[], World]) -> None:
     cases = [published(worlds(), n) for n in range(3)]
     with ThreadPoolExecutor(len(cases)) as pool:
         for case in [pool.submit(storm, world, 500 + n, 0.15) for n, world in enumerate(cases)]:

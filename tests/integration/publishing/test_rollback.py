@@ -51,7 +51,7 @@ def forget_one(world: World, old: Tree, new: Tree, deployment_id: str) -> str:
     return pages[-1]
 
 
-def test_a_version_that_is_found_gone_halfway_has_the_site_put_back(world: World) -> None:
+def test_a_version_missing_halfway_reverts_the_site(world: World) -> None:
     old, new = tree(1), tree(2)
     first = world.publish(old, commit="1" * 40)
     second = world.publish(new, commit="2" * 40)
@@ -99,7 +99,7 @@ def test_a_rollback_killed_at_every_request(world: World, gone: bool) -> None:
     world.check_site(new if gone else old, commit=("2" if gone else "1") * 40)
 
 
-def test_what_somebody_changed_by_hand_is_noticed_and_healed(world: World) -> None:
+def test_manual_changes_are_noticed_and_healed(world: World) -> None:
     made = tree(6)
     world.publish(made)
     style = next(key for key in made if key.endswith(".css"))
@@ -123,7 +123,7 @@ def pages(look: str) -> Tree:
 
 
 @pytest.mark.sweep
-def test_a_copy_without_an_answer_beside_a_version_that_is_gone(world: World) -> None:
+def test_a_copy_without_an_answer_beside_a_missing_version(world: World) -> None:
     old, new = pages("look-1.svg"), pages("look-2.svg")
     first = world.publish(old, commit="1" * 40)
     second = world.publish(new, commit="2" * 40)

@@ -86,7 +86,7 @@ def one_dies(world: World, seed: int, number: int, carried_out: bool) -> None:
         assert waited > LEASE - 2
 
 
-def test_one_of_two_dies_halfway(worlds: Callable[[], World]) -> None:
+def test_one_of_two_publishers_dies_halfway(worlds: Callable[[], World]) -> None:
     cases = [(worlds(), 700 + 3 * n, number, carried_out) for n, (number, carried_out) in enumerate(DEATHS)]
     with ThreadPoolExecutor(len(cases)) as pool:  # the cases mostly wait for the lease
         for case in [pool.submit(one_dies, *case) for case in cases]:
@@ -97,7 +97,7 @@ DEATHS = [(1, True), (2, False), (2, True), (5, True), (9, False)]
 
 
 @pytest.mark.sweep
-def test_one_of_two_dies_at_every_request(worlds: Callable[[], World]) -> None:
+def test_one_of_two_publishers_dies_at_every_request(worlds: Callable[[], World]) -> None:
     cases = [(worlds(), 800 + 3 * n, n, bool(n % 2)) for n in range(1, 20)]
     with ThreadPoolExecutor(5) as pool:
         for case in [pool.submit(one_dies, *case) for case in cases]:

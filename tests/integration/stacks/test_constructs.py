@@ -37,7 +37,7 @@ def test_an_image_in_ecr_may_be_pulled(synthesis: Any, tmp_path: Path) -> None:
         assert task["ContainerDefinitions"][0]["Image"] == image
 
 
-def test_what_lies_about_in_a_checkout_changes_no_asset(synthesis: Any, tmp_path: Path) -> None:
+def test_other_files_in_a_checkout_change_no_asset(synthesis: Any, tmp_path: Path) -> None:
     hashes = []
     for name in ("clean", "used"):
         checkout = tmp_path / name / "repository"

@@ -43,7 +43,7 @@ def at_the_edge(uri: str, query: dict[str, Any] | None = None) -> dict[str, Any]
         ("/.well-known/apple-app-site-association", "/.well-known/apple-app-site-association"),
     ],
 )
-def test_what_the_origin_is_asked_for(uri: str, key: str) -> None:
+def test_the_requests_to_the_origin(uri: str, key: str) -> None:
     answer = at_the_edge(uri, {"a": {"value": "1"}})
     assert answer["uri"] == key
     assert answer["querystring"] == {"a": {"value": "1"}}

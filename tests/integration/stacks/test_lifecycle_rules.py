@@ -30,7 +30,7 @@ def test_the_versions_of_the_kept_deployments_stay_whatever_their_age(templates:
     assert not [name for found in (rule, hashed) for name in found if name in {"ExpirationInDays", "ExpirationDate"}]
 
 
-def test_what_an_upload_or_a_delete_leaves_behind_goes(templates: dict[str, Any]) -> None:
+def test_lifecycle_rules_delete_unfinished_uploads_and_delete_markers(templates: dict[str, Any]) -> None:
     [rule, _] = rules(templates[SITE])
     assert rule["ExpiredObjectDeleteMarker"] is True
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}

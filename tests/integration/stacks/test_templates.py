@@ -56,7 +56,7 @@ def test_a_run_outlives_a_deployment(templates: dict[str, Template]) -> None:
     assert task not in json.dumps(machine["Properties"])
 
 
-def test_no_role_of_ours_has_more_than_the_actions_it_uses(templates: dict[str, Template]) -> None:
+def test_no_role_has_more_actions_than_it_uses(templates: dict[str, Template]) -> None:
     site = templates[SITE]
     assert not {a for s in statements(site, "RunRole") for a in actions(s)} & {"ecs:StopTask", "events:PutRule"}
     task = statements(site, "TaskRole")

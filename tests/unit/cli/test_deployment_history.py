@@ -57,21 +57,21 @@ def past(live: str | None, *records: DeploymentRecord, publishing: bool = False,
     return History(SITE, Live(book, publishing) if live else None, records[::-1])
 
 
-def test_without_an_id_it_is_the_last_complete_one_before_the_live_one() -> None:
+def test_without_an_id_the_target_is_the_last_complete_deployment_before_the_live_one() -> None:
     found = past("d4", record("d1"), record("d2"), failed("d3"), record("d4"))
     assert found.previous().deployment_id == "d2"
 
 
-def test_a_newer_one_than_the_live_one_is_no_way_back() -> None:
+def test_a_deployment_newer_than_the_live_one_is_no_target() -> None:
     # Two publishes ran at the same time. The newer one has a record, but the older one took the lease last.
     assert past("d2", record("d1"), record("d2"), record("d3")).previous().deployment_id == "d1"
 
 
-def test_from_an_incomplete_one_it_is_the_last_complete_one() -> None:
+def test_the_target_from_an_incomplete_deployment_is_the_last_complete_one() -> None:
     assert past("d3-partial", record("d1"), record("d2"), complete=False).previous().deployment_id == "d2"
 
 
-def test_after_a_rollback_the_one_that_was_taken_back_comes_back() -> None:
+def test_after_a_rollback_the_replaced_deployment_can_be_restored() -> None:
     found = past("d3", record("d1"), record("d2"), record("d3", rolled_back_to="d1"))
     assert found.previous().deployment_id == "d2"
 
@@ -103,7 +103,7 @@ def test_an_id_that_no_rollback_goes_to(to: str, says: str) -> None:
         past("d4", gone("d1"), failed("d2"), record("d3"), record("d4")).chosen(to)
 
 
-def test_the_live_one_can_be_chosen_for_the_bucket_may_not_be_as_it_made_it() -> None:
+def test_the_live_deployment_can_be_restored_because_the_bucket_may_have_drifted() -> None:
     assert past("d1", record("d1")).chosen("d1").deployment_id == "d1"
     assert past("d3", record("d1"), record("d3", rolled_back_to="d1")).chosen("d1").deployment_id == "d1"
 
@@ -141,6 +141,6 @@ def test_reading_ends_with_the_last_target() -> None:
         (past(None), []),
     ],
 )
-def test_what_is_said_of_the_live_one(found: History, says: list[str]) -> None:
+def test_the_remarks_on_the_live_deployment(found: History, says: list[str]) -> None:
     assert len(found.remarks()) == len(says)
     assert all(part in remark for part, remark in zip(says, found.remarks(), strict=True))

@@ -74,7 +74,7 @@ def test_rolling_back_twice_brings_back_what_the_first_took_away(account: Accoun
     assert account.pages() == ONE
 
 
-def test_what_others_changed_is_put_right_too(account: Account) -> None:
+def test_a_rollback_repairs_manual_changes_too(account: Account) -> None:
     account.publish("20260101T000000000Z-one", ONE)
     account.publish("20260101T000000001Z-two", TWO)
     account.s3.put_object(Bucket=BUCKET, Key="same.html", Body=b"defaced")
@@ -84,7 +84,7 @@ def test_what_others_changed_is_put_right_too(account: Account) -> None:
     assert account.pages() == ONE
 
 
-def test_what_others_changed_is_put_right_by_a_rollback_to_the_live_one_though_nobody_noticed(account: Account) -> None:
+def test_a_rollback_to_the_live_deployment_repairs_unnoticed_manual_changes(account: Account) -> None:
     two = account.publish("20260101T000000001Z-two", TWO)
     account.s3.delete_object(Bucket=BUCKET, Key="same.html")
     done = run("rollback", "--to", "20260101T000000001Z-two")
@@ -119,7 +119,7 @@ def test_nothing_to_go_back_to(account: Account) -> None:
     assert account.pages() == ONE
 
 
-def test_while_somebody_publishes_nothing_is_rolled_back(account: Account) -> None:
+def test_a_rollback_is_refused_during_a_publish(account: Account) -> None:
     account.publish("20260101T000000000Z-one", ONE)
     two = account.publish("20260101T000000001Z-two", TWO)
     leased = two.model_copy(update={"lease_owner": "session-2", "reconcile": True})
@@ -131,7 +131,7 @@ def test_while_somebody_publishes_nothing_is_rolled_back(account: Account) -> No
     assert len(account.records()) == 2
 
 
-def test_ctrl_c_says_what_became_of_the_site_and_gives_it_back(
+def test_ctrl_c_reports_the_state_of_the_site_and_releases_the_lease(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account.publish("20260101T000000000Z-one", ONE)
@@ -152,7 +152,7 @@ def test_ctrl_c_says_what_became_of_the_site_and_gives_it_back(
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, PublishError(BUCKET, "", "SlowDown", "s3://x: SlowDown: Reduce.")])
-def test_what_ends_the_comparison_leaves_a_restored_site(
+def test_a_failed_comparison_leaves_a_restored_site(
     account: Account, monkeypatch: pytest.MonkeyPatch, stop: BaseException
 ) -> None:
     account.publish("20260101T000000000Z-one", ONE)
@@ -209,7 +209,7 @@ def test_versions_that_are_gone_are_named_and_nothing_changes(account: Account) 
         ),
     ],
 )
-def test_what_is_found_gone_halfway_is_said_and_what_the_site_is_now(
+def test_a_version_missing_halfway_is_reported_with_the_state_of_the_site(
     account: Account, monkeypatch: pytest.MonkeyPatch, complete: bool, says: str
 ) -> None:
     one = account.publish("20260101T000000000Z-one", ONE | {"middle.html": "1"})
@@ -225,7 +225,7 @@ def test_what_is_found_gone_halfway_is_said_and_what_the_site_is_now(
     assert len(account.records()) == 2
 
 
-def test_what_could_not_be_put_back_is_named(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_keys_that_could_not_be_reverted_are_named(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     one = account.publish("20260101T000000000Z-one", ONE | {"a.html": "1", "middle.html": "1"})
     two = account.publish("20260101T000000001Z-two", TWO | {"a.html": "two", "middle.html": "two"})
     account.s3.delete_object(Bucket=BUCKET, Key="middle.html", VersionId=str(one.files["middle.html"].version_id))
@@ -239,7 +239,7 @@ def test_what_could_not_be_put_back_is_named(account: Account, monkeypatch: pyte
     assert (live.complete, live.reconcile, live.lease_owner) == (False, True, None)
 
 
-def test_a_way_back_that_fails_too_is_said(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_revert_that_fails_too_is_reported(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     one = account.publish("20260101T000000000Z-one", ONE | {"middle.html": "1"})
     account.publish("20260101T000000001Z-two", TWO | {"middle.html": "two"})
     account.s3.delete_object(Bucket=BUCKET, Key="middle.html", VersionId=str(one.files["middle.html"].version_id))
@@ -260,7 +260,7 @@ def test_a_way_back_that_fails_too_is_said(account: Account, monkeypatch: pytest
     assert error.remedy == "Go back with `--to 20260101T000000001Z-two`, or send a message: either completes the site."
 
 
-def test_a_manifest_that_is_gone_is_said(account: Account) -> None:
+def test_a_missing_manifest_is_reported(account: Account) -> None:
     account.publish("20260101T000000000Z-one", ONE)
     two = account.publish("20260101T000000001Z-two", TWO)
     account.s3.delete_object(Bucket=ARTIFACTS, Key=deployment_key("amelia", "20260101T000000000Z-one"))
@@ -279,7 +279,7 @@ def test_the_same_site_again_is_no_deployment(account: Account) -> None:
     assert account.records()["20260101T000000001Z-two"].rolled_back_to is None
 
 
-def test_lost_books_are_made_up_for(account: Account) -> None:
+def test_a_lost_manifest_is_replaced(account: Account) -> None:
     account.publish("20260101T000000000Z-one", ONE)
     account.publish("20260101T000000001Z-two", TWO)
     account.s3.delete_object(Bucket=ARTIFACTS, Key=manifest_key("amelia"))

@@ -16,7 +16,7 @@ def test_a_short_instruction_stands_whole_in_the_subject() -> None:
     assert make("Add a heading").splitlines()[0] == "[2025-10-09] Add a heading"
 
 
-def test_a_long_one_is_cut_at_a_word() -> None:
+def test_a_long_instruction_is_cut_at_a_word() -> None:
     subject = make("Add a new heading to the homepage and then change every other page as well").splitlines()[0]
     assert subject == "[2025-10-09] Add a new heading to the homepage and then change every…"
     assert width(subject) <= COLUMNS

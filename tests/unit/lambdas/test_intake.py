@@ -101,7 +101,7 @@ def test_the_newest_follower_counts_and_one_that_was_rejected_does_not(world: Wo
     assert world.record("c1")["supersededBy"] == "c3"
 
 
-def test_what_was_told_to_be_superseded_never_starts_although_the_newer_one_did_not_come(world: World) -> None:
+def test_a_superseded_command_never_starts_even_if_the_newer_one_is_lost(world: World) -> None:
     world.take(command("c1"), later=["c2"])
     world.take(command("c1"))
     assert world.status("c1") == "NONE"

@@ -66,7 +66,7 @@ def test_another_thread_in_the_same_session_is_rejected(world: World) -> None:
     ],
     ids=lambda body: repr(body)[:40],
 )
-def test_what_nobody_can_be_answered_for_goes_to_the_dead_letter_queue(world: World, body: str) -> None:
+def test_a_message_without_an_addressee_goes_to_the_dead_letter_queue(world: World, body: str) -> None:
     world.take(body)
     (got,) = world.buried()
     assert got["Body"] == body
@@ -101,7 +101,7 @@ def wrong(**changes: str) -> str:
         (wrong(chatThreadId='"\\u0000"'), "chatThreadId"),
     ],
 )
-def test_what_is_no_proper_json_is_rejected_where_the_ids_can_be_read(world: World, body: str, mentions: str) -> None:
+def test_improper_json_is_rejected_if_its_ids_are_readable(world: World, body: str, mentions: str) -> None:
     world.take(body)
     (event,) = world.told
     assert (event["status"], event["commandId"]) == ("rejected", "c")
@@ -110,7 +110,7 @@ def test_what_is_no_proper_json_is_rejected_where_the_ids_can_be_read(world: Wor
     assert world.status("c") == "NONE"
 
 
-def test_a_huge_number_in_a_field_nobody_reads_does_no_harm(world: World) -> None:
+def test_a_huge_number_in_an_unused_field_does_no_harm(world: World) -> None:
     world.take(wrong(extra="9" * 5000))
     assert world.status("c") == "RUNNING"
 

@@ -182,14 +182,14 @@ def test_a_build_that_was_skipped_leaves_words_and_a_live_site() -> None:
     assert (answer.build_success, answer.deploy_success, answer.error) == (True, True, None)
 
 
-def test_notes_come_last_and_an_operator_sees_to_them() -> None:
+def test_notes_for_the_operator_come_last() -> None:
     build = PUBLISHED.model_copy(update={"notes": ["package-lock.json does not fit package.json."]})
     answer = build_response(record(agent=AGENT, build=build, sync=SYNC), DONE, 5000)
     assert answer.summary == "Did it.\n\nNote: package-lock.json does not fit package.json."
 
 
 @pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"])
-def test_a_lost_checkpoint_is_told_whatever_came_of_the_command(status: str) -> None:
+def test_a_lost_checkpoint_is_reported_for_every_outcome(status: str) -> None:
     command = record(agent=AGENT, lost_checkpoint=LostCheckpoint(key="k", reason="zstd"))
     answer = build_response(command, of_execution(status, None, None, None), 5000)
     assert "what had not been pushed is lost" in answer.summary

@@ -116,7 +116,7 @@ def test_a_skipped_build_is_checked_and_leaves_the_record_of_its_deployment(worl
     assert item(world.commands, sessionId="s", commandId="c2")["sync"]["deploymentId"] == "d1"
 
 
-def test_a_publish_that_died_before_its_books_is_recorded_by_the_step_that_found_it_live(world: World) -> None:
+def test_a_publish_that_died_before_its_record_is_recorded_by_the_step_that_found_it_live(world: World) -> None:
     world.book(files={"index.html": world.put("index.html")})
     world.run(skipped=True, uploaded=0, unchanged=0)
     assert item(world.deployments, clientId="amelia", deploymentId="d1")["commit"] == "abc"
@@ -142,7 +142,7 @@ def test_an_asset_is_due_when_no_kept_deployment_has_it(world: World) -> None:
     assert world.manifest().files["_astro/a.abcdef12.js"].due
 
 
-def test_the_mark_of_a_running_publish_stays(world: World) -> None:
+def test_the_reconcile_mark_of_a_running_publish_stays(world: World) -> None:
     # d2 has marked the manifest and not yet changed the bucket, so the two seem to agree.
     world.book("d2", files={"index.html": world.put("index.html")}, complete=False, reconcile=True)
     before = world.s3.head_object(Bucket=ARTIFACTS, Key=KEY)["LastModified"], world.manifest()
@@ -153,7 +153,7 @@ def test_the_mark_of_a_running_publish_stays(world: World) -> None:
     assert "sync" in item(world.commands, sessionId="s", commandId="c")
 
 
-def test_what_a_running_publish_has_uploaded_is_no_drift_of_ours(world: World) -> None:
+def test_the_uploads_of_a_running_publish_are_no_drift(world: World) -> None:
     world.book("d2", files={"index.html": world.put("index.html")}, reconcile=True)
     world.put("index.html", "newer")
     assert world.run("d1")["driftCount"] == 0
@@ -284,7 +284,7 @@ def test_only_the_newest_deployments_are_kept(world: World) -> None:
     assert world.manifest().deployment_id == IDS[DEPLOYMENTS_KEPT + 2]
 
 
-def test_failed_ones_take_nobodys_place_and_end_with_their_neighbours(world: World) -> None:
+def test_failed_deployments_take_no_place_and_end_with_their_neighbours(world: World) -> None:
     failed = IDS[1:16]  # more than fit into a page beside the kept ones
     for deployment in IDS[: DEPLOYMENTS_KEPT + 15]:
         if deployment in failed:
@@ -305,7 +305,7 @@ def test_failed_ones_take_nobodys_place_and_end_with_their_neighbours(world: Wor
     assert len(world.stored()) == DEPLOYMENTS_KEPT
 
 
-def test_a_record_that_comes_late_is_judged_by_its_own_age(world: World) -> None:
+def test_a_late_record_is_judged_by_its_own_age(world: World) -> None:
     late = IDS[1]
     world.publish(late)
     others = [deployment for deployment in IDS[: DEPLOYMENTS_KEPT + 5] if deployment != late]
@@ -322,7 +322,7 @@ def test_a_record_that_comes_late_is_judged_by_its_own_age(world: World) -> None
     assert len(world.stored()) == DEPLOYMENTS_KEPT
 
 
-def test_a_crash_while_old_ones_end_is_made_up_for(world: World, aws: pytest.MonkeyPatch) -> None:
+def test_a_crash_while_older_runs_are_stopped_is_repaired(world: World, aws: pytest.MonkeyPatch) -> None:
     for deployment in IDS[:DEPLOYMENTS_KEPT]:
         world.publish(deployment)
         world.run(deployment)
@@ -342,7 +342,7 @@ def test_a_crash_while_old_ones_end_is_made_up_for(world: World, aws: pytest.Mon
     assert world.stored() == set(IDS[2 : DEPLOYMENTS_KEPT + 2])
 
 
-def test_books_that_cannot_be_read_fail_the_check(world: World) -> None:
+def test_an_unreadable_manifest_fails_the_check(world: World) -> None:
     world.s3.put_object(Bucket=ARTIFACTS, Key=KEY, Body=b"{")
     with pytest.raises(ValueError, match="unpacked"):
         world.run()

@@ -46,14 +46,14 @@ def test_a_run_that_failed_tells_the_steps_error(world: World) -> None:
     assert (response["status"], response["error"]["code"]) == ("failed", "git_auth_failed")
 
 
-def test_a_check_that_did_not_finish_is_told(world: World) -> None:
+def test_an_unfinished_check_is_reported(world: World) -> None:
     world.put(**{**PARTS, "sync": None})
     world.run_ended("SUCCEEDED")
     response = world.the_response()
     assert (response["status"], response["error"]["code"]) == ("succeeded", "sync_check_failed")
 
 
-def test_a_superseded_run_waits_for_what_its_workspace_saves(world: World) -> None:
+def test_the_response_of_a_superseded_run_waits_for_its_workspace(world: World) -> None:
     world.put(superseded_by="c2")
     world.session(generation=2, workspace_id="task", alive_until=NOW + 60_000, claim_generation=1)
     saved = Interruption(step=StepName.AGENT, commit="wip", pushed=True, files_changed=["a"])
@@ -73,7 +73,7 @@ def test_the_wait_for_a_workspace_is_bounded(world: World) -> None:
     assert SAVE_SECONDS * 1000 <= world.time - NOW < SAVE_SECONDS * 1000 + 1000
 
 
-def test_the_successors_claim_is_nobody_to_wait_for(world: World) -> None:
+def test_the_response_does_not_wait_for_the_claim_of_a_newer_command(world: World) -> None:
     world.put(superseded_by="c2")
     world.session(generation=2, workspace_id="task", alive_until=NOW + 600_000, claim_generation=2)
     world.run_ended("ABORTED")
@@ -174,7 +174,7 @@ def test_an_unknown_command_is_no_failure(world: World) -> None:
     assert len(world.logged) == 2
 
 
-def test_the_sweep_answers_what_nobody_told(world: World) -> None:
+def test_the_sweep_answers_commands_whose_event_was_lost(world: World) -> None:
     world.put("done", **PARTS)
     world.ended("done", "SUCCEEDED")
     world.put("running")

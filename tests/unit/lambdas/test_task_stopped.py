@@ -192,7 +192,7 @@ def test_an_event_that_comes_twice_finds_the_token_gone(world: World, code: str)
     assert handle("container_exited") == {"released": False, "error": "Workspace.Crashed"}
 
 
-def test_what_step_functions_cannot_take_now_is_tried_again(world: World) -> None:
+def test_a_throttled_report_of_a_failure_is_tried_again(world: World) -> None:
     world.claim(task("container_exited"))
     world.sfn.refuses = "ThrottlingException"
     with pytest.raises(ClientError):

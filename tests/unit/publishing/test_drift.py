@@ -12,7 +12,7 @@ def entry(**changes: Any) -> ManifestEntry:
     return ManifestEntry.model_validate({**base, **changes})
 
 
-def test_drift_is_what_is_missing_changed_or_nobodys() -> None:
+def test_drift_is_missing_changed_and_unknown_objects() -> None:
     files = {"same": entry(), "gone": entry(), "changed": entry()}
     report = compare(
         Manifest(client_id="c", bucket="site", deployment_id="d", created_at=0, files=files),

@@ -42,7 +42,7 @@ def forget_versions(world: World, key: str) -> None:
 
 
 @pytest.mark.parametrize("by_hand", [None, b"body{display:none}"])
-def test_a_retired_asset_is_copied_back_from_the_version_that_the_books_name(by_hand: bytes | None) -> None:
+def test_a_retired_asset_is_copied_back_from_the_version_in_the_manifest(by_hand: bytes | None) -> None:
     world, first = two_deployments()
     retired_at = world.manifest().files[ASSET].retired_at
     world.drift(ASSET, by_hand)
@@ -61,7 +61,7 @@ def test_a_retired_asset_is_copied_back_from_the_version_that_the_books_name(by_
     world.check_is(OLD)
 
 
-def test_one_that_retires_with_the_very_publish_that_finds_it_gone_is_healed_too() -> None:
+def test_an_asset_that_retires_in_the_publish_that_finds_it_missing_is_healed_too() -> None:
     world = World()
     world.publish(world.site("s1"), OLD, "1" * 40)
     world.drift(ASSET)
@@ -71,7 +71,7 @@ def test_one_that_retires_with_the_very_publish_that_finds_it_gone_is_healed_too
 
 
 @pytest.mark.parametrize("by_hand", [None, b"body{display:none}"])
-def test_one_whose_version_is_gone_is_dropped_and_told_once(by_hand: bytes | None) -> None:
+def test_an_asset_without_a_stored_version_is_dropped_and_reported_once(by_hand: bytes | None) -> None:
     world, first = two_deployments()
     world.drift(ASSET, by_hand)
     forget_versions(world, ASSET)
@@ -85,7 +85,7 @@ def test_one_whose_version_is_gone_is_dropped_and_told_once(by_hand: bytes | Non
     world.check_is(NEW)
 
 
-def test_one_that_is_due_is_not_brought_back() -> None:
+def test_a_due_asset_is_not_healed() -> None:
     world, _ = two_deployments()
     world.drift(ASSET)
     due = world.manifest()
@@ -100,7 +100,7 @@ def put(world: World, manifest: Manifest) -> None:
     world.site("x").s3.put_object(Bucket="artifacts", Key=manifest_key("amelia"), Body=manifest.to_bytes())
 
 
-def test_a_rollback_heals_what_else_is_gone() -> None:
+def test_a_rollback_heals_other_missing_files() -> None:
     world, first = two_deployments()
     other = {"index.html": "<link href='_astro/s.3.css'>", "_astro/s.3.css": "third"}
     world.publish(world.site("s1"), other, "3" * 40)
@@ -122,7 +122,7 @@ def test_a_partial_publish_leaves_the_healing_to_the_next_one() -> None:
     assert world.live()[ASSET] == "old"
 
 
-def test_a_stop_before_the_healing_does_not_forget_it() -> None:
+def test_a_stop_before_the_healing_leaves_it_to_the_next_publish() -> None:
     world, _ = two_deployments()
     world.drift(ASSET)
 
@@ -140,7 +140,7 @@ def test_a_stop_before_the_healing_does_not_forget_it() -> None:
 
 @given(TREES, TREES, st.integers(1, 14), st.sampled_from(["killed", "fault", "passing fault"]), st.booleans())
 @settings(deadline=None, max_examples=80)
-def test_whatever_comes_between_the_assets_of_older_pages_come_back(
+def test_the_assets_of_older_pages_are_healed_after_any_events(
     old: Tree, new: Tree, number: int, what: str, carried_out: bool
 ) -> None:
     world = World()

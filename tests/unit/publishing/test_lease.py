@@ -50,7 +50,7 @@ def test_a_publisher_that_slept_past_its_lease_sends_nothing_more(one_clock: Wor
     world.check_is(two)
 
 
-def test_a_request_that_lands_after_the_site_was_taken_over_is_healed_by_the_very_next_publish(
+def test_a_request_that_is_carried_out_after_the_lease_was_lost_is_healed_by_the_next_publish(
     one_clock: World,
 ) -> None:
     world = one_clock
@@ -75,7 +75,7 @@ def test_a_request_that_lands_after_the_site_was_taken_over_is_healed_by_the_ver
     world.check_is(two)
 
 
-def test_who_publishes_at_the_moment_is_not_disturbed_by_a_late_doubt() -> None:
+def test_a_request_for_a_reconcile_does_not_disturb_a_running_publish() -> None:
     world = World()
     world.publish(world.site("s0"), {"index.html": "0"})
 
@@ -87,7 +87,7 @@ def test_who_publishes_at_the_moment_is_not_disturbed_by_a_late_doubt() -> None:
     world.check_is({"index.html": "2"})
 
 
-def test_a_site_that_was_taken_over_is_noticed_by_the_next_write_of_the_manifest() -> None:
+def test_a_lost_lease_is_noticed_by_the_next_write_of_the_manifest() -> None:
     world = World()
     two = {"index.html": "2"}
 
@@ -125,7 +125,7 @@ def test_a_long_publish_renews_and_is_not_taken_over(one_clock: World, monkeypat
     assert seen == sorted(seen) and seen[-1] >= 11  # the manifest contains the progress
 
 
-def test_an_own_write_whose_answer_got_lost_is_known_again() -> None:
+def test_an_own_write_whose_answer_got_lost_is_recognized() -> None:
     world = World()
     world.publish(world.site("s1"), {"index.html": "1"})
 
@@ -156,7 +156,7 @@ def test_the_check_of_another_deployment_that_comes_between_makes_it_plan_anew()
     world.check_is({"index.html": "2"})
 
 
-def test_listing_a_large_bucket_keeps_the_site_held(one_clock: World) -> None:
+def test_listing_a_large_bucket_renews_the_lease(one_clock: World) -> None:
     world = one_clock
     tree = {f"{n}.txt": str(n) for n in range(12)} | {"index.html": "1"}
     world.publish(world.site("s1"), tree)
@@ -167,7 +167,7 @@ def test_listing_a_large_bucket_keeps_the_site_held(one_clock: World) -> None:
     world.check_is(tree | {"index.html": "2"})
 
 
-def test_a_rollback_after_drift_keeps_the_site_held_while_it_looks_for_the_versions(
+def test_a_rollback_after_drift_renews_its_lease_while_it_checks_the_versions(
     one_clock: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = one_clock

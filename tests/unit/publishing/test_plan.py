@@ -41,7 +41,7 @@ def test_pages_go_after_what_they_load_and_the_root_page_last() -> None:
     ]
 
 
-def test_what_replaces_something_goes_after_what_only_the_new_content_refers_to() -> None:
+def test_replaced_files_go_after_the_new_files_that_they_refer_to() -> None:
     old = manifest_of(file("site.css", "old"), file("a.html", "old"))
     plan = make_plan([file(k) for k in ("site.css", "z.png", "a.html", "z.html")], old, None, NOW)
     assert keys(plan.phases) == [[], ["z.png"], ["site.css"], ["z.html"], ["a.html"], []]
@@ -75,7 +75,7 @@ def test_other_files_that_are_gone_are_deleted() -> None:
     )
 
 
-def test_without_books_the_bucket_counts_and_all_is_sent() -> None:
+def test_without_a_manifest_the_bucket_counts_and_all_files_are_sent() -> None:
     assert needs_listing(None)
     page, asset = file("index.html"), file("_astro/old.1.js")
     listing = {f.key: ListedObject(f.md5, f.size) for f in (page, asset)} | {"stray.txt": ListedObject("0" * 32, 4)}
@@ -84,7 +84,7 @@ def test_without_books_the_bucket_counts_and_all_is_sent() -> None:
     assert plan.deletes == ("stray.txt",) and plan.settled[asset.key].retired_at == NOW
 
 
-def test_books_that_ask_for_a_look_are_believed_where_the_bucket_agrees() -> None:
+def test_a_manifest_that_asks_for_a_reconcile_is_trusted_where_the_bucket_agrees() -> None:
     page, missing = file("index.html"), file("gone.txt")
     manifest = manifest_of(page, missing, reconcile=True)
     assert needs_listing(manifest)
@@ -94,7 +94,7 @@ def test_books_that_ask_for_a_look_are_believed_where_the_bucket_agrees() -> Non
     assert plan.deletes == ("stray.txt",)
 
 
-def test_an_object_changed_behind_the_books_is_repaired() -> None:
+def test_a_manually_changed_object_is_repaired() -> None:
     page = file("index.html")
     plan = make_plan([page], manifest_of(page, reconcile=True), {page.key: ListedObject("f" * 32, 9)}, NOW)
     assert keys(plan.phases)[5] == ["index.html"]
@@ -150,7 +150,7 @@ def carried_out(plan: Plan) -> dict[str, ManifestEntry]:
 
 @settings(deadline=None)
 @given(st.lists(TREES, min_size=1, max_size=5), st.sets(st.integers(0, 4)))
-def test_any_row_of_builds_ends_with_the_last_one_live(trees: list[dict[str, str]], due: set[int]) -> None:
+def test_after_any_series_of_builds_the_last_one_is_live(trees: list[dict[str, str]], due: set[int]) -> None:
     manifest = manifest_of()
     for number, tree in enumerate(trees):
         before = manifest
@@ -181,7 +181,7 @@ def test_a_page_goes_out_after_all_that_is_no_page(old: dict[str, str], new: dic
 
 @settings(deadline=None)
 @given(TREES, TREES, TREES)
-def test_a_look_at_the_bucket_repairs_whatever_happened(
+def test_a_listing_of_the_bucket_repairs_any_difference(
     recorded: dict[str, str], there: dict[str, str], new: dict[str, str]
 ) -> None:
     listing = {f.key: ListedObject(f.md5, f.size) for f in files_of(there)}

@@ -41,7 +41,7 @@ def refuse(site: Site, operation: str, when: str) -> None:
     site.clients.s3.meta.events.register(f"before-parameter-build.s3.{operation}", fail)
 
 
-def test_a_site_goes_live_with_headers_and_books(site: Site) -> None:
+def test_a_site_goes_live_with_headers_and_manifest(site: Site) -> None:
     outcome = put(site)
     assert outcome.error is None and (outcome.uploaded, outcome.deleted, outcome.unchanged) == (4, 0, 0)
     assert outcome.stale == ("a.html", "index.html", "robots.txt")
@@ -69,7 +69,7 @@ def test_the_next_build_sends_changes_and_deletes_last(site: Site) -> None:
 
 
 @pytest.mark.parametrize("damage", ["none", "garbage", "reconcile"])
-def test_broken_books_are_repaired_from_the_bucket(site: Site, damage: str) -> None:
+def test_a_damaged_manifest_is_repaired_from_the_bucket(site: Site, damage: str) -> None:
     put(site)
     site.clients.s3.put_object(Bucket=BUCKET, Key="stray.txt", Body=b"?")
     site.clients.s3.put_object(Bucket=BUCKET, Key="a.html", Body=b"defaced")
@@ -86,7 +86,7 @@ def test_broken_books_are_repaired_from_the_bucket(site: Site, damage: str) -> N
     assert not site.manifest().reconcile
 
 
-def test_a_failed_upload_is_named_keeps_later_phases_back_and_books_what_is_live(site: Site) -> None:
+def test_a_failed_upload_is_named_stops_later_phases_and_records_the_live_objects(site: Site) -> None:
     refuse(site, "PutObject", "a.html")
     outcome = put(site)
     assert outcome.error is not None and outcome.error.code is ErrorCode.PUBLISH_FAILED
@@ -104,7 +104,7 @@ def test_a_missing_bucket_is_an_answer(site: Site) -> None:
     assert error is not None and "NoSuchBucket" in error.message and BUCKET in error.message
 
 
-def test_a_stop_between_files_is_booked_and_the_rest_follows(site: Site) -> None:
+def test_a_stop_between_files_is_recorded_and_the_next_publish_sends_the_others(site: Site) -> None:
     put(site)
     write(site.folder / "dist", {"index.html": "<html>2</html>", "new.txt": "n"})
 
@@ -125,7 +125,7 @@ def test_a_stop_between_files_is_booked_and_the_rest_follows(site: Site) -> None
     assert site.read("index.html") == PAGES["index.html"]
 
 
-def test_a_lost_claim_books_nothing_more(site: Site) -> None:
+def test_a_lost_claim_records_nothing_more(site: Site) -> None:
     put(site)
     write(site.folder / "dist", {"index.html": "<html>2</html>"})
     site.fence.at = lambda: site.stop.add(StopReason.CLAIM_LOST)
@@ -196,7 +196,7 @@ def test_pages_are_deleted_before_what_they_load(site: Site, monkeypatch: pytest
     assert batches == [["old/page.html", "zebra.html"], ["css/site.css"]]
 
 
-def test_a_stop_while_the_bucket_is_listed_leaves_books_that_nobody_believes(
+def test_a_stop_during_the_listing_leaves_a_manifest_that_asks_for_a_reconcile(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(site)

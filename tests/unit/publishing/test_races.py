@@ -63,7 +63,7 @@ def test_a_fault_at_any_request_breaks_no_page_and_the_next_publish_completes_it
 
 
 @pytest.mark.parametrize("carried_out", [False, True])
-def test_an_outage_that_does_not_pass_is_an_error_and_the_site_is_given_back(
+def test_a_permanent_outage_is_an_error_and_the_lease_is_released(
     monkeypatch: pytest.MonkeyPatch, carried_out: bool
 ) -> None:
     world = World()
@@ -105,7 +105,7 @@ def test_two_sessions_at_the_same_time_end_as_exactly_one_of_them(
 
 @given(TREES, TREES, TREES, st.integers(2, 9), st.lists(st.integers(0, 1), max_size=40))
 @settings(deadline=None, max_examples=40)
-def test_a_publisher_that_died_holds_the_site_no_longer_than_its_lease(
+def test_a_publisher_that_died_blocks_the_site_no_longer_than_its_lease(
     before: Tree, one: Tree, two: Tree, number: int, order: list[int]
 ) -> None:
     world = World(Store(seconds_a_request=1.0))

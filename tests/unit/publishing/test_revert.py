@@ -19,7 +19,7 @@ from tests.support.publishing.rollback_world import (
 )
 
 
-def test_what_is_found_out_by_the_first_look_is_refused_before_anything_is_changed() -> None:
+def test_a_version_missing_in_the_sample_is_refused_before_any_change() -> None:
     world, first = two_deployments()
     forget(world, "e.html", OLD["e.html"])
     before = world.manifest()
@@ -29,7 +29,7 @@ def test_what_is_found_out_by_the_first_look_is_refused_before_anything_is_chang
     assert world.manifest() == before and world.live().items() >= NEW.items()
 
 
-def test_what_is_found_out_halfway_is_taken_back() -> None:
+def test_a_version_missing_halfway_is_reverted() -> None:
     world, first = two_deployments()
     forget(world, "d.html", OLD["d.html"])
     before = world.manifest()
@@ -49,7 +49,7 @@ def test_what_is_found_out_halfway_is_taken_back() -> None:
     world.check_is(OLD)
 
 
-def test_a_page_that_both_have_and_that_is_gone_with_all_versions_is_told_and_left_to_the_next_publish() -> None:
+def test_a_page_of_both_deployments_without_any_version_is_reported_and_left_to_the_next_publish() -> None:
     both = {"both.html": "<p>"}
     world, first = two_deployments(OLD | both, NEW | both)
     del world.store.objects["site", "both.html"]
@@ -64,7 +64,7 @@ def test_a_page_that_both_have_and_that_is_gone_with_all_versions_is_told_and_le
     world.check_is(NEW | both)
 
 
-def test_what_was_no_whole_deployment_before_is_not_put_back() -> None:
+def test_an_incomplete_deployment_is_not_reverted_to() -> None:
     world, first = two_deployments()
     forget(world, "d.html", OLD["d.html"])
     put(world, world.manifest().model_copy(update={"complete": False}))
@@ -77,7 +77,7 @@ def test_what_was_no_whole_deployment_before_is_not_put_back() -> None:
     world.check_is(NEW)
 
 
-def test_what_cannot_be_put_back_stays_with_what_it_loads_and_is_told() -> None:
+def test_a_file_that_cannot_be_reverted_stays_with_its_assets_and_is_reported() -> None:
     loads = OLD | {f"{name}.html": OLD[f"{name}.html"] + "<link href='old.txt'>" for name in "abcde"}
     world, first = two_deployments(loads)
     forget(world, "d.html", loads["d.html"])
@@ -94,7 +94,7 @@ def test_what_cannot_be_put_back_stays_with_what_it_loads_and_is_told() -> None:
     world.check_is(NEW)
 
 
-def test_what_was_live_gets_its_stylesheet_back_that_somebody_deleted() -> None:
+def test_the_reverted_deployment_gets_its_manually_deleted_stylesheet_back() -> None:
     both = {"both.html": "<p>"}
     world, first = two_deployments(OLD | both, NEW | both)
     world.store.add("site", "_astro/s.2.css", None)
@@ -117,7 +117,7 @@ def test_the_newest_version_of_an_asset_counts_the_older_ones_expire() -> None:
     world.check_is(OLD)
 
 
-def test_the_site_is_back_before_the_bucket_is_listed() -> None:
+def test_the_site_is_restored_before_the_bucket_is_listed() -> None:
     world, first = two_deployments()
     seen: list[str] = []
     world.roll_back(first, before=lambda operation, _: seen.append(operation))
@@ -127,7 +127,7 @@ def test_the_site_is_back_before_the_bucket_is_listed() -> None:
     world.check_is(OLD)
 
 
-def test_what_was_changed_by_hand_is_made_right_in_the_same_deployment() -> None:
+def test_manual_changes_are_repaired_in_the_same_deployment() -> None:
     both = {"both.html": "<p>", "_astro/b.1.css": "b"}
     world, first = two_deployments(OLD | both, NEW | both)
     for key, body in (
@@ -146,7 +146,7 @@ def test_what_was_changed_by_hand_is_made_right_in_the_same_deployment() -> None
 
 
 @pytest.mark.parametrize("version_too", [False, True])
-def test_no_page_goes_live_without_a_stylesheet_in_grace_that_somebody_deleted(version_too: bool) -> None:
+def test_no_page_goes_live_without_a_retired_stylesheet_that_was_deleted_manually(version_too: bool) -> None:
     world, first = two_deployments()
     world.store.add("site", "_astro/s.1.css", None)
     if version_too:

@@ -22,7 +22,7 @@ from tests.support.publishing.rollback_world import (
 )
 
 
-def test_a_fault_while_it_is_put_back_is_told_with_the_reason_and_the_next_publish_completes_the_site() -> None:
+def test_a_fault_during_a_revert_is_reported_with_the_reason_and_the_next_publish_completes_the_site() -> None:
     world, first = two_deployments()
     forget(world, "d.html", OLD["d.html"])
     copied = set[str]()
@@ -46,7 +46,7 @@ def test_a_fault_while_it_is_put_back_is_told_with_the_reason_and_the_next_publi
 
 
 @pytest.mark.parametrize("operation", ["copy", "list", "delete"])
-def test_what_s3_refuses_halfway_is_taken_back(operation: str) -> None:
+def test_a_refusal_halfway_is_reverted(operation: str) -> None:
     world, first = two_deployments()
     before, asked = world.manifest(), 0
 
@@ -64,7 +64,7 @@ def test_what_s3_refuses_halfway_is_taken_back(operation: str) -> None:
     world.check_is(OLD)
 
 
-def test_who_may_not_copy_at_all_changes_nothing() -> None:
+def test_without_the_right_to_copy_nothing_changes() -> None:
     world, first = two_deployments()
     before = world.manifest()
 
@@ -84,7 +84,7 @@ def test_who_may_not_copy_at_all_changes_nothing() -> None:
     assert world.manifest() == before and world.live().items() >= NEW.items()
 
 
-def test_a_fault_that_does_not_pass_is_left_to_the_next_publish(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_permanent_fault_is_left_to_the_next_publish(monkeypatch: pytest.MonkeyPatch) -> None:
     world, first = two_deployments()
     monkeypatch.setattr(s3_retry, "RETRY_SECONDS", 0.0)
 
@@ -102,7 +102,7 @@ def test_a_fault_that_does_not_pass_is_left_to_the_next_publish(monkeypatch: pyt
 
 
 @pytest.mark.parametrize("while_putting_back", [False, True])
-def test_who_loses_the_site_meanwhile_warns_the_next_publish(
+def test_a_publisher_that_loses_the_lease_requests_a_reconcile(
     monkeypatch: pytest.MonkeyPatch, while_putting_back: bool
 ) -> None:
     world, first = two_deployments()
@@ -129,7 +129,7 @@ def test_who_loses_the_site_meanwhile_warns_the_next_publish(
     world.check_is(other)
 
 
-def test_nothing_was_changed_means_the_books_too() -> None:
+def test_unchanged_means_the_manifest_too() -> None:
     world, first = two_deployments()
     before = world.manifest()
 
@@ -143,7 +143,7 @@ def test_nothing_was_changed_means_the_books_too() -> None:
     assert world.live().items() >= NEW.items() and world.manifest() == before
 
 
-def test_a_copy_without_an_answer_beside_one_that_is_gone_leaves_the_books_in_doubt(
+def test_a_copy_without_an_answer_beside_a_missing_version_marks_the_manifest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(workers, "THREADS", 2)

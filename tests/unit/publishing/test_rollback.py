@@ -76,7 +76,7 @@ def test_an_older_deployment_is_live_again_and_is_a_deployment(site: Site) -> No
     assert {key: site.read(key) for key in TWO} == TWO
 
 
-def test_what_somebody_changed_by_hand_since_the_last_check_is_made_good(site: Site) -> None:
+def test_manual_changes_since_the_last_check_are_repaired(site: Site) -> None:
     (site.folder / "dist").mkdir()
     first = put(site, ONE, "1" * 40)
     put(site, TWO, "2" * 40)
@@ -90,7 +90,7 @@ def test_what_somebody_changed_by_hand_since_the_last_check_is_made_good(site: S
     assert not site.manifest().reconcile
 
 
-def test_a_long_rollback_says_what_it_is_at(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_rollback_reports_its_progress(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     (site.folder / "dist").mkdir()
     first, second = put(site, ONE, "1" * 40), put(site, TWO, "2" * 40)
     said: list[str] = []
@@ -103,7 +103,7 @@ def test_a_long_rollback_says_what_it_is_at(site: Site, monkeypatch: pytest.Monk
     assert said == ["Copying the older versions of 3 files", compared]
 
 
-def test_what_cannot_be_copied_is_refused_before_anything_is_changed(
+def test_a_target_that_cannot_be_copied_is_refused_before_any_change(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (site.folder / "dist").mkdir()
@@ -137,7 +137,7 @@ def test_what_cannot_be_copied_is_refused_before_anything_is_changed(
     ("code", "raised", "says"),
     [("ExpiredToken", PublishError, "ExpiredToken"), ("InvalidArgument", NotRestorable, "not stored any more")],
 )
-def test_a_question_without_an_answer_is_asked_again_in_words(
+def test_a_refused_head_request_is_repeated_as_a_get_for_the_reason(
     site: Site, monkeypatch: pytest.MonkeyPatch, code: str, raised: type[PublishError], says: str
 ) -> None:
     (site.folder / "dist").mkdir()

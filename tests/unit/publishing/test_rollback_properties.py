@@ -24,7 +24,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(TREES, TREES, st.data())
 @settings(deadline=None, max_examples=150)
-def test_whatever_is_gone_no_page_is_broken_at_any_request_and_the_site_is_one_of_the_two(
+def test_with_any_version_missing_no_page_breaks_and_the_site_is_one_of_the_two(
     old: Tree, new: Tree, data: st.DataObject
 ) -> None:
     world, first = two_deployments(old, new)
@@ -127,7 +127,7 @@ def trouble(world: World, data: st.DataObject) -> dict[str, Any]:
 
 @given(TREES, TREES, TREES, st.data())
 @settings(deadline=None, max_examples=150)
-def test_what_is_said_of_the_site_is_true_and_the_next_publish_completes_it(
+def test_the_reported_state_of_the_site_is_true_and_the_next_publish_completes_it(
     old: Tree, new: Tree, other: Tree, data: st.DataObject
 ) -> None:
     world, first = two_deployments(old, new)

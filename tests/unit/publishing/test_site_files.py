@@ -58,7 +58,7 @@ STATES = st.dictionaries(KEYS, st.sampled_from("123"))
 
 
 @given(STATES, STATES, STATES, st.sets(KEYS), st.sets(KEYS))
-def test_drift_is_healed_and_nothing_outside_the_plan_is_touched(
+def test_drift_is_healed_and_only_planned_keys_change(
     recorded: dict[str, str], there: dict[str, str], new: dict[str, str], retired: set[str], foreign: set[str]
 ) -> None:
     """For any bucket and any manifest, the bucket afterwards contains the build and retired assets."""

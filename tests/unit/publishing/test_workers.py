@@ -10,7 +10,7 @@ from sitewright.publishing.objects import workers
 from sitewright.publishing.objects.workers import for_each
 
 
-def test_each_is_done_once_and_the_hold_is_seen_to_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_item_is_done_once_and_meanwhile_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "MEANWHILE_SECONDS", 0.001)
     done: list[int] = []
     looked = threading.Event()
@@ -45,7 +45,7 @@ def test_nothing_more_is_begun_after_an_error(broken: str, monkeypatch: pytest.M
     assert len(begun) <= 2 * workers.THREADS
 
 
-def test_a_stop_is_told_before_what_failed_because_of_it() -> None:
+def test_a_stop_is_raised_rather_than_the_failures_that_it_caused() -> None:
     together = threading.Barrier(3)
     errors = [OSError(), LeaseUnavailable("b", "k", "LeaseUnavailable", "lost"), StepStopped(StopReason.INTERRUPT)]
 

@@ -60,7 +60,7 @@ def environment(result: Run, call: int) -> dict[str, str]:
     return {pair["Name"]: pair["Value"] for pair in pairs}
 
 
-def test_all_is_well() -> None:
+def test_everything_succeeds() -> None:
     result = run()
     assert result.status == "SUCCEEDED"
     assert [call.state for call in result.calls] == ["Agent", "WriteCommitMessage", "Build", "RecordSync", "Push"]
@@ -88,7 +88,7 @@ def test_no_files_changed_needs_no_commit_message() -> None:
 
 
 @pytest.mark.parametrize("build_success", [True, False])
-def test_what_is_not_published_is_pushed_without_books(build_success: bool) -> None:
+def test_an_unpublished_build_is_pushed_without_record_sync(build_success: bool) -> None:
     result = run(Build=[{**BUILD, "buildSuccess": build_success, "deploySuccess": False}])
     assert result.status == "SUCCEEDED"
     assert "RecordSync" not in result.path
@@ -122,7 +122,7 @@ def test_an_interrupted_run_is_not_salvaged(state: str) -> None:
     assert result.attempts(state) == 1
 
 
-def test_books_that_cannot_be_kept_do_not_stop_the_push() -> None:
+def test_a_failed_record_sync_does_not_stop_the_push() -> None:
     result = run(RecordSync=[StatesError("ManifestChangedError", "busy")])
     assert result.status == "SUCCEEDED"
     assert result.output["sync"] == {"error": {"Error": "ManifestChangedError", "Cause": "busy"}}
@@ -153,7 +153,7 @@ def test_a_workspace_that_cannot_start_is_not_tried_again() -> None:
         ("RecordSync", "Lambda.ServiceException"),
     ],
 )
-def test_what_the_service_refuses_for_now_is_tried_again(state: str, error: str) -> None:
+def test_a_transient_refusal_of_the_service_is_tried_again(state: str, error: str) -> None:
     result = cold(**{state: [*[StatesError(error)] * 5, *GOOD[state]]})
     tried = "AgentInNewWorkspace" if state == "Agent" else state
     assert (result.status, result.attempts(tried)) == ("SUCCEEDED", 6)
