@@ -18,7 +18,7 @@ from botocore.exceptions import (
 )
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
-"""DynamoDB's code for a write whose condition does not hold."""
+"""DynamoDB's code for a write whose condition is false."""
 
 TRANSACTION_CONFLICT = "TransactionConflictException"
 """DynamoDB's code for a write to an item that a transaction is changing. boto3's own retries do not cover it.
@@ -68,7 +68,7 @@ def error_code(error: BaseException) -> str:
 
 
 def is_condition_failed(error: BaseException) -> bool:
-    """Tells whether DynamoDB refused a write because its condition does not hold."""
+    """Tells whether DynamoDB refused a write because its condition is false."""
     return error_code(error) == CONDITION_FAILED
 
 
@@ -104,7 +104,7 @@ def retry(
     Neither the sum of the pauses nor the time until the last repetition exceeds `backoff.seconds`.
     Both are checked, because a `sleep` need not follow the real clock.
 
-    Raises the last error of the call, and whatever `sleep` raises.
+    Raises the last error of the call, and what `sleep` raises.
     """
     deadline, pause, paused = time.monotonic() + backoff.seconds, backoff.first, 0.0
     while True:

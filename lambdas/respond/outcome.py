@@ -160,7 +160,7 @@ def _summary(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) 
 
 
 def _kept(command: CommandRecord) -> str:
-    """Says whether the work of an interrupted run is kept.
+    """Describes whether the work of an interrupted run is kept, for the summary.
 
     Without a record of the interruption it is unknown whether there was any work.
     """

@@ -52,7 +52,7 @@ def _other_owner(target: PublishTarget, stored: StoredManifest) -> str | None:
 
 
 class Lease:
-    """A taken lease. Each write of the manifest demands that nobody else wrote it since this publisher's last write."""
+    """A taken lease. Each write of the manifest demands that it is unchanged since this publisher's last write."""
 
     def __init__(self, target: PublishTarget, body: bytes, etag: str | None) -> None:
         """Takes the lease by writing `body`, a manifest that names the lease owner.

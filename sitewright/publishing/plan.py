@@ -171,8 +171,8 @@ def _phases(files: Iterable[SiteFile], live: Collection[str]) -> tuple[tuple[Sit
 
 
 def _rank(key: str, *, is_new: bool) -> int:
-    # A page may go live only after everything it loads. Visitors load a replaced file at once (pages link to each other
-    # and share `/site.css`), so the new files that it refers to have to be sent before it.
+    # A page may go live only after all files that it loads. Visitors load a replaced file at once: pages link to each other
+    # and share `/site.css`. So the new files that it refers to have to be sent before it.
     if is_hashed(key):
         return 0
     if key == "index.html":

@@ -100,7 +100,7 @@ class Publish:
         return self.result()
 
     def result(self, error: ErrorInfo | None = None) -> PublishResult:
-        """Returns what was done so far."""
+        """Returns the result so far."""
         done = self.state
         unchanged = len(self.files) - len(done.planned) if done.live_before is not None else 0
         return PublishResult(

@@ -100,7 +100,7 @@ class Sessions:
     def end_claim(self, session_id: str, workspace_id: str) -> SessionRecord | None:
         """Ends the claim of a stopped workspace. Returns None if the workspace had no claim.
 
-        The workspace's steps stay on the item until their tokens are answered (`clear_claim`): the event of the stopped
+        The workspace's steps stay on the item until their tokens are answered (`clear_claim`). The event of the stopped
         task may be repeated, and must find the steps again.
         """
         return self._update(session_id, "REMOVE aliveUntil", _OWN, {":me": workspace_id})

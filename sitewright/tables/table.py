@@ -63,7 +63,7 @@ class Table:
     def update(
         self, key: Item, update: Update, *, repeated: bool = True, returns: Literal["ALL_NEW", "ALL_OLD"] = "ALL_NEW"
     ) -> Item | None:
-        """Updates the item and returns its new version, or the old one (`ALL_OLD`); None if the condition does not hold."""
+        """Updates the item and returns its new version, or the old one (`ALL_OLD`); None if the condition is false."""
 
         def call() -> Item:
             return deserialized(
@@ -80,7 +80,7 @@ class Table:
             return None
 
     def write(self, key: Item, update: Update, *, repeated: bool = True) -> bool:
-        """Updates the item without reading it back. Returns False if the condition does not hold."""
+        """Updates the item without reading it back. Returns False if the condition is false."""
 
         def call() -> object:
             return self.client.update_item(TableName=self.name, Key=serialized(key), **update.arguments())
@@ -96,7 +96,7 @@ class Table:
     def put(
         self, item: Item, condition: str, *, values: Item | None = None, names: dict[str, str] | None = None
     ) -> bool:
-        """Replaces the item. Returns False if the condition does not hold."""
+        """Replaces the item. Returns False if the condition is false."""
         arguments: dict[str, Any] = {"Item": serialized(item), "ConditionExpression": condition}
         if values:
             arguments["ExpressionAttributeValues"] = serialized(values)
