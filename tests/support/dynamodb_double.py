@@ -1,6 +1,6 @@
-"""The one double of DynamoDB: its expressions, as far as the code uses them, evaluated on items in memory.
+"""The only double of DynamoDB: evaluates the expressions that the code uses, on items in memory.
 
-A test may interfere with every call. The double conforms to moto: tests/unit/tables/test_dynamodb_double.py.
+A test may interfere with every call. tests/unit/tables/test_dynamodb_double.py compares the double with moto.
 """
 
 import copy
@@ -31,7 +31,7 @@ class ConditionFailed(ClientError):
 
 
 class _Parser:
-    """Recursive descent over one expression, evaluated while it is read."""
+    """A recursive-descent parser of one expression, which evaluates while it parses."""
 
     def __init__(self, text: str, item: Item, names: dict[str, str], values: Item) -> None:
         self.tokens = _tokens(text)
@@ -159,7 +159,7 @@ def updated(expression: str, item: Item, names: dict[str, str] | None = None, va
 
 
 def _numbers(value: Any) -> Any:
-    """As DynamoDB gives it back: every number a Decimal."""
+    """Returns the value as DynamoDB does: every number is a Decimal."""
     if isinstance(value, dict):
         return {k: _numbers(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -169,15 +169,15 @@ def _numbers(value: Any) -> Any:
 
 @dataclass
 class DynamoDB:
-    """The tables. `interfere` is called with a callable that does the call; `wrote` with table, old and new item."""
+    """The tables. Calls `interfere` with a function that does the call, and `wrote` with table, old and new item."""
 
     tables: dict[str, dict[tuple[str, ...], Item]] = field(default_factory=lambda: {name: {} for name in KEYS})
     interfere: Callable[[Callable[[], Any]], Any] = lambda call: call()
     wrote: Callable[[str, Item, Item], None] = lambda *_: None
     before: dict[tuple[str, tuple[str, ...]], Item] = field(default_factory=dict)
-    """The item before its last write, until an eventually consistent read has returned it."""
+    """Each item before its last write, until an eventually consistent read has returned it."""
     page: int = 1_000_000
-    """Items of one page of a Query."""
+    """The number of items in one page of a Query."""
 
     def key(self, table: str, item: Item) -> tuple[str, ...]:
         return tuple(item[name] for name in KEYS[table])
@@ -186,7 +186,7 @@ class DynamoDB:
         return copy.deepcopy(self.tables[table].get(self.key(table, key)))
 
     def get_late(self, table: str, key: Item) -> Item | None:
-        """An eventually consistent read: the first one after a write does not see it."""
+        """Does an eventually consistent read. The first one after a write returns the older item."""
         old = self.before.pop((table, self.key(table, key)), None)
         return copy.deepcopy(old) if old is not None else self.get(table, key)
 
@@ -207,7 +207,7 @@ class DynamoDB:
         return old, new
 
     def query(self, table: str, request: dict[str, Any]) -> list[Item]:
-        """Every item that matches, in the order of the sort key."""
+        """Returns all matching items, in the order of the sort key."""
         names, values = _placeholders(request)
         index = INDEXES.get(request.get("IndexName", ""))
         order = index or KEYS[table]
@@ -254,7 +254,7 @@ class DynamoDB:
 
 
 class DynamoDBClient:
-    """boto3's low-level client for the tables in memory: typed values."""
+    """A low-level client like boto3's for the tables in memory, with typed values."""
 
     def __init__(self, dynamodb: DynamoDB) -> None:
         self.dynamodb = dynamodb
@@ -298,13 +298,13 @@ class DynamoDBClient:
 
 @dataclass
 class StoredTable:
-    """One of the tables for a test's own reads and writes: plain values, no interference."""
+    """One table for a test's own reads and writes, with plain values and without interference."""
 
     dynamodb: DynamoDB
     name: str
 
     def read(self, *key: str) -> Item:
-        """The item. Raises KeyError."""
+        """Returns the item. Raises KeyError."""
         return copy.deepcopy(self.dynamodb.tables[self.name][key])
 
     def put(self, item: Item) -> None:
@@ -317,7 +317,7 @@ class StoredTable:
 
 
 def _placeholders(request: dict[str, Any]) -> tuple[dict[str, str], Item]:
-    """Names and values of a request; DynamoDB refuses one with a placeholder that no expression uses."""
+    """Returns names and values of a request. Like DynamoDB, refuses a placeholder that no expression uses."""
     names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
     text = " ".join(str(v) for k, v in request.items() if k.endswith("Expression"))
     used = {token for token in _tokens(text) if token[0] in "#:"}

@@ -27,9 +27,8 @@ def slug(cwd: Path) -> str:
 def prepare_resume(home: Path, cwd: Path, conversation_id: str | None) -> str | None:
     """Moves a transcript to Claude Code's folder for `cwd`.
 
-    Returns the conversation's id, or None without a transcript.
-
-    The checkpoint may come from a workspace with another path. Raises OSError.
+    Returns the conversation's id, or None without a transcript. The checkpoint may come from a workspace with another
+    path. Raises OSError.
     """
     if not conversation_id or not _SAFE.match(conversation_id):
         return None

@@ -1,4 +1,6 @@
-"""A session's world, and one call of AWS at a time: DynamoDB's updates are atomic, moto's are not from several threads."""
+"""A session's world, and a lock around AWS calls.
+
+Unlike DynamoDB's, moto's updates from several threads are not atomic."""
 
 import threading
 from collections.abc import Iterator

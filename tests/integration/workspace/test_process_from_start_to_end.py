@@ -1,4 +1,4 @@
-"""`python -m workspace` as a process: environment in, reports out, signals, and no secret on the way."""
+"""`python -m workspace` as a process: environment, reports, signals, and no leaked secret."""
 
 import json
 import os
@@ -38,7 +38,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 @contextmanager
 def serve_reports() -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
-    """Step Functions' SendTask* and the task metadata on loopback."""
+    """Serves Step Functions' SendTask* and the task metadata on loopback."""
     calls: list[tuple[str, dict[str, Any]]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -122,7 +122,7 @@ def container(tmp_path: Path) -> Iterator[tuple[Container, list[tuple[str, dict[
 
 @contextmanager
 def serve_aws(folder: Path) -> Iterator[str]:
-    """MiniStack with the services that a workspace writes to."""
+    """Serves MiniStack with the services that a workspace writes to."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

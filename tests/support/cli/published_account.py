@@ -1,4 +1,4 @@
-"""An account with a published site in moto, and the command line on it."""
+"""An account with a published site in moto, and its command line."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -118,7 +118,7 @@ def account_fixture(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sitewright.cli.main, "out", Console(width=200))
-    # Moto sees only what goes through botocore.
+    # moto sees only botocore's requests.
     monkeypatch.setattr(sitewright.cli.aws_access, "small_object_client", lambda *_: None)
     with mock_aws():
         yield Account()
@@ -129,7 +129,7 @@ def run(*arguments: str) -> Result:
 
 
 def refusal(*arguments: str) -> LocalError:
-    """What the command ends with; `main` prints it as one line, exit code 2."""
+    """Returns the command's error, which `main` prints as one line before exit code 2."""
     done = run(*arguments)
     assert isinstance(done.exception, LocalError), (done.output, done.exception)
     assert done.stdout == ""

@@ -1,6 +1,6 @@
-"""Takes every message off the response queue and appends it to a file, so that parallel tests can count answers.
+"""Moves every message from the response queue to a file, so that parallel tests can count responses.
 
-Run as a process of its own: `python -m tests.support.e2e.response_collector STACK_JSON OUT_JSONL`.
+Runs as its own process: `python -m tests.support.e2e.response_collector STACK_JSON OUT_JSONL`.
 """
 
 import json
@@ -12,7 +12,7 @@ import boto3
 
 
 def collect(stack_file: Path, out: Path) -> None:
-    """Receives for ever; each line of `out` is one response as it was sent."""
+    """Receives messages forever. Writes each response unchanged as one line of `out`."""
     stack: dict[str, Any] = json.loads(stack_file.read_text())
     sqs = boto3.client(
         "sqs",

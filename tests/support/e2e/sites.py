@@ -1,4 +1,4 @@
-"""The sites of the end-to-end tests' stack, and their repositories."""
+"""The sites of the end-to-end tests, and their repositories."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from sitewright.local.stack import stack_state
 from sitewright.local.stack.site_repositories import ensure_repository
 
 PLAIN = "plain"
-"""A site that is not Astro's, from a user's own repository."""
+"""A site without Astro, from a user's own repository."""
 
 OTHER = "other"
 """A second client's site, of the small kind."""
@@ -45,7 +45,7 @@ def _package(name: str, build: str) -> str:
 
 
 def _commit(folder: Path, branch: str, files: dict[str, str]) -> Path:
-    if folder.exists():  # of an `up` that failed
+    if folder.exists():  # left by a failed `up`
         return folder
     for name, text in {".gitignore": "dist\nnode_modules\n", **files}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -60,14 +60,14 @@ def _commit(folder: Path, branch: str, files: dict[str, str]) -> Path:
 
 
 def plain_repository(folder: Path) -> Path:
-    """`npm run build` copies the pages to `dist/`; the default branch is `master`, there is no lock file."""
+    """Creates a repository with the default branch `master` and no lock file. Its build copies the pages to `dist/`."""
     page = "<!doctype html><title>Plain</title><h1>Plain</h1></html>\n"
     package = _package("plain", "rm -rf dist && cp -r pages dist")
     return _commit(folder, "master", {"pages/index.html": page, "package.json": package})
 
 
 def small_repository(folder: Path) -> Path:
-    """Pages that the demo model edits as it does Astro's, built in a tenth of a second without any package."""
+    """Creates a site that builds in 0.1 s without packages. The demo model can edit its pages like Astro's."""
     package = _package("small", "node build.mjs")
     pages = {f"src/pages/{name}.astro": _PAGE for name in ("index", "about")}
     files = {"build.mjs": _BUILD, "package.json": package, "public/robots.txt": "User-agent: *\n", **pages}
@@ -75,7 +75,7 @@ def small_repository(folder: Path) -> Path:
 
 
 def announce_sites(home: Home, workers: int, only_worker: str) -> None:
-    """Writes down the sites of all workers for the first `up`: a small one and the demo site for each, and OTHER."""
+    """Registers the sites for the first `up`: a small site and the demo site for each worker, and OTHER."""
     names = [f"gw{number}" for number in range(workers)] if only_worker.startswith("gw") else [only_worker]
     home.create()
     source = small_repository(home.root / "small site")

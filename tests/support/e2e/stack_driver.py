@@ -1,4 +1,4 @@
-"""Drives the deployed local stack from outside, with an AWS client, HTTP and git: what any user of it could do."""
+"""Drives the deployed local stack from outside, like a user, with an AWS client, HTTP and git."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def until(what: str, probe: Callable[[], T | None], *, seconds: float = 60, every: float = 0.1) -> T:
-    """Polls until `probe` gives something true; fails with `what` after `seconds`."""
+    """Polls until `probe` returns a true value. Fails with `what` after `seconds`."""
     end = time.monotonic() + seconds
     while True:
         value = probe()
@@ -65,7 +65,7 @@ class Site:
         return str(self.entry["bucket"])
 
     def page(self, path: str = "/") -> str:
-        """The page's HTML as a visitor gets it."""
+        """Returns the page's HTML as a visitor gets it."""
         answer = httpx.get(self.url.rstrip("/") + path, follow_redirects=True)
         answer.raise_for_status()
         return answer.text
@@ -81,7 +81,7 @@ class Site:
         thread: str | None = None,
         command: str | None = None,
     ) -> Sent:
-        """Sends one command as a client does."""
+        """Sends one command like a client."""
         session = session or f"s-{uuid.uuid4().hex[:10]}"
         sent = Sent(session, command or f"c-{uuid.uuid4().hex[:10]}", thread or f"t-{session}")
         body = {
@@ -95,7 +95,7 @@ class Site:
         return sent
 
     def run(self, instruction: str, *, seconds: float = 120, **ids: str) -> tuple[Sent, Json]:
-        """Sends and waits for the answer."""
+        """Sends a command and waits for its response."""
         sent = self.send(instruction, **ids)
         return sent, self.stack.response(sent, seconds=seconds)
 
@@ -104,7 +104,7 @@ class Site:
         return f"{arn}:{execution_name(sent.session_id, sent.command_id)}"
 
     def states(self, sent: Sent) -> list[str]:
-        """Names of the states the run has entered so far, in order."""
+        """Returns the names of the run's states so far, in order."""
         try:
             history = self.stack.client("stepfunctions").get_execution_history(
                 executionArn=self.execution_arn(sent), maxResults=1000
@@ -117,7 +117,7 @@ class Site:
         until(f"run of {sent.command_id} in {state}", lambda: state in self.states(sent), seconds=seconds)
 
     def command(self, sent: Sent) -> Json:
-        """The command's record."""
+        """Returns the command's record."""
         table = self.stack.resource("dynamodb").Table(self.stack.info["tables"]["commands"])
         return dict(table.get_item(Key={"sessionId": sent.session_id, "commandId": sent.command_id}).get("Item", {}))
 
@@ -126,14 +126,14 @@ class Site:
         return dict(table.get_item(Key={"sessionId": sent.session_id}).get("Item", {}))
 
     def manifest(self) -> Manifest:
-        """The books of what is live."""
+        """Returns the live manifest."""
         key = manifest_key(self.client_id)
         stored = self.stack.client("s3").get_object(Bucket=self.stack.info["artifacts_bucket"], Key=key)
         return Manifest.from_bytes(stored["Body"].read())
 
     @property
     def bare(self) -> Path:
-        """The git host's repository, for looking at and for playing a second committer."""
+        """The git host's repository, for checks and for a second committer's commits."""
         return Path(self.entry["git_dir"])
 
     def git(self, *args: str, check: bool = True) -> str:
@@ -144,7 +144,7 @@ class Site:
         return done.stdout.strip()
 
     def subjects(self, branch: str) -> list[str]:
-        """Commit subjects of a remote branch, newest first."""
+        """Returns the commit subjects of a remote branch, newest first."""
         return self.git("log", "--format=%s", branch).splitlines()
 
     def branch_file(self, branch: str, path: str) -> str:
@@ -154,7 +154,7 @@ class Site:
         return bool(self.git("branch", "--list", branch))
 
     def commit_elsewhere(self, branch: str, path: str, text: str, *, subject: str = "Somebody else's edit") -> str:
-        """Plays a second committer on a remote branch; gives the new commit."""
+        """Commits to a remote branch as a second committer. Returns the new commit."""
         with tempfile.TemporaryDirectory() as folder:
             run = ["git", "-c", "user.name=Else", "-c", "user.email=else@example.com"]
             subprocess.run(["git", "clone", "-q", "-b", branch, str(self.bare), folder], check=True)
@@ -171,7 +171,7 @@ class Site:
 
     @contextlib.contextmanager
     def hook(self, name: str, script: str) -> Iterator[None]:
-        """A server-side git hook while the block runs."""
+        """Installs a server-side git hook while the block runs."""
         path = self.bare / "hooks" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("#!/bin/sh\n" + script)
@@ -182,12 +182,12 @@ class Site:
             path.unlink()
 
     def has_more_than(self, count: int, prefix: str) -> bool:
-        """Whether more objects than that begin so; one quick request, unlike `keys`."""
+        """Returns whether more than `count` objects have the prefix. Needs only one request, unlike `keys`."""
         found = self.stack.client("s3").list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=count + 1)
         return int(found["KeyCount"]) > count
 
     def keys(self) -> dict[str, str]:
-        """Key and ETag of every object in the site's bucket."""
+        """Returns key and ETag of every object in the site's bucket."""
         pages = self.stack.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         return {o["Key"]: o["ETag"] for page in pages for o in page.get("Contents", [])}
 
@@ -232,19 +232,19 @@ class Stack:
         )
 
     def responses(self, session_id: str, command_id: str | None = None) -> list[Json]:
-        """Every answer that was sent for a command, or for any command of the session."""
+        """Returns all responses to a command, or to all commands of the session."""
         if not self.responses_file.exists():
             return []
         found = []
         for line in self.responses_file.read_text().splitlines():
-            with contextlib.suppress(json.JSONDecodeError):  # the collector is writing the last line
+            with contextlib.suppress(json.JSONDecodeError):  # the collector is still writing the last line
                 answer = json.loads(line)
                 if answer["sessionId"] == session_id and command_id in (None, answer["commandId"]):
                     found.append(answer)
         return found
 
     def response(self, sent: Sent, *, seconds: float = 120) -> Json:
-        """The one answer to a command."""
+        """Waits for a command's only response and returns it."""
 
         def probe() -> list[Json]:
             return self.responses(sent.session_id, sent.command_id)
@@ -252,11 +252,11 @@ class Stack:
         return until(f"answer to {sent.command_id}", probe, seconds=seconds)[0]
 
     def fault(self, match: str, **fault: Any) -> None:
-        """Makes the demo model misbehave for instructions that hold `match`."""
+        """Makes the demo model fail for instructions that contain `match`."""
         httpx.post(f"{self.info['demo_model_url']}/_faults", json={"match": match, **fault}).raise_for_status()
 
     def git_mode(self, client_id: str, mode: str) -> None:
-        """Makes the git host play dead or refuse for one site: ok, down, reject-auth, reject-push."""
+        """Sets the git host's behaviour for one site: ok, down, reject-auth, reject-push."""
         httpx.post(
             f"{self.info['git_host_url']}/_control",
             json={"client": client_id, "mode": mode},
@@ -268,7 +268,7 @@ class Stack:
         return Path(self.info["git_token_file"]).read_text().strip()
 
     def task_processes(self, sent: Sent) -> list[tuple[int, str]]:
-        """(pid, command line) of the processes of the session's workspaces, by their environment."""
+        """Returns pid and command line of the processes of the session's workspaces, found by their environment."""
         found = []
         for proc in Path("/proc").iterdir():
             if not proc.name.isdigit():
@@ -283,7 +283,7 @@ class Stack:
         return found
 
     def task_roots(self, sent: Sent) -> list[Path]:
-        """The folders of the session's workspaces that run now."""
+        """Returns the folders of the session's running workspaces."""
         found = []
         for pid, _ in self.task_processes(sent):
             with contextlib.suppress(OSError):
@@ -294,7 +294,7 @@ class Stack:
         return found
 
     def kill_workspace(self, sent: Sent) -> None:
-        """`kill -9` to the session's runner and to everything below it, as when a host dies."""
+        """Sends SIGKILL to the session's runner and its descendants, like the loss of a host."""
         for pid, _ in self.task_processes(sent):
             for victim in [*descendants(pid), pid]:
                 with contextlib.suppress(ProcessLookupError):
@@ -302,7 +302,7 @@ class Stack:
 
 
 def descendants(pid: int) -> list[int]:
-    """All processes below one."""
+    """Returns all descendants of a process."""
     below: list[int] = []
     try:
         children = [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -1,4 +1,4 @@
-"""A commit message as the Lambda composes it, with ids and a time that are always the same."""
+"""A commit message composed by the Lambda, with fixed ids and a fixed time."""
 
 from lambdas.commit_message.compose import compose
 

@@ -1,4 +1,4 @@
-"""A site and its queue in moto, tables in memory."""
+"""The world of the intake Lambda: a site and its queue in moto, and tables in memory."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ from tests.support.lambdas.platform_tables import REGION, make_fifo, use_double
 
 
 class World:
-    """Everything intake touches, and what it told EventBridge."""
+    """Everything that intake uses, and its events to EventBridge."""
 
     def __init__(self, aws: pytest.MonkeyPatch) -> None:
         self.dynamodb = use_double(aws)
@@ -74,7 +74,7 @@ class World:
             self.take(body, later)
 
     def accept(self, name: str) -> None:
-        """What is left of a command whose intake died right after the acceptance."""
+        """Writes the state of a command whose intake died right after the acceptance."""
         site = self.intake.sites.find("amelia")
         assert site
         accept_command(self.intake.sessions, self.intake.commands, Command.model_validate(command(name)), site, now=1)

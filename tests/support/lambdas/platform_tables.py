@@ -39,7 +39,7 @@ def item(table: Any, **key: str) -> dict[str, Any]:
 
 
 def use_double(aws: pytest.MonkeyPatch) -> DynamoDB:
-    """Tables in memory, also for the handlers."""
+    """Makes the handlers use tables in memory, and returns the tables."""
     dynamodb = DynamoDB()
     for name in ("sessions", "commands", "deployments"):
         aws.setenv(f"{name.upper()}_TABLE", name)
@@ -49,7 +49,7 @@ def use_double(aws: pytest.MonkeyPatch) -> DynamoDB:
 
 
 def conflicting(times: int) -> Callable[[Callable[[], Any]], Any]:
-    """An `interfere` that lets the first calls meet a transaction on their item."""
+    """Returns an `interfere` that fails the first calls with a transaction conflict."""
     left = [None] * times
 
     def interfere(call: Callable[[], Any]) -> Any:
@@ -62,7 +62,7 @@ def conflicting(times: int) -> Callable[[Callable[[], Any]], Any]:
 
 
 def make_tables(client: Any) -> None:
-    """Every table in moto, for what compares the double with it."""
+    """Creates every table in moto, for the comparison with the double."""
     for name, keys in KEYS.items():
         indexes = [
             {

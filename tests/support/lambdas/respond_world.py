@@ -1,4 +1,4 @@
-"""A command to be answered: tables in memory, a queue and executions that the test scripts."""
+"""The world of the respond Lambda: tables in memory, a queue, and executions scripted by the test."""
 
 import json
 from datetime import UTC, datetime
@@ -26,11 +26,11 @@ PARTS: dict[str, Any] = {
 
 
 class Crash(Exception):
-    """The function dies here."""
+    """The function is killed here."""
 
 
 class World:
-    """Everything respond touches, with a clock that moves only when it sleeps."""
+    """Everything that respond uses, with a clock that only its sleeps advance."""
 
     def __init__(self, aws: pytest.MonkeyPatch) -> None:
         self.dynamodb = use_double(aws)
@@ -104,7 +104,7 @@ class World:
         return self.commands.read("s", name)
 
     def responses(self) -> list[dict[str, Any]]:
-        """What the client has got since the last look."""
+        """Returns the responses sent since the previous call."""
         found: list[dict[str, Any]] = []
         while messages := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", []):
             for message in messages:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Docker's command line as far as the stack uses it, on host processes; records each call in FAKE_ENGINE/calls.
+"""A fake of Docker's command line for the local stack. Runs host processes; records each call in FAKE_ENGINE/calls.
 
-Files in that folder make it misbehave: `down` (does not answer), `refuse` (words that `run` refuses to take).
+Files in that folder cause failures: `down` (does not answer), `refuse` (words that `run` rejects).
 """
 
 import json
@@ -116,7 +116,7 @@ def remove(names: list[str]) -> None:
     for name in names:
         folder = of(name)
         while alive(folder):
-            time.sleep(0.02)  # a test that gets here forgot to kill
+            time.sleep(0.02)  # a test that reaches this forgot to kill the container
         folder.rename(ROOT / "removed" / name)
 
 

@@ -1,4 +1,6 @@
-"""A workspace of the simulated world, moved step by step: the runner's own parts, and by hand what is a step's work or a thread's."""
+"""A workspace of the simulated world, moved step by step.
+
+It has the runner's own parts. The simulation does the work of a step and of the threads."""
 
 from __future__ import annotations
 
@@ -71,16 +73,16 @@ class Workspace:
         made.owner = self
         return made
 
-    # What happens in it, one decision each
+    # The workspace's actions, one decision each
 
     def go(self) -> None:
-        """The next thing this workspace does by itself."""
+        """Does the workspace's next action."""
         {"starting": self.start, "claiming": self.claim, "preparing": self.prepare, "working": self.work}.get(
             self.phase, self.look
         )()
 
     def tick(self) -> None:
-        """The threads: claim and heartbeats."""
+        """Does the threads' work: refreshes the claim and sends heartbeats."""
         if self.phase in {"preparing", "working", "idle"} and not self.refresher_ended:
             self.refresher_ended = not self.refresher.beat()
         for beat in list(self.beats):
@@ -95,7 +97,7 @@ class Workspace:
         self.phase = "claiming"
 
     def claim(self) -> None:
-        """As Runner.run and Runner._claim."""
+        """Like Runner.run and Runner._claim."""
         try:
             self.runner.stop.check()
             attempt, session = self.claiming.attempt()
@@ -136,7 +138,7 @@ class Workspace:
         self.phase = "preparing"
 
     def prepare(self) -> None:
-        """As StepRun._prepare, without the restoring."""
+        """Like StepRun._prepare, without the restore."""
         step_run = self.step_run
         step_run.working_copy = self.working_copy  # type: ignore[assignment]
         self.working_copy.checkpointer.store = step_run.store
@@ -169,7 +171,7 @@ class Workspace:
         self.phase = "working"
 
     def work(self) -> None:
-        """Comes to the end of the step, or to that of whatever stopped it."""
+        """Ends the step, with its result or by the reason that stopped it."""
         step_run = self.step_run
         try:
             step_run.stop.check()
@@ -204,7 +206,7 @@ class Workspace:
             self.working_copy.push.finish()
 
     def _ended(self, end: StepEnd) -> None:
-        """As Runner._live."""
+        """Like Runner._live."""
         self.beat.stop(wait=False)
         if end.follows is None:
             self.exit(end.code)

@@ -1,6 +1,8 @@
-"""One session's world in one thread: intake, state machine, workspaces, task_stopped and respond, moved one by one.
+"""Simulates one session in one thread, one action at a time.
 
-What decides is the product's own code; what is simulated is what it runs on, the work of a step and the threads.
+It runs intake, state machine, workspaces, task_stopped and respond.
+
+All decisions are made by the product's own code. Simulated are the services, the work of a step, and the threads.
 """
 
 import json
@@ -42,18 +44,18 @@ SITE = SiteEntry(
 
 @dataclass
 class World:
-    """Everything. `now` is in seconds."""
+    """The whole simulation. `now` is in seconds."""
 
     now: float = 1_000_000.0
     idle_seconds: float = 20.0
-    """Of the site."""
+    """The site's `idleSeconds`."""
     workspaces: list[Workspace] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
-    """Bodies on the queue; the first is delivered first."""
+    """Bodies on the queue, in the order of delivery."""
     delivered: list[str] = field(default_factory=list)
     events: list[Callable[[], None]] = field(default_factory=list)
     heard: list[Callable[[], None]] = field(default_factory=list)
-    """Events that were handled: the bus delivers at least once."""
+    """Handled events. They can be delivered again, because the bus delivers at least once."""
     sent: dict[str, str] = field(default_factory=dict)
     """Responses by deduplication id."""
     commands: int = 0
@@ -61,7 +63,7 @@ class World:
     actor: Workspace | None = None
     depth: int = 0
     fault: tuple[str, int, Callable[[], None]] | None = None
-    """Kind, after how many calls, and what happens meanwhile."""
+    """The fault's kind, the number of calls before it, and the action that happens meanwhile."""
     faults: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -107,7 +109,7 @@ class World:
         self._number += 1
         return self._number
 
-    # What may happen
+    # Actions of the schedule
 
     def send(self) -> None:
         self.commands += 1
@@ -121,13 +123,13 @@ class World:
         self.inputs.append(json.dumps(body))
 
     def deliver(self, *, again: int | None = None) -> None:
-        """The queue's next message to intake; or one that was delivered before."""
+        """Delivers the queue's next message to intake, or an earlier message again."""
         if again is not None:
             if self.delivered:
                 self._function(lambda: self._take_in(self.delivered[again % len(self.delivered)]))
         elif self.inputs:
             body = self.inputs[0]
-            # What happens meanwhile may deliver the same message once more.
+            # The fault's action may deliver the same message again.
             if self._function(lambda: self._take_in(body)) and body in self.inputs:
                 self.inputs.remove(body)
                 self.delivered.append(body)
@@ -182,7 +184,7 @@ class World:
             self.sfn.stop_execution(executionArn=run.arn, error="", cause="by hand")
 
     def passes(self, seconds: float) -> None:
-        """Time, in pieces short enough for a living workspace's claim and heartbeats."""
+        """Lets time pass, in pieces short enough for the claim and heartbeats of a live workspace."""
         while seconds > 0:
             piece = min(seconds, 4.0)
             seconds -= piece
@@ -191,10 +193,10 @@ class World:
                 self.move(index, Workspace.tick)
             self.sfn.pass_time()
 
-    # What the services do
+    # The services
 
     def _function(self, call: Callable[[], Any]) -> bool:
-        """A Lambda function's invocation; False if it died and its event comes back."""
+        """Invokes a Lambda function. Returns False if it died and its event comes back."""
         before, self.actor = self.actor, None
         try:
             with (
@@ -308,7 +310,7 @@ class World:
     # The end
 
     def settle(self) -> None:
-        """Everything that is under way comes to its end: events, time limits, the sweep."""
+        """Completes everything under way: events, time limits, the sweep."""
         self.fault = None
         self.thaw()
         for round_ in range(2_000):

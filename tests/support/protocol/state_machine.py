@@ -1,6 +1,6 @@
-"""Step Functions as far as the protocol sees it: the definition that is deployed, a fake clock, tokens and time limits.
+"""A model of Step Functions for the protocol: the deployed definition, a fake clock, tokens and time limits.
 
-Each execution goes on by `step`, so that anything can come between a report and the next state.
+Each execution moves by `step`. So any event can come between a report and the next state.
 """
 
 import json
@@ -23,7 +23,7 @@ def refused(code: str) -> ClientError:
 
 
 class _QuickWalk(Walk):
-    """With the common expressions short-cut: jsonata-python takes milliseconds for each."""
+    """A Walk with shortcuts for common expressions, because jsonata-python takes milliseconds for each."""
 
     def __init__(self, execution_input: Json, millis: Callable[[], int]) -> None:
         super().__init__(MACHINE, execution_input)
@@ -58,7 +58,7 @@ class Execution:
     cause: str | None = None
     stopped_at: float = 0
     entering: bool = True
-    """The next `step` begins the state, or tries it again."""
+    """Whether the next `step` begins or retries the state."""
     token: str | None = None
     retried: list[int] = field(default_factory=list)
     beat_until: float = 0
@@ -68,7 +68,7 @@ class Execution:
 
 @dataclass
 class StepFunctions:
-    """The service. `update_item` and `run_task` are the integrations; `ended` is told of every final status."""
+    """The service. `update_item` and `run_task` are its integrations. It calls `ended` with every ended execution."""
 
     clock: Callable[[], float]
     update_item: Callable[..., Any]
@@ -77,7 +77,7 @@ class StepFunctions:
     executions: dict[str, Execution] = field(default_factory=dict)
     tokens: dict[str, Execution] = field(default_factory=dict)
 
-    # What the code calls
+    # The API
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> None:
         arn = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:{name}"
@@ -109,7 +109,7 @@ class StepFunctions:
     def send_task_failure(self, *, taskToken: str, error: str, cause: str) -> None:
         self._fail(self._waiting(taskToken), StatesError(str(error), cause))
 
-    # What time and the world do
+    # Actions of the world
 
     @property
     def running(self) -> list[Execution]:
@@ -119,7 +119,7 @@ class StepFunctions:
         return token in self.tokens and self.tokens[token].token == token
 
     def step(self, run: Execution) -> None:
-        """Begins the state that is due."""
+        """Begins the next state."""
         if run.status != "RUNNING" or not run.entering:
             return
         run.entering = False
@@ -149,7 +149,7 @@ class StepFunctions:
                 self._fail(run, StatesError(f"DynamoDb.{name}"))
 
     def pass_time(self) -> None:
-        """Ends what waited too long."""
+        """Ends states over their time limit."""
         for run in self.running:
             if run.token is not None and self.clock() >= run.ends_at:
                 self._fail(run, StatesError("States.Timeout"))

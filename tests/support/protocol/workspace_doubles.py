@@ -1,4 +1,4 @@
-"""What a workspace of the simulated world has in place of threads, git and S3."""
+"""Doubles of threads, git and S3 for the workspaces of the simulated world."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Killed(BaseException):
-    """The process is gone, in the middle of a call."""
+    """The process was killed during a call."""
 
 
 def quiet(*_: Any, **__: Any) -> None:
@@ -25,7 +25,7 @@ def quiet(*_: Any, **__: Any) -> None:
 
 
 class Lost(EndpointConnectionError):
-    """The call arrived, its answer did not."""
+    """The call arrived, but its answer got lost."""
 
     def __init__(self) -> None:
         super().__init__(endpoint_url="http://dynamodb")
@@ -42,7 +42,7 @@ class Log:
 
 
 class BeatByHand(Heartbeat):
-    """A heartbeat whose thread is the world's."""
+    """A heartbeat without a thread: the world sends each beat."""
 
     owner: Workspace
 
@@ -52,7 +52,7 @@ class BeatByHand(Heartbeat):
 
 @dataclass
 class Push:
-    """BackgroundPush without a thread: a WIP commit that is pushed when the world says so."""
+    """BackgroundPush without a thread: the world decides when the WIP commit is pushed."""
 
     workspace: Workspace
     waiting: list[tuple[ClaimFence, Callable[[bool], None]]] = field(default_factory=list)
@@ -99,7 +99,7 @@ class Checkpointer:
 
 @dataclass
 class Checkout:
-    """One that always has something to commit."""
+    """A checkout that always has changes to commit."""
 
     workspace: Workspace
 
@@ -117,7 +117,7 @@ class Checkout:
 
 
 class Cache:
-    """BuildCache without anything to save."""
+    """A BuildCache without files to save."""
 
     busy = False
 

@@ -1,7 +1,8 @@
-"""A loopback proxy in front of an S3 endpoint that breaks requests by a plan.
+"""A loopback proxy that breaks requests to an S3 endpoint by a plan.
 
-A request is forwarded only when all of it has come, as S3 carries out no half request. The plan is asked before, in the
-connection's own thread: one that blocks delays the request, and one that kills the sender does so at exactly that request.
+The proxy forwards only complete requests, because S3 executes no partial request. Before that it calls the plan in the
+connection's own thread. A plan that blocks delays the request. A plan that kills the sender does so at exactly this
+request.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from tools.bench.publish_speed.request_kinds import kind_of
 
 
 class Fault(StrEnum):
-    """What becomes of a request. The last three are carried out, and the sender cannot know."""
+    """The fate of a request. The last three are executed, but the sender cannot know that."""
 
     NONE = "none"
     ERROR = "500"
@@ -37,10 +38,10 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came."""
+    """One received request."""
 
     number: int
-    """From 1, in the order of arrival since the plan was set."""
+    """Its number from 1, in the order of arrival since the plan was set."""
     kind: str
     """GET, PUT, COPY, LIST, DELETE and so on; see `tools.bench.publish_speed.request_kinds`."""
     path: str
@@ -81,26 +82,26 @@ class Proxy:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def set_plan(self, plan: Plan) -> None:
-        """From now on; numbers begin anew."""
+        """Sets the plan from now on, and numbers requests from 1 again."""
         with self._lock:
             self._plan, self.seen, self.faults = plan, [], Counter()
 
     def decide(self, kind: str, path: str) -> Fault:
-        """What becomes of the next request."""
+        """Returns the fate of the next request."""
         with self._lock:
             request, plan = Request(len(self.seen) + 1, kind, path), self._plan
             self.seen.append(request)
         try:
             fault = plan(request)
         except BaseException as error:
-            self._broken = self._broken or error  # told by `settle`, in the test's own thread
+            self._broken = self._broken or error  # raised by `settle`, in the test's own thread
             fault = Fault.NONE
         with self._lock:
             self.faults[fault] += 1
         return fault
 
     def settle(self, seconds: float = 10) -> None:
-        """Waits until no request of a sender that is gone is still on its way. Raises what the plan raised."""
+        """Waits for all requests of ended senders. Raises the plan's exception."""
         end = time.monotonic() + seconds
         while self._server.open:
             assert time.monotonic() < end, "requests are still on their way"
@@ -130,13 +131,13 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        # Without the base class's shutdown, which would send a FIN before the reset.
+        # Skips the base class's shutdown, which would send a FIN before the reset.
         self.close_request(request)
         with self._count:
             self.open -= 1
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A sender that was killed is no error."""
+        """Ignores the errors of killed senders."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -187,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = str(len(body))
         for name, value in headers:
             if name.lower() == "content-length":
-                length = value  # of a HEAD, whose answer has no body
+                length = value  # of a HEAD, which is answered without a body
             elif name.lower() not in {"transfer-encoding", "connection"}:
                 self.send_header(name, value)
         if status != 304:
@@ -195,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not any(name.lower() == "date" for name, _ in headers):
             self.send_header("Date", self.date_time_string())
         if cut:
-            # The headers too, where there is no body to be cut.
+            # Without a body the headers are cut.
             half = b"".join(self._headers_buffer)  # type: ignore[attr-defined]
             self._headers_buffer: list[bytes] = []
             self.wfile.write(half + b"\r\n" + body[: len(body) // 2] if len(body) > 1 else half[: len(half) // 2])

@@ -1,4 +1,4 @@
-"""A site's buckets on the endpoint, who publishes it, and what must be true of it."""
+"""A site's buckets on the endpoint, its publishers, and the checks of its content."""
 
 import hashlib
 import re
@@ -30,20 +30,20 @@ _numbers = count(1)
 
 
 def md5(content: bytes) -> str:
-    """Hex."""
+    """Returns the MD5 in hex."""
     return hashlib.md5(content).hexdigest()
 
 
 @dataclass
 class World:
-    """One site. Its publishers go through the proxy, its checks do not."""
+    """One site. Its publishers use the proxy, its checks do not."""
 
     port: int
     publishers: Publishers
     folder: Path
     client: str = field(default_factory=lambda: f"c{next(_numbers)}")
     known: dict[str, set[str]] = field(default_factory=dict)
-    """MD5s that a key may have, of every build so far."""
+    """The valid MD5s of each key, from all builds so far."""
 
     def __post_init__(self) -> None:
         self.proxy = Proxy(self.port)
@@ -55,7 +55,7 @@ class World:
         self._orders = count(1)
 
     def close(self) -> None:
-        """The buckets stay: the endpoint ends soon."""
+        """Ends publishers and proxy. The buckets stay, because the endpoint ends soon."""
         self.proxy.close()
 
     def start(self, made: Tree, lease_owner: str = "s1", commit: str = "c" * 40, **more: Any) -> Publisher:
@@ -67,7 +67,7 @@ class World:
         return self._start(number, lease_owner=lease_owner, dist=str(dist), commit=commit, **more)
 
     def start_folder(self, dist: Path) -> Publisher:
-        """Begins to publish a folder, of which `check_pages` knows nothing."""
+        """Begins to publish a folder whose content `check_pages` does not know."""
         return self._start(next(self._orders), lease_owner="s1", dist=str(dist), commit="c" * 40)
 
     def start_rollback(self, deployment_id: str, **more: Any) -> Publisher:
@@ -87,11 +87,11 @@ class World:
         )
 
     def publish(self, made: Tree, lease_owner: str = "s1", commit: str = "c" * 40, **more: Any) -> str:
-        """Publishes a build without a fault; the deployment's id."""
+        """Publishes a build without a fault. Returns the deployment's id."""
         return self._through(lambda: self.start(made, lease_owner, commit, **more))
 
     def roll_back(self, deployment_id: str, *, waits: bool = False, **more: Any) -> str:
-        """Rolls back without a fault; the new deployment's id."""
+        """Rolls back without a fault. Returns the new deployment's id."""
         return self._through(lambda: self.start_rollback(deployment_id, **more), waits=waits)
 
     def _through(self, begin: Callable[[], Publisher], *, waits: bool = False) -> str:
@@ -105,7 +105,7 @@ class World:
     def at_request(
         self, number: int, fault: Fault, act: Callable[[], None] = lambda: None, *, kind: str | None = None
     ) -> Plan:
-        """One fault, at the n-th request (of a kind). A request that is carried out is so after `act`."""
+        """Returns a plan with one fault, at the n-th request (of a kind). The request may be executed after `act`."""
         counted = count(1)
 
         def plan(request: Request) -> Fault:
@@ -117,15 +117,16 @@ class World:
         return plan
 
     def killed(self, begin: Callable[[], Publisher], number: int, *, carried_out: bool, kind: str | None = None) -> int:
-        """Begins, and kills the process when its n-th request (of a kind) has come; its exit code, when nothing is on its
-        way any more."""
+        """Begins, and kills the process at its n-th request (of a kind).
+
+        Waits for all requests under way, and returns the exit code."""
         fault = Fault.LOST_RESET if carried_out else Fault.RESET
         return self._acted(begin, Publisher.kill, lambda act: self.at_request(number, fault, act, kind=kind))
 
     def signalled(
         self, begin: Callable[[], Publisher], number: int, sent: signal.Signals, *, kind: str | None = None
     ) -> int:
-        """As `killed`, with a signal that the process hears."""
+        """Like `killed`, with a signal that the process handles."""
         return self._acted(
             begin,
             lambda publisher: publisher.send(sent),
@@ -133,7 +134,7 @@ class World:
         )
 
     def faulty(self, made: Tree, plan: Plan, **more: Any) -> Publisher:
-        """Publishes a build while requests break; the process, when it has ended."""
+        """Publishes a build while requests break. Returns the ended process."""
         self.proxy.set_plan(plan)
         publisher = self.start(made, **more)
         publisher.wait(90)
@@ -154,7 +155,7 @@ class World:
         return code
 
     def manifest(self) -> Manifest | None:
-        """The live manifest."""
+        """Returns the live manifest."""
         try:
             answer = self.s3.get_object(Bucket=self.artifacts, Key=manifest_key(self.client))
         except self.s3.exceptions.NoSuchKey:
@@ -162,12 +163,12 @@ class World:
         return Manifest.from_bytes(answer["Body"].read())
 
     def deployment(self, deployment_id: str) -> Manifest:
-        """A deployment's own manifest."""
+        """Returns a deployment's own manifest."""
         answer = self.s3.get_object(Bucket=self.artifacts, Key=deployment_key(self.client, deployment_id))
         return Manifest.from_bytes(answer["Body"].read())
 
     def record_sync(self, *, due: bool = False) -> list[str]:
-        """Checks the manifest as record_sync does, and returns the drift. With `due`, all retired assets are due."""
+        """Checks the manifest like record_sync, and returns the drift. With `due` all retired assets are due."""
         manifest = self.manifest()
         assert manifest is not None
         report = compare(manifest, self._objects(), 2 * ASSET_GRACE_MS + manifest.created_at if due else None)
@@ -175,7 +176,7 @@ class World:
         return report.drift
 
     def live(self) -> dict[str, str]:
-        """Key and ETag of every object of the site."""
+        """Returns key and ETag of every object of the site."""
         return {key: found.etag for key, found in self._objects().items()}
 
     def _objects(self) -> dict[str, ListedObject]:
@@ -185,8 +186,9 @@ class World:
         }
 
     def check_pages(self) -> None:
-        """Every page is whole and all it loads is there, each with the content of some build; and no link is dead to who
-        comes by the root page."""
+        """Checks that every page is whole, and that all files it loads exist with the content of a build.
+
+        Also checks that the links from the root page lead to existing pages."""
         live = self.live()
         self._walk(live, [key for key in live if key.endswith(".html")], _LOADS)
         self._walk(live, [key for key in live if key == "index.html"], _LINKS)
@@ -206,13 +208,13 @@ class World:
                     waiting.append(wanted)
 
     def check_is(self, made: Tree, *, commit: str | None = None) -> Manifest:
-        """The site is this build besides retired assets, and both manifests say so."""
+        """Checks that the site is this build, besides retired assets, and that both manifests match."""
         manifest = self.check_site(made, commit=commit)
         assert self.deployment(manifest.deployment_id) == manifest
         return manifest
 
     def check_site(self, made: Tree, *, commit: str | None = None) -> Manifest:
-        """As `check_is`, but for the deployment's own report."""
+        """Like `check_is`, but without the deployment's own report."""
         live, manifest = self.live(), self.manifest()
         assert manifest is not None
         assert {key: etag for key, etag in live.items() if key in made} == {key: md5(made[key]) for key in made}
@@ -226,7 +228,7 @@ class World:
         return manifest
 
     def _check_versions(self, made: Tree, manifest: Manifest) -> None:
-        """Each version of the manifest is stored with its content: a rollback to this deployment will work."""
+        """Checks that each version of the manifest is stored with its content. Then a rollback to it works."""
         pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket)
         stored = {(v["Key"], v["VersionId"]): v["ETag"].strip('"') for page in pages for v in page.get("Versions", [])}
         for key in made:

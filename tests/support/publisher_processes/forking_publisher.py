@@ -1,7 +1,7 @@
-"""`python -m tests.support.publisher_processes.forking_publisher`: forks a process for every publish that it is told of.
+"""`python -m tests.support.publisher_processes.forking_publisher`: forks a process for each ordered publish.
 
-A process of its own each, which can be killed; but Python and botocore are loaded once, for that costs half a second.
-Standard input has an order a line, standard output `started` and `ended` events.
+So each publisher can be killed, but Python and botocore are loaded only once, which takes half a second. Each line of
+standard input is an order. Standard output has `started` and `ended` events.
 """
 
 import json
@@ -37,7 +37,7 @@ DONE, STOPPED, FAILED, TAKEN, INTERRUPTED, BROKEN = 0, 10, 11, 12, 13, 14
 
 @dataclass(frozen=True)
 class Order:
-    """What a process has to publish, or to roll back to."""
+    """An order: a build to publish, or a deployment to roll back to."""
 
     number: int
     url: str
@@ -46,20 +46,20 @@ class Order:
     client: str
     lease_owner: str
     report: str
-    """A file, for the deployment's id or the error."""
+    """The file for the deployment's id or the error."""
     dist: str = ""
     commit: str = ""
     target: str = ""
-    """A deployment: roll back to it."""
+    """The deployment to roll back to; empty for a publish."""
     lease: float | None = None
-    """Seconds, in place of LEASE_SECONDS."""
+    """Replaces LEASE_SECONDS."""
     threads: int | None = None
     samples: int | None = None
-    """In place of SAMPLED_VERSIONS."""
+    """Replaces SAMPLED_VERSIONS."""
 
 
 class Stoppable:
-    """The guard of a session that is alone: SIGTERM and SIGINT stop it, as they stop a workspace."""
+    """The guard of a session without rivals. SIGTERM and SIGINT stop the publish, as in a workspace."""
 
     def __init__(self) -> None:
         signals = Signals()
@@ -67,7 +67,7 @@ class Stoppable:
         signals.heed()
 
     def verify(self, *, allow_superseded: bool = False) -> None:
-        """Like a workspace's fence whose claim is never lost: raises StepStopped, but not with `allow_superseded`."""
+        """Like a workspace's fence, but the claim is never lost. Raises StepStopped unless `allow_superseded`."""
         if not allow_superseded:
             self._stop.check()
 
@@ -92,7 +92,7 @@ def work(order: Order, session: boto3.Session) -> PublishResult:
         with log_of(order).open("a") as file:
             print(message, values, file=file)
 
-    # Only a workspace's guard heeds signals: Ctrl-C has to interrupt a rollback as it interrupts the command line.
+    # Only a workspace's guard handles signals. Ctrl-C must interrupt a rollback like the command line's.
     guard = NoGuard() if order.target else Stoppable()
     target = PublishTarget(
         aws.s3, order.bucket, order.artifacts, order.client, order.lease_owner, guard, log, log, aws.small_objects
@@ -103,7 +103,7 @@ def work(order: Order, session: boto3.Session) -> PublishResult:
 
 
 def log_of(order: Order) -> Path:
-    """What the product logged."""
+    """Returns the file of the product's log."""
     return Path(f"{order.report}.log")
 
 
@@ -135,11 +135,11 @@ def _tell(event: str, number: int, value: int) -> None:
 
 
 def main() -> None:
-    """Serves until standard input ends."""
+    """Serves orders until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(aws_environment("http://127.0.0.1:9", REGION))
     session = boto3.Session()
-    session.client("s3")  # loads the models, which the forked processes then have
+    session.client("s3")  # loads botocore's models once for all forked processes
     running: dict[int, int] = {}
     waiting = b""
     while True:
@@ -163,7 +163,7 @@ def main() -> None:
 
 
 def line_of(order: Order) -> bytes:
-    """An order as it goes to standard input."""
+    """Returns an order as a line of standard input."""
     return f"{json.dumps(asdict(order))}\n".encode()
 
 

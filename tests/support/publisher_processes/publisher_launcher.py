@@ -1,4 +1,4 @@
-"""Starts publishers from a test, and ends them."""
+"""Starts and ends publisher processes for a test."""
 
 import json
 import os
@@ -17,40 +17,40 @@ from tests.support.publisher_processes.forking_publisher import Order, line_of, 
 
 @dataclass
 class Publisher:
-    """One process."""
+    """One publisher process."""
 
     order: Order
     pid: "Future[int]" = field(default_factory=Future)
     code: "Future[int]" = field(default_factory=Future)
 
     def send(self, number: signal.Signals) -> None:
-        """A signal, if it still runs."""
+        """Sends a signal if the process still runs."""
         if not self.code.done():
             os.kill(self.pid.result(10), number)
 
     def kill(self) -> None:
-        """SIGKILL; returns when it is dead."""
+        """Sends SIGKILL, and waits until the process is dead."""
         self.send(signal.SIGKILL)
         self.code.result(10)
 
     def wait(self, seconds: float = 60) -> int:
-        """Its exit code."""
+        """Waits for the process's end and returns its exit code."""
         return self.code.result(seconds)
 
     @property
     def said(self) -> str:
-        """The deployment's id, or the error."""
+        """Returns the deployment's id, or the error."""
         return Path(self.order.report).read_text()
 
     @property
     def waited(self) -> bool:
-        """Whether the publisher waited for another one."""
+        """Returns whether the publisher waited for another publisher's lease."""
         log = log_of(self.order)
         return log.exists() and "Waiting for another publish" in log.read_text()
 
 
 class Publishers:
-    """The process that forks them."""
+    """The process that forks the publishers."""
 
     def __init__(self, log: Path) -> None:
         self._log = log.open("wb")
@@ -71,7 +71,7 @@ class Publishers:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def start(self, order: Order) -> Publisher:
-        """Starts one."""
+        """Starts a publisher."""
         assert self._process.stdin is not None
         with self._lock:
             order = replace(order, number=next(self._numbers))
@@ -81,7 +81,7 @@ class Publishers:
         return started
 
     def close(self) -> None:
-        """Ends what still runs."""
+        """Ends the running publishers."""
         for publisher in self._all.values():
             publisher.kill()
         assert self._process.stdin is not None

@@ -1,4 +1,4 @@
-"""Builds of a small site that differ, and whose assets are named by their content, as Astro's are."""
+"""Different builds of a small site. Assets are named by their content, like Astro's."""
 
 import hashlib
 import random
@@ -12,13 +12,13 @@ _PAGES = ["index.html", "about/index.html", "journal/index.html", "journal/one/i
 
 
 def hashed(name: str, content: bytes) -> str:
-    """The key of a hashed asset."""
+    """Returns the key of a hashed asset."""
     stem, _, suffix = name.rpartition(".")
     return f"_astro/{stem}.{hashlib.sha256(content).hexdigest()[:8]}.{suffix}"
 
 
 def tree(seed: int) -> Tree:
-    """A build: the same for the same number. Looks, pages and other files come, change and go."""
+    """Returns the build of a seed. Between builds, styles, pages and other files appear, change and disappear."""
     choice = random.Random(seed)
     made: Tree = {}
     looks = []
@@ -31,7 +31,7 @@ def tree(seed: int) -> Tree:
     script = f"console.log({choice.randrange(3)})".encode()
     made[hashed("app.js", script)] = script
     made["images/logo + 1.svg"] = f"<svg><!-- {choice.randrange(4)} --></svg>".encode()
-    # Of the folder `public`: a name that stays and a content that changes, and what only the new content loads.
+    # Files of the folder `public`: fixed names with changing content, which loads files of its own.
     drawing, module = f"images/drawing {choice.randrange(6)}.svg", f"modules/m{choice.randrange(6)}.js"
     made[drawing], made[module] = b"<svg></svg>", b"export default 1"
     made["site.css"] = f"body{{background:url(/{quote(drawing)})}}".encode()
@@ -52,7 +52,7 @@ def tree(seed: int) -> Tree:
 
 
 def write(made: Tree, folder: Path) -> Path:
-    """Puts a build into a new folder."""
+    """Writes a build to a new folder."""
     for key, content in made.items():
         path = folder / key
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The client in C against an S3 on loopback that can fail."""
+"""The CRT client against an S3 server on loopback that can fail."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -39,7 +39,7 @@ def s3_fixture() -> Iterator[ScriptedS3Server]:
 
 
 class Stopping:
-    """A check that stops the publish once the server has so many requests."""
+    """A check that stops the publish after a number of requests to the server."""
 
     def __init__(self, s3: ScriptedS3Server, after: int) -> None:
         self.s3, self.after, self.asked = s3, after, 0

@@ -1,7 +1,7 @@
-"""S3 as a model: versions, conditional writes, a clock of its own, and a hook before each request.
+"""A model of S3 with versions, conditional writes, its own clock, and a hook before each request.
 
-moto answers as S3 does, but cannot be stopped between any two requests, and its clock cannot be turned. Requests take
-effect one at a time, as S3 orders the writes of one key.
+moto answers like S3, but cannot be stopped between any two requests, and its clock cannot be set. Requests take effect
+one at a time, because S3 orders the writes of one key.
 """
 
 import hashlib
@@ -39,12 +39,12 @@ class Version:
 
 @dataclass
 class Store:
-    """What all clients share."""
+    """The state that all clients share."""
 
     clock: float = 0.0
     seconds_a_request: float = 0.0
     page: int = 1000
-    """Entries of one answer of a listing."""
+    """The number of entries in one page of a listing."""
     objects: dict[tuple[str, str], list[Version]] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.RLock)
     number: int = 0
@@ -70,7 +70,10 @@ class Store:
 
 @dataclass
 class ModelS3:
-    """One publisher's client. `before(operation, key)` may raise, and `after` too: then the request was carried out."""
+    """One publisher's client.
+
+    `before(operation, key)` may raise. `after` may raise too, after the request was executed.
+    """
 
     store: Store
     before: Callable[[str, str], None] = lambda *_: None

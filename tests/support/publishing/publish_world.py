@@ -1,4 +1,4 @@
-"""Publishers of one site on a model of S3: killed at any request, or one request at a time in any order."""
+"""Publishers of one site on a model of S3. A test can kill them at any request, or choose the order of requests."""
 
 import hashlib
 import re
@@ -28,7 +28,7 @@ Tree = dict[str, str]
 
 
 def tree_of(pages: dict[str, int], others: set[str]) -> Tree:
-    """A build: each page refers to the stylesheet of its number, and there are no other stylesheets."""
+    """Returns a build. Each page refers to the stylesheet of its number, and no other stylesheets exist."""
     made = {page: f"<link href='_astro/s.{number}.css'>" for page, number in pages.items()}
     made |= {f"_astro/s.{number}.css": f"body{{{number}}}" for number in pages.values()}
     return made | {name: f"{sorted(pages.items())}" for name in others}
@@ -43,15 +43,15 @@ TREES = st.builds(
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the modules that import it."""
-    # One sender, so that a request's number means the same each time.
+    """Removes pauses in the modules that import this fixture."""
+    # One sender thread makes the order of requests the same in each run.
     monkeypatch.setattr(workers, "THREADS", 1)
     monkeypatch.setattr(lease.time, "sleep", lambda _: None)
     monkeypatch.setattr(s3_retry, "checked_sleep", lambda check: lambda _seconds: check())
 
 
 class Killed(BaseException):
-    """SIGKILL: nothing more of this publisher reaches S3."""
+    """Stands for SIGKILL: no later request of this publisher reaches S3."""
 
 
 @dataclass
@@ -80,7 +80,7 @@ class World:
         return roll_back(target, Manifest.from_bytes(stored.body))
 
     def drift(self, key: str, body: bytes | None = None) -> None:
-        """Somebody deletes an object by hand, or writes it, and the check of the last publish finds it."""
+        """Deletes or writes an object like a manual change, and lets the check of the last publish find it."""
         self.store.add("site", key, body)
         manifest = self.manifest().model_copy(update={"reconcile": True})
         self.store.add("artifacts", manifest_key("amelia"), manifest.to_bytes())
@@ -94,7 +94,7 @@ class World:
         return {key: body.decode() for key, body in self.store.live("site").items()}
 
     def check_pages(self) -> None:
-        """No live page refers to an asset that is not there."""
+        """Checks that every asset of a live page exists."""
         live = self.live()
         for key, text in live.items():
             if key.endswith(".html"):
@@ -102,7 +102,7 @@ class World:
                     assert wanted in live, f"{key} refers to {wanted}"
 
     def check_is(self, tree: Tree) -> None:
-        """The site is this build, besides retired assets, and the manifest is right."""
+        """Checks that the site is this build, besides retired assets, and that the manifest matches."""
         live, manifest = self.live(), self.manifest()
         assert {k: v for k, v in live.items() if k in tree} == tree
         assert all(is_hashed(key) for key in set(live) - set(tree))
@@ -145,7 +145,7 @@ def kill_from(number: int) -> Callable[[str, str], None]:
 
 @dataclass
 class Turns:
-    """Lets one publisher do one request at a time, in the order of `order`, then in turns."""
+    """Lets the publishers send one request at a time, in the order of `order`, then alternately."""
 
     order: list[int]
     alive: set[int]

@@ -1,4 +1,4 @@
-"""Two deployments on a model of S3, of which the older one is to come back."""
+"""Two deployments on a model of S3, for rollbacks to the older one."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def two_deployments(old: Tree = OLD, new: Tree = NEW) -> tuple[World, str]:
 
 
 def forget(world: World, key: str, body: str) -> None:
-    """Somebody deletes the version with this content, and no other."""
+    """Deletes only the version with this content."""
     versions = world.store.objects["site", key]
     versions[:] = [version for version in versions if version.body != body.encode()]
 
@@ -55,5 +55,8 @@ def check_is_as_before(world: World, tree: Tree, before: Manifest, *, complete: 
 
 @pytest.fixture(autouse=True)
 def one_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of what is to be copied, the first and the last are asked for: a site of some files is then like one of thousands."""
+    """Samples only the first and the last version to copy.
+
+    Then a small site behaves like one with thousands of files.
+    """
     monkeypatch.setattr(rollback, "SAMPLED_VERSIONS", 1)

@@ -1,6 +1,6 @@
-"""A scripted S3 endpoint over real connections, for the clients that no test double replaces (CRT, TLS).
+"""A scripted S3 endpoint with real connections, for clients that no test double replaces (CRT, TLS).
 
-It stores nothing. It records each request, and answers a PUT or HEAD as S3 does or with the error that the test sets.
+It stores no objects. It records each request, and answers a PUT or HEAD like S3 or with the test's error.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""A step's context for build and publish: a real checkout, real child processes, S3 in moto."""
+"""A step's context for build and publish, with a real checkout, real child processes, and S3 in moto."""
 
 import subprocess
 from collections.abc import Callable
@@ -23,7 +23,7 @@ BUCKET = "edit.amelia.example.com"
 
 @dataclass
 class StopFence:
-    """A guard that stops once `stop` has a reason; calls `at` before each check."""
+    """A guard that stops once `stop` has a reason. Calls `at` before each check."""
 
     session: SessionRecord
     stop: Stop
@@ -68,7 +68,7 @@ class Site:
 
 
 def make_site(root: Path, files: dict[str, str], *, under_git: bool = True, **settings: Any) -> Site:
-    """A site with these files; publishing alone needs no repository."""
+    """Creates a site with these files. Tests of publishing alone need no repository."""
     clients = TestClients()
     for bucket in ("artifacts", BUCKET):
         clients.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
@@ -112,5 +112,5 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 
 def npm_lock(folder: Path) -> None:
-    """A lock file as npm writes it."""
+    """Writes a lock file with npm."""
     subprocess.run(["npm", "install", "--package-lock-only", "--offline"], cwd=folder, check=True, capture_output=True)

@@ -1,8 +1,9 @@
-"""The tests' interpreter of the Amazon States Language in JSONata: what a run does when its tasks do this or that.
+"""An interpreter of the Amazon States Language with JSONata, for tests of state machines.
 
-`Walk` knows the states Task, Choice, Pass, Succeed and Fail with Arguments, Assign, Output, Retry and Catch. `interpret`
-drives it through a whole run, with tasks that answer from a script; the protocol's model of Step Functions drives it one
-state at a time. Where Step Functions is strict this is too: a variable that nobody assigned is an error, not an empty value.
+`Walk` knows the states Task, Choice, Pass, Succeed and Fail with Arguments, Assign, Output, Retry and Catch.
+`interpret` drives a `Walk` through a whole run, with scripted answers of the tasks. The protocol's model of Step
+Functions drives it one state at a time. It is as strict as Step Functions: an unassigned variable is an error, not an
+empty value.
 """
 
 import copy
@@ -17,7 +18,7 @@ Json = dict[str, Any]
 
 
 class StatesError(Exception):
-    """A task or a state failed with an error name, as `ErrorEquals` and Fail know it."""
+    """A task or state failed with an error name as in `ErrorEquals` and Fail."""
 
     def __init__(self, error: str, cause: str = "") -> None:
         super().__init__(f"{error}: {cause}")
@@ -37,7 +38,7 @@ class Call:
 
 @dataclass
 class Run:
-    """What came of an execution."""
+    """The outcome of an execution."""
 
     status: str = "RUNNING"
     output: Any = None
@@ -47,7 +48,7 @@ class Run:
     calls: list[Call] = field(default_factory=list)
 
     def attempts(self, state: str) -> int:
-        """How often a task was tried."""
+        """Returns the number of attempts of a task."""
         return sum(call.state == state for call in self.calls)
 
 
@@ -55,13 +56,13 @@ Outcome = Any
 """A task's result (JSON), a StatesError to raise, or a function from Call to a result."""
 
 Step = tuple[str | None, Any]
-"""The state that follows, None at the end, and its input."""
+"""The next state (None at the end) and its input."""
 
 MAX_STATES = 100
 
 
 def interpret(machine: Json, execution_input: Json, script: dict[str, list[Outcome]]) -> Run:
-    """Runs the machine. `script` maps a task's name to its outcomes, attempt by attempt; the last one is repeated."""
+    """Runs the machine. `script` maps a task's name to the outcomes of its attempts; the last one is repeated."""
     walk, run = Walk(machine, execution_input), Run()
     name, data = machine["StartAt"], execution_input
     try:
@@ -99,7 +100,7 @@ def _task(walk: "Walk", run: Run, name: str, data: Any, script: dict[str, list[O
 
 
 class Walk:
-    """One execution: its variables, and what each state makes of its input."""
+    """One execution: its variables, and the transitions of its states."""
 
     def __init__(self, machine: Json, execution_input: Json) -> None:
         assert machine["QueryLanguage"] == "JSONata"
@@ -111,7 +112,7 @@ class Walk:
         return bool(self.states[name]["Type"] == "Task")
 
     def enter(self, name: str, data: Any) -> Step:
-        """A state that waits for nothing. Raises StatesError: the run fails."""
+        """Does a state that waits for no task. Raises StatesError: the run fails."""
         state, scope = self.states[name], self._scope(name, data)
         match state["Type"]:
             case "Fail":
@@ -131,15 +132,15 @@ class Walk:
                 raise NotImplementedError(f"{name}: a state of type {other}")
 
     def arguments(self, name: str, data: Any, token: str) -> Any:
-        """What a task is called with. Raises StatesError."""
+        """Returns a task's arguments. Raises StatesError."""
         return self._value(self.states[name].get("Arguments", data), self._scope(name, data, token))
 
     def succeed(self, name: str, data: Any, result: Any) -> Step:
-        """A task has its result. Raises StatesError."""
+        """Completes a task with its result. Raises StatesError."""
         return self._leave(self.states[name], {**self._scope(name, data), "result": result}, result)
 
     def fail(self, name: str, data: Any, error: StatesError, retried: list[int]) -> Step | None:
-        """A task failed; None: it is tried again. `retried` counts for each retrier. Raises the error if none catches it."""
+        """Fails a task. Returns None if it is retried. `retried` counts for each retrier. Raises an uncaught error."""
         state = self.states[name]
         if self._is_retried(state, error, retried):
             return None
@@ -150,7 +151,7 @@ class Walk:
         raise error
 
     def _is_retried(self, state: Json, error: StatesError, retried: list[int]) -> bool:
-        # Each retrier counts for itself; only the first that matches is asked.
+        # Each retrier has its own count. Only the first match applies.
         retriers = state.get("Retry", [])
         retried += [0] * (len(retriers) - len(retried))
         for i, retry in enumerate(retriers):
@@ -160,7 +161,7 @@ class Walk:
         return False
 
     def _leave(self, state: Json, scope: Json, default: Any) -> tuple[str | None, Any]:
-        """Assign and Output are evaluated side by side: neither sees the other's outcome."""
+        """Evaluates Assign and Output independently: neither sees the other's result."""
         assigned = {key: self._value(value, scope) for key, value in state.get("Assign", {}).items()}
         output = self._output(state, scope, default)
         self.variables.update(assigned)
@@ -193,12 +194,12 @@ class Walk:
         return None if value is jsonata.utils.Utils.NULL_VALUE else value
 
     def _is_null(self, text: str) -> bool:
-        # The evaluation gives None for null and for undefined alike; a plain variable tells them apart.
+        # The evaluation returns None both for null and for undefined. Only a plain variable shows the difference.
         found = re.fullmatch(r"\$(\w+)", text)
         return bool(found and found[1] in self.variables)
 
     def _scope(self, name: str, data: Any, token: str | None = None) -> Json:
-        """`$states`; the token is there for a task's arguments only."""
+        """Returns `$states`. Only a task's arguments see the token."""
         context: Json = {"Execution": {"Input": self.execution_input}, "State": {"Name": name}}
         return {"input": data, "context": {**context, "Task": {"Token": token}} if token else context}
 
@@ -206,7 +207,7 @@ class Walk:
 def _matches(names: list[str], error: StatesError) -> bool:
     if error.error in names:
         return True
-    # A state that got no heartbeat in time has timed out as well (Amazon States Language, "Timeouts and heartbeats").
+    # A missing heartbeat is a timeout too (Amazon States Language, "Timeouts and heartbeats").
     if error.error == "States.HeartbeatTimeout" and "States.Timeout" in names:
         return True
     if "States.TaskFailed" in names and error.error != "States.Timeout":

@@ -1,4 +1,4 @@
-"""Synthesizes the stacks that tests look at. Importing this starts jsii's Node process: fixtures do it, no test module."""
+"""Synthesizes the stacks for tests. Importing this module starts jsii's Node process, so only fixtures import it."""
 
 import json
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from tests.support.stacks.synthesized_templates import PLATFORM, REGION, SITES, 
 
 
 def _synthesize(outdir: Path, add: Callable[[cdk.App], None], **context: Any) -> dict[str, Template]:
-    """The templates of the stacks that `add` puts into an app, by the stack's name."""
+    """Returns the templates of the stacks that `add` puts into an app, by the stack's name."""
     app = cdk.App(outdir=str(outdir), context=context)
     add(app)
     return {stack.stack_name: json.loads(Path(stack.template_full_path).read_text()) for stack in app.synth().stacks}
 
 
 def all_sites(outdir: Path) -> dict[str, Template]:
-    """The platform and SITES, as app.py composes them."""
+    """Returns the templates of the platform and SITES, composed as in app.py."""
 
     def add(app: cdk.App) -> None:
         platform = PlatformStack(app, PLATFORM, env=cdk.Environment(region=REGION))
@@ -41,7 +41,7 @@ def _workspace(stack: cdk.Stack) -> None:
 
 
 def workspaces(outdir: Path, images: list[str]) -> list[Template]:
-    """A stack with nothing but a workspace for each image."""
+    """Returns a template for each image, of a stack with only a workspace."""
 
     def add(app: cdk.App) -> None:
         for number, image in enumerate(images):
@@ -53,7 +53,7 @@ def workspaces(outdir: Path, images: list[str]) -> list[Template]:
 
 
 def assets_of_checkout(outdir: Path, checkout: Path) -> dict[str, Template]:
-    """A workspace and a function, whose assets are made of this checkout."""
+    """Returns the templates of a workspace and a function, with assets from this checkout."""
 
     def add(app: cdk.App) -> None:
         stack = cdk.Stack(app, "Stack", env=cdk.Environment(region=REGION))
@@ -67,7 +67,7 @@ def assets_of_checkout(outdir: Path, checkout: Path) -> dict[str, Template]:
 
 
 def platform_with_alarm_mail(outdir: Path, address: str) -> Template:
-    """The platform whose alarms are mailed to the address."""
+    """Returns the platform's template, with its alarms mailed to the address."""
 
     def add(app: cdk.App) -> None:
         PlatformStack(app, PLATFORM, alarm_email=address, env=cdk.Environment(region=REGION))

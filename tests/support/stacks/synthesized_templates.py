@@ -1,4 +1,4 @@
-"""What tests do with a synthesized template: read it, compare it, lint it."""
+"""Reads, compares and lints synthesized templates."""
 
 import json
 import subprocess
@@ -21,12 +21,12 @@ SITES: list[dict[str, Any]] = [
 
 
 def of_type(template: Template, kind: str) -> list[dict[str, Any]]:
-    """The properties of the resources of one type."""
+    """Returns the properties of the resources of one type."""
     return [r["Properties"] for r in template["Resources"].values() if r["Type"] == kind]
 
 
 def statements(template: Template, role: str = "") -> list[dict[str, Any]]:
-    """The policy statements of the roles whose logical id contains `role`."""
+    """Returns the policy statements of the roles whose logical id contains `role`."""
     return [
         statement
         for policy in of_type(template, "AWS::IAM::Policy")
@@ -36,20 +36,20 @@ def statements(template: Template, role: str = "") -> list[dict[str, Any]]:
 
 
 def actions(statement: dict[str, Any]) -> set[str]:
-    """The actions of a statement: CDK writes a single one as text."""
+    """Returns a statement's actions. CDK writes a single action as text."""
     action = statement["Action"]
     return {action} if isinstance(action, str) else set(action)
 
 
 def stable(value: Any) -> Any:
-    """The template without what depends on the code's content or the machine: asset hashes, paths."""
+    """Returns the template without asset hashes and paths, which depend on the code and the machine."""
     if isinstance(value, dict):
         return {k: "ASSET" if k == "S3Key" else stable(v) for k, v in value.items() if k != "Metadata"}
     return [stable(v) for v in value] if isinstance(value, list) else value
 
 
 def lint(templates: dict[str, Template], folder: Path, region: str) -> str:
-    """What cfn-lint has against the templates of a region; empty if nothing. One call: its start takes seconds."""
+    """Returns cfn-lint's findings for the templates of a region. Runs once for all, because its start takes seconds."""
     files = []
     for name, template in templates.items():
         files.append(folder / f"{name}.json")

@@ -1,4 +1,4 @@
-"""A step `agent` without the rest: a checkout, a model on loopback, and what was noted."""
+"""A step `agent` alone: a checkout, a model on loopback, and the recorded costs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ INSTRUCTION = "Put a banner on the home page"
 
 
 class Notes:
-    """The table of the commands: what was noted as spent, in order."""
+    """The commands table. Records the written costs in order."""
 
     def __init__(self) -> None:
         self.spent: list[float] = []
@@ -60,7 +60,7 @@ class World:
 
     @property
     def noted(self) -> list[float]:
-        """What the command has cost (US dollars), by its item."""
+        """Returns the command's costs in US dollars that were written to its item."""
         aws: Any = self.ctx.aws
         spent: list[float] = aws.dynamodb.spent
         return spent

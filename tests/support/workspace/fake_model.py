@@ -1,7 +1,7 @@
-"""A Messages API on loopback for the real Claude Code binary: scripted answers, streamed, every request kept.
+"""A Messages API on loopback for the real Claude Code binary. Streams scripted answers and records every request.
 
-A script is a function from the request body and the number of the request (from 0) to a reply: `text(...)`,
-`tool(...)`, `failure(...)`, `garbage(...)`, `hang(...)` or a list of content blocks.
+A script is a function of the request's body and number (from 0) that returns a reply: `text(...)`, `tool(...)`,
+`failure(...)`, `garbage(...)`, `hang(...)` or a list of content blocks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server answers: content blocks, an HTTP failure, bytes that are no answer, or silence."""
+    """An answer of the server: content blocks, an HTTP failure, invalid bytes, or none."""
 
     blocks: list[dict[str, Any]] = field(default_factory=list)
     stop_reason: str = "end_turn"
@@ -34,42 +34,42 @@ Script = Callable[[dict[str, Any], int], Reply]
 
 
 def text(value: str, *, output_tokens: int = 10, wait_seconds: float = 0.0) -> Reply:
-    """An assistant's last words."""
+    """Returns an assistant's final message."""
     return Reply(blocks=[{"type": "text", "text": value}], output_tokens=output_tokens, wait_seconds=wait_seconds)
 
 
 def tool(name: str, arguments: dict[str, Any], *, say: str = "", output_tokens: int = 10) -> Reply:
-    """A call of one of Claude Code's tools."""
+    """Returns a call of one of Claude Code's tools."""
     blocks: list[dict[str, Any]] = [{"type": "text", "text": say}] if say else []
     blocks.append({"type": "tool_use", "id": f"toolu_{time.monotonic_ns()}", "name": name, "input": arguments})
     return Reply(blocks=blocks, stop_reason="tool_use", output_tokens=output_tokens)
 
 
 def failure(status: int, error_type: str = "api_error", message: str = "it failed") -> Reply:
-    """An HTTP error in the API's own shape."""
+    """Returns an HTTP error in the API's format."""
     return Reply(status=status, error_type=error_type, message=message)
 
 
 def garbage(raw: bytes = b"<html>nginx</html>") -> Reply:
-    """A 200 whose body is no answer of the API."""
+    """Returns a 200 whose body is not in the API's format."""
     return Reply(raw=raw)
 
 
 def hang(seconds: float = 30.0) -> Reply:
-    """An answer that takes its time."""
+    """Returns an answer after a delay in seconds."""
     return text("late", wait_seconds=seconds)
 
 
 @dataclass
 class FakeModel:
-    """The running server: its address and what it was asked."""
+    """The running server: its address and the recorded requests."""
 
     url: str
     requests: list[dict[str, Any]]
     headers: list[dict[str, str]]
 
     def prompts(self) -> list[str]:
-        """Every text of a user message in the last request."""
+        """Returns all texts of user messages in the last request."""
         found = []
         for message in self.requests[-1]["messages"]:
             if message["role"] != "user":
@@ -113,7 +113,7 @@ def fake_model(script: Script) -> Iterator[FakeModel]:
         protocol_version = "HTTP/1.1"
 
         def log_message(self, *_: Any) -> None:
-            """Silent: pytest shows what matters."""
+            """Logs nothing."""
 
         def do_HEAD(self) -> None:
             self._json(200, {})

@@ -1,4 +1,4 @@
-"""A workspace that stays, in the background."""
+"""A warm workspace in the background."""
 
 import uuid
 from dataclasses import replace
@@ -35,7 +35,7 @@ class Warm:
         return made
 
     def answer(self, token: str) -> tuple[str, dict[str, str]]:
-        """What was reported for a token, once it was."""
+        """Waits for a token's report and returns it."""
         wait_for(lambda: self.answers(token) != [])
         (found,) = self.answers(token)
         return found
@@ -47,7 +47,7 @@ class Warm:
         return self.answer("task-token-of-agent-cmd-1")
 
     def end_idle(self) -> None:
-        """Lets the idle time pass, and waits for the end."""
+        """Lets the idle time pass, and waits for the workspace's end."""
         self.world.hurried = 60.0
         self.end()
 

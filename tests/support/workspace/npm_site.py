@@ -1,4 +1,4 @@
-"""A site that npm really builds."""
+"""A site that real npm builds."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ fs.writeFileSync('dist/env.json', JSON.stringify(Object.keys(process.env)));
 
 
 def package(script: str = "node build.js") -> str:
-    # A local tarball-free dependency: `npm ci` needs no registry.
+    # The dependency is a local folder, so `npm ci` needs no registry.
     return json.dumps(
         {"name": "site", "version": "1.0.0", "scripts": {"build": script}, "devDependencies": {"tiny": "file:./tiny"}}
     )

@@ -1,4 +1,4 @@
-"""Small real parts for the runner's tests: a git host that demands a token, tables and a bucket in moto, a session."""
+"""Parts for the runner's tests: a git host with token authentication, tables and a bucket in moto, a session."""
 
 import base64
 import os
@@ -33,7 +33,7 @@ def git(cwd: Path, *argv: str) -> str:
 
 
 def make_remote(folder: Path, *, empty: bool = False, hook: str | None = None) -> Path:
-    """A bare repository with two commits on `main`."""
+    """Creates a bare repository with two commits on `main`."""
     bare = folder / "site.git"
     bare.mkdir(parents=True)
     git(bare, "init", "-q", "--bare", "-b", "main", ".")
@@ -58,7 +58,7 @@ def make_remote(folder: Path, *, empty: bool = False, hook: str | None = None) -
 
 
 def push_elsewhere(folder: Path, bare: Path, branch: str, files: dict[str, str], start: str = "main") -> str:
-    """Somebody else's commit on a branch of the remote."""
+    """Pushes another author's commit to a branch of the remote."""
     work = folder / f"other-{len(list(folder.iterdir()))}"
     git(folder, "clone", "-q", str(bare), str(work))
     git(work, "checkout", "-q", "-B", branch, f"origin/{start}")
@@ -72,7 +72,10 @@ def push_elsewhere(folder: Path, bare: Path, branch: str, files: dict[str, str],
 
 @dataclass
 class GitHost:
-    """`git http-backend` behind Basic authentication. `answer` replaces it, `failures` times a 503 comes first."""
+    """`git http-backend` behind Basic authentication.
+
+    `answer` replaces it; before it come `failures` answers of 503.
+    """
 
     root: Path
     token: str = TOKEN
@@ -190,12 +193,12 @@ def make_checkout(root: Path, url: str, branch: str = "thread-t1", token: str = 
 
 @dataclass
 class StepFunctions:
-    """Records reports; answers like Step Functions for a token that is gone."""
+    """Records reports. Answers like Step Functions for a token that is gone."""
 
     calls: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     gone: bool = False
     once: bool = False
-    """A token that was answered is gone; tests that use one for several attempts leave this off."""
+    """Whether an answered token is gone. Tests that use one token for several attempts leave it False."""
 
     def _call(self, name: str, **values: str) -> dict[str, Any]:
         answered = self.once and any(known["taskToken"] == values["taskToken"] for _, known in self.reports)
@@ -233,11 +236,11 @@ class TestClients(Clients):
 
     @property
     def small_objects(self) -> None:
-        """moto sees only what goes through botocore."""
+        """None: moto sees only botocore's requests."""
 
 
 def make_aws(clients: Clients) -> None:
-    """The tables, the bucket and the secrets a workspace uses."""
+    """Creates the tables, the bucket and the secrets of a workspace."""
     make_tables(clients.dynamodb)
     clients.s3.create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     clients.secretsmanager.create_secret(Name="git-token", SecretString=TOKEN)
@@ -270,7 +273,7 @@ def make_settings(root: Path, repository: str, **more: Any) -> Settings:
         "root": root,
         "inherited": inherited(os.environ),
     }
-    # A copy's values are not validated: tests have limits of a few seconds, which no operator may set.
+    # `model_copy` validates no values. Tests use limits of a few seconds, which an operator may not set.
     return Settings(**values).model_copy(update=more)
 
 
@@ -285,7 +288,7 @@ def request(step: StepName, command_id: str = "cmd-1", generation: int = 1) -> S
 
 
 def accept(clients: Clients, command_id: str, generation: int) -> None:
-    """What intake does to the tables, as far as the workspace sees it."""
+    """Accepts a command in the tables like intake, as far as the workspace reads them."""
     from boto3.dynamodb.types import TypeSerializer
 
     serializer = TypeSerializer()

@@ -1,4 +1,4 @@
-"""A whole runner in the test's process: real git host, moto, and steps that the test writes."""
+"""A whole runner in the test's process, with a real git host, moto, and the test's own steps."""
 
 import io
 import json
@@ -40,7 +40,7 @@ Step = Callable[[StepContext], Any]
 
 @dataclass
 class World:
-    """One session with its host, tables and bucket; every `step` is a fresh container, which ends after it."""
+    """One session with its git host, tables and bucket. Each `step` runs in a fresh workspace, which ends after it."""
 
     folder: Path
     host: GitHost
@@ -50,7 +50,7 @@ class World:
     log: io.StringIO = field(default_factory=io.StringIO)
     root: Path = Path()
     hurried: float = 0
-    """Seconds by which the clock of idle workspaces jumps at each reading."""
+    """Seconds that the clock of idle workspaces advances at each reading."""
     skipped: float = 0
 
     @property
@@ -77,7 +77,7 @@ class World:
         return time.monotonic() + self.skipped
 
     def use(self, **steps: Any) -> None:
-        """Replaces steps by functions of the test (`agent=...`); the others stay the product's."""
+        """Replaces steps by functions of the test (`agent=...`). The other steps are the product's."""
         for name, run in steps.items():
             self.monkeypatch.setitem(STEPS, StepName(name), run)
 
@@ -86,7 +86,7 @@ class World:
 
     @property
     def report(self) -> tuple[str, dict[str, Any]]:
-        """The last report: kind, and its payload with the JSON parsed."""
+        """Returns the last report: its kind, and the payload with parsed JSON."""
         kind, values = self.clients.sfn.reports[-1]
         parsed: dict[str, Any] = dict(values)
         for name in ("output", "cause"):
@@ -119,7 +119,7 @@ def new_world(folder: Path, monkeypatch: pytest.MonkeyPatch, **remote: Any) -> I
 
 
 def edit(files: dict[str, str | None], summary: str = "Edited") -> Step:
-    """An agent that writes (or, with None, deletes) files and says something in its transcript."""
+    """Returns a step like an agent: writes files (None deletes one), and adds a line to its transcript."""
 
     def run(ctx: StepContext) -> AgentResult:
         base = ctx.checkout.head()
@@ -145,7 +145,7 @@ def say(ctx: StepContext, text: str) -> None:
 
 
 def slow_edit(files: dict[str, str]) -> Step:
-    """An agent in a real child process: writes files, then works on until it is told to stop."""
+    """Returns a step like an agent in a real child process: writes files, then works until a stop."""
 
     def run(ctx: StepContext) -> AgentResult:
         edit(dict(files))(ctx)
@@ -188,7 +188,7 @@ def store(world: World, me: str = "somebody-else", generation: int = 1) -> Sessi
 
 
 def interrupt(world: World, step: StepName) -> None:
-    """Runs the step until it works, accepts a newer command, and waits for the end."""
+    """Starts the step, accepts a newer command while it works, and waits for the step's end."""
     runner = world.prepare(step)
     thread, codes = in_background(runner.run)
     wait_for((world.root / "working").exists)

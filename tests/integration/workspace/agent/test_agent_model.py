@@ -1,4 +1,4 @@
-"""What the step `agent` makes of a model that refuses, is overloaded, is not there or talks nonsense."""
+"""The step `agent` with a model API that refuses, is overloaded, is missing or answers garbage."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_an_overloaded_model_is_tried_again_and_then_unavailable(tmp_path: Path,
 
 
 def test_retries_end_within_a_minute() -> None:
-    # Claude Code waits 0.5 s and doubles it, with up to a quarter more by chance.
+    # Claude Code waits 0.5 s, doubled each time, plus up to a quarter at random.
     waits = [0.5 * 2**n * 1.25 for n in range(agent_step.MAX_RETRIES)]
     assert 20 < sum(waits) < 60
     assert agent_step._QUIET["CLAUDE_CODE_MAX_RETRIES"] == str(agent_step.MAX_RETRIES)

@@ -1,4 +1,4 @@
-"""What a command costs is known while it is spent: a repetition of Agent or Repair has what is left."""
+"""A command's cost is recorded during the step, so a repetition of Agent or Repair gets the remaining budget."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ from tests.support.workspace.fake_model import Reply, hang, text, tool
 from tests.support.workspace.runner_parts import TestClients, accept, make_aws, read_command
 
 USD_A_REQUEST = 0.3003
-"""Of 100 tokens in and 20,000 out with the model of these tests, by Claude Code's own prices."""
+"""Claude Code's price of 100 input and 20,000 output tokens with the model of these tests."""
 
 
 def costly(_: dict[str, Any], __: int) -> Reply:
@@ -64,7 +64,7 @@ def test_a_try_that_dies_has_noted_all_but_the_request_under_way_and_its_repetit
         ended: list[Exception] = []
         dying = threading.Thread(target=lambda: run(w, ended))
         dying.start()
-        # Noted while the fourth request is under way: nothing of what follows would be done by a workspace that dies here.
+        # The cost is recorded during the fourth request. A workspace that dies here does nothing of the rest.
         wait_for(w.noted, 3 * USD_A_REQUEST - 0.001)
         assert dying.is_alive() and w.noted == sorted(w.noted)
         known = w.noted[-1]
@@ -76,14 +76,14 @@ def test_a_try_that_dies_has_noted_all_but_the_request_under_way_and_its_repetit
         with pytest.raises(StepFailed) as caught:
             agent_step.run(replace(spent(w, known).ctx, children=make_world(tmp_path / "b", model).ctx.children))
         assert caught.value.error.code is ErrorCode.BUDGET_EXCEEDED
-        # 0.60 of 1.50 USD are left: two requests use that up.
+        # 0.60 of 1.50 USD are left, which two requests use up.
         assert 1 <= len(model.requests) - asked <= 3
         wait_for(w.noted, known + USD_A_REQUEST)
 
 
 def test_a_repair_that_died_is_repeated_with_the_rest(tmp_path: Path) -> None:
     with world(tmp_path, costly, max_budget_usd=2.0) as (w, model):
-        # The agent took 0.5, so a repair that died took 1.2.
+        # The agent cost 0.5 USD, so the repair that died cost 1.2.
         result = repair_step.run(spent(broken(w, agent=AgentResult(cost_usd=0.5)), 1.7).ctx)
         assert result.error is not None and result.error.code is ErrorCode.BUDGET_EXCEEDED
         assert len(model.requests) <= 2 and result.cost_usd == pytest.approx(USD_A_REQUEST, rel=0.01)
@@ -110,7 +110,7 @@ def test_an_agent_whose_report_got_lost_is_not_paid_twice(tmp_path: Path) -> Non
         asked = len(model.requests)
         again = spent(w, first.cost_usd or 0.0, agent=first)
         assert agent_step.run(again.ctx) == first and len(model.requests) == asked
-        # A checkpoint that was lost took the edits with it.
+        # The checkpoint was lost, and the edits with it.
         (tmp_path / "site" / "banner.html").unlink()
         assert agent_step.run(again.ctx).files_changed == ["banner.html"] and len(model.requests) > asked
 
@@ -172,8 +172,8 @@ def test_a_table_that_cannot_be_reached_fails_no_step(tmp_path: Path, table: Tes
         ({}, None),
         ({"spent_usd": 0.4}, 0.4),
         ({"agent": AgentResult(cost_usd=0.25), "repair": RepairResult(cost_usd=0.5)}, 0.75),
-        ({"agent": AgentResult(cost_usd=0.25), "spent_usd": 0.6}, 0.6),  # a try before it died
-        ({"agent": AgentResult(cost_usd=0.25), "spent_usd": 0.1}, 0.25),  # the last note failed
+        ({"agent": AgentResult(cost_usd=0.25), "spent_usd": 0.6}, 0.6),  # an earlier attempt died
+        ({"agent": AgentResult(cost_usd=0.25), "spent_usd": 0.1}, 0.25),  # the last record failed
     ],
 )
 def test_what_a_command_cost(parts: dict[str, Any], cost: float | None) -> None:

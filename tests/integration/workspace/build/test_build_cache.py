@@ -41,7 +41,7 @@ def stored(site: Site) -> bytes:
 
 
 def restored(site: Site) -> set[str]:
-    """The pictures that a fresh workspace has."""
+    """Returns the cached pictures that a fresh workspace restores."""
     shutil.rmtree(site.folder / "node_modules")
     assert not provide(site)
     assert (site.folder / "node_modules" / "tiny").is_symlink()
@@ -142,7 +142,7 @@ def test_in_the_background_it_gives_way(site: Site) -> None:
     site.fence.at = hold
     saving = cache(site)
     saving.start(site.fence)
-    # The fence is asked after the cancellation: hold it between the two.
+    # Delays the fence's check until after the cancellation.
     threading.Timer(0.2, go.set).start()
     saving.cancel()
     assert stored(site) == before

@@ -1,4 +1,4 @@
-"""node_modules from the cache, or installed: with real npm, which needs no registry for local packages."""
+"""node_modules from the archive, or installed with real npm, which needs no registry for local packages."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def provide(site: Site) -> bool:
-    """Whether the package manager had to run."""
+    """Provides node_modules. Returns whether the package manager ran."""
     step = _Build(site.ctx)
     step.deadline = float("inf")
     done = Modules(site.ctx, step._run, read_package(site.folder), NOTES.append).provide()

@@ -1,4 +1,4 @@
-"""What the site's own install scripts read decides about node_modules too."""
+"""The files that the site's own install scripts read belong to the key of node_modules."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""A site with `idleSeconds` 0: one workspace a command, which ends with it."""
+"""A site with `idleSeconds` 0: each command has its own workspace, which ends with the command."""
 
 import threading
 from typing import Any
@@ -25,7 +25,7 @@ GAP = 30.0
 
 
 def command(world: World) -> Warm:
-    """A workspace that has done agent and build."""
+    """Starts a workspace that does the steps agent and build."""
     world.use(agent=edit({"index.html": "1"}), build=commit_step())
     warm = Warm(world, idle=0.0, step_gap=GAP)
     assert warm.first()[0] == "success"

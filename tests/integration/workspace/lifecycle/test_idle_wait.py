@@ -1,4 +1,4 @@
-"""A workspace that stays: steps through the mailbox, interrupts, idle ends, terminations, hand-overs."""
+"""A warm workspace: steps through the mailbox, interrupts, and steps taken over from other workspaces."""
 
 from typing import Any
 
@@ -101,7 +101,7 @@ def test_a_cold_workspace_hands_its_step_over_to_the_one_that_lives(world: World
     warm = Warm(world)
     warm.first()
     assert world.prepare(StepName.BUILD, idle_seconds=3).run() == 0
-    # It ends because the step was taken, or because the step's token is answered already.
+    # It ends because the other workspace took the step, or answered its token already.
     assert warm.answer("task-token-of-build-cmd-1")[0] == "success"
     warm.end_idle()
 
@@ -179,7 +179,7 @@ def test_a_checkout_the_agent_destroyed_is_restored_for_the_next_step(world: Wor
     world.use(agent=edit({"index.html": "1"}), build=commit_step())
     warm = Warm(world)
     warm.first()
-    git(world.root.parent, "init", "-q")  # the local stack's folders lie in the user's own clone of this project
+    git(world.root.parent, "init", "-q")  # the local stack's folders are inside the user's own clone of this project
     site = world.root / "site"
     shutil.rmtree(site / ".git")
     if anew:

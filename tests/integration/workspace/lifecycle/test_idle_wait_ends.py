@@ -1,4 +1,4 @@
-"""How a workspace that stays ends: idle, SIGTERM, a lost claim, a bug."""
+"""The ends of a warm workspace: idle time, SIGTERM, a lost claim, an unexpected error."""
 
 import threading
 from typing import Any

@@ -1,4 +1,4 @@
-"""One step from claim to report: results, interrupts at every moment, termination, lost claims, unexpected errors."""
+"""One step from claim to report: results, termination, lost claims, unexpected errors."""
 
 import threading
 from typing import Any

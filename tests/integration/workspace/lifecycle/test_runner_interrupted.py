@@ -1,4 +1,4 @@
-"""A step that is interrupted, at every moment: neither results nor edits are lost."""
+"""Interrupts at every moment of a step lose neither results nor edits."""
 
 import threading
 from typing import Any
@@ -164,7 +164,7 @@ def test_a_token_that_is_gone_because_of_a_newer_command_is_an_interrupt(
     from workspace.claim.claim_refresher import ClaimRefresher
 
     real = ClaimRefresher.beat
-    # A refresher too slow to see the generation first.
+    # The refresher is too slow to see the generation before the token is gone.
     monkeypatch.setattr(ClaimRefresher, "beat", lambda self: real(self) if self._idle else True)
     world.use(agent=slow_edit({"index.html": "half"}))
     thread, codes = in_background(world.prepare(StepName.AGENT).run)

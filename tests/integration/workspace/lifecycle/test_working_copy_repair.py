@@ -1,4 +1,4 @@
-"""An agent that destroys its checkout's repository: the edits stay, the history comes back."""
+"""After an agent destroys its repository, the edits are kept and the history is restored."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ from tests.support.workspace.runner_world import (
 BEGUN_ANEW = "rm -rf .git && git init -q && git add -A && git commit -qm mine"
 
 CLONED_ANEW = f"{BEGUN_ANEW} && git update-ref refs/remotes/origin/main HEAD && sleep 1"
-"""With what a clone has, and there for longer than a checkpoint waits."""
+"""Like BEGUN_ANEW, but with a clone's remote ref. It lasts longer than a checkpoint's period."""
 
 HARM = {
     "removed": "rm -rf .git",
@@ -50,7 +50,7 @@ HARM = {
 
 
 def claude_code(world: World, script: str) -> None:
-    """The driver's place is taken by a shell script in the checkout, which then tells of a success."""
+    """Replaces the driver by a shell script in the checkout, which then reports a success."""
     done = {
         "sitewrightAgent": "result",
         "subtype": "success",
@@ -73,7 +73,7 @@ def claude_code(world: World, script: str) -> None:
 
 
 def unsaved(runner: Runner) -> Runner:
-    """It writes no checkpoint while the agent is at work."""
+    """Makes a runner write no checkpoint while the agent works."""
     return replace(runner, timing=replace(runner.timing, checkpoint=60.0))
 
 
@@ -178,7 +178,7 @@ def test_the_files_come_back_whatever_cannot_be_deleted(world: World) -> None:
     rmtree = shutil.rmtree
 
     def unable(path: Path, ignore_errors: bool = False) -> None:
-        """As where somebody else's files are in it."""
+        """Fails like `rmtree` on a folder with another user's files."""
         if Path(path).name != "site":
             rmtree(path, ignore_errors=ignore_errors)
 

@@ -1,4 +1,4 @@
-"""The checkout: what counts as changed, commits, snapshots beside a running agent, rebases."""
+"""The checkout: changed files, commits, snapshots during the agent's work, rebases."""
 
 import shutil
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_start_branch_begins_at_the_default_branch(checkout: Checkout) -> None:
 
 
 def test_a_checkout_without_git_is_no_part_of_the_repository_around_it(checkout: Checkout, tmp_path: Path) -> None:
-    """The local stack's folders lie in the user's own clone of this project."""
+    """The local stack's folders are inside the user's own clone of this project."""
     git(tmp_path, "init", "-q", "-b", "outer")
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "The user's own work")
     before = git(tmp_path, "rev-parse", "HEAD")

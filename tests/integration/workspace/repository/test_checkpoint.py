@@ -1,4 +1,4 @@
-"""Checkpoints: what a fresh workspace gets back, and what happens to a broken one."""
+"""Checkpoints: the restore in a fresh workspace, and damaged checkpoints."""
 
 import io
 import tarfile
@@ -285,12 +285,12 @@ def test_the_agents_work_is_checkpointed_meanwhile(world: World) -> None:
         deadline = time.monotonic() + 10
         while read_session(world.clients).checkpoint is None and time.monotonic() < deadline:
             time.sleep(0.05)
-        raise KeyboardInterrupt  # stands for kill -9: nothing of the runner's own saving happens
+        raise KeyboardInterrupt  # like kill -9: the runner saves nothing at its end
 
     world.use(agent=long_agent, build=commit_step())
     with pytest.raises(KeyboardInterrupt):
         world.step(StepName.AGENT)
-    world.clients.dynamodb.update_item(  # as task_stopped does
+    world.clients.dynamodb.update_item(  # like task_stopped
         TableName="sessions", Key={"sessionId": {"S": "s1"}}, UpdateExpression="REMOVE workspaceId, aliveUntil"
     )
     world.step(StepName.BUILD)

@@ -1,4 +1,4 @@
-"""The token: it reaches the git host, and nothing else."""
+"""The token reaches the git host, and nothing else."""
 
 import shutil
 import socket

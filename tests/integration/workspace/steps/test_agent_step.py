@@ -29,7 +29,7 @@ from tests.support.workspace.runner_parts import git
 
 def test_edits_are_reported_and_a_conversation_goes_on_in_another_folder(tmp_path: Path) -> None:
     with world(tmp_path / "a", editing(tmp_path / "a")) as (w, model):
-        # Settings of the repository could run programs: they must not count.
+        # The repository's settings could run programs, so Claude Code must not load them.
         (w.ctx.paths.site / ".claude").mkdir()
         (w.ctx.paths.site / ".claude" / "settings.json").write_text(
             '{"hooks":{"SessionStart":[{"hooks":[{"type":"command","command":"touch hooked"}]}]}}'

@@ -1,4 +1,4 @@
-"""Which failed builds are given back to the agent, and which commits are not built again."""
+"""Which failed builds the agent has to repair."""
 
 from dataclasses import replace
 from pathlib import Path

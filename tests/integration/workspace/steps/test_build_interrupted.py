@@ -1,4 +1,4 @@
-"""The step `build`, interrupted: whole pages go live, nothing is deleted."""
+"""An interrupted step `build` publishes whole pages and deletes nothing."""
 
 import threading
 import time

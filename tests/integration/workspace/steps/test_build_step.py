@@ -68,7 +68,7 @@ def test_node_modules_come_from_the_archive_of_the_same_lock_file(made: Site) ->
     assert len(npm_commands(made)) == 1
     listing = made.clients.s3.list_objects_v2(Bucket="artifacts", Prefix="amelia/cache/")["Contents"]
     assert len(listing) == 1
-    # A broken archive is no reason to fail.
+    # A damaged archive must not fail the build.
     made.clients.s3.put_object(Bucket="artifacts", Key=listing[0]["Key"], Body=b"rubbish")
     shutil.rmtree(made.folder / "node_modules")
     write(made.folder, {"note.txt": "z"})
@@ -130,7 +130,7 @@ def test_a_publish_that_fails_leaves_a_build_that_succeeded(made: Site) -> None:
 
 
 def distribution(cloudfront: Any) -> str:
-    """A distribution in moto."""
+    """Creates a distribution in moto."""
     origin = {"Id": "o", "DomainName": f"{BUCKET}.s3.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}}
     config = {
         "CallerReference": "x",

@@ -1,4 +1,4 @@
-"""Push and salvage against a real git host: diverged, conflicting, refusing, and down for a while."""
+"""Push and salvage against a real git host: diverged, conflicting, refused, and temporarily down."""
 
 from pathlib import Path
 from typing import Any

@@ -74,7 +74,7 @@ def test_a_repair_has_what_the_agent_left(tmp_path: Path) -> None:
     with world(tmp_path, endless, max_budget_usd=2.0) as (w, model):
         result = repair_step.run(broken(w, agent=AgentResult(cost_usd=1.5, turns=3, seconds=1.0)).ctx)
     assert result.error is not None and result.error.code is ErrorCode.BUDGET_EXCEEDED
-    # 20,000 tokens cost 0.30 USD: the second request ends it, and what it did is built all the same.
+    # 20,000 tokens cost 0.30 USD, so the second request exceeds the budget. The repair's edits are built anyway.
     assert len(model.requests) <= 3 and result.cost_usd and result.cost_usd > 0.3
     assert result.changed and result.files_changed == ["tried.txt"]
 

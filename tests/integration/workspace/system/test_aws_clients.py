@@ -1,4 +1,4 @@
-"""The clients of a workspace, as its environment has them made."""
+"""A workspace's AWS clients, configured by its environment."""
 
 import json
 import threading
@@ -52,7 +52,7 @@ def task_role(s3: ScriptedS3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{server.server_port}/role")
-    # Botocore looks into the user's files first.
+    # Botocore reads the user's files first.
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     yield

@@ -1,4 +1,4 @@
-"""The ladder: children that ignore signals, their children, and those that moved to a session of their own."""
+"""The signal ladder with children that ignore signals, grandchildren, and processes in a session of their own."""
 
 import os
 import signal
@@ -146,7 +146,7 @@ def test_strays_are_told_from_the_runners_own_children(tmp_path: Path) -> None:
 
 
 def test_a_process_that_was_there_before_the_child_is_no_stray(tmp_path: Path) -> None:
-    """A library in the runner's process may have started a helper of its own (CDK's kernel, in these very tests)."""
+    """A library in the runner's process may have started its own helper process. In these tests CDK's kernel is one."""
     library = subprocess.Popen(["sleep", "30"])
     try:
         children().run(["true"], cwd=tmp_path, env=ENV, timeout=10)

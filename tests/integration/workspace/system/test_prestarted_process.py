@@ -1,4 +1,4 @@
-"""A child that waits for its work: taken once, replaced if it died or is another's, never left behind."""
+"""A prestarted child: used once, replaced if it died or runs another program, never left running."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ ECHO = "import os, sys; print(os.getpid(), sys.stdin.read().strip())"
 
 
 def silent(message: str, **values: object) -> None:
-    """A log nobody reads."""
+    """A log that drops its lines."""
 
 
 def program(folder: Path, code: str = ECHO) -> Program:
@@ -84,7 +84,7 @@ def test_a_child_that_died_waiting_is_replaced(tmp_path: Path) -> None:
 
 
 def test_other_children_may_end_while_one_waits(tmp_path: Path) -> None:
-    """What a child leaves behind is killed, the one that waits is not."""
+    """`kill_strays` spares the waiting child."""
     prestarted, wanted = PrestartedProcess(silent), program(tmp_path)
     prestarted.start(wanted)
     children = ProcessChildren(Stop(), silent, prestarted=prestarted)

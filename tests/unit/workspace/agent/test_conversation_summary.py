@@ -1,4 +1,4 @@
-"""What is told of a conversation that cannot be resumed."""
+"""The summary of a conversation that cannot be resumed."""
 
 import json
 from pathlib import Path

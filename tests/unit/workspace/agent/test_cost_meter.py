@@ -1,4 +1,4 @@
-"""What Claude Code has spent, read in its transcript while it writes."""
+"""The cost of Claude Code, read from its transcript during the run."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the driver says of a run of Claude Code that came to no result."""
+"""The driver's message for a run of Claude Code without a result."""
 
 from claude_agent_sdk import CLIJSONDecodeError, ProcessError
 from workspace.agent.driver import broke_off

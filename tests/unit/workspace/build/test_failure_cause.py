@@ -1,4 +1,4 @@
-"""Whose fault a failed build is."""
+"""The decision whether the command's edit caused a failed build."""
 
 from typing import Any
 

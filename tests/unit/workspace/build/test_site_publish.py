@@ -40,7 +40,7 @@ def interrupted(site: Site) -> int:
 
 
 def build_in_order(site: Site, *files: tuple[str, str]) -> None:
-    """Files as a build writes them: each a little later than the one before."""
+    """Writes files like a build: each a little later than the previous one."""
     for number, (key, text) in enumerate(files):
         write(site.folder / "dist", {key: text})
         os.utime(site.folder / "dist" / key, ns=(0, 10**18 + number * 10**6))

@@ -1,4 +1,4 @@
-"""Claim, refresh, release, interrupt and loss, against DynamoDB's conditions."""
+"""Claim, refresh, release, interrupt and loss of a claim, with moto's DynamoDB conditions."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -187,7 +187,7 @@ def counted(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def waiting(clients: TestClients, clock: Clock, seen: list[SessionRecord]) -> ClaimRefresher:
-    """The refresher of a workspace between two commands, just refreshed."""
+    """Returns the refresher of an idle workspace, after a refresh."""
     mine = store(clients)
     mine.claim()
     refresher = ClaimRefresher(mine, Stop(), quiet, clock=clock, seen=seen.append)
