@@ -56,7 +56,8 @@ class CommandBudget:
     def recorded(self, so_far: Callable[[], float]) -> Iterator[None]:
         """Records the cost of one run of Claude Code.
 
-        Records `so_far` every few seconds, and the sum of `add` at the run's end."""
+        Records `so_far` every few seconds, and the sum of `add` at the run's end.
+        """
         earlier, ended = self.spent or 0.0, threading.Event()
 
         def note() -> None:

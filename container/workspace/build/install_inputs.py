@@ -33,7 +33,8 @@ _IGNORES_SCRIPTS = re.compile(r"^\s*ignore-scripts\s*=\s*true\s*$", re.MULTILINE
 def inputs(checkout: Checkout, package: Mapping[str, Any], lockfile: str) -> dict[str, Any]:
     """Returns the inputs as JSON. Reads lock file and settings in the worktree, and script inputs from HEAD.
 
-    Raises GitError, OSError."""
+    Raises GitError, OSError.
+    """
     site = checkout.site
     # One script may call another.
     scripts = package.get("scripts") if lifecycle(package) else None
@@ -61,7 +62,8 @@ def ignores_scripts(site: Path) -> bool:
 def _named(site: Path, scripts: Mapping[str, Any]) -> set[str]:
     """Returns the files and folders named by install scripts and by the scripts that they call.
 
-    Instead of a file its folder counts, because the file may import its neighbours."""
+    Instead of a file its folder counts, because the file may import its neighbours.
+    """
     found: set[str] = set()
     seen, waiting = set(), [name for name in LIFECYCLE if name in scripts]
     while waiting:

@@ -61,7 +61,8 @@ class Clients:
     def s3(self) -> S3Client:
         """The S3 client, with a connection for each parallel request of a publish.
 
-        Some more connections serve the lease's renewal and checkpoints meanwhile."""
+        Some more connections serve the lease's renewal and checkpoints meanwhile.
+        """
         client: S3Client = self._client("s3", _BULK)
         return client
 

@@ -1,6 +1,7 @@
 """A session's world, and a lock around AWS calls.
 
-Unlike DynamoDB's, moto's updates from several threads are not atomic."""
+Unlike DynamoDB's, moto's updates from several threads are not atomic.
+"""
 
 import threading
 from collections.abc import Iterator

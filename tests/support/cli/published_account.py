@@ -75,12 +75,12 @@ class Account:
             client_id="amelia", bucket=BUCKET, deployment_id=name, commit=f"commit-{name}", created_at=1, files=files
         )
         manifest = manifest.model_copy(update=changes)
-        self.book(manifest, deployment_key("amelia", name))
-        self.book(manifest)
+        self.write_manifest(manifest, deployment_key("amelia", name))
+        self.write_manifest(manifest)
         self.record(name)
         return manifest
 
-    def book(self, manifest: Manifest, key: str = manifest_key("amelia")) -> None:
+    def write_manifest(self, manifest: Manifest, key: str = manifest_key("amelia")) -> None:
         self.s3.put_object(Bucket=ARTIFACTS, Key=key, Body=manifest.to_bytes())
 
     def record(self, name: str, **changes: Any) -> DeploymentRecord:

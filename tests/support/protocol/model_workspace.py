@@ -1,6 +1,7 @@
 """A workspace of the simulated world, moved step by step.
 
-It has the runner's own parts. The simulation does the work of a step and of the threads."""
+It has the runner's own parts. The simulation does the work of a step and of the threads.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def refused(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": ""}}, "StepFunctions")
 
 
-class _QuickWalk(Walk):
+class _ShortcutWalk(Walk):
     """A Walk with shortcuts for common expressions, because jsonata-python takes milliseconds for each."""
 
     def __init__(self, execution_input: Json, millis: Callable[[], int]) -> None:
@@ -87,7 +87,7 @@ class StepFunctions:
                 return
             raise refused("ExecutionAlreadyExists")
         values = json.loads(input)
-        self.executions[arn] = Execution(arn, values, _QuickWalk(values, lambda: int(self.clock() * 1000)))
+        self.executions[arn] = Execution(arn, values, _ShortcutWalk(values, lambda: int(self.clock() * 1000)))
 
     def stop_execution(self, *, executionArn: str, error: str = "", cause: str = "") -> None:
         run = self._run(executionArn)

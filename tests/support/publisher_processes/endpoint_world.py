@@ -119,7 +119,8 @@ class World:
     def killed(self, begin: Callable[[], Publisher], number: int, *, carried_out: bool, kind: str | None = None) -> int:
         """Begins, and kills the process at its n-th request (of a kind).
 
-        Waits for all requests under way, and returns the exit code."""
+        Waits for all requests under way, and returns the exit code.
+        """
         fault = Fault.LOST_RESET if carried_out else Fault.RESET
         return self._acted(begin, Publisher.kill, lambda act: self.at_request(number, fault, act, kind=kind))
 
@@ -188,7 +189,8 @@ class World:
     def check_pages(self) -> None:
         """Checks that every page is whole, and that all files it loads exist with the content of a build.
 
-        Also checks that the links from the root page lead to existing pages."""
+        Also checks that the links from the root page lead to existing pages.
+        """
         live = self.live()
         self._walk(live, [key for key in live if key.endswith(".html")], _LOADS)
         self._walk(live, [key for key in live if key == "index.html"], _LINKS)

@@ -53,7 +53,7 @@ def test_the_deployments_are_listed_newest_first(account: Account) -> None:
 
 def test_a_publish_under_way_is_told(account: Account) -> None:
     account.publish("d1", {"index.html": "one"})
-    account.book(account.live().model_copy(update={"lease_owner": "session-2", "reconcile": True}))
+    account.write_manifest(account.live().model_copy(update={"lease_owner": "session-2", "reconcile": True}))
     assert json.loads(run("deployments", "--json").stdout)["live"]["publishing"] == "session-2"
     assert "A publish is under way (session-2)." in run("deployments").stderr
 

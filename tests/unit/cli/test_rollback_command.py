@@ -79,7 +79,7 @@ def test_a_rollback_repairs_manual_changes_too(account: Account) -> None:
     account.publish("20260101T000000001Z-two", TWO)
     account.s3.put_object(Bucket=BUCKET, Key="same.html", Body=b"defaced")
     account.s3.put_object(Bucket=BUCKET, Key="strange.html", Body=b"x")
-    account.book(account.live().model_copy(update={"reconcile": True}))
+    account.write_manifest(account.live().model_copy(update={"reconcile": True}))
     assert run("rollback").exit_code == 0
     assert account.pages() == ONE
 
@@ -123,7 +123,7 @@ def test_a_rollback_is_refused_during_a_publish(account: Account) -> None:
     account.publish("20260101T000000000Z-one", ONE)
     two = account.publish("20260101T000000001Z-two", TWO)
     leased = two.model_copy(update={"lease_owner": "session-2", "reconcile": True})
-    account.book(leased)
+    account.write_manifest(leased)
     error = refusal("rollback")
     assert "session-2" in error.message
     assert account.pages() == TWO
@@ -214,7 +214,7 @@ def test_a_version_missing_halfway_is_reported_with_the_state_of_the_site(
 ) -> None:
     one = account.publish("20260101T000000000Z-one", ONE | {"middle.html": "1"})
     two = account.publish("20260101T000000001Z-two", TWO | {"middle.html": "two"})
-    account.book(two.model_copy(update={"complete": complete}))
+    account.write_manifest(two.model_copy(update={"complete": complete}))
     account.s3.delete_object(Bucket=BUCKET, Key="middle.html", VersionId=str(one.files["middle.html"].version_id))
     monkeypatch.setattr(rollback, "SAMPLED_VERSIONS", 1)
     error = refusal("rollback", "--to", "20260101T000000000Z-one")

@@ -36,7 +36,7 @@ class World:
         etag = self.s3.put_object(Bucket=SITE, Key=key, Body=body.encode())["ETag"].strip('"')
         return ManifestEntry(md5=etag, size=len(body), content_type="text/html", cache_control="c", etag=etag)
 
-    def book(self, deployment: str = "d1", **changes: Any) -> None:
+    def write_manifest(self, deployment: str = "d1", **changes: Any) -> None:
         manifest = Manifest.model_validate(
             {"client_id": "amelia", "bucket": SITE, "deployment_id": deployment, "created_at": NOW, **changes}
         )
@@ -44,7 +44,7 @@ class World:
 
     def publish(self, deployment: str) -> None:
         """Publishes: stores the manifest as the deployment's own and as the live one."""
-        self.book(deployment)
+        self.write_manifest(deployment)
         self.store(deployment)
 
     def store(self, deployment: str) -> None:
@@ -92,7 +92,7 @@ def world(aws: pytest.MonkeyPatch) -> World:
 
 
 def test_a_whole_publish_is_recorded_on_deployment_and_command(world: World) -> None:
-    world.book(files={"index.html": world.put("index.html")})
+    world.write_manifest(files={"index.html": world.put("index.html")})
     lost = {"lost": ["_astro/x.js"], "lost_count": 1}
     answer = world.run(**lost)
     assert (answer["files"], answer["driftCount"]) == (1, 0)
@@ -106,7 +106,7 @@ def test_a_whole_publish_is_recorded_on_deployment_and_command(world: World) -> 
 
 
 def test_a_skipped_build_is_checked_and_leaves_the_record_of_its_deployment(world: World) -> None:
-    world.book(files={"index.html": world.put("index.html")})
+    world.write_manifest(files={"index.html": world.put("index.html")})
     world.run()
     world.put("strange.html")
     answer = world.run(command="c2", skipped=True, uploaded=0, unchanged=0)
@@ -117,14 +117,14 @@ def test_a_skipped_build_is_checked_and_leaves_the_record_of_its_deployment(worl
 
 
 def test_a_publish_that_died_before_its_record_is_recorded_by_the_step_that_found_it_live(world: World) -> None:
-    world.book(files={"index.html": world.put("index.html")})
+    world.write_manifest(files={"index.html": world.put("index.html")})
     world.run(skipped=True, uploaded=0, unchanged=0)
     assert item(world.deployments, clientId="amelia", deploymentId="d1")["commit"] == "abc"
 
 
 def test_drift_makes_the_next_publish_reconcile(world: World) -> None:
     files = {"index.html": world.put("index.html"), "gone.html": world.put("gone.html")}
-    world.book(files=files)
+    world.write_manifest(files=files)
     world.s3.delete_object(Bucket=SITE, Key="gone.html")
     world.put("strange.html")
     assert world.run()["drift"] == ["gone.html", "strange.html"]
@@ -134,9 +134,9 @@ def test_drift_makes_the_next_publish_reconcile(world: World) -> None:
 def test_an_asset_is_due_when_no_kept_deployment_has_it(world: World) -> None:
     old = world.put("_astro/a.abcdef12.js").model_copy(update={"retired_at": 0})
     for number in range(DEPLOYMENTS_KEPT):
-        world.book(f"d{number:03d}", files={"_astro/a.abcdef12.js": old})
+        world.write_manifest(f"d{number:03d}", files={"_astro/a.abcdef12.js": old})
         assert world.run(f"d{number:03d}")["due"] == 0, "a rollback to the first may need it"
-    world.book("d999", files={"_astro/a.abcdef12.js": old})
+    world.write_manifest("d999", files={"_astro/a.abcdef12.js": old})
     answer = world.run("d999")
     assert (answer["expiring"], answer["due"]) == (1, 1)
     assert world.manifest().files["_astro/a.abcdef12.js"].due
@@ -144,7 +144,7 @@ def test_an_asset_is_due_when_no_kept_deployment_has_it(world: World) -> None:
 
 def test_the_reconcile_mark_of_a_running_publish_stays(world: World) -> None:
     # d2 has marked the manifest and not yet changed the bucket, so the two seem to agree.
-    world.book("d2", files={"index.html": world.put("index.html")}, complete=False, reconcile=True)
+    world.write_manifest("d2", files={"index.html": world.put("index.html")}, complete=False, reconcile=True)
     before = world.s3.head_object(Bucket=ARTIFACTS, Key=KEY)["LastModified"], world.manifest()
     answer = world.run("d1")
     assert (world.s3.head_object(Bucket=ARTIFACTS, Key=KEY)["LastModified"], world.manifest()) == before
@@ -154,20 +154,20 @@ def test_the_reconcile_mark_of_a_running_publish_stays(world: World) -> None:
 
 
 def test_the_uploads_of_a_running_publish_are_no_drift(world: World) -> None:
-    world.book("d2", files={"index.html": world.put("index.html")}, reconcile=True)
+    world.write_manifest("d2", files={"index.html": world.put("index.html")}, reconcile=True)
     world.put("index.html", "newer")
     assert world.run("d1")["driftCount"] == 0
 
 
 def test_a_publish_that_begins_during_the_check_keeps_its_mark(world: World, aws: pytest.MonkeyPatch) -> None:
     page = world.put("index.html")
-    world.book("d1", files={"index.html": page, "gone": page})
+    world.write_manifest("d1", files={"index.html": page, "gone": page})
     listed = manifest_check.list_objects
 
     def meanwhile(target: PublishTarget, check: Callable[[], None]) -> Any:
         found = listed(target, check)
         aws.setattr(manifest_check, "list_objects", listed)
-        world.book("d2", files={"index.html": page}, complete=False, reconcile=True)
+        world.write_manifest("d2", files={"index.html": page}, complete=False, reconcile=True)
         return found
 
     aws.setattr(manifest_check, "list_objects", meanwhile)
@@ -193,7 +193,9 @@ def test_a_missing_manifest_is_named(world: World, aws: pytest.MonkeyPatch, code
 
 def test_a_manifest_with_a_lease_owner_is_left_alone(world: World) -> None:
     # The lease owner may have taken the lease before it gave the manifest an id of its own.
-    world.book("d1", files={"gone.html": world.put("x").model_copy(update={"size": 9})}, lease_owner="other-session")
+    world.write_manifest(
+        "d1", files={"gone.html": world.put("x").model_copy(update={"size": 9})}, lease_owner="other-session"
+    )
     before = world.s3.head_object(Bucket=ARTIFACTS, Key=KEY)["ETag"]
     assert world.run("d1")["driftCount"] == 0
     assert world.s3.head_object(Bucket=ARTIFACTS, Key=KEY)["ETag"] == before
@@ -202,16 +204,16 @@ def test_a_manifest_with_a_lease_owner_is_left_alone(world: World) -> None:
 
 def test_the_size_of_a_deployment_is_its_own_when_the_next_publish_has_begun(world: World) -> None:
     page = world.put("index.html")
-    world.book("d1", files={"index.html": page, "about.html": page})
+    world.write_manifest("d1", files={"index.html": page, "about.html": page})
     world.store("d1")
     world.put("next.html")  # half of the next publish
-    world.book("d2", files={"index.html": page}, lease_owner="other-session", complete=False, reconcile=True)
+    world.write_manifest("d2", files={"index.html": page}, lease_owner="other-session", complete=False, reconcile=True)
     world.run("d1")
     assert (world.record("d1").files, world.record("d1").bytes) == (2, 2 * page.size)
 
 
 def test_a_skipped_build_is_no_deployment_but_its_check_counts(world: World) -> None:
-    world.book("d1", files={"index.html": world.put("index.html")})
+    world.write_manifest("d1", files={"index.html": world.put("index.html")})
     world.run("d1")
     world.put("index.html", "defaced")
     for deployment in (None, "d1"):
@@ -241,7 +243,7 @@ def test_a_publish_that_changed_nothing_leaves_the_record_of_whose_deployment_is
         manifest_key=deployment_key("amelia", "d1"),
     )
     world.deployments.put_item(Item=rollback.to_item())
-    world.book("d1", files={"index.html": world.put("index.html")})
+    world.write_manifest("d1", files={"index.html": world.put("index.html")})
     assert world.run("d1")["driftCount"] == 0
     assert world.record("d1") == rollback
     world.put("strange.html")
@@ -250,17 +252,17 @@ def test_a_publish_that_changed_nothing_leaves_the_record_of_whose_deployment_is
 
 
 def test_a_live_deployment_without_a_record_gets_one_from_the_build_that_found_it(world: World) -> None:
-    world.book("d0", files={})
+    world.write_manifest("d0", files={})
     world.put("strange.html")
     assert world.run("d0", skipped=True)["driftCount"] == 1
     assert (world.record("d0").drift, world.record("d0").commit) == (["strange.html"], "abc")
 
 
 def test_a_check_after_the_drift_was_healed_clears_the_mark(world: World) -> None:
-    world.book("d1", files={"index.html": world.put("index.html").model_copy(update={"size": 99})})
+    world.write_manifest("d1", files={"index.html": world.put("index.html").model_copy(update={"size": 99})})
     world.run("d1")
     assert world.manifest().reconcile
-    world.book("d2", files={"index.html": world.put("index.html")})
+    world.write_manifest("d2", files={"index.html": world.put("index.html")})
     assert world.run("d2")["driftCount"] == 0
     assert not world.manifest().reconcile
     assert (world.record("d1").drift_count, world.record("d2").drift_count) == (1, 0)
@@ -288,7 +290,7 @@ def test_failed_deployments_take_no_place_and_end_with_their_neighbours(world: W
     failed = IDS[1:16]  # more than fit into a page beside the kept ones
     for deployment in IDS[: DEPLOYMENTS_KEPT + 15]:
         if deployment in failed:
-            world.book(deployment)
+            world.write_manifest(deployment)
             world.run(deployment, deploy_success=False)
         else:
             world.publish(deployment)

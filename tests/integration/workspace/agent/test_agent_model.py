@@ -44,7 +44,7 @@ def test_retries_end_within_a_minute() -> None:
 
 
 @pytest.mark.usefixtures("few_retries")
-def test_no_server_is_unavailable(tmp_path: Path) -> None:
+def test_a_missing_server_is_unavailable(tmp_path: Path) -> None:
     with fake_model(lambda *_: text("never")) as gone:
         url = gone.url
     assert failed(make_world(tmp_path, None, url=url)) is ErrorCode.MODEL_UNAVAILABLE
@@ -52,7 +52,7 @@ def test_no_server_is_unavailable(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reply", [garbage(), garbage(b'{"type": "mess'), Reply(blocks=[])])
 @pytest.mark.usefixtures("few_retries")
-def test_nonsense_is_a_failed_agent(tmp_path: Path, reply: Reply) -> None:
+def test_a_garbage_answer_is_a_failed_agent(tmp_path: Path, reply: Reply) -> None:
     with world(tmp_path, lambda *_: reply) as (w, _):
         assert failed(w) is ErrorCode.AGENT_FAILED
 

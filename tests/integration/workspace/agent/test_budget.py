@@ -49,7 +49,7 @@ def spent(w: World, usd: float, **parts: Any) -> World:
     return replace(w, ctx=replace(w.ctx, command=command))
 
 
-def test_a_try_that_dies_has_noted_all_but_the_request_under_way_and_its_repetition_has_the_rest(
+def test_a_killed_attempt_has_recorded_its_finished_requests_and_its_repetition_gets_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budget, "EVERY_SECONDS", 0.02)
@@ -81,7 +81,7 @@ def test_a_try_that_dies_has_noted_all_but_the_request_under_way_and_its_repetit
         wait_for(w.noted, known + USD_A_REQUEST)
 
 
-def test_a_repair_that_died_is_repeated_with_the_rest(tmp_path: Path) -> None:
+def test_a_killed_repair_is_repeated_with_the_remaining_budget(tmp_path: Path) -> None:
     with world(tmp_path, costly, max_budget_usd=2.0) as (w, model):
         # The agent cost 0.5 USD, so the repair that died cost 1.2.
         result = repair_step.run(spent(broken(w, agent=AgentResult(cost_usd=0.5)), 1.7).ctx)
@@ -91,7 +91,7 @@ def test_a_repair_that_died_is_repeated_with_the_rest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", ["agent", "repair"])
-def test_without_any_left_nothing_is_started(tmp_path: Path, step: str) -> None:
+def test_without_remaining_budget_claude_code_is_not_started(tmp_path: Path, step: str) -> None:
     with world(tmp_path, lambda *_: text("x")) as (w, model):
         if step == "agent":
             with pytest.raises(StepFailed) as caught:
@@ -115,7 +115,7 @@ def test_an_agent_whose_report_got_lost_is_not_paid_twice(tmp_path: Path) -> Non
         assert agent_step.run(again.ctx).files_changed == ["banner.html"] and len(model.requests) > asked
 
 
-def test_what_a_run_without_a_result_cost_is_known_by_the_transcript(tmp_path: Path) -> None:
+def test_the_cost_of_a_run_without_a_result_is_read_from_the_transcript(tmp_path: Path) -> None:
     def script(body: dict[str, Any], number: int) -> Reply:
         if number == 2:
             # Claude Code writes its transcript in the background.
@@ -141,7 +141,7 @@ def on_table(tmp_path: Path, clients: TestClients) -> World:
     return replace(w, ctx=replace(w.ctx, aws=clients, command=read_command(clients, "cmd-1")))
 
 
-def test_a_note_is_never_taken_back(tmp_path: Path, table: TestClients) -> None:
+def test_a_recorded_cost_never_decreases(tmp_path: Path, table: TestClients) -> None:
     w = on_table(tmp_path, table)
     late, newer = CommandBudget.for_step(w.ctx), CommandBudget.for_step(w.ctx)
     for work, cost in ((newer, 0.5), (late, 0.2)):
@@ -176,5 +176,5 @@ def test_a_table_that_cannot_be_reached_fails_no_step(tmp_path: Path, table: Tes
         ({"agent": AgentResult(cost_usd=0.25), "spent_usd": 0.1}, 0.25),  # the last record failed
     ],
 )
-def test_what_a_command_cost(parts: dict[str, Any], cost: float | None) -> None:
+def test_cost_of_a_command(parts: dict[str, Any], cost: float | None) -> None:
     assert CommandRecord(session_id="s", command_id="c", accepted_at=1, **parts).cost_usd == cost

@@ -62,7 +62,7 @@ def test_a_fresh_workspace_has_packages_and_cache_from_one_archive(site: Site) -
     assert not list(site.ctx.paths.tmp.glob("*.zst"))
 
 
-def test_what_a_session_did_to_its_packages_reaches_no_other(site: Site) -> None:
+def test_damaged_packages_of_a_session_reach_no_other_session(site: Site) -> None:
     pictures(site, "a.webp")
     write(site.folder / "node_modules", {"evil/index.js": "x"})
     assert cache(site).save(site.fence) and restored(site) == {"a.webp"}
@@ -89,7 +89,7 @@ def test_large_packages_are_copied_by_s3_and_not_sent_again(site: Site) -> None:
     assert head["Metadata"][PACKAGES_BYTES] == str(len(packages))
 
 
-def test_a_site_without_a_cache_and_one_without_packages_are_left_alone(site: Site) -> None:
+def test_without_cache_or_without_packages_nothing_is_uploaded(site: Site) -> None:
     before = stored(site)
     assert not cache(site).save(site.fence) and stored(site) == before
     shutil.rmtree(site.folder / "node_modules")
@@ -109,7 +109,7 @@ def test_a_link_for_a_folder_is_not_followed(site: Site, tmp_path: Path) -> None
     assert not cache(site).save(site.fence)
 
 
-def test_a_stop_ends_it_and_the_next_attempt_saves(site: Site) -> None:
+def test_a_stop_ends_the_upload_and_the_next_attempt_saves(site: Site) -> None:
     before = stored(site)
     pictures(site, "a.webp")
     site.stop.add(StopReason.INTERRUPT)
@@ -130,16 +130,16 @@ def test_without_the_claim_nothing_is_uploaded(site: Site, monkeypatch: pytest.M
     assert not cache(site).save(site.fence) and stored(site) == before
 
 
-def test_in_the_background_it_gives_way(site: Site) -> None:
+def test_cancel_ends_a_background_upload(site: Site) -> None:
     before = stored(site)
     pictures(site, "a.webp")
     packing, go = threading.Event(), threading.Event()
 
-    def hold() -> None:
+    def delay() -> None:
         packing.set()
         assert go.wait(10)
 
-    site.fence.at = hold
+    site.fence.at = delay
     saving = cache(site)
     saving.start(site.fence)
     # Delays the fence's check until after the cancellation.
@@ -154,7 +154,7 @@ def test_in_the_background_it_gives_way(site: Site) -> None:
     assert restored(site) == {"a.webp"}
 
 
-def test_it_is_saved_when_it_grew_by_a_quarter() -> None:
+def test_a_cache_is_saved_if_a_quarter_is_new() -> None:
     archived = {f"{n}.webp" for n in range(40)}
     files = dict.fromkeys(archived, 1000)
     assert is_worth_it(files, set()) and not is_worth_it(files, archived) and not is_worth_it({}, set())

@@ -79,7 +79,7 @@ def test_a_fresh_workspace_unpacks_what_another_installed(site: Site) -> None:
         lambda s: edit_package(s, version="2.0.0"),
     ],
 )
-def test_what_an_installation_depends_on_is_in_the_key(site: Site, change: Any) -> None:
+def test_inputs_of_an_installation_change_the_key(site: Site, change: Any) -> None:
     provide(site)
     change(site)
     npm_lock(site.folder)
@@ -166,7 +166,7 @@ def test_development_packages_are_installed_though_the_build_is_for_production(s
     assert (site.folder / "node_modules" / "tiny" / "i.js").is_file()
 
 
-def test_a_lock_file_that_lags_behind_is_made_up_for_and_left_as_it_is(site: Site) -> None:
+def test_an_outdated_lock_file_is_installed_and_not_changed(site: Site) -> None:
     write(site.folder, {"small/package.json": '{"name":"small","version":"1.0.0"}'})
     edit_package(site, devDependencies={"tiny": "file:./tiny", "small": "file:./small"})
     before = {name: (site.folder / name).read_text() for name in ("package.json", "package-lock.json")}

@@ -40,7 +40,7 @@ def made(site: Site) -> list[str]:
     return [(site.folder / name).read_text() for name in ("made.txt", "node_modules/made.txt")]
 
 
-def test_what_a_script_imports_is_installed_with(site: Site) -> None:
+def test_an_imported_file_of_an_install_script_changes_the_key(site: Site) -> None:
     edit_package(site, scripts={"build": "x", "postinstall": "node tools/setup.mjs"})
     commit(site)
     assert provide(site) and made(site) == ["one", "one"]
@@ -51,7 +51,7 @@ def test_what_a_script_imports_is_installed_with(site: Site) -> None:
     assert provide(site) and made(site) == ["two", "two"] and len(archives(site)) == 2
 
 
-def test_what_a_script_makes_beside_the_packages_is_made_in_a_fresh_workspace_too(site: Site) -> None:
+def test_install_scripts_run_on_archived_packages_too(site: Site) -> None:
     edit_package(site, scripts={"build": "x", "postinstall": "node tools/setup.mjs"})
     commit(site)
     provide(site)
@@ -76,7 +76,7 @@ def test_the_scripts_run_in_npms_order_and_once_each(site: Site) -> None:
     assert by_npm.split() == ["preinstall", "install", "postinstall", "preprepare", "prepare"]
 
 
-def test_a_script_that_bears_no_second_time_is_given_fresh_packages(site: Site) -> None:
+def test_a_script_that_fails_on_archived_packages_gets_a_fresh_installation(site: Site) -> None:
     once = "test ! -e node_modules/once && touch node_modules/once"
     edit_package(site, scripts={"build": "x", "postinstall": once})
     commit(site)
@@ -114,7 +114,7 @@ def read(site: Site) -> Any:
         ({"prepare": "cp ../outside /etc/passwd . node_modules/tiny 'unclosed"}, "other.js", False),
     ],
 )
-def test_what_counts(site: Site, scripts: dict[str, str], file: str, counts: bool) -> None:
+def test_files_in_the_key(site: Site, scripts: dict[str, str], file: str, counts: bool) -> None:
     write(site.folder, {"setup.js": "", "tools/all.sh": ""})
     edit_package(site, scripts={"build": "x", **scripts})
     before = read(site)

@@ -33,7 +33,7 @@ def command(world: World) -> Warm:
     return warm
 
 
-def test_it_does_all_steps_and_ends_at_once(world: World) -> None:
+def test_the_workspace_does_all_steps_and_ends_at_once(world: World) -> None:
     warm = command(world)
     assert warm.answer(warm.offer(StepName.PUSH).task_token)[0] == "success"
     warm.thread.join(GAP / 3)
@@ -41,7 +41,7 @@ def test_it_does_all_steps_and_ends_at_once(world: World) -> None:
     assert world.claim_is_free()
 
 
-def test_it_ends_after_a_push_that_failed(world: World) -> None:
+def test_the_workspace_ends_after_a_failed_push(world: World) -> None:
     def refused(ctx: StepContext) -> PushResult:
         raise StepFailed(ErrorCode.PUSH_FAILED, "no")
 
@@ -52,7 +52,7 @@ def test_it_ends_after_a_push_that_failed(world: World) -> None:
     assert warm.codes == [0] and world.claim_is_free()
 
 
-def test_an_offer_that_comes_while_it_leaves_is_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_offer_during_the_release_is_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     real, offers = SessionStore.release_idle, []
 
     def late(self: SessionStore) -> bool:
@@ -70,7 +70,7 @@ def test_an_offer_that_comes_while_it_leaves_is_taken(world: World, monkeypatch:
     assert world.containers == 1 and world.claim_is_free()
 
 
-def test_the_build_cache_is_saved_before_it_leaves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_build_cache_is_saved_before_the_workspace_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     going, saved = threading.Event(), []
 
     def slowly(self: BuildCache, fence: Any) -> bool:
@@ -88,7 +88,7 @@ def test_the_build_cache_is_saved_before_it_leaves(world: World, monkeypatch: py
     assert saved == ["task-1"]
 
 
-def test_an_interrupted_command_is_pushed_before_it_leaves(world: World) -> None:
+def test_an_interrupted_command_is_pushed_before_the_workspace_ends(world: World) -> None:
     world.use(agent=slow_edit({"index.html": "half"}))
     warm = Warm(world, idle=0.0, step_gap=GAP)
     wait_for((world.root / "working").exists)

@@ -74,7 +74,7 @@ def test_an_interrupted_workspace_does_the_next_command_while_the_wip_commit_is_
     assert world.remote("rev-parse", "thread-t1") == saved.commit
 
 
-def test_a_command_that_comes_between_two_steps_saves_the_older_ones_edits(world: World) -> None:
+def test_a_newer_command_between_two_steps_saves_the_older_commands_edits(world: World) -> None:
     world.use(agent=edit({"index.html": "1"}))
     warm = Warm(world)
     warm.first()
@@ -96,7 +96,7 @@ def test_a_step_of_an_older_command_in_the_mailbox_is_refused(world: World) -> N
     assert read_session(world.clients).mailbox is None
 
 
-def test_a_cold_workspace_hands_its_step_over_to_the_one_that_lives(world: World) -> None:
+def test_a_cold_workspace_offers_its_step_to_the_warm_workspace(world: World) -> None:
     world.use(agent=edit({"index.html": "1"}), build=commit_step())
     warm = Warm(world)
     warm.first()
@@ -106,7 +106,7 @@ def test_a_cold_workspace_hands_its_step_over_to_the_one_that_lives(world: World
     warm.end_idle()
 
 
-def test_a_workspace_that_comes_when_nobody_waits_for_it_does_not_claim(world: World) -> None:
+def test_a_workspace_whose_token_is_gone_does_not_claim(world: World) -> None:
     world.clients.sfn.gone = True
     world.use(agent=edit({"index.html": "1"}))
     assert world.step(StepName.AGENT, idle_seconds=2) == 0
@@ -126,7 +126,7 @@ def test_a_claim_whose_answer_was_lost_is_given_back(world: World, monkeypatch: 
     assert world.claim_is_free()
 
 
-def test_the_build_cache_is_saved_when_nothing_is_left_to_do(world: World) -> None:
+def test_the_build_cache_is_saved_while_the_workspace_is_idle(world: World) -> None:
     saved: list[str] = []
 
     def cached(ctx: StepContext) -> BuildResult:

@@ -40,7 +40,7 @@ def test_an_offer_that_races_the_idle_end_is_not_lost(world: World, monkeypatch:
     assert warm.answer(offers[0].task_token)[0] == "success"
 
 
-def test_an_offer_that_was_taken_and_put_back_by_a_late_repetition_keeps_no_workspace_alive(world: World) -> None:
+def test_a_repeated_offer_of_a_taken_step_does_not_keep_the_workspace_alive(world: World) -> None:
     world.use(agent=edit({"index.html": "1"}), build=commit_step())
     warm = Warm(world)
     warm.first()
@@ -57,7 +57,7 @@ def test_an_offer_that_was_taken_and_put_back_by_a_late_repetition_keeps_no_work
     assert len(warm.answers(build.task_token)) == 1
 
 
-def test_sigterm_while_idle_ends_the_workspace_and_gives_the_waiting_step_back(
+def test_sigterm_while_idle_ends_the_workspace_and_reports_the_offer_as_stopped(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.use(agent=edit({"index.html": "1"}))
@@ -87,7 +87,7 @@ def test_sigterm_while_working_checkpoints_and_reports_stopped(world: World) -> 
     assert world.claim_is_free() and read_session(world.clients).checkpoint is not None
 
 
-def test_sigterm_before_the_step_began_gives_the_waiting_step_back(
+def test_sigterm_before_the_step_began_reports_the_offer_as_stopped(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from workspace.lifecycle.working_copy import WorkingCopy
@@ -120,7 +120,7 @@ def test_a_claim_that_is_lost_while_idle_ends_the_workspace(world: World) -> Non
     assert read_session(world.clients).workspace_id == "other"
 
 
-def test_a_refresher_that_dies_is_a_lost_claim_for_the_steps_that_follow_too(world: World) -> None:
+def test_a_crashed_refresher_is_a_lost_claim_for_later_steps_too(world: World) -> None:
     store = SessionStore(world.clients, "sessions", "commands", core_request(StepName.AGENT), "me")
     store.claim()
 
@@ -146,7 +146,7 @@ def test_a_bug_ends_the_workspace(world: World) -> None:
     assert world.claim_is_free()
 
 
-def test_a_push_beside_the_steps_ends_with_the_claim(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_background_push_ends_with_the_claim(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from workspace.repository.background_push import BackgroundPush
 
     cancelled = threading.Event()

@@ -42,7 +42,7 @@ def test_a_steps_result_is_recorded_reported_and_the_claim_given_back(world: Wor
     assert not world.events("claim lost"), "giving the claim back is not losing it"
 
 
-def test_a_repair_is_checkpointed_meanwhile_and_recorded_on_its_own(world: World) -> None:
+def test_a_repair_is_checkpointed_periodically_and_recorded_separately(world: World) -> None:
     seen: list[str | None] = []
 
     def repair(ctx: StepContext) -> RepairResult:
@@ -60,7 +60,7 @@ def test_a_repair_is_checkpointed_meanwhile_and_recorded_on_its_own(world: World
     assert (command.agent.summary, command.repair.summary) == ("Edited", "Repaired")
 
 
-def test_it_waits_for_the_claim_of_another_workspace(world: World) -> None:
+def test_a_workspace_waits_for_another_workspaces_claim(world: World) -> None:
     other = store(world)
     other.claim()
     threading.Timer(0.8, other.abandon).start()
@@ -148,7 +148,7 @@ def test_a_claim_that_cannot_be_released_does_not_fail_the_step(world: World, mo
     assert world.report[0] == "success"
 
 
-def test_a_late_step_does_not_overwrite_what_was_saved(world: World) -> None:
+def test_a_late_step_does_not_overwrite_the_recorded_interruption(world: World) -> None:
     world.use(agent=slow_edit({"index.html": "half"}))
     interrupt(world, StepName.AGENT)
     saved = read_command(world.clients, "cmd-1").interruption

@@ -133,7 +133,7 @@ def test_an_interrupt_at_the_very_end_loses_neither_result_nor_edits(
     assert world.claim_is_free()
 
 
-def test_an_interrupt_after_the_release_is_the_next_workspaces(world: World) -> None:
+def test_an_interrupt_after_the_release_is_left_to_the_next_workspace(world: World) -> None:
     world.use(agent=edit({"index.html": "1"}))
     world.step(StepName.AGENT)
     accept(world.clients, "cmd-2", 2)
@@ -142,7 +142,7 @@ def test_an_interrupt_after_the_release_is_the_next_workspaces(world: World) -> 
     assert world.remote("log", "-1", "--format=%B", "thread-t1") == WIP
 
 
-def test_a_run_that_is_superseded_before_it_begins_touches_nothing(world: World) -> None:
+def test_a_run_superseded_before_its_start_changes_nothing(world: World) -> None:
     accept(world.clients, "cmd-2", 2)
     world.use(agent=edit({"index.html": "1"}))
     assert world.step(StepName.AGENT) == 0

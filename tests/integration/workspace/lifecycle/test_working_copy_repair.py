@@ -93,7 +93,7 @@ def test_the_first_commands_edit_is_kept_and_is_on_the_clients_history(world: Wo
 
 
 @pytest.mark.parametrize("harm", ["rm -rf .git", CLONED_ANEW])
-def test_what_the_session_had_and_nobody_else_has_is_still_there(world: World, harm: str) -> None:
+def test_unpushed_commits_of_the_session_are_restored(world: World, harm: str) -> None:
     world.use(agent=edit({"index.html": "1"}), build=commit_step("Not pushed yet"))
     world.step(StepName.AGENT)
     world.step(StepName.BUILD)
@@ -129,7 +129,7 @@ def test_without_a_git_host_the_files_stay_as_they_are(world: World) -> None:
     assert (world.root / "site" / "index.html").read_text() == "edited\n"
 
 
-def test_what_others_pushed_meanwhile_is_not_taken_back(world: World) -> None:
+def test_commits_that_others_pushed_meanwhile_are_not_reverted(world: World) -> None:
     theirs = (
         "cd ../theirs && echo theirs > theirs.html && git add -A && git commit -qm Theirs && git push -q origin HEAD"
     )
@@ -143,7 +143,7 @@ def test_what_others_pushed_meanwhile_is_not_taken_back(world: World) -> None:
     assert world.remote("log", "--format=%s", "thread-t1").splitlines() == ["[2026-01-01] Edit", "Second", "First"]
 
 
-def test_a_repository_begun_anew_that_cannot_be_put_back_is_neither_saved_nor_pushed(world: World) -> None:
+def test_a_new_repository_that_cannot_be_replaced_is_neither_saved_nor_pushed(world: World) -> None:
     world.use(agent=edit({"index.html": "1"}), build=commit_step("Not pushed yet"))
     world.step(StepName.AGENT)
     world.step(StepName.BUILD)
@@ -166,14 +166,14 @@ def test_a_repository_begun_anew_that_cannot_be_put_back_is_neither_saved_nor_pu
     assert world.remote("branch", "--list", "thread-t1") == ""
 
 
-def test_an_agent_that_removed_the_folder_is_paid_all_the_same(world: World) -> None:
+def test_an_agent_that_removed_the_folder_still_has_its_cost_recorded(world: World) -> None:
     claude_code(world, 'rm -rf "$PWD"')
     world.step(StepName.AGENT)
     assert world.report[0] == "failure"
     assert read_command(world.clients, "cmd-1").cost_usd == 0.5
 
 
-def test_the_files_come_back_whatever_cannot_be_deleted(world: World) -> None:
+def test_the_files_are_restored_although_a_deletion_fails(world: World) -> None:
     claude_code(world, "echo edited > index.html && rm -rf .git")
     rmtree = shutil.rmtree
 

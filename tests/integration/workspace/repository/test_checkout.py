@@ -111,7 +111,7 @@ def test_commit_all_returns_to_the_branch_without_losing_commits(checkout: Check
     assert checkout.is_ancestor(theirs, commit)
 
 
-def test_snapshot_holds_everything_and_touches_nothing(checkout: Checkout) -> None:
+def test_snapshot_contains_all_files_and_changes_none(checkout: Checkout) -> None:
     (checkout.site / "staged.html").write_text("staged")
     git(checkout.site, "add", "staged.html")
     (checkout.site / "untracked.html").write_text("untracked")

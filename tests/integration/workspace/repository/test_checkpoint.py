@@ -102,7 +102,7 @@ def test_leftovers_of_a_finished_run_are_no_interrupted_edits(world: World) -> N
     assert (world.root / "site/about.html").read_text() == "rewritten by the build"
 
 
-def test_only_the_newest_checkpoint_is_kept_and_nothing_new_is_not_uploaded(world: World) -> None:
+def test_only_the_newest_checkpoint_is_kept_and_an_unchanged_one_is_not_uploaded(world: World) -> None:
     world.use(agent=edit({"index.html": "1"}), build=lambda ctx: BuildResult())
     world.step(StepName.AGENT)
     first = read_session(world.clients).checkpoint
@@ -117,7 +117,7 @@ def test_only_the_newest_checkpoint_is_kept_and_nothing_new_is_not_uploaded(worl
     assert second != first and world.checkpoints() == [second]
 
 
-def test_a_commit_is_saved_beside_the_work_that_follows_and_not_again_at_its_end(world: World) -> None:
+def test_a_background_checkpoint_is_not_repeated_at_the_steps_end(world: World) -> None:
     before: list[str | None] = []
     during: list[str | None] = []
 
@@ -138,7 +138,7 @@ def test_a_commit_is_saved_beside_the_work_that_follows_and_not_again_at_its_end
     assert read_session(world.clients).checkpoint == during[0] and world.checkpoints() == during
 
 
-def test_a_save_beside_the_work_that_fails_is_made_up_for_at_its_end(
+def test_a_failed_background_checkpoint_is_repeated_at_the_steps_end(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, tries = world.clients.s3.put_object, threading.Semaphore(0)
@@ -165,7 +165,7 @@ def test_a_save_beside_the_work_that_fails_is_made_up_for_at_its_end(
 
 
 @pytest.mark.parametrize("damage", ["garbage", "truncated", "gone", "no bundle", "broken bundle"])
-def test_a_broken_checkpoint_falls_back_to_the_clone(world: World, damage: str) -> None:
+def test_a_damaged_checkpoint_falls_back_to_the_clone(world: World, damage: str) -> None:
     world.use(agent=edit({"index.html": "1"}), build=commit_step())
     for step in (StepName.AGENT, StepName.BUILD, StepName.PUSH):
         world.step(step)
@@ -194,7 +194,7 @@ GIT = Checkout.run
 
 
 @pytest.mark.parametrize("words", ["fatal: unable to write new index file", "fatal: No space left on device"])
-def test_a_git_that_stumbles_is_asked_again(world: World, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+def test_a_transient_git_failure_is_retried(world: World, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
     world.use(agent=edit({"index.html": "uncommitted"}), build=commit_step())
     world.step(StepName.AGENT)
     failures = [words, words]
@@ -210,7 +210,7 @@ def test_a_git_that_stumbles_is_asked_again(world: World, monkeypatch: pytest.Mo
     assert not failures and read_command(world.clients, "cmd-1").lost_checkpoint is None
 
 
-def test_a_machine_without_space_does_not_cost_the_edits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_does_not_lose_the_edits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.use(agent=edit({"index.html": "uncommitted"}), build=commit_step())
     world.step(StepName.AGENT)
     key = read_session(world.clients).checkpoint
@@ -239,7 +239,7 @@ def test_a_machine_without_space_does_not_cost_the_edits(world: World, monkeypat
         ("fatal: Unable to create '/workspace/site/.git/index.lock': File exists.", BundleVerdict.OPEN),
     ],
 )
-def test_what_gits_words_say_about_a_bundle(words: str, verdict: BundleVerdict) -> None:
+def test_classify_bundle(words: str, verdict: BundleVerdict) -> None:
     assert classify_bundle(words) is verdict
 
 
@@ -260,7 +260,7 @@ def repacked(content: bytes, *, bundle: bytes | None) -> bytes:
     return zstandard.ZstdCompressor().compress(out.getvalue())
 
 
-def test_a_bucket_that_does_not_answer_is_no_broken_checkpoint(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_that_does_not_answer_is_no_damaged_checkpoint(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.use(agent=edit({"index.html": "uncommitted"}), build=commit_step())
     world.step(StepName.AGENT)
     key = read_session(world.clients).checkpoint
@@ -277,7 +277,7 @@ def test_a_bucket_that_does_not_answer_is_no_broken_checkpoint(world: World, mon
     assert world.claim_is_free()
 
 
-def test_the_agents_work_is_checkpointed_meanwhile(world: World) -> None:
+def test_the_agents_work_is_checkpointed_periodically(world: World) -> None:
     def long_agent(ctx: StepContext) -> AgentResult:
         import time
 
@@ -297,7 +297,7 @@ def test_the_agents_work_is_checkpointed_meanwhile(world: World) -> None:
     assert git(world.root / "site", "show", "HEAD:index.html") == "while working"
 
 
-def test_links_are_not_followed_out_of_the_transcripts(tmp_path: Path) -> None:
+def test_links_among_the_transcripts_are_not_followed(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret")
     projects = tmp_path / "home/.claude/projects/p"

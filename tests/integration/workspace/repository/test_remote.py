@@ -134,7 +134,7 @@ def test_http_statuses(host: GitHost, tmp_path: Path, status: int, refusal: Refu
     assert classify(caught.value.stderr) is refusal
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_a_closed_port_is_unavailable(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/site.git"
@@ -143,7 +143,7 @@ def test_nobody_listens(tmp_path: Path) -> None:
     assert classify(caught.value.stderr) is Refusal.UNAVAILABLE
 
 
-def test_a_host_that_hangs_ends_in_a_timeout_or_at_the_callers_word(tmp_path: Path) -> None:
+def test_a_host_that_hangs_ends_by_timeout_or_by_poll(tmp_path: Path) -> None:
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
         mute.listen()

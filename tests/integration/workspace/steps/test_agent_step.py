@@ -79,7 +79,9 @@ def first_lines_gone(transcript: bytes) -> bytes:
     ],
     ids=["a line of garbage", "a line cut in two", "its beginning is missing", "the last line is half written"],
 )
-def test_what_claude_code_would_pass_over_is_told(tmp_path: Path, harm: Callable[[bytes], bytes], anew: bool) -> None:
+def test_lines_that_claude_code_would_skip_start_a_new_conversation(
+    tmp_path: Path, harm: Callable[[bytes], bytes], anew: bool
+) -> None:
     with world(tmp_path, lambda *_: text("Said.")) as (w, model):
         before = agent_step.run(with_session(w.ctx, agent_step.run(w.ctx)))
         path = w.ctx.paths.home / ".claude" / "projects" / slug(w.ctx.paths.site) / f"{before.conversation_id}.jsonl"

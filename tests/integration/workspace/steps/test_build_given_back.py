@@ -50,7 +50,7 @@ def test_a_site_that_cannot_be_built_at_all_is_not_given_back(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("same", [True, False])
-def test_what_the_command_before_left_broken_is_not_given_back(made: Site, same: bool) -> None:
+def test_a_failure_of_the_previous_command_is_not_given_back(made: Site, same: bool) -> None:
     make_tables(made.clients.dynamodb)
     accept(made.clients, "cmd-0", 1)
     write(made.folder, {"build.js": "console.error('at', Date.now(), 'src/a.astro is broken'); process.exit(1)"})

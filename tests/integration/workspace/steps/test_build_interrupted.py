@@ -51,7 +51,7 @@ def test_an_interrupted_publish_is_finished_without_deletes(made: Site) -> None:
 
 
 @pytest.mark.parametrize("build_js", ["process.exit(3)", BUILD + "process.exit(3)"])
-def test_of_a_failed_build_nothing_goes_live_later(made: Site, build_js: str) -> None:
+def test_a_failed_build_is_never_published(made: Site, build_js: str) -> None:
     write(made.folder, {"build.js": build_js})
     assert not build_step.run(made.ctx).build_success
     assert build_step.publish_partial(made.ctx) == 0 and made.live() == set()
@@ -66,7 +66,7 @@ def test_an_interrupt_before_the_build_publishes_nothing_of_an_older_dist(made: 
     assert build_step.publish_partial(made.ctx) == 0 and made.live() == set()
 
 
-def test_an_interrupt_after_the_publish_does_not_bring_it_back_over_another_sessions_site(made: Site) -> None:
+def test_an_interrupt_after_the_publish_does_not_publish_again_over_another_session(made: Site) -> None:
     assert build_step.run(made.ctx).deploy_success
     made.clients.s3.put_object(Bucket=BUCKET, Key="index.html", Body=b"another session's")
     changed = made.manifest().model_copy(update={"deployment_id": "another", "files": {}})

@@ -39,7 +39,7 @@ def test_a_dirty_checkout_is_committed_built_and_live(made: Site) -> None:
     assert made.manifest().commit == result.commit
 
 
-def test_the_commit_is_saved_while_npm_works(made: Site) -> None:
+def test_the_commit_is_checkpointed_while_npm_works(made: Site) -> None:
     npm_lock(made.folder)
     saved: list[tuple[str, bool]] = []
     ctx = replace(
@@ -106,7 +106,7 @@ def test_a_failed_build_names_the_file_and_leaves_the_site_alone(made: Site) -> 
         ({"package.json": '{"scripts": {"build": "no-such-program"}}'}, "exited with 127"),
     ],
 )
-def test_no_result_is_a_failed_build(made: Site, files: dict[str, Any], says: str) -> None:
+def test_a_build_without_output_is_a_failed_build(made: Site, files: dict[str, Any], says: str) -> None:
     write(made.folder, files)
     error = build_step.run(made.ctx).error
     assert error is not None and error.code is ErrorCode.BUILD_FAILED and says in error.message
@@ -143,7 +143,7 @@ def distribution(cloudfront: Any) -> str:
     return made
 
 
-def test_a_publish_tells_cloudfront_once_what_is_old(tmp_path: Path) -> None:
+def test_a_publish_invalidates_the_changed_paths_once(tmp_path: Path) -> None:
     with mock_aws():
         cloudfront = TestClients().cloudfront
         there = distribution(cloudfront)
@@ -157,7 +157,7 @@ def test_a_publish_tells_cloudfront_once_what_is_old(tmp_path: Path) -> None:
         assert batch["Paths"]["Items"] == ["/", "/env.json", "/index.html"]
 
 
-def test_a_refused_invalidation_is_told_and_the_site_is_live(tmp_path: Path) -> None:
+def test_a_refused_invalidation_is_reported_and_the_site_is_live(tmp_path: Path) -> None:
     with mock_aws():
         site = make_site(tmp_path, SITE, distribution_id="E123")
 
@@ -199,7 +199,7 @@ def test_a_commit_that_is_live_is_not_built_again(made: Site) -> None:
 @pytest.mark.parametrize(
     "changes", [{"reconcile": True}, {"complete": False}, {"lease_owner": "s2"}, {"commit": "0" * 40}, {"commit": None}]
 )
-def test_what_is_not_wholly_this_commit_is_built(
+def test_a_site_that_is_not_wholly_this_commit_is_built(
     made: Site, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A publisher waits for another lease owner until the lease expires.

@@ -78,7 +78,7 @@ def test_a_conflict_goes_to_a_rescue_branch(world: World, tmp_path: Path) -> Non
     assert git(world.root / "site", "rev-parse", "HEAD") == result["commit"]
 
 
-def test_a_rescue_branch_of_somebody_else_is_left_alone(world: World, tmp_path: Path) -> None:
+def test_an_existing_rescue_branch_is_not_changed(world: World, tmp_path: Path) -> None:
     edited(world, {"index.html": "ours"})
     push_elsewhere(tmp_path, world.bare, "thread-t1", {"index.html": "theirs"})
     other = push_elsewhere(tmp_path, world.bare, "rescue/cmd-1", {"other.html": "other"})
@@ -142,7 +142,7 @@ def test_the_push_timeout_bounds_the_retries(world: World) -> None:
     assert failed(world, push_timeout_seconds=2)["code"] == "git_unavailable"
 
 
-def test_a_hooks_refusal_is_told_in_the_hosts_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hooks_refusal_is_reported_in_the_hosts_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hook = "#!/bin/sh\necho 'No pushes on Friday' >&2\nexit 1\n"
     with new_world(tmp_path, monkeypatch) as world:
         edited(world, {"index.html": "ours"})
@@ -172,7 +172,7 @@ def test_a_secret_that_cannot_be_read_is_an_auth_error(world: World) -> None:
     assert cause["code"] == "git_auth_failed" and "ResourceNotFound" in cause["message"]
 
 
-def test_the_first_clone_waits_for_the_host_and_then_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_clone_retries_and_then_reports_the_host(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from workspace.repository import restore
 
     world.host.failures = 1

@@ -45,7 +45,7 @@ def test_the_build_is_repaired_in_the_conversation_that_broke_it(tmp_path: Path)
         assert LOG in told and any("banner" in prompt for prompt in model.prompts()[:-1])
 
 
-def test_what_the_build_printed_is_framed_by_what_it_cannot_know() -> None:
+def test_the_builds_output_is_framed_by_random_marks() -> None:
     first, second = (repair_step.prompt(LOG) for _ in range(2))
     fence = first.splitlines()[-1]
     assert len(fence) > 32 and first.count(fence) == 3 and fence not in second
@@ -60,14 +60,16 @@ def test_what_the_build_printed_is_framed_by_what_it_cannot_know() -> None:
         ({"agent": AgentResult(seconds=1795)}, ErrorCode.AGENT_TIMED_OUT),
     ],
 )
-def test_without_money_or_time_nothing_is_started(tmp_path: Path, parts: dict[str, Any], code: ErrorCode) -> None:
+def test_without_budget_or_time_claude_code_is_not_started(
+    tmp_path: Path, parts: dict[str, Any], code: ErrorCode
+) -> None:
     with world(tmp_path, lambda *_: text("x")) as (w, model):
         result = repair_step.run(broken(w, **parts).ctx)
         assert result.error is not None and result.error.code is code
         assert not result.changed and model.requests == []
 
 
-def test_a_repair_has_what_the_agent_left(tmp_path: Path) -> None:
+def test_a_repair_gets_the_agents_remaining_budget(tmp_path: Path) -> None:
     def endless(_: dict[str, Any], __: int) -> Reply:
         return tool("Bash", {"command": "echo >> tried.txt", "description": "x"}, output_tokens=20_000)
 
@@ -79,7 +81,7 @@ def test_a_repair_has_what_the_agent_left(tmp_path: Path) -> None:
     assert result.changed and result.files_changed == ["tried.txt"]
 
 
-def test_a_second_attempt_sums_up() -> None:
+def test_a_second_attempt_adds_files_and_costs() -> None:
     first = RepairResult(
         changed=True, files_changed=["a", "b"], files_changed_count=2, cost_usd=0.1, turns=2, seconds=1
     )

@@ -84,7 +84,7 @@ def test_files_are_put_with_the_task_role(s3: ScriptedS3Server, tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("key_in_environment")
-def test_only_a_large_body_is_announced(s3: ScriptedS3Server, tmp_path: Path) -> None:
+def test_only_a_large_body_waits_for_100_continue(s3: ScriptedS3Server, tmp_path: Path) -> None:
     client = Clients().s3
     for size in (0, EXPECT_BYTES - 1, EXPECT_BYTES):
         path = tmp_path / str(size)

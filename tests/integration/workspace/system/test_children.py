@@ -119,7 +119,7 @@ def test_grandchildren_that_ignore_signals_or_left_the_session_die(tmp_path: Pat
     assert [pid for pid in pids if alive(pid)] == []
 
 
-def test_what_a_child_leaves_behind_after_a_normal_end_dies(tmp_path: Path) -> None:
+def test_processes_that_outlive_a_finished_child_are_killed(tmp_path: Path) -> None:
     pids: list[int] = []
     argv = script(
         tmp_path,
@@ -134,7 +134,7 @@ def test_what_a_child_leaves_behind_after_a_normal_end_dies(tmp_path: Path) -> N
     assert [pid for pid in pids if alive(pid)] == []
 
 
-def test_strays_are_told_from_the_runners_own_children(tmp_path: Path) -> None:
+def test_kill_strays_spares_the_runners_own_children(tmp_path: Path) -> None:
     own = processes.start(["sleep", "30"])
     try:
         children().run(["true"], cwd=tmp_path, env=ENV, timeout=10)
@@ -145,7 +145,7 @@ def test_strays_are_told_from_the_runners_own_children(tmp_path: Path) -> None:
         processes.forget(own)
 
 
-def test_a_process_that_was_there_before_the_child_is_no_stray(tmp_path: Path) -> None:
+def test_a_process_older_than_the_child_is_no_stray(tmp_path: Path) -> None:
     """A library in the runner's process may have started its own helper process. In these tests CDK's kernel is one."""
     library = subprocess.Popen(["sleep", "30"])
     try:

@@ -110,7 +110,7 @@ def test_the_driver_ends_silently_if_its_runner_dies(tmp_path: Path) -> None:
         processes.forget(child)
 
 
-def test_dropping_leaves_nothing(tmp_path: Path) -> None:
+def test_discard_ends_the_waiting_child(tmp_path: Path) -> None:
     prestarted = PrestartedProcess(silent)
     prestarted.start(
         program(tmp_path, "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)")

@@ -20,7 +20,7 @@ def write(home: Path, *lines: bytes) -> None:
     (folder / f"{ID}.jsonl").write_bytes(b"".join(lines))
 
 
-def test_what_can_be_read_of_a_damaged_transcript_is_told_in_order(tmp_path: Path) -> None:
+def test_readable_turns_of_a_damaged_transcript_are_summarized_in_order(tmp_path: Path) -> None:
     write(
         tmp_path,
         line("user", "Make it   green\nplease"),
@@ -35,14 +35,14 @@ def test_what_can_be_read_of_a_damaged_transcript_is_told_in_order(tmp_path: Pat
 
 
 @pytest.mark.parametrize("damage", [None, b"", b"\x00" * 4096, b"[" * 100_000 + b"\n"])
-def test_without_a_readable_turn_the_commits_tell(tmp_path: Path, damage: bytes | None) -> None:
+def test_without_a_readable_turn_the_commits_are_summarized(tmp_path: Path, damage: bytes | None) -> None:
     if damage is not None:
         write(tmp_path, damage)
     told = recall(tmp_path, ID, ["[2026-11-02] Second\n\nDid it.", "[2026-11-01] First"])
     assert told == "Commit: [2026-11-01] First\nCommit: [2026-11-02] Second Did it."
 
 
-def test_it_is_bounded_and_the_newest_is_kept(tmp_path: Path) -> None:
+def test_the_summary_is_limited_and_keeps_the_newest_turns(tmp_path: Path) -> None:
     write(tmp_path, *(line("assistant", f"{n:04} " + "x" * 10_000) for n in range(100)))
     told = recall(tmp_path, ID, [])
     assert len(told) <= TOTAL_CHARACTERS + 100
@@ -50,5 +50,5 @@ def test_it_is_bounded_and_the_newest_is_kept(tmp_path: Path) -> None:
     assert all(len(turn) <= TURN_CHARACTERS for turn in told.splitlines())
 
 
-def test_nothing_known_is_nothing_said(tmp_path: Path) -> None:
+def test_without_transcript_and_commits_the_summary_is_empty(tmp_path: Path) -> None:
     assert recall(tmp_path, None, []) == "" and recall(tmp_path, ID, []) == ""

@@ -22,7 +22,7 @@ def append(path: Path, what: str) -> None:
         file.write(what)
 
 
-def test_only_what_is_written_after_it_began_counts(tmp_path: Path) -> None:
+def test_only_lines_written_after_the_meters_creation_count(tmp_path: Path) -> None:
     path = transcript(tmp_path)
     append(path, line(1.5))
     meter = CostMeter(tmp_path)
@@ -42,7 +42,7 @@ def test_a_half_written_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
     assert meter.read() == 0.75
 
 
-def test_what_is_no_such_line_counts_for_nothing(tmp_path: Path) -> None:
+def test_other_lines_are_ignored(tmp_path: Path) -> None:
     path = transcript(tmp_path)
     meter = CostMeter(tmp_path)
     append(path, line(9.0, kind="other") + line("much") + line(float("inf")) + line(None))

@@ -9,14 +9,14 @@ PAGE = ["src/pages/index.astro"]
 SYNTAX = "npm run build exited with 1.\n12:30:01 [build] src/pages/index.astro:31:4 Unable to parse after 1.2 s"
 
 
-def blamed(part: BuildPart = BuildPart.BUILD, **known: Any) -> bool:
+def is_edits_fault(part: BuildPart = BuildPart.BUILD, **known: Any) -> bool:
     values = {"returncode": 1, "log": SYNTAX, "edited": PAGE, "message": SYNTAX, "before": None}
     return caused_by_edit(part, **{**values, **known})
 
 
-def test_a_program_that_refuses_the_source_blames_the_edit() -> None:
-    assert blamed()
-    assert blamed(returncode=0, log=""), "no dist/ folder"
+def test_a_build_error_is_caused_by_the_edit() -> None:
+    assert is_edits_fault()
+    assert is_edits_fault(returncode=0, log=""), "no dist/ folder"
 
 
 @pytest.mark.parametrize(
@@ -31,34 +31,34 @@ def test_a_program_that_refuses_the_source_blames_the_edit() -> None:
         "ENOSPC: no space left on device, write",
     ],
 )
-def test_network_and_machine_are_nobodys_edit(log: str) -> None:
-    assert not blamed(log=log)
-    assert not blamed(BuildPart.INSTALL, log=log, edited=["package.json"])
+def test_faults_of_network_and_machine_are_not_the_edits(log: str) -> None:
+    assert not is_edits_fault(log=log)
+    assert not is_edits_fault(BuildPart.INSTALL, log=log, edited=["package.json"])
 
 
 @pytest.mark.parametrize("returncode", [-9, 134, 137, 143])
 def test_a_killed_build_is_not_given_back(returncode: int) -> None:
-    assert not blamed(returncode=returncode)
+    assert not is_edits_fault(returncode=returncode)
 
 
 @pytest.mark.parametrize("part", [BuildPart.TIME, BuildPart.MACHINE])
 def test_a_time_limit_and_a_disk_are_not_given_back(part: BuildPart) -> None:
-    assert not blamed(part)
+    assert not is_edits_fault(part)
 
 
 @pytest.mark.parametrize("part", [BuildPart.PACKAGE, BuildPart.INSTALL])
-def test_an_installation_is_the_edits_only_where_it_touched_what_is_installed(part: BuildPart) -> None:
-    assert not blamed(part, log="npm error code E404")
+def test_a_failed_installation_is_caused_by_edits_of_its_inputs_only(part: BuildPart) -> None:
+    assert not is_edits_fault(part, log="npm error code E404")
     for name in ("package.json", "package-lock.json", ".npmrc"):
-        assert blamed(part, log="npm error code E404", edited=[*PAGE, name])
+        assert is_edits_fault(part, log="npm error code E404", edited=[*PAGE, name])
 
 
-def test_what_was_broken_in_the_same_way_before_is_not_given_back() -> None:
+def test_the_same_failure_as_before_is_not_given_back() -> None:
     again = SYNTAX.replace("12:30:01", "12:35:59").replace("31:4", "33:4").replace("1.2 s", "0.9 s")
-    assert not blamed(before=again)
-    assert blamed(before=SYNTAX.replace("index", "menu"))
+    assert not is_edits_fault(before=again)
+    assert is_edits_fault(before=SYNTAX.replace("index", "menu"))
 
 
 @pytest.mark.parametrize("took", ["980ms", "12 ms", "1 min", "3.41s"])
 def test_a_failure_is_the_same_however_long_it_took(took: str) -> None:
-    assert not blamed(before=SYNTAX.replace("1.2 s", took))
+    assert not is_edits_fault(before=SYNTAX.replace("1.2 s", took))

@@ -92,7 +92,7 @@ def test_static_files_go_out_if_they_are_the_sources(site: Site) -> None:
     assert "robots.txt" in site.live() and "big.bin" not in site.live() and "generated.txt" not in site.live()
 
 
-def test_what_a_page_needs_indirectly_counts(site: Site) -> None:
+def test_indirect_references_of_a_page_count(site: Site) -> None:
     build_in_order(
         site,
         ("_astro/lost.css", "@font-face{src:url(./font.woff2)}"),

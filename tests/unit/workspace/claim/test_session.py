@@ -55,7 +55,7 @@ def test_a_free_claim_is_taken_and_a_live_one_is_not(clients: TestClients) -> No
     assert store(clients, "ws-1", clock=clock).claim()[0], "the holder may claim again"
 
 
-def test_an_expired_claim_is_taken_and_its_holder_fenced(clients: TestClients) -> None:
+def test_an_expired_claim_is_taken_and_its_workspace_is_fenced(clients: TestClients) -> None:
     clock = Clock()
     first, second = store(clients, clock=clock), store(clients, "ws-2", clock=clock)
     first.claim()
@@ -72,7 +72,7 @@ def test_an_expired_claim_is_taken_and_its_holder_fenced(clients: TestClients) -
     )
 
 
-def test_leaving_gives_the_claim_back_also_after_a_newer_command(clients: TestClients) -> None:
+def test_abandon_releases_the_claim_after_a_newer_command_too(clients: TestClients) -> None:
     mine = store(clients)
     mine.claim()
     accept(clients, "cmd-2", 2)
@@ -100,7 +100,7 @@ def test_fence(clients: TestClients) -> None:
     assert stop.reason == "claim_lost"
 
 
-def test_no_session_and_no_command_are_failures_that_say_so(clients: TestClients) -> None:
+def test_a_missing_session_or_command_is_named_in_the_error(clients: TestClients) -> None:
     nowhere = SessionStore(
         clients, "sessions", "commands", request(StepName.AGENT).model_copy(update={"session_id": "none"}), "ws"
     )
@@ -153,7 +153,7 @@ def test_the_refresher_notes_a_claim_that_was_cleared(clients: TestClients) -> N
     assert stop.reason is StopReason.CLAIM_LOST
 
 
-def test_the_refresher_is_not_surprised_by_its_own_release(clients: TestClients) -> None:
+def test_the_refresher_accepts_its_own_release(clients: TestClients) -> None:
     mine, stop = store(clients), Stop()
     mine.claim()
     refresher = ClaimRefresher(mine, stop, quiet)
@@ -162,9 +162,7 @@ def test_the_refresher_is_not_surprised_by_its_own_release(clients: TestClients)
     assert stop.reason is None
 
 
-def test_the_refresher_gives_up_when_the_claims_life_is_over(
-    clients: TestClients, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_refresher_gives_up_when_the_claim_expires(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
     mine, stop, clock = store(clients), Stop(), Clock()
     mine.claim()
     refresher = ClaimRefresher(mine, stop, quiet, clock=clock)
@@ -211,7 +209,7 @@ def test_an_idle_refresher_only_reads_between_two_refreshes(
     assert calls[4:] == ["update_item"] and len(seen) == 2
 
 
-def test_what_a_look_finds_is_read_for_sure_at_once(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_found_by_a_peek_is_refreshed_at_once(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, seen = Clock(), []
     refresher = waiting(clients, clock, seen)
     accept(clients, "cmd-2", 2)
@@ -222,7 +220,7 @@ def test_what_a_look_finds_is_read_for_sure_at_once(clients: TestClients, monkey
     assert seen[-1].generation == 2
 
 
-def test_a_look_that_fails_leaves_the_claim_alone(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_peek_does_not_lose_the_claim(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, seen = Clock(), []
     refresher = waiting(clients, clock, seen)
 
@@ -236,7 +234,7 @@ def test_a_look_that_fails_leaves_the_claim_alone(clients: TestClients, monkeypa
     assert refresher.beat() and len(seen) == 2
 
 
-def test_a_refresher_at_work_never_merely_reads(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refresher_during_a_step_only_refreshes(clients: TestClients, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, seen = Clock(), []
     refresher = waiting(clients, clock, seen)
     refresher.follow(store(clients), Stop(), quiet)
