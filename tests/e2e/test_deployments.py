@@ -58,7 +58,7 @@ def test_two_publishes_a_rollback_and_the_next_message(astro_site: Site) -> None
     assert head in astro_site.git("rev-list", f"thread-{third.thread}").splitlines()
 
 
-def test_a_bucket_changed_by_hand_is_seen_and_healed(site: Site) -> None:
+def test_a_manually_changed_bucket_is_noticed_and_healed(site: Site) -> None:
     sent, answer = site.run('Add a paragraph "Before the vandal" to the homepage')
     assert answer["deploySuccess"], answer
     s3 = site.stack.client("s3")
@@ -91,7 +91,7 @@ def test_a_bucket_changed_by_hand_is_seen_and_healed(site: Site) -> None:
         (("deployments", "--client", "nobody"), "There is no site 'nobody' on the local stack."),
     ],
 )
-def test_a_client_that_is_not_there(site: Site, arguments: tuple[str, ...], says: str) -> None:
+def test_an_unknown_client(site: Site, arguments: tuple[str, ...], says: str) -> None:
     done = sitewright(*arguments, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr

@@ -157,7 +157,7 @@ def test_a_conflict_goes_to_a_rescue_branch(site: Site) -> None:
     assert "Conflict ours" in site.page()
 
 
-def test_a_token_that_is_refused(site: Site, stack: Stack) -> None:
+def test_a_refused_token(site: Site, stack: Stack) -> None:
     first, answer = site.run('Add a new heading saying "Token was fine" to the homepage')
     assert answer["success"], answer
     stack.git_mode(site.client_id, "reject-auth")

@@ -97,7 +97,7 @@ def test_the_second_command_of_a_session_builds_on_the_first(site: Site) -> None
     assert site.session(second)["conversationId"] == conversation, "the conversation was not continued"
 
 
-def test_nothing_to_change_is_an_answer_too(site: Site) -> None:
+def test_a_command_without_changes_succeeds(site: Site) -> None:
     sent, answer = site.run("What is the meaning of life?")
 
     assert answer["success"] is True, answer

@@ -70,7 +70,7 @@ def test_down_twice_and_down_of_nothing(tmp_path: Path) -> None:
         assert done.stderr == "Nothing was running.\n"
 
 
-def test_down_ends_what_no_record_knows(tmp_path: Path) -> None:
+def test_down_ends_processes_without_a_record(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.create()
     env = {STACK_MARK: str(home.root), "PATH": os.environ["PATH"]}

@@ -41,7 +41,7 @@ def file(root: Path, key: str = "a.html", body: bytes = b"<html></html>") -> Loc
     return next(found for found in scan(root) if found.key == key)
 
 
-def test_a_file_arrives_with_its_headers_and_its_version_is_told(s3: ScriptedS3Server, tmp_path: Path) -> None:
+def test_a_file_is_stored_with_its_headers_and_its_version_is_returned(s3: ScriptedS3Server, tmp_path: Path) -> None:
     found = file(tmp_path)
     sent = make_client(s3).put(BUCKET, found)
     (request,) = s3.requests
@@ -164,7 +164,7 @@ def test_a_stop_before_the_first_request_sends_nothing(s3: ScriptedS3Server, tmp
     assert not sending.attempts and s3.requests == []
 
 
-def test_a_file_that_would_fill_the_memory_is_streamed_by_botocore(s3: ScriptedS3Server, tmp_path: Path) -> None:
+def test_a_large_file_is_streamed_by_botocore(s3: ScriptedS3Server, tmp_path: Path) -> None:
     with sender(s3, lambda: None) as sending:
         for size in (SMALL_BYTES, SMALL_BYTES + 1):
             sent = sending.send(file(tmp_path, f"{size}.bin", os.urandom(size)))
@@ -173,7 +173,7 @@ def test_a_file_that_would_fill_the_memory_is_streamed_by_botocore(s3: ScriptedS
     assert [len(request.body) for request in s3.requests] == [SMALL_BYTES, SMALL_BYTES + 1]
 
 
-def test_a_refusal_is_told_with_the_key(s3: ScriptedS3Server, tmp_path: Path) -> None:
+def test_a_refusal_is_reported_with_the_key(s3: ScriptedS3Server, tmp_path: Path) -> None:
     s3.answer = lambda *_: (403, "AccessDenied")
     with sender(s3, lambda: None) as sending, pytest.raises(PublishError, match=f"s3://{BUCKET}/a.html: AccessDenied"):
         sending.send(file(tmp_path))

@@ -57,7 +57,7 @@ def large(folder: Path) -> tuple[Path, str]:
         return folder, hashlib.file_digest(film, "sha256").hexdigest()
 
 
-def test_a_large_file_goes_in_parts_and_is_there_whole_or_not_at_all(world: World, tmp_path: Path) -> None:
+def test_a_large_file_is_sent_in_parts_and_is_stored_whole_or_not_at_all(world: World, tmp_path: Path) -> None:
     dist, digest = large(tmp_path / "large")
     parts = 0
     begun: Future[Publisher] = Future()

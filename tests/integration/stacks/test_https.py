@@ -43,7 +43,7 @@ def test_there_is_a_certificate_stack_only_where_one_is_made(templates: dict[str
 
 
 @pytest.mark.parametrize("client", ["zoned", "certified"])
-def test_nobody_but_this_distribution_reads_the_bucket(templates: dict[str, Template], client: str) -> None:
+def test_only_this_distribution_reads_the_bucket(templates: dict[str, Template], client: str) -> None:
     template = templates[f"Sitewright-Site-{client}"]
     [bucket] = of_type(template, "AWS::S3::Bucket")
     assert bucket["BucketName"] == f"edit.{client}.webordinary.com"

@@ -98,7 +98,7 @@ def test_nothing_to_go_back_to(found: History, says: str) -> None:
         ("d2", "d2 failed"),
     ],
 )
-def test_an_id_that_no_rollback_goes_to(to: str, says: str) -> None:
+def test_an_id_that_no_rollback_can_restore(to: str, says: str) -> None:
     with pytest.raises(CannotRollBack, match=says):
         past("d4", gone("d1"), failed("d2"), record("d3"), record("d4")).chosen(to)
 

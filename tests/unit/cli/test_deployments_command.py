@@ -51,7 +51,7 @@ def test_the_deployments_are_listed_newest_first(account: Account) -> None:
     ]
 
 
-def test_a_publish_under_way_is_told(account: Account) -> None:
+def test_a_running_publish_is_reported(account: Account) -> None:
     account.publish("d1", {"index.html": "one"})
     account.write_manifest(account.live().model_copy(update={"lease_owner": "session-2", "reconcile": True}))
     assert json.loads(run("deployments", "--json").stdout)["live"]["publishing"] == "session-2"
@@ -78,7 +78,7 @@ def test_more_records_than_a_query_gives(account: Account) -> None:
     assert listed[-1]["live"]
 
 
-def test_a_site_that_is_not_there(account: Account) -> None:
+def test_an_unknown_site(account: Account) -> None:
     for command in ("deployments", "rollback"):
         error = refusal(command, "--client", "nobody")
         assert error.message == "There is no site 'nobody' on eu-central-1."

@@ -101,7 +101,7 @@ def test_a_rollback_to_the_live_deployment_repairs_unnoticed_manual_changes(acco
         (("--to", "20250101T000000000Z-old"), "beyond the retention"),
     ],
 )
-def test_a_rollback_that_cannot_be_changes_nothing(account: Account, arguments: tuple[str, ...], says: str) -> None:
+def test_a_refused_rollback_changes_nothing(account: Account, arguments: tuple[str, ...], says: str) -> None:
     account.record("20250101T000000000Z-old", manifest_key=None, ttl=1)
     account.publish("20260101T000000000Z-one", ONE)
     two = account.publish("20260101T000000001Z-two", TWO)
@@ -189,7 +189,7 @@ def test_ctrl_c_before_anything_is_changed_says_so(account: Account, monkeypatch
     assert account.live() == two and account.pages() == TWO
 
 
-def test_versions_that_are_gone_are_named_and_nothing_changes(account: Account) -> None:
+def test_missing_versions_are_named_and_nothing_changes(account: Account) -> None:
     one = account.publish("20260101T000000000Z-one", ONE)
     account.publish("20260101T000000001Z-two", TWO)
     account.s3.delete_object(Bucket=BUCKET, Key="index.html", VersionId=str(one.files["index.html"].version_id))

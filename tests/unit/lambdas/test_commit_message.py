@@ -79,7 +79,7 @@ def test_the_handler_keeps_the_message_for_the_build(commands: StoredTable) -> N
     assert commands.read("s", "c")["commitMessage"] == kept
 
 
-def test_the_handler_names_a_command_that_is_not_there(commands: StoredTable) -> None:
+def test_the_handler_names_an_unknown_command(commands: StoredTable) -> None:
     with pytest.raises(LookupError, match="nobody"):
         handler({**REQUEST, "commandId": "nobody"}, None)  # type: ignore[arg-type]
 

@@ -49,7 +49,7 @@ def record(**parts: object) -> CommandRecord:
     return CommandRecord.model_validate({**base, **parts})
 
 
-def test_a_failed_build_is_a_success_that_says_so() -> None:
+def test_a_failed_build_is_a_success_with_an_error() -> None:
     build = BuildResult(commit="abc", error=ErrorInfo.of(ErrorCode.BUILD_FAILED, "line 3"))
     command = record(agent=AgentResult(summary="Did it."), build=build, push=PushResult(commit="abc", pushed=True))
     response = build_response(command, of_execution("SUCCEEDED", None, None, None), 5000)
@@ -72,7 +72,7 @@ def test_an_interrupted_command_names_its_wip_commit_and_successor() -> None:
     assert response.summary == "Interrupted by c2; what was done so far is kept."
 
 
-def test_a_command_that_was_interrupted_before_its_first_edit_does_not_speak_of_work() -> None:
+def test_the_response_of_a_command_interrupted_before_its_first_edit_mentions_no_work() -> None:
     saved = Interruption(step=StepName.AGENT, commit="before")
     for superseded, begin in (("c2", "Interrupted by c2"), (None, "The run was stopped")):
         command = record(interruption=saved, superseded_by=superseded)
@@ -110,7 +110,7 @@ def test_a_large_record_and_its_response_fit_into_one_item() -> None:
 PUBLISHED = BuildResult(commit="abc", build_success=True, deploy_success=True, deployment_id="d")
 
 
-def test_a_check_that_failed_is_told_while_the_run_succeeded() -> None:
+def test_a_failed_check_is_reported_although_the_run_succeeded() -> None:
     command = record(agent=AgentResult(summary="Did it."), build=PUBLISHED, push=PushResult(commit="abc", pushed=True))
     response = build_response(command, of_execution("SUCCEEDED", None, None, None), 5000)
     assert (response.status, response.success) == (ResponseStatus.SUCCEEDED, True)
@@ -128,7 +128,7 @@ def test_a_checked_site_has_no_error_and_a_push_conflict_comes_first() -> None:
     assert both.error == conflict
 
 
-def test_a_refused_invalidation_is_told_unless_a_conflict_is_to_be_told() -> None:
+def test_a_refused_invalidation_is_reported_unless_there_is_a_push_conflict() -> None:
     not_told = ErrorInfo.of(ErrorCode.INVALIDATION_FAILED, "AccessDenied")
     build = PUBLISHED.model_copy(update={"error": not_told})
     done = of_execution("SUCCEEDED", None, None, None)
@@ -151,7 +151,7 @@ FAILED = BuildResult(commit="abc", error=ErrorInfo.of(ErrorCode.BUILD_FAILED, "l
 SYNC = SyncResult(deployment_id="d", files=1, bytes=1)
 
 
-def test_a_repaired_build_is_told_and_summed_up() -> None:
+def test_a_repaired_build_is_reported_and_summed_up() -> None:
     answer = build_response(record(agent=AGENT, repair=REPAIR, build=PUBLISHED, sync=SYNC), DONE, 5000)
     assert answer.summary == "Did it.\n\nThe build failed at first and was repaired. Closed a brace."
     assert (answer.files_changed, answer.files_changed_count, answer.cost_usd) == (["a", "b", "c"], 3, 0.375)
@@ -169,7 +169,7 @@ def test_a_repaired_build_is_told_and_summed_up() -> None:
         ),
     ],
 )
-def test_a_repair_that_failed_too_is_told(repair: RepairResult, says: str) -> None:
+def test_a_failed_repair_is_reported(repair: RepairResult, says: str) -> None:
     answer = build_response(record(agent=AGENT, repair=repair, build=FAILED), DONE, 5000)
     assert says in answer.summary and answer.summary.endswith("stays as it was.")
     assert answer.error == FAILED.error

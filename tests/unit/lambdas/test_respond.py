@@ -39,7 +39,7 @@ def test_a_run_that_succeeded_is_answered_and_marked(world: World) -> None:
     assert record["answeredAt"] == NOW
 
 
-def test_a_run_that_failed_tells_the_steps_error(world: World) -> None:
+def test_a_failed_run_reports_the_steps_error(world: World) -> None:
     world.put()
     world.run_ended("FAILED", "Step.Failed", ErrorInfo.of(ErrorCode.GIT_AUTH_FAILED, "no").to_json())
     response = world.the_response()
@@ -110,7 +110,7 @@ def test_an_event_that_comes_twice_is_one_answer(world: World) -> None:
     world.the_response()
 
 
-def test_two_events_at_the_same_time_send_the_same_words(world: World) -> None:
+def test_two_events_at_the_same_time_send_the_same_response(world: World) -> None:
     stale = world.put(**PARTS)
     world.run_ended("SUCCEEDED")
     world.commands.change("s", "c1", remove=("answeredAt",))
@@ -125,7 +125,7 @@ def test_two_events_at_the_same_time_send_the_same_words(world: World) -> None:
 
 
 @pytest.mark.parametrize("repeat", ["event", "sweep"])
-def test_a_crash_between_sending_and_marking_repeats_the_same_words(
+def test_a_crash_between_sending_and_marking_repeats_the_same_response(
     world: World, repeat: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.put(**PARTS)

@@ -52,7 +52,7 @@ def test_the_handler_takes_the_error_from_the_event(world: World, call: Any) -> 
     assert world.the_response()["error"]["code"] == "workspace_busy"
 
 
-def test_the_handler_asks_for_what_the_event_leaves_out(world: World, call: Any) -> None:
+def test_the_handler_reads_fields_that_the_event_leaves_out(world: World, call: Any) -> None:
     sfn = boto3.client("stepfunctions", REGION)
     machine = sfn.create_state_machine(
         name="sitewright-amelia",
@@ -69,7 +69,7 @@ def test_the_handler_asks_for_what_the_event_leaves_out(world: World, call: Any)
 
 
 @pytest.mark.parametrize("given", [None, "", "{}", "[1]", "no json"])
-def test_the_handler_leaves_a_run_started_by_hand_alone(world: World, call: Any, given: str | None) -> None:
+def test_the_handler_ignores_a_manually_started_run(world: World, call: Any, given: str | None) -> None:
     assert call(status_change("SUCCEEDED", input=given)) == {}
     assert world.responses() == []
 

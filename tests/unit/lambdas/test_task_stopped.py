@@ -79,7 +79,7 @@ def test_which_starts_are_worth_another_try(said: str, later: bool) -> None:
     assert may_start_later(said) is later
 
 
-def test_an_exit_code_that_nobody_knows_is_told() -> None:
+def test_an_unknown_exit_code_is_reported() -> None:
     detail = recorded("container_exited")["detail"]
     detail["containers"][0]["exitCode"] = 42
     diagnosis = diagnose(detail)
@@ -101,7 +101,7 @@ def test_the_step_is_read_from_the_overrides() -> None:
 @pytest.mark.parametrize(
     "overrides", [None, {}, {"containerOverrides": None}, {"containerOverrides": [{"name": "other"}]}]
 )
-def test_a_task_of_somebody_else_has_no_step(overrides: Any) -> None:
+def test_a_task_of_another_service_has_no_step(overrides: Any) -> None:
     assert request_of({"overrides": overrides}) is None
 
 
@@ -174,7 +174,7 @@ def test_a_late_event_leaves_the_next_workspaces_claim(world: World) -> None:
     assert world.session()["workspaceId"] == "another task"
 
 
-def test_a_session_that_is_gone_is_no_failure(world: World) -> None:
+def test_a_missing_session_is_no_failure(world: World) -> None:
     assert handle("container_exited")["released"] is False
 
 
@@ -202,7 +202,7 @@ def test_a_throttled_report_of_a_failure_is_tried_again(world: World) -> None:
     assert len(world.sfn.failed) == 1
 
 
-def test_a_task_of_somebody_else_is_left_alone(world: World) -> None:
+def test_a_task_of_another_service_is_left_alone(world: World) -> None:
     event = recorded("user_stop")
     event["detail"]["overrides"] = {"containerOverrides": []}
     assert entry.handler(event, None) == {"ignored": True}  # type: ignore[arg-type]

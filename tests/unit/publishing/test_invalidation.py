@@ -84,7 +84,7 @@ def test_one_request_with_the_deployment_as_its_reference() -> None:
 
 
 @pytest.mark.parametrize(("distribution", "keys"), [(None, ["x.txt"]), ("E123", [])])
-def test_nothing_is_asked_where_there_is_nothing_to_ask(distribution: str | None, keys: list[str]) -> None:
+def test_nothing_is_invalidated_without_paths_or_a_distribution(distribution: str | None, keys: list[str]) -> None:
     cloudfront = _CloudFront()
     assert not cloudfront.invalidate(keys, distribution)
 

@@ -69,7 +69,7 @@ def test_a_hashed_asset_retires_then_is_deleted_when_due_and_may_come_back() -> 
     assert back.settled[asset.key].retired_at is None and not back.settled[asset.key].due
 
 
-def test_other_files_that_are_gone_are_deleted() -> None:
+def test_other_files_that_the_build_lacks_are_deleted() -> None:
     assert make_plan([file("index.html")], manifest_of(file("index.html"), file("old.html")), None, NOW).deletes == (
         "old.html",
     )

@@ -161,7 +161,7 @@ def test_a_refused_head_request_is_repeated_as_a_get_for_the_reason(
     assert site.live() == set(TWO) | {"_astro/x.1.css"}
 
 
-def test_a_deployment_beyond_the_retention_is_named(site: Site) -> None:
+def test_a_deployment_without_a_manifest_is_refused(site: Site) -> None:
     with pytest.raises(NotRestorable, match="has no manifest"):
         read_deployment(site.target, "20200101T000000000Z-x")
 
@@ -198,7 +198,7 @@ def test_a_large_file_goes_in_parts_and_can_be_rolled_back_to(site: Site, monkey
 
 
 @pytest.mark.parametrize("with_versions", [False, True])
-def test_a_retired_asset_that_was_deleted_by_hand(site: Site, with_versions: bool) -> None:
+def test_a_retired_asset_that_was_deleted_manually(site: Site, with_versions: bool) -> None:
     (site.folder / "dist").mkdir()
     put(site, ONE, "1" * 40)
     put(site, TWO, "2" * 40)

@@ -24,7 +24,7 @@ def test_each_item_is_done_once_and_meanwhile_is_called(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("broken", ["work", "meanwhile"])
-def test_nothing_more_is_begun_after_an_error(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_further_item_is_begun_after_an_error(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "MEANWHILE_SECONDS", 0.001)
     begun: list[int] = []
     failed = threading.Event()

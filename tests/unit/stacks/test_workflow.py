@@ -182,7 +182,7 @@ def test_a_build_that_the_edit_broke_is_repaired_committed_and_built_again() -> 
 
 
 @pytest.mark.parametrize("attempts", [0, 1, 2, 3])
-def test_a_build_is_given_back_so_often_and_then_pushed_as_it_is(attempts: int) -> None:
+def test_a_build_is_repaired_up_to_the_limit_and_then_pushed(attempts: int) -> None:
     machine = definition(replace(PARTS, repair_attempts=attempts))
     result = interpret(machine, INPUT, {**GOOD, "Build": [BROKEN]})
     assert (result.status, result.output["build"]) == ("SUCCEEDED", BROKEN)
@@ -295,7 +295,7 @@ def test_an_offer_that_a_newer_command_ended_is_an_interrupt() -> None:
     assert (result.status, result.error, result.path[-1]) == ("FAILED", SfnError.INTERRUPTED, "Interrupted")
 
 
-def test_a_conflict_with_the_workspaces_refresh_is_tried_again() -> None:
+def test_a_conflict_with_the_workspaces_refresh_is_retried() -> None:
     result = run(Agent=[StatesError("DynamoDb.TransactionConflictException"), AGENT])
     assert (result.attempts("Agent"), result.attempts("AgentInNewWorkspace")) == (2, 0)
 
