@@ -47,7 +47,7 @@ def pack(
 def unpack(packed: IO[bytes], into: Path, *, env: Mapping[str, str], check: Callable[[], None]) -> None:
     """Unpacks concatenated archives. `check` may raise to give up.
 
-    Raises ArchiveError, zstandard.ZstdError, OSError and what reading raises.
+    Raises ArchiveError, zstandard.ZstdError, OSError and the errors of reading `packed`.
     """
     reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
     # --ignore-zeros: an archive ends with blocks of zeros, and the next one follows.

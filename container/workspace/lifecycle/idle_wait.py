@@ -49,7 +49,7 @@ class IdleEnd(Enum):
 class IdleWait:
     """Waits for the next offer, and ends the workspace when there is nothing left to do.
 
-    Events during the wait, and what follows:
+    Events during the wait, and their consequences:
 
     - An offer of the newest command: it is taken. An offer of an older command: it is refused.
     - A newer command is accepted: the older command's work is saved, and the wait goes on for the newer command.

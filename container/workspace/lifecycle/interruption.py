@@ -49,7 +49,7 @@ class InterruptionHandler:
     """Pushes in the background. A push under way must not outlive the claim."""
 
     def stopped(self, reason: StopReason) -> StepEnd:
-        """Saves what the reason allows, and reports the step."""
+        """Saves the step's work as far as the reason allows, and reports the step."""
         self.log("step stopped", level="warning", reason=reason.value)
         try:
             if reason is StopReason.INTERRUPT or (reason is not StopReason.CLAIM_LOST and self._superseded()):

@@ -205,8 +205,7 @@ class Runner:
             self.stop.sleep(CLAIM_POLL_SECONDS)
 
     def _unclaim(self, store: SessionStore, reporter: Reporter) -> None:
-        # If the answer to `claim` got lost, this workspace may have the claim unknowingly. Nobody would serve an
-        # offer to it.
+        # If the answer to `claim` got lost, this workspace may have the claim unknowingly, and would serve no offer.
         InterruptionHandler(store, ClaimFence(store, self.stop), reporter, self.stop, self.log).leave()
 
     def _stopped_unclaimed(self, reason: StopReason, store: SessionStore, reporter: Reporter) -> int:

@@ -11,7 +11,7 @@ EXIT_CLAIM_LOST = 3
 
 
 class Follows(Enum):
-    """What the workspace waits for after a step."""
+    """The event that the workspace waits for after a step."""
 
     STEP = auto()
     """The run's next step."""

@@ -25,7 +25,8 @@ BACKOFF = Backoff(seconds=20.0, first=0.2, longest=3.0)
 """How a report is repeated while Step Functions does not answer."""
 
 MAX_LIST_BYTES = 48 * 1024
-"""The limit of a list of paths. A command's item holds 400 KB, and its instruction takes up to 256 of them."""
+"""The limit of a list of paths. DynamoDB limits a command's item to 400 KB, and the instruction takes up to 256 of
+them."""
 
 MAX_SUMMARY = 16_000
 """The limit of a summary, in characters."""

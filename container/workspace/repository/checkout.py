@@ -105,9 +105,7 @@ class Checkout:
         unfinished = (self.site / ".git" / "MERGE_HEAD").exists()
         staged = self._code("diff", "--cached", "--quiet", "--no-ext-diff") != 0
         if not staged and not allow_empty and not unfinished:
-            # This raises if a file cannot be added (a nested repository without a commit). Otherwise such a file
-            # would look like
-            # no change.
+            # This raises if a file cannot be added (a nested repository without a commit). Such a file is not "no change".
             self._git("add", "--all")
             return None
         argv = ["commit", "--quiet", "--no-verify", "--cleanup=whitespace", "--allow-empty-message", "-F", "-"]

@@ -85,7 +85,10 @@ class ProcessChildren:
         on_line: Callable[[str], None] | None = None,
         log_lines: bool = True,
     ) -> ChildResult:
-        """See `Children.run`. Raises StepStopped, TimeoutError, and OSError for a program that cannot start."""
+        """Runs a program (see `Children.run`).
+
+        Raises StepStopped, TimeoutError, and OSError if the program cannot start.
+        """
         self.stop.check()
         began = time.monotonic()
         spared = processes.unregistered()

@@ -79,7 +79,7 @@ def first_lines_gone(transcript: bytes) -> bytes:
     ],
     ids=["a line of garbage", "a line cut in two", "its beginning is missing", "the last line is half written"],
 )
-def test_lines_that_claude_code_would_skip_start_a_new_conversation(
+def test_a_damaged_transcript_starts_a_new_conversation_unless_only_its_end_is_cut(
     tmp_path: Path, harm: Callable[[bytes], bytes], anew: bool
 ) -> None:
     with world(tmp_path, lambda *_: text("Said.")) as (w, model):

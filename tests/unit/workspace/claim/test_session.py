@@ -72,7 +72,7 @@ def test_an_expired_claim_is_taken_and_its_workspace_is_fenced(clients: TestClie
     )
 
 
-def test_abandon_releases_the_claim_after_a_newer_command_too(clients: TestClients) -> None:
+def test_release_idle_releases_the_claim_after_a_newer_command_too(clients: TestClients) -> None:
     mine = store(clients)
     mine.claim()
     accept(clients, "cmd-2", 2)
