@@ -47,12 +47,12 @@ unit: setup
 
 # Every test. The end-to-end ones share one deployed local stack, but for a deployment and a short chaos run on stacks of
 # their own. They wait more than they work, so there is a worker more than cores (two), and types are checked beside them.
-# Tests are handed out one by one, the longest first (tests/conftest.py).
+# The tests of the Astro site stay in one worker. The others are handed out one by one, the longest first (tests/conftest.py).
 test: setup format-check
 	@$(MAKE) --no-print-directory --jobs 2 types every-test
 
 every-test: setup
-	$(BIN)/pytest -n 3 --dist load --maxschedchunk 1 -q tests
+	$(BIN)/pytest -n 3 --dist loadgroup -q tests
 
 # From send to response against the same work by hand (N commands each way), container starts with and without a workspace
 # that stays, how soon an interrupt comes through, and the publish beside `aws s3 sync` and `s5cmd sync` (which it installs

@@ -1,4 +1,4 @@
-"""Starts one local stack for all end-to-end tests of a run. Each pytest worker has two sites of its own on it.
+"""Starts one local stack for all end-to-end tests of a run. Each pytest worker has a site of its own on it.
 
 The stack's files are below `.local-test/`, beside a user's own `.local/`. The first worker that needs the stack starts
 it. The controlling process takes it down at the end (see tests/conftest.py).
@@ -16,7 +16,7 @@ import pytest
 from sitewright.local.machine.marked_processes import STACK_MARK
 from sitewright.local.machine.stack_home import Home
 from tests.home import HOME, sitewright
-from tests.support.e2e.sites import PLAIN, announce_sites, plain_repository
+from tests.support.e2e.sites import ASTRO, PLAIN, announce_sites, plain_repository
 from tests.support.e2e.stack_driver import Site, Stack
 
 
@@ -30,6 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.flaky(reruns=1))
+            if "astro_site" in getattr(item, "fixturenames", ()):
+                # Two tests at once would each publish the other's site.
+                item.add_marker(pytest.mark.xdist_group(ASTRO))
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +74,6 @@ def site(stack: Stack, worker: str) -> Site:
 
 
 @pytest.fixture
-def astro_site(stack: Stack, worker: str) -> Site:
-    """This worker's demo site, built by Astro with its packages."""
-    return stack.site(f"astro-{worker}")
+def astro_site(stack: Stack) -> Site:
+    """The demo site, built by Astro with its packages."""
+    return stack.site(ASTRO)

@@ -100,7 +100,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worker: str) -> It
             shutil.copytree(REPO / name, tree / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
         else:
             shutil.copy(REPO / name, tree / name)
-    (tree / "tools/cdk/node_modules").symlink_to(REPO / "tools/cdk/node_modules")
+    cdk = tree / "tools/cdk"
+    shutil.copytree(REPO / "tools/cdk", cdk, ignore=shutil.ignore_patterns("node_modules"))
+    (cdk / "node_modules").symlink_to(REPO / "tools/cdk/node_modules")
     monkeypatch.setattr(cdk_deploy, "REPOSITORY_ROOT", tree)
     home = Home(HOME / f"deploy-{worker}")
     shutil.rmtree(home.root, ignore_errors=True)

@@ -23,6 +23,7 @@ from sitewright.local.machine.marked_processes import processes_of_stack, proces
 from sitewright.local.machine.service_environment import HEARTBEAT_AT_MOST
 from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home
 from sitewright.local.stack import stack_state
+from sitewright.local.stack.site_repositories import ensure_repository
 from sitewright.local.stack.stack_control import StackOptions, down, up
 from sitewright.local.stack.stack_owner import owned_stacks
 from sitewright.local.stack_client import StackClient
@@ -49,6 +50,8 @@ class Options:
     seconds: float
     at_a_time: int
     pause: tuple[float, float]
+    site_repo: str | None
+    """A git repository for the sites; None: the demo site."""
 
 
 def report(text: str) -> None:
@@ -56,11 +59,13 @@ def report(text: str) -> None:
     print(f"  {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def start(home: Home) -> Json:
+def start(home: Home, site_repo: str | None) -> Json:
     """Brings up what is not running, all sites by one deployment."""
     state = stack_state.read(home)
     if missing := [client for client in CLIENTS if client not in state["sites"]]:
         home.create()
+        for client in missing if site_repo else []:
+            ensure_repository(home.git / f"{client}.git", site_repo)
         stack_state.save(home, {**state, "sites": [*state["sites"], *missing]})
     return up(home, StackOptions(runtime="process"), lambda _: None)
 
@@ -71,7 +76,7 @@ def chaos(home: Home, options: Options) -> bool:
     os.environ[HEARTBEAT_AT_MOST] = str(HEARTBEAT_SECONDS)
     os.environ.pop("ANTHROPIC_API_KEY", None)
     began = time.monotonic()
-    client = StackClient(start(home))
+    client = StackClient(start(home, options.site_repo))
     report(f"up after {time.monotonic() - began:.0f} s; seed {options.seed}")
     _warm_up(client)
     sessions = plan(options.seed, options.commands, options.sessions, CLIENTS)
@@ -79,7 +84,7 @@ def chaos(home: Home, options: Options) -> bool:
     collector = ResponseCollector(client, {order.session_id for session in sessions for order in session})
     collector.start()
     draw = random.Random(options.seed + 1)  # noqa: S311 - reproducible, no secret
-    killer = RandomKiller(home, draw, options.pause, lambda: _restart(home))
+    killer = RandomKiller(home, draw, options.pause, lambda: _restart(home, options.site_repo))
     event_faults.write(home.event_faults, seed=options.seed + 2, drop=0.15, duplicate=0.15, delay=0.15, seconds=4)
     killer.start()
     sender = CommandSender(client, collector, began + options.seconds, report)
@@ -108,9 +113,9 @@ def _warm_up(client: StackClient) -> None:
         client.response(one, 180)
 
 
-def _restart(home: Home) -> None:
+def _restart(home: Home, site_repo: str | None) -> None:
     try:
-        start(home)
+        start(home, site_repo)
     except LocalError as error:
         report(f"up: {error.message}")
 
@@ -198,10 +203,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1200, help="the deadline")
     parser.add_argument("--at-a-time", type=int, default=4, help="sessions that are busy at the same time")
     parser.add_argument("--pause", type=float, nargs=2, default=(3.0, 12.0), help="seconds between two kills")
+    parser.add_argument("--site-repo", help="a git repository for the sites; the demo site if left out")
     parser.add_argument("--home", type=Path, default=None)
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else random.randrange(10**6)  # noqa: S311 - no secret
-    options = Options(seed, given.commands, given.sessions, given.seconds, given.at_a_time, tuple(given.pause))
+    pause = tuple(given.pause)
+    options = Options(seed, given.commands, given.sessions, given.seconds, given.at_a_time, pause, given.site_repo)
     home = Home((given.home or REPOSITORY_ROOT / ".local-chaos" / str(seed)).absolute())
     held = False
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated run takes its stack down too

@@ -14,6 +14,9 @@ PLAIN = "plain"
 OTHER = "other"
 """A second client's site, of the small kind."""
 
+ASTRO = "astro"
+"""The demo site. Its tests run in one worker, so its packages are installed once."""
+
 _BUILD = """\
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
@@ -75,7 +78,7 @@ def small_repository(folder: Path) -> Path:
 
 
 def announce_sites(home: Home, workers: int, only_worker: str) -> None:
-    """Registers the sites for the first `up`: a small site and the demo site for each worker, and OTHER."""
+    """Registers the sites for the first `up`: a small site for each worker, OTHER, and the demo site."""
     names = [f"gw{number}" for number in range(workers)] if only_worker.startswith("gw") else [only_worker]
     home.create()
     source = small_repository(home.root / "small site")
@@ -83,4 +86,4 @@ def announce_sites(home: Home, workers: int, only_worker: str) -> None:
     for client in small:
         ensure_repository(home.git / f"{client}.git", str(source))
     state = stack_state.read(home)
-    stack_state.save(home, {**state, "sites": [*small, *(f"astro-{name}" for name in names)]})
+    stack_state.save(home, {**state, "sites": [*small, ASTRO]})
