@@ -13,12 +13,17 @@ from typing import Any
 
 import pytest
 from botocore.loaders import JSONFileLoader
+from hypothesis import HealthCheck, settings
 
 from tests.home import HOME
 
 # As `make` does it: the virtual environment's Node, also for who calls pytest by its path. What runs synth on a Node that
 # is out of support gets a banner of jsii's.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+# A slow machine is no fault of a test: neither the time of an example nor that of making one is judged.
+settings.register_profile("sitewright", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("sitewright")
 
 
 def _down() -> None:
@@ -28,6 +33,9 @@ def _down() -> None:
     from sitewright.local.stack.stack_control import end_stack
 
     (HOME / "collector.started").unlink(missing_ok=True)
+    # A test's own stack may lie below the shared one's home.
+    for state in [*HOME.glob("*/state.json"), *HOME.glob("state.json")]:
+        end_stack(Home(state.parent), lambda _: None)
     end_stack(Home(HOME), lambda _: None)
     if not os.environ.get("SITEWRIGHT_KEEP_TEST_HOME"):
         shutil.rmtree(HOME, ignore_errors=True)

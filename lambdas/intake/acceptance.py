@@ -4,11 +4,11 @@ import random
 import time
 from collections.abc import Callable
 
-from sitewright.contracts.client_ids import storable_id
 from sitewright.contracts.error_codes import ErrorInfo
 from sitewright.contracts.messages import Command
 from sitewright.contracts.names import execution_name
 from sitewright.contracts.records import RECORD_TTL_DAYS, CommandRecord, SessionRecord, SiteEntry
+from sitewright.contracts.storable_ids import storable_id
 from sitewright.tables.accept_transaction import accept
 from sitewright.tables.commands import Commands
 from sitewright.tables.schema import OPEN

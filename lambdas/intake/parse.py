@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sitewright.contracts.client_ids import id_fault
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.messages import Command
+from sitewright.contracts.storable_ids import id_fault
 
 _DIGITS = 300
 """Maximum digits of an integer. Longer ones become floats: Python refuses to convert more than 4,300 digits

@@ -5,7 +5,7 @@ from enum import StrEnum
 from sitewright.contracts.base import Contract
 
 
-class Reporter(StrEnum):
+class ErrorSource(StrEnum):
     """The part of a run that finds an error."""
 
     INTAKE = "intake"
@@ -25,11 +25,11 @@ class ErrorCode(StrEnum):
     A new code is one entry: code, reporter, remedy. `for code in ErrorCode` iterates over the catalogue.
     """
 
-    reporter: Reporter
+    reporter: ErrorSource
     remedy: str
     """What the reader of the error can do."""
 
-    def __new__(cls, code: str, reporter: Reporter, remedy: str) -> "ErrorCode":
+    def __new__(cls, code: str, reporter: ErrorSource, remedy: str) -> "ErrorCode":
         """Makes a member whose value is the code."""
         member = str.__new__(cls, code)
         member._value_ = code
@@ -39,112 +39,116 @@ class ErrorCode(StrEnum):
 
     INVALID_MESSAGE = (
         "invalid_message",
-        Reporter.INTAKE,
+        ErrorSource.INTAKE,
         "Correct the named field and send the command again with a new commandId.",
     )
     UNKNOWN_CLIENT = (
         "unknown_client",
-        Reporter.INTAKE,
+        ErrorSource.INTAKE,
         "Add the site to the `sites` list in cdk.json and deploy, or correct the clientId.",
     )
     SESSION_MISMATCH = (
         "session_mismatch",
-        Reporter.INTAKE,
+        ErrorSource.INTAKE,
         "A session keeps its clientId and chatThreadId: start a new session for another one.",
     )
     AGENT_FAILED = (
         "agent_failed",
-        Reporter.AGENT,
+        ErrorSource.AGENT,
         "Open the run in the Step Functions console for the agent's log, then send the command again.",
     )
     AGENT_TIMED_OUT = (
         "agent_timed_out",
-        Reporter.AGENT,
+        ErrorSource.AGENT,
         "Ask for a smaller change, or raise `agentTimeoutSeconds` of the site.",
     )
     BUDGET_EXCEEDED = (
         "budget_exceeded",
-        Reporter.AGENT,
+        ErrorSource.AGENT,
         "Ask for a smaller change, or raise `maxBudgetUsd` of the site.",
     )
-    TURNS_EXCEEDED = "turns_exceeded", Reporter.AGENT, "Ask for a smaller change, or raise `maxTurns` of the site."
+    TURNS_EXCEEDED = "turns_exceeded", ErrorSource.AGENT, "Ask for a smaller change, or raise `maxTurns` of the site."
     MODEL_UNAVAILABLE = (
         "model_unavailable",
-        Reporter.AGENT,
+        ErrorSource.AGENT,
         "The model's service was overloaded or out of reach: send the command again in a few minutes.",
     )
     MODEL_REJECTED = (
         "model_rejected",
-        Reporter.AGENT,
+        ErrorSource.AGENT,
         "Check the model key in the site's secret and the `model` setting of the site.",
     )
     BUILD_FAILED = (
         "build_failed",
-        Reporter.BUILD,
+        ErrorSource.BUILD,
         "The site stays as it was. Send a command that describes the error, or revert the commit.",
     )
     PUBLISH_FAILED = (
         "publish_failed",
-        Reporter.BUILD,
+        ErrorSource.BUILD,
         "The next command publishes again. Check that the workspace role may write the site bucket.",
     )
     INVALIDATION_FAILED = (
         "invalidation_failed",
-        Reporter.BUILD,
+        ErrorSource.BUILD,
         "The site is published; CloudFront may still serve older copies of files that are cached for long: "
         "invalidate /* of the distribution by hand, or let the next publish do it.",
     )
     SYNC_CHECK_FAILED = (
         "sync_check_failed",
-        Reporter.RECORD_SYNC,
+        ErrorSource.RECORD_SYNC,
         "The site is published, its bookkeeping is not: see the record_sync log; the next run repeats it.",
     )
     GIT_AUTH_FAILED = (
         "git_auth_failed",
-        Reporter.GIT,
+        ErrorSource.GIT,
         "Put a token with write access to the repository into the site's git token secret.",
     )
     GIT_UNAVAILABLE = (
         "git_unavailable",
-        Reporter.GIT,
+        ErrorSource.GIT,
         "The git host did not answer. The edits are kept in the checkpoint and go out with the next command.",
     )
     REPOSITORY_EMPTY = (
         "repository_empty",
-        Reporter.GIT,
+        ErrorSource.GIT,
         "Push a first commit to the repository's default branch, then send the command again.",
     )
     PUSH_CONFLICT = (
         "push_conflict",
-        Reporter.PUSH,
+        ErrorSource.PUSH,
         "Merge the rescue branch named in the message into the session's branch by hand.",
     )
     PUSH_FAILED = (
         "push_failed",
-        Reporter.PUSH,
+        ErrorSource.PUSH,
         "See the git host's answer in the message. The edits are kept in the checkpoint.",
     )
     WORKSPACE_CRASHED = (
         "workspace_crashed",
-        Reporter.WORKSPACE,
+        ErrorSource.WORKSPACE,
         "Send the command again; if it happens twice, read the diagnosis and the workspace's log.",
     )
     WORKSPACE_CANNOT_START = (
         "workspace_cannot_start",
-        Reporter.WORKSPACE,
+        ErrorSource.WORKSPACE,
         "Send the command again; if it happens twice, check image, secrets, subnets and roles.",
     )
     WORKSPACE_BUSY = (
         "workspace_busy",
-        Reporter.WORKSPACE,
+        ErrorSource.WORKSPACE,
         "Another workspace of this session did not finish in time: send the command again.",
     )
-    RUN_STOPPED = "run_stopped", Reporter.RUN, "Somebody stopped the run. Send the command again if it should go on."
-    RUN_TIMED_OUT = "run_timed_out", Reporter.RUN, "Ask for a smaller change, or raise `runTimeoutSeconds` of the site."
-    INTERRUPTED = "interrupted", Reporter.RUN, "Nothing to do: the newer command carries on from the saved edits."
+    RUN_STOPPED = "run_stopped", ErrorSource.RUN, "Somebody stopped the run. Send the command again if it should go on."
+    RUN_TIMED_OUT = (
+        "run_timed_out",
+        ErrorSource.RUN,
+        "Ask for a smaller change, or raise `runTimeoutSeconds` of the site.",
+    )
+    INTERRUPTED = "interrupted", ErrorSource.RUN, "Nothing to do: the newer command carries on from the saved edits."
     INTERNAL = (
         "internal_error",
-        Reporter.ANY,
+        ErrorSource.ANY,
         "Open the run in the Step Functions console; report the error with its commandId.",
     )
 

@@ -70,7 +70,7 @@ class CommandRecord(Contract):
     generation: int = 0
     accepted_at: int
     original_session_id: str | None = None
-    """The client's session id, if `session_id` is its hash (`client_ids.storable_id`). Only rejected commands have one."""
+    """The client's session id, if `session_id` is its hash (`storable_ids.storable_id`). Only rejected commands have one."""
     original_command_id: str | None = None
     """The client's command id, if `command_id` is its hash."""
     site_url: str | None = None

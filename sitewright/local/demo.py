@@ -34,6 +34,10 @@ def main() -> int:
     except LocalError as error:
         print(f"{error.message} {error.remedy}\n{getattr(error, 'tail', '')}", file=sys.stderr)
         return 1
+    except TimeoutError as error:
+        print(f"The demo failed: {error}. The stack is stopped; its logs are in {home.log}.", file=sys.stderr)
+        down(home, _report)
+        return 1
     except KeyboardInterrupt:
         if fresh:
             print("Interrupted: stopping the stack", file=sys.stderr)

@@ -23,8 +23,8 @@ from sitewright.tables.table import Table
 
 Json = dict[str, Any]
 FINAL_STATUSES = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
-DECISION_STATES = {"HasChanges", "IsPublished", "Done"}
-"""Choice states: they take no time."""
+DECISION_STATES = {"HasChanges", "IsPublished", "HasRepaired", "Done"}
+"""States without work: they take no time."""
 
 BOTO3_RETRIES_ONLY = Backoff(seconds=0, first=1, longest=1)
 """No repetition beyond boto3's own: the local stack throttles nothing."""

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from sitewright.contracts.names import deployment_key
 from sitewright.publishing.errors import VERSION_GONE, NotRestorable, PublishError
 from sitewright.publishing.manifest import Manifest
+from sitewright.publishing.objects.listing import list_objects
 from sitewright.publishing.objects.s3_retry import retry_s3
 from sitewright.publishing.target import PublishTarget
 from sitewright.retry import AwsError, error_code
@@ -166,6 +167,17 @@ def request_reconcile(target: PublishTarget) -> None:
         )
     except (*AwsError, ValueError) as error:
         target.log("the manifest could not be marked for reconciling", level="warning", error=str(error)[:300])
+
+
+def live_keys(target: PublishTarget) -> set[str]:
+    """Returns the live keys: from the manifest, or from the bucket if the manifest cannot be trusted.
+
+    Raises PublishError, PublishStopped.
+    """
+    manifest = read(target).manifest
+    if manifest is not None and not manifest.reconcile:
+        return set(manifest.files)
+    return set(list_objects(target, target.guard.check_stop))
 
 
 def read_deployment(target: PublishTarget, deployment_id: str) -> Manifest:

@@ -10,8 +10,13 @@ DEPLOYMENT_ID = "deploymentId"
 OPEN = "open"
 """Name and value of the attribute of an unanswered command. The answer removes it, so the index is sparse."""
 
+ACCEPTED_AT = "acceptedAt"
+
 OPEN_INDEX = "open-by-age"
-"""Index of the commands table for the sweep: partition `open`, sort `acceptedAt`. It has unanswered commands only."""
+"""Index of the commands table for the sweep: partition OPEN, sort ACCEPTED_AT. It has unanswered commands only."""
+
+REFRESH = "SET aliveUntil = :until"
+"""Extends the claim of a workspace. The cost page counts it apart."""
 
 OFFER = "SET mailbox = :mail"
 """Puts a step into the mailbox of the session's workspace."""

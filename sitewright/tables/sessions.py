@@ -9,7 +9,7 @@ from typing import Any
 
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import StepRequest
-from sitewright.tables.schema import CLAIM_IS_LIVE, OFFER, SESSION_ID
+from sitewright.tables.schema import CLAIM_IS_LIVE, OFFER, REFRESH, SESSION_ID
 from sitewright.tables.table import Item, Table, Update
 
 CLAIM_SECONDS = 10.0
@@ -65,7 +65,7 @@ class Sessions:
     def refresh(self, session_id: str, workspace_id: str, now: int, *, repeated: bool = True) -> SessionRecord | None:
         """Prolongs the claim. Returns None if the workspace does not have it any more."""
         values = {":me": workspace_id, ":until": _until(now)}
-        update = Update("SET aliveUntil = :until", _OWN, values)
+        update = Update(REFRESH, _OWN, values)
         return _record(self.table.update(_key(session_id), update, repeated=repeated))
 
     def finish_step(self, session_id: str, workspace_id: str, generation: int) -> bool:

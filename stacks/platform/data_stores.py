@@ -6,7 +6,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from sitewright.contracts import expiry
-from sitewright.tables.schema import OPEN_INDEX
+from sitewright.tables import schema
 
 STRING = dynamodb.AttributeType.STRING
 
@@ -16,15 +16,15 @@ class DataStores(Construct):
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
-        self.sessions = self._table("Sessions", "sessionId")
-        self.commands = self._table("Commands", "sessionId", "commandId")
+        self.sessions = self._table("Sessions", schema.SESSION_ID)
+        self.commands = self._table("Commands", schema.SESSION_ID, schema.COMMAND_ID)
         self.commands.add_global_secondary_index(
-            index_name=OPEN_INDEX,
-            partition_key=dynamodb.Attribute(name="open", type=STRING),
-            sort_key=dynamodb.Attribute(name="acceptedAt", type=dynamodb.AttributeType.NUMBER),
+            index_name=schema.OPEN_INDEX,
+            partition_key=dynamodb.Attribute(name=schema.OPEN, type=STRING),
+            sort_key=dynamodb.Attribute(name=schema.ACCEPTED_AT, type=dynamodb.AttributeType.NUMBER),
             projection_type=dynamodb.ProjectionType.KEYS_ONLY,
         )
-        self.deployments = self._table("Deployments", "clientId", "deploymentId")
+        self.deployments = self._table("Deployments", schema.CLIENT_ID, schema.DEPLOYMENT_ID)
         self.artifacts = s3.Bucket(
             self,
             "Artifacts",

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from sitewright.local.aws_clients import LOCAL_USER_AGENT
+from sitewright.tables.schema import REFRESH
 
 Json = dict[str, Any]
 
@@ -92,7 +93,7 @@ def _write(verb: str, request: Json, response: Json | None = None) -> list[Bille
 
 
 def _what(request: Json) -> str:
-    if request.get("UpdateExpression") == "SET aliveUntil = :until":
+    if request.get("UpdateExpression") == REFRESH:
         return "refresh"
     return table_of(request)
 

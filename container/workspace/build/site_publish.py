@@ -6,8 +6,8 @@ from pathlib import Path
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.publishing import manifest_store
 from sitewright.publishing.interrupted.whole_files import select_whole
+from sitewright.publishing.manifest_store import live_keys
 from sitewright.publishing.objects.invalidation import InvalidationFailed, invalidate, invalidation_paths
-from sitewright.publishing.objects.listing import live_keys
 from sitewright.publishing.publish_result import PublishResult
 from sitewright.publishing.publisher import publish
 from sitewright.publishing.site_files import LocalFile, scan

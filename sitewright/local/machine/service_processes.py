@@ -123,7 +123,7 @@ def start_detached(
 ) -> ProcessRecord:
     """Starts a program in a session of its own, its output appended to `log`. Raises OSError if it cannot start."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    with log.open("ab") as output, interrupts_deferred():
         process = subprocess.Popen(
             list(argv),
             env=dict(env),

@@ -109,9 +109,9 @@ class Home:
         return self.root / "lock"
 
     @property
-    def lock_holder(self) -> Path:
+    def lock_owner(self) -> Path:
         """The process that has the lock."""
-        return self.root / "lock-holder.json"
+        return self.root / "lock-owner.json"
 
 
 def write_private(path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ from sitewright.contracts.site_config import DEFAULT_CLIENT
 from sitewright.local.aws_clients import Aws
 from sitewright.local.containers.container_engine import Engine
 from sitewright.local.errors import Interrupted
+from sitewright.local.machine.marked_processes import kill_until_none, processes_of_stack, processes_with_home
 from sitewright.local.machine.ports import choosing
 from sitewright.local.machine.service_processes import ProcessRecord
 from sitewright.local.machine.source_digest import digest
@@ -139,11 +140,13 @@ def down(home: Home, report: Report) -> int:
 
 def end_stack(home: Home, report: Report) -> int:
     """Stops a stack whose owner is gone, and an `up` that still works on it. Returns as `down` does."""
-    holder = ProcessRecord.load(home.lock_holder)
-    if holder and holder.alive and holder.pid != os.getpid():
+    owner = ProcessRecord.load(home.lock_owner)
+    if owner and owner.alive and owner.pid != os.getpid():
         with contextlib.suppress(ProcessLookupError):
-            os.kill(holder.pid, signal.SIGTERM)
-    return down(home, report)
+            os.kill(owner.pid, signal.SIGTERM)
+    stopped = down(home, report)
+    # The folder may be deleted already, and with it the records. Its processes still carry its mark.
+    return stopped + kill_until_none(lambda: [*processes_of_stack(home.root), *processes_with_home(home.tasks)])
 
 
 def _stop(home: Home, report: Report) -> int:

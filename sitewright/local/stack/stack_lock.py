@@ -11,7 +11,7 @@ from sitewright.local.progress import Report
 
 @contextlib.contextmanager
 def stack_lock(home: Home, report: Report) -> Iterator[None]:
-    """Waits for the lock and records its holder. Makes the folders of the home."""
+    """Waits for the lock and records its owner. Makes the folders of the home."""
     home.create()
     with home.lock_file.open("w") as file:
         try:
@@ -19,8 +19,8 @@ def stack_lock(home: Home, report: Report) -> Iterator[None]:
         except BlockingIOError:
             report("waiting for another `up` or `down` of this stack")
             fcntl.flock(file, fcntl.LOCK_EX)
-        ProcessRecord.of_this_process().save(home.lock_holder)
+        ProcessRecord.of_this_process().save(home.lock_owner)
         try:
             yield
         finally:
-            home.lock_holder.unlink(missing_ok=True)
+            home.lock_owner.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from sitewright.publishing import manifest_store
 from sitewright.publishing.errors import PublishError
 from sitewright.publishing.objects.s3_retry import retry_s3
 from sitewright.publishing.site_files import ListedObject
@@ -33,14 +32,3 @@ def _page(target: PublishTarget, start: dict[str, Any], check: Callable[[], None
         return retry_s3(lambda: target.s3.list_objects_v2(Bucket=target.bucket, **start), check)
     except AwsError as error:
         raise PublishError.of(target.bucket, "", error) from error
-
-
-def live_keys(target: PublishTarget) -> set[str]:
-    """Returns the live keys: from the manifest, or from the bucket if the manifest cannot be trusted.
-
-    Raises PublishError, PublishStopped.
-    """
-    manifest = manifest_store.read(target).manifest
-    if manifest is not None and not manifest.reconcile:
-        return set(manifest.files)
-    return set(list_objects(target, target.guard.check_stop))

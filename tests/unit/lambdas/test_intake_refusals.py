@@ -12,8 +12,8 @@ from lambdas.intake.acceptance import rejected_record
 from lambdas.intake.dead_letter import MESSAGE_BYTES, dead_letter, sendable
 from lambdas.intake.parse import Rejected, Unreadable, parse
 from lambdas.respond.outcome import Outcome, build_response
-from sitewright.contracts.client_ids import MAX_ID_BYTES, storable_id
 from sitewright.contracts.messages import Command, ResponseStatus
+from sitewright.contracts.storable_ids import MAX_ID_BYTES, storable_id
 from tests.support.lambdas.intake_world import (
     World,
     command,
@@ -184,7 +184,7 @@ def test_two_string_ids_lead_to_a_command_a_deliverable_response_or_a_dead_lette
     if isinstance(parsed, Rejected):
         assert (parsed.session_id, parsed.command_id) == (message["sessionId"], message["commandId"])
         record = rejected_record(parsed.session_id, parsed.command_id, parsed.error, 1)
-        # SQS and DynamoDB take these ids (see client_ids), and the item has room for the response.
+        # SQS and DynamoDB take these ids (see storable_ids), and the item has room for the response.
         assert GROUP_ID.fullmatch(record.session_id) and GROUP_ID.fullmatch(record.command_id)
         response = build_response(record, Outcome(ResponseStatus.REJECTED, parsed.error), 1)
         assert len(record.to_json().encode()) + len(response.to_json().encode()) < 400_000

@@ -21,7 +21,7 @@ from sitewright.local.machine.marked_processes import STACK_MARK
 from sitewright.local.machine.service_environment import container_network, engine_environment
 from sitewright.local.machine.stack_home import Home
 from tests.home import REPO, sitewright
-from tests.integration.local.ecs.test_data_plane import SLEEP, Emulator, plane_of, poll_until
+from tests.integration.local.ecs.test_task_supervisor import SLEEP, Emulator, plane_of, poll_until
 
 IMAGE = "localhost/sitewright-workspace:1"
 FOREVER = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from sitewright.local.machine.marked_processes import processes_of_stack
+from sitewright.local.machine.marked_processes import STACK_MARK, processes_of_stack
 from sitewright.local.machine.service_processes import ProcessRecord, start_time
 from sitewright.local.machine.stack_home import Home
+from sitewright.local.stack.stack_control import end_stack
 from sitewright.local.stack.stack_owner import OWNER_VARIABLE
 from tests.home import REPO, sitewright
 
@@ -48,9 +49,9 @@ def test_a_test_run_that_is_ended_leaves_no_process_of_its_stack(tmp_path: Path,
         # The hardest moment: services run and `up` still works.
         wait_until(lambda: (home.run / "website.json").exists() or runner.poll() is not None, "no service started")
         assert runner.poll() is None, (tmp_path / "output").read_text()
-        holder = ProcessRecord.load(home.lock_holder)
-        assert holder is not None
-        started = {pid: start_time(pid) for pid in [*processes_of_stack(home.root), holder.pid]}
+        lock_owner = ProcessRecord.load(home.lock_owner)
+        assert lock_owner is not None
+        started = {pid: start_time(pid) for pid in [*processes_of_stack(home.root), lock_owner.pid]}
         assert len(started) >= 6, "the services, the watcher and `up`"
 
         runner.send_signal(number)
@@ -63,6 +64,18 @@ def test_a_test_run_that_is_ended_leaves_no_process_of_its_stack(tmp_path: Path,
     finally:
         runner.kill()
         runner.wait()
+
+
+def test_a_stack_ends_although_its_home_is_deleted(tmp_path: Path) -> None:
+    home = Home(tmp_path / "deleted")
+    service = subprocess.Popen(["sleep", "60"], env={**os.environ, STACK_MARK: str(home.root)})
+    try:
+        wait_until(lambda: processes_of_stack(home.root) == [service.pid], "the service carries no mark")
+        assert end_stack(home, lambda _: None) == 1
+        assert service.wait(SECONDS) < 0
+    finally:
+        service.kill()
+        service.wait()
 
 
 def test_nothing_starts_for_an_owner_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
