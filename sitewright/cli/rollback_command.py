@@ -80,12 +80,17 @@ def roll_back(access: Access, client_id: str, to: str | None, progress: Callable
         )
     record = _record(past.site, target, stored_files(manifest), result)
     try:
-        deployments(access, past.site).put(record)
+        recorded = deployments(access, past.site).put(record)
     except (BotoCoreError, ClientError) as error:
         raise NotDone(
             f"The site is as {target.deployment_id} left it, but that could not be recorded: {error}.",
             f"It is live as {record.deployment_id}; `sitewright deployments` will not list it.",
         ) from error
+    if not recorded:
+        raise NotDone(
+            f"The site is as {target.deployment_id} left it, but {record.deployment_id} is recorded for another command.",
+            f"It is live as {record.deployment_id}; `sitewright deployments` shows the other command's record.",
+        )
     _invalidate(access, record, past.site)
     return RolledBack(past.site, record, time.monotonic() - began)
 
