@@ -83,6 +83,18 @@ class ErrorCode(StrEnum):
         ErrorSource.BUILD,
         "The site stays as it was. Send a command that describes the error, or revert the commit.",
     )
+    UNPUBLISHABLE_NAME = (
+        "unpublishable_name",
+        ErrorSource.BUILD,
+        "Rename the file named in the message: at most 1,024 bytes of UTF-8, no control characters. "
+        "The site stays as it was; the edit is kept and pushed.",
+    )
+    SITE_TOO_LARGE = (
+        "site_too_large",
+        ErrorSource.BUILD,
+        "Let the build make fewer or smaller files than the limit in the message. "
+        "The site stays as it was; the edit is kept and pushed.",
+    )
     PUBLISH_FAILED = (
         "publish_failed",
         ErrorSource.BUILD,

@@ -1,0 +1,55 @@
+"""The limits of what unreviewed code may leave behind: counts, sizes and names. Each has its reason and an error code.
+
+Sizes are in bytes and apparent: a sparse file counts with its whole length, for a reader has to read it.
+"""
+
+DIST_FILES = 100_000
+"""Files in dist. The manifest of so many has 25 MB of text, and the publisher and record_sync keep it in memory.
+
+Error: site_too_large.
+"""
+
+DIST_ENTRIES = 4 * DIST_FILES
+"""Files, folders and anything else in dist. Empty folders are not published, but walking through them takes time.
+
+Error: site_too_large.
+"""
+
+DIST_FILE_BYTES = 1 * 2**30
+"""One file in dist. A rollback copies objects of up to 5 GB (S3 API reference, CopyObject), and a visitor waits.
+
+Error: site_too_large.
+"""
+
+DIST_BYTES = 5 * 2**30
+"""All files in dist together. Each publish reads them all, at some 400 MB/s. A task of Fargate has a disk of 20 GiB.
+
+Error: site_too_large.
+"""
+
+KEY_BYTES = 1024
+"""The path of a file in dist, in UTF-8. It is the object's key (S3 User Guide, "Naming Amazon S3 objects").
+
+Error: unpublishable_name.
+"""
+
+PACKAGE_FILE_BYTES = 8 * 2**20
+"""package.json, .npmrc and other settings of a package manager. The largest in practice have some 100 KB.
+
+Error: build_failed.
+"""
+
+LOCKFILE_BYTES = 64 * 2**20
+"""A lock file. One for 2,000 packages has 1 MB.
+
+Error: build_failed.
+"""
+
+MODULES_BYTES = 4 * 2**30
+"""All files of node_modules, for the shared archive. More are installed in each workspace, and archived for none."""
+
+BUILD_CACHE_FILES = 50_000
+"""Files of a session's build cache. A larger one is not saved."""
+
+BUILD_CACHE_BYTES = 128 * 2**20
+"""All files of a session's build cache. Restoring a larger one takes longer than it saves."""
