@@ -4,9 +4,12 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NPM_CONFIG_UPDATE_NOTIFIER := false
 
-.PHONY: setup demo down lint format-check types check unit test every-test test-e2e bench cost chaos
+.PHONY: setup installed demo down lint format-check types check unit test every-test test-e2e bench cost chaos
 
-setup: .venv/.done tools/cdk/node_modules/.done
+setup: installed .venv/.types
+
+# What the demo needs.
+installed: .venv/.done tools/cdk/node_modules/.done
 
 # $(call phase,WHAT,COMMANDS): one line on the screen, with the seconds at its end; the commands are quiet.
 phase = @printf '%s ... ' '$(1)'; began=$$(date +%s); $(2) && echo "$$(($$(date +%s) - began)) s"
@@ -23,7 +26,13 @@ tools/cdk/node_modules/.done: tools/cdk/package-lock.json tools/cdk/cdk .venv/.d
 	@ln -sf ../../tools/cdk/cdk $(BIN)/cdk
 	@touch $@
 
-demo: setup
+# mypy reads the packages' types for a minute and a half, and then finds them in its cache.
+TYPED := app.py sitewright stacks lambdas container/workspace tools
+.venv/.types: .venv/.done
+	$(call phase,Reading the types of the packages (a minute or two the first time),($(BIN)/mypy --no-error-summary $(TYPED) >/dev/null || true))
+	@touch $@
+
+demo: installed
 	@$(BIN)/python -m sitewright.local.demo
 
 down:
@@ -36,7 +45,7 @@ format-check: setup
 	@$(BIN)/ruff check --quiet .
 
 types: setup
-	@$(BIN)/mypy --no-error-summary app.py sitewright stacks lambdas container/workspace tools
+	@$(BIN)/mypy --no-error-summary $(TYPED)
 
 # The everyday check: format, lint, types and the unit tests, which start no process. Types are checked beside the tests.
 check: setup format-check

@@ -45,10 +45,10 @@ class Checkout:
         return Aws(f"http://127.0.0.1:{self.state['ports']['emulator']}", cdk_deploy.REGION)
 
     def cdk(self, *arguments: str) -> str:
-        """Runs `cdk` as `up` does. Returns its output."""
+        """Runs `cdk` on the app that `up` synthesized. Returns its output."""
         log = self.home.log / "deploy.log"
         before = log.stat().st_size
-        cdk_deploy.cdk(self.home, self.aws.endpoint_url, self.state["deployed"], cdk_deploy.NO_IMAGE, *arguments)
+        cdk_deploy.synthesized(self.home, self.aws.endpoint_url, *arguments)
         return log.read_bytes()[before:].decode()
 
     def stacks(self) -> dict[str, Snapshot]:

@@ -234,27 +234,32 @@ def test_a_model_key_that_is_refused(site: Site, stack: Stack) -> None:
     assert answer["error"]["code"] == "model_rejected"
 
 
-@pytest.mark.parametrize("step", ["Agent", "Build", "Push"])
-def test_a_container_that_dies(astro_site: Site, stack: Stack, step: str) -> None:
-    mark = f"Survived {step} {uuid.uuid4().hex[:6]}"
-    slow = {
-        "Agent": (f'Add a new heading saying "{mark}" to the homepage', {"delaySeconds": 4, "times": 1}),
-        "Build": (f'Add a new heading saying "{mark}" to the homepage', None),
-        "Push": (f'Add a new heading saying "{mark}" to the homepage', None),
-    }
-    instruction, fault = slow[step]
-    if fault:
-        stack.fault(mark, **fault)
-    sent = astro_site.send(instruction)
-    astro_site.wait_state(sent, step)
+def test_a_container_that_dies_during_the_agent(site: Site, stack: Stack) -> None:
+    mark = f"Survived Agent {uuid.uuid4().hex[:6]}"
+    stack.fault(mark, delaySeconds=4, times=1)
+    _dies_during("Agent", mark, site, stack)
+
+
+def test_a_container_that_dies_during_the_build(astro_site: Site, stack: Stack) -> None:
+    _dies_during("Build", f"Survived Build {uuid.uuid4().hex[:6]}", astro_site, stack)
+
+
+def test_a_container_that_dies_during_the_push(site: Site, stack: Stack) -> None:
+    with site.hook("pre-receive", "sleep 1\n"):
+        _dies_during("Push", f"Survived Push {uuid.uuid4().hex[:6]}", site, stack)
+
+
+def _dies_during(step: str, mark: str, site: Site, stack: Stack) -> None:
+    sent = site.send(f'Add a new heading saying "{mark}" to the homepage')
+    site.wait_state(sent, step)
     until(f"the {step} container runs", lambda: stack.task_processes(sent), seconds=30, every=0.02)
 
     stack.kill_workspace(sent)
 
     answer = stack.response(sent)
     assert answer["success"] is True, answer
-    assert mark in astro_site.page()
-    assert any(mark in s for s in astro_site.subjects(f"thread-{sent.thread}"))
+    assert mark in site.page()
+    assert any(mark in s for s in site.subjects(f"thread-{sent.thread}"))
     assert len(stack.responses(sent.session_id, sent.command_id)) == 1
 
 

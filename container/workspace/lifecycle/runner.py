@@ -43,6 +43,10 @@ CLAIM_POLL_SECONDS = 0.25
 EAGER_FOR_SECONDS = 3.0
 """How long an immediate offer is expected: after a step with a next step, and after an interrupt."""
 
+PRESTART_IDLE_SECONDS = 15
+"""The least `idleSeconds` for which the driver starts early after a run. The start takes 1.5 s of a core, and a person
+rarely writes the next message within some seconds."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -174,7 +178,7 @@ class Runner:
 
     def _agent_may_follow(self, step_run: StepRun, end: StepEnd) -> bool:
         if end.follows is Follows.NOTHING:
-            return self.settings.idle_seconds > 0
+            return self.settings.idle_seconds >= PRESTART_IDLE_SECONDS
         # Only the state machine knows whether another repair is allowed.
         broken = isinstance(step_run.result, BuildResult) and step_run.result.broken_by_edit
         return broken or end.follows is Follows.NEWER_COMMAND

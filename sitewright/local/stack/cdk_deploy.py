@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from sitewright.local.errors import DeployFailed
@@ -18,7 +19,29 @@ CDK = REPOSITORY_ROOT / "tools" / "cdk" / "node_modules" / ".bin" / "cdk"
 
 
 def cdk(home: Home, endpoint_url: str, sites: list[dict[str, Any]], image: str, *arguments: str) -> None:
-    """Runs `cdk …` with the local sites as context. Raises DeployFailed."""
+    """Synthesizes the app with the local sites as context, and runs `cdk …` on it. Raises DeployFailed."""
+    app = ["--app", f"{sys.executable} app.py", "--output", str(home.cdk_out)]
+    context = ["--context", f"workspaceImage={image}", "--context", f"sites={json.dumps(sites)}"]
+    _run(home, endpoint_url, REPOSITORY_ROOT, *arguments, *app, *context)
+
+
+def synthesized(home: Home, endpoint_url: str, *arguments: str) -> None:
+    """Runs `cdk …` on the newest synthesized app. Raises DeployFailed."""
+    _run(home, endpoint_url, REPOSITORY_ROOT, *arguments, "--app", str(home.cdk_out))
+
+
+def bootstrap(home: Home, endpoint_url: str) -> None:
+    """`cdk bootstrap`. Raises DeployFailed."""
+    # In the home, because there is no cdk.json. With an app the command synthesizes it first, which takes 10 s of a core.
+    _run(home, endpoint_url, home.root, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+
+
+def deploy(home: Home, endpoint_url: str, sites: list[dict[str, Any]], image: str) -> None:
+    """`cdk deploy --all`. Raises DeployFailed."""
+    cdk(home, endpoint_url, sites, image, "deploy", "--all", "--require-approval", "never", "--concurrency", "4")
+
+
+def _run(home: Home, endpoint_url: str, cwd: Path, *arguments: str) -> None:
     env = {
         **service_environment(home, os.environ),
         **aws_environment(endpoint_url, REGION),
@@ -26,32 +49,9 @@ def cdk(home: Home, endpoint_url: str, sites: list[dict[str, Any]], image: str, 
         "CDK_DEFAULT_REGION": REGION,
         "CI": "true",
     }
-    argv = [
-        str(CDK),
-        *arguments,
-        "--app",
-        f"{sys.executable} app.py",
-        "--output",
-        str(home.cdk_out),
-        "--context",
-        f"workspaceImage={image}",
-        "--context",
-        f"sites={json.dumps(sites)}",
-        "--no-notices",
-        "--no-version-reporting",
-    ]
     log = home.log / "deploy.log"
     with log.open("ab") as output:
-        returncode = run_group(argv, cwd=REPOSITORY_ROOT, env=env, output=output)
+        argv = [str(CDK), *arguments, "--no-notices", "--no-version-reporting"]
+        returncode = run_group(argv, cwd=cwd, env=env, output=output)
     if returncode:
         raise DeployFailed(arguments[0], returncode, log, tail(log, 25))
-
-
-def bootstrap(home: Home, endpoint_url: str, sites: list[dict[str, Any]], image: str) -> None:
-    """`cdk bootstrap`. Raises DeployFailed."""
-    cdk(home, endpoint_url, sites, image, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
-
-
-def deploy(home: Home, endpoint_url: str, sites: list[dict[str, Any]], image: str) -> None:
-    """`cdk deploy --all`. Raises DeployFailed."""
-    cdk(home, endpoint_url, sites, image, "deploy", "--all", "--require-approval", "never", "--concurrency", "4")

@@ -117,7 +117,7 @@ def _deploy(home: Home, state: Json, endpoint: str, configs: list[Json], *, imag
         return
     started = time.monotonic()
     if not state.get("bootstrapped"):
-        bootstrap(home, endpoint, configs, image)
+        bootstrap(home, endpoint)
         state["bootstrapped"] = True
         report(f"bootstrapped ({time.monotonic() - started:.0f} s)")
         started = time.monotonic()

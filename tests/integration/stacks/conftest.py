@@ -13,6 +13,13 @@ import pytest
 from tests.support.stacks.synthesized_templates import Template
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps the tests of this folder in one worker: each worker that synthesizes starts a Node process of its own."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("stacks"))
+
+
 @pytest.fixture(scope="session")
 def synthesis() -> ModuleType:
     """The module that makes templates. It is imported here, so a worker that only collects tests does not import it."""
