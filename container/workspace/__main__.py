@@ -37,7 +37,7 @@ def main(env: dict[str, str]) -> int:
             Stop(),
             workspace_id(settings),
             signals=signals,
-            prestarted=PrestartedProcess(log),
+            prestarted=PrestartedProcess(log, settings.guest),
         )
     except (SettingsError, ValidationError, OSError, ValueError) as error:
         log("the workspace cannot start", level="error", error=str(error), traceback=traceback.format_exc())

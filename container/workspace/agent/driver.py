@@ -24,6 +24,7 @@ from claude_agent_sdk import (
 )
 
 from workspace.agent.driver_messages import DriverEvent, DriverRequest
+from workspace.system.become_guest import become_guest
 
 _DETAIL = ("file_path", "path", "pattern", "command", "url", "description")
 
@@ -72,6 +73,7 @@ def main() -> int:
     if not asked:
         # The driver was started early and is not needed, or its runner died.
         return 0
+    become_guest(os.environ)
     request = DriverRequest.model_validate_json(asked)
     os.environ.clear()
     os.environ.update(request.environment)

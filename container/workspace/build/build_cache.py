@@ -107,8 +107,8 @@ class BuildCache:
                 raise Cancelled("the workspace has other things to do")
             fence.check_stop()
 
-        archive, listed = self.settings.paths.tmp / "build-cache.tar.zst", self._folder / _LISTED
-        staged = self.settings.paths.tmp / _LISTED
+        archive, listed = self.settings.paths.scratch / "build-cache.tar.zst", self._folder / _LISTED
+        staged = self.settings.paths.scratch / _LISTED
         try:
             staged.write_text(json.dumps(sorted(files)))
             staged.replace(listed)

@@ -180,7 +180,7 @@ class Modules:
             self.ctx.log("no archive of node_modules", key=key, error=str(error))
             return False
         self.ctx.progress("Unpacking the site's packages")
-        staging = self.ctx.paths.tmp / "modules"
+        staging = self.ctx.paths.scratch / "modules"
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
         try:
@@ -197,7 +197,7 @@ class Modules:
         return True
 
     def _save(self, key: str) -> None:
-        archive = self.ctx.paths.tmp / "node_modules.tar.zst"
+        archive = self.ctx.paths.scratch / "node_modules.tar.zst"
         try:
             tarball.pack(archive, self.ctx.paths.site, (FOLDER,), env=self._env, check=self.ctx.fence.check_stop)
             self.ctx.fence.verify()

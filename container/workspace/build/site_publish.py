@@ -53,7 +53,7 @@ def publish_build(ctx: StepContext, files: Sequence[LocalFile], commit: str) -> 
     """
     result = publish(publish_target(ctx), files, commit)
     if result.error is None:
-        dist_state.forget(ctx.paths.tmp)
+        dist_state.forget(ctx.paths.scratch)
     return result, _invalidate(ctx, result)
 
 
@@ -62,7 +62,7 @@ def publish_interrupted(ctx: StepContext, dist: Path) -> int:
 
     Raises StepStopped, Fenced, PublishError (neither manifest nor bucket can be read), OSError.
     """
-    state = dist_state.read(ctx.paths.tmp)
+    state = dist_state.read(ctx.paths.scratch)
     if state is None or not dist.is_dir() or dist.is_symlink():
         return 0
     target, files = publish_target(ctx), scan(dist)

@@ -131,7 +131,7 @@ class InterruptionHandler:
         ctx = replace(
             ctx,
             fence=fence,
-            children=ProcessChildren(self.stop.only(StopReason.CLAIM_LOST), self.log),
+            children=ProcessChildren(self.stop.only(StopReason.CLAIM_LOST), self.log, guest=ctx.settings.guest),
         )
         request, checkout = ctx.request, ctx.checkout
         if self.base is not None:

@@ -62,8 +62,12 @@ class StepRun:
     def run(self) -> StepEnd:
         """Does the step and reports it."""
         try:
+            self.settings.guest.end_all(self.log)
             ctx = self._prepare()
-            result = self._do(ctx)
+            try:
+                result = self._do(ctx)
+            finally:
+                self.settings.guest.end_all(self.log)
             return self.finish(result)
         except Exception as error:
             return self.ended(error)
@@ -101,7 +105,7 @@ class StepRun:
             session=self.session,
             paths=self.settings.paths,
             checkout=working_copy.checkout,
-            children=ProcessChildren(self.stop, self.log, prestarted=self.prestarted),
+            children=ProcessChildren(self.stop, self.log, guest=self.settings.guest, prestarted=self.prestarted),
             fence=self.fence,
             aws=self.clients,
             log=self.log,

@@ -23,7 +23,9 @@ from workspace.repository.remote_retry import read_token
 from workspace.repository.restore import Restorer
 from workspace.system.aws_clients import Clients
 from workspace.system.child_environment import git_environment
+from workspace.system.guest import Guest
 from workspace.system.json_log import Log
+from workspace.system.paths import Paths
 from workspace.system.settings import Settings
 from workspace.system.stop import Stop
 
@@ -46,21 +48,18 @@ class WorkingCopy:
     ) -> "WorkingCopy":
         """Creates the empty folders. Nothing is restored yet."""
         paths = settings.paths
-        # The local stack's root outlives a container: another session's scratch files must not be used.
-        shutil.rmtree(paths.tmp, ignore_errors=True)
-        for folder in (paths.root, paths.home, paths.tmp):
-            folder.mkdir(parents=True, exist_ok=True)
-        private_home = paths.tmp / "git-home"
+        _make_folders(paths, settings.guest)
+        private_home = paths.private / "git-home"
         private_home.mkdir(exist_ok=True)
         env = git_environment(private_home, ceiling=paths.root, inherited=settings.inherited)
         remote = Remote(
             url=settings.repository,
             token=lambda: read_token(clients, settings.git_token_secret, log.hide),
             site=paths.site,
-            git_dir=paths.tmp / "transport.git",
+            git_dir=paths.transport,
             env=env,
         )
-        checkout = Checkout(paths.site, paths.tmp, branch_name(session.chat_thread_id), env, remote)
+        checkout = Checkout(paths.site, paths.guest_tmp, branch_name(session.chat_thread_id), env, remote)
         checkpointer = Checkpointer(
             client_id=settings.client_id,
             bucket=settings.artifacts_bucket,
@@ -144,3 +143,15 @@ class WorkingCopy:
     def _restorer(self, stop: Stop) -> Restorer:
         bucket = self.settings.artifacts_bucket
         return Restorer(self.clients, bucket, self.settings.paths, self.checkout, stop, self.log)
+
+
+def _make_folders(paths: Paths, guest: Guest) -> None:
+    # A root that outlives its workspace has another session's files.
+    paths.root.mkdir(mode=0o755, parents=True, exist_ok=True)
+    shutil.rmtree(paths.private, ignore_errors=True)
+    for folder in (paths.private, paths.scratch):
+        folder.mkdir(mode=0o700)
+    for folder in (paths.site, paths.guest_tmp, paths.install):
+        guest.remove(folder)
+    for folder in (paths.home, paths.guest_tmp):
+        guest.folder(folder)

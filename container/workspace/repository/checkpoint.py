@@ -137,8 +137,8 @@ class Checkpointer:
         return "\n".join(line for line in names.splitlines() if not line.startswith("refs/remotes/"))
 
     def _upload(self, key: str, meta: CheckpointMeta) -> int:
-        self.paths.tmp.mkdir(parents=True, exist_ok=True)
-        bundle, packed = self.paths.tmp / "checkpoint.bundle", self.paths.tmp / "checkpoint.tar.zst"
+        self.paths.scratch.mkdir(parents=True, exist_ok=True)
+        bundle, packed = self.paths.scratch / "checkpoint.bundle", self.paths.scratch / "checkpoint.tar.zst"
         try:
             self.checkout.run("bundle", "create", "--quiet", str(bundle), "--all")
             if self.base is not None:

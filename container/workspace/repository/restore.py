@@ -44,7 +44,7 @@ class Restorer:
         usable: botocore's exceptions (the bucket does not answer), StepFailed (git cannot work on this machine),
         StepStopped.
         """
-        unpacked = self.paths.tmp / "restore"
+        unpacked = self.paths.scratch / "restore"
         shutil.rmtree(unpacked, ignore_errors=True)
         unpacked.mkdir(parents=True)
         try:
@@ -62,10 +62,10 @@ class Restorer:
         Files and conversation do not change. So the files appear as edits of that repository's HEAD. Raises the errors
         of `restore` and `clone`, GitError and OSError. After an error nothing is changed.
         """
-        site, aside, made = self.paths.site, self.paths.tmp / "aside", self.paths.tmp / "made"
+        site, aside, made = self.paths.site, self.paths.scratch / "aside", self.paths.scratch / "made"
         for folder in (aside, made):
             shutil.rmtree(folder, ignore_errors=True)
-        self.paths.tmp.mkdir(exist_ok=True)
+        self.paths.scratch.mkdir(exist_ok=True)
         site.rename(aside)
         try:
             if key is not None:

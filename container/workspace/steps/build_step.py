@@ -72,7 +72,7 @@ class _Build:
     def run(self) -> BuildResult:
         ctx = self.ctx
         self.deadline = time.monotonic() + ctx.settings.build_timeout_seconds
-        dist_state.forget(ctx.paths.tmp)
+        dist_state.forget(ctx.paths.scratch)
         ctx.fence.verify()
         with self._timed("commit"):
             made = ctx.checkout.commit_all(ctx.command.commit_message or FALLBACK_SUBJECT)
@@ -95,7 +95,7 @@ class _Build:
             info = ErrorInfo.of(ErrorCode.BUILD_FAILED, str(error))
             failed = {"error": info, "broken_by_edit": self._is_edits(error, info.message)}
             return result.model_copy(update={**failed, "notes": self.notes, "seconds": self.seconds})
-        dist_state.mark_complete(ctx.paths.tmp, commit)
+        dist_state.mark_complete(ctx.paths.scratch, commit)
         ctx.progress(f"Publishing {len(files)} files")
         with self._timed("publish"):
             published, not_invalidated = publish_build(ctx, files, commit)
@@ -158,7 +158,7 @@ class _Build:
             try:
                 self._succeed("npm run build", lambda: self._run(("npm", "run", "build")), BuildPart.BUILD)
             except StepStopped:
-                dist_state.mark_stopped(self.ctx.paths.tmp, commit)
+                dist_state.mark_stopped(self.ctx.paths.scratch, commit)
                 raise
         if (site / DIST).is_symlink() or not (site / DIST).is_dir():
             raise BuildFailed("`npm run build` made no dist/ folder.")

@@ -1,8 +1,8 @@
 """Child processes of a step: the agent, npm, the build.
 
 Killing a parent leaves its children running: Claude Code's Bash tool and npm start programs of their own. Some ignore
-SIGINT, some move to a session of their own. So each child gets a process group, and signals go to the group. Processes
-outside the group become orphans of the runner, which kills them.
+SIGINT, some move to a session of their own. So each child gets a process group, and signals go to the group. Then every
+process of the guest is killed.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from typing import Protocol
 
 from workspace.errors import StepStopped
 from workspace.system import processes
+from workspace.system.guest import Guest
 from workspace.system.prestarted_process import PrestartedProcess, Program
 from workspace.system.stop import Stop
 
@@ -71,6 +72,8 @@ class ProcessChildren:
     stop: Stop
     log: Callable[..., None] = field(repr=False)
     ladder: Sequence[tuple[signal.Signals, float]] = STOP_LADDER
+    guest: Guest = field(default_factory=Guest)
+    """The user of every child."""
     prestarted: PrestartedProcess | None = field(default=None, repr=False)
     """A program with stdin uses this waiting child instead of a new one."""
 
@@ -91,7 +94,6 @@ class ProcessChildren:
         """
         self.stop.check()
         began = time.monotonic()
-        spared = processes.unregistered()
         child = self._start(argv, cwd, env, with_stdin=stdin is not None)
         output = _Output(child, on_line, self.log if log_lines else None, Path(argv[0]).name)
         try:
@@ -100,9 +102,7 @@ class ProcessChildren:
         finally:
             # No child outlives the call, even after an exception of the caller's `on_line`.
             self._end(child, LEFTOVER_LADDER if child.poll() is not None else self.ladder)
-            strays = processes.kill_strays(spared)
-            if strays:
-                self.log("killed processes that a child left behind", level="warning", count=strays, program=argv[0])
+            self.guest.end_all(self.log)
             output.finish()
             processes.forget(child)
         if stopped is not None:
@@ -119,6 +119,7 @@ class ProcessChildren:
         if not with_stdin:
             return processes.start(
                 argv,
+                guest=self.guest,
                 cwd=cwd,
                 env=dict(env),
                 stdin=subprocess.DEVNULL,
@@ -126,7 +127,7 @@ class ProcessChildren:
                 stderr=subprocess.STDOUT,
             )
         waiting = self.prestarted.take(program) if self.prestarted is not None else None
-        return waiting or program.start()
+        return waiting or program.start(self.guest)
 
     def _wait(self, child: "subprocess.Popen[bytes]", output: "_Output", deadline: float) -> Exception | None:
         while True:

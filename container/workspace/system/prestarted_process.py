@@ -10,10 +10,15 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from workspace.system import processes
+from workspace.system.guest import Guest
 
 _GRACE_SECONDS = 2.0
+
+
+_PIPES: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
 
 
 @dataclass(frozen=True)
@@ -24,16 +29,14 @@ class Program:
     cwd: Path
     env: Mapping[str, str] = field(repr=False)
 
-    def start(self) -> "subprocess.Popen[bytes]":
-        """Starts the program with pipes, stderr merged into stdout. Raises OSError."""
-        return processes.start(
-            self.argv,
-            cwd=self.cwd,
-            env=dict(self.env),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+    def start(self, guest: Guest) -> "subprocess.Popen[bytes]":
+        """Starts the program as the guest, with pipes, stderr merged into stdout. Raises OSError, TimeoutError."""
+        return processes.start(self.argv, guest=guest, cwd=self.cwd, env=dict(self.env), **_PIPES)
+
+    def start_early(self, guest: Guest) -> "subprocess.Popen[bytes]":
+        """Starts the program, which becomes the guest when its request arrives. Raises OSError."""
+        argv, env = guest.early_command(self.argv)
+        return processes.start_early(argv, cwd=self.cwd, env={**self.env, **env}, **_PIPES)
 
 
 @dataclass
@@ -41,6 +44,7 @@ class PrestartedProcess:
     """Manages at most one child, which waits for its stdin."""
 
     log: Callable[..., None] = field(repr=False)
+    guest: Guest = field(default_factory=Guest)
     _program: Program | None = None
     _child: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
@@ -54,7 +58,7 @@ class PrestartedProcess:
         self.discard()
         try:
             program.cwd.mkdir(parents=True, exist_ok=True)
-            self._child, self._program = program.start(), program
+            self._child, self._program = program.start_early(self.guest), program
         except OSError as error:
             self.log("a program could not be started early", level="warning", error=str(error))
 

@@ -74,7 +74,7 @@ def make_site(root: Path, files: dict[str, str], *, under_git: bool = True, **se
         clients.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     config = make_settings(root, str(root), **settings)
     paths = config.paths
-    for folder in (paths.site, paths.home, paths.tmp):
+    for folder in (paths.site, paths.home, paths.scratch):
         folder.mkdir(parents=True)
     write(paths.site, {".gitignore": "node_modules\ndist\n", **files})
     if under_git:

@@ -76,7 +76,7 @@ def make_world(root: Path, model: FakeModel | None, *, url: str = "", **settings
     git(site, "commit", "-qm", "First")
     session = SessionRecord(session_id="s1", client_id="amelia", chat_thread_id="t1")
     config = make_settings(
-        root, str(root), model_base_url=model.url if model else url, as_root=True, model="claude-sonnet-4-5", **settings
+        root, str(root), model_base_url=model.url if model else url, model="claude-sonnet-4-5", **settings
     )
     stop, progress, logs = Stop(), list[str](), list[str]()
 

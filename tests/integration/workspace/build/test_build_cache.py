@@ -59,7 +59,7 @@ def test_a_fresh_workspace_has_packages_and_cache_from_one_archive(site: Site) -
     pictures(site, "c.webp")
     assert cache(site).save(site.fence)
     assert stored(site).startswith(packages) and restored(site) == {"a.webp", "b.webp", "c.webp"}
-    assert not list(site.ctx.paths.tmp.glob("*.zst"))
+    assert not list(site.ctx.paths.scratch.glob("*.zst"))
 
 
 def test_damaged_packages_of_a_session_reach_no_other_session(site: Site) -> None:

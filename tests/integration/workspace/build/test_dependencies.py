@@ -67,7 +67,7 @@ def test_a_fresh_workspace_unpacks_what_another_installed(site: Site) -> None:
     assert not provide(site) and not marked.exists() and NOTES == []
     assert (site.folder / "node_modules" / "tiny").is_symlink()
     assert (site.folder / "node_modules" / ".bin" / "tiny").exists()
-    assert not list(site.ctx.paths.tmp.glob("modules*")) and not list(site.ctx.paths.tmp.glob("*.zst"))
+    assert not list(site.ctx.paths.scratch.glob("modules*")) and not list(site.ctx.paths.scratch.glob("*.zst"))
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_a_stop_ends_the_unpacking_and_leaves_nothing_behind(site: Site) -> None
     step.deadline = float("inf")
     with pytest.raises(StepStopped):
         Modules(site.ctx, step._run, read_package(site.folder), NOTES.append).provide()
-    assert not (site.folder / "node_modules").exists() and not list(site.ctx.paths.tmp.glob("modules*"))
-    left = subprocess.run(["pgrep", "-f", f"tar .*{site.ctx.paths.tmp}"], capture_output=True, check=False)
+    assert not (site.folder / "node_modules").exists() and not list(site.ctx.paths.scratch.glob("modules*"))
+    left = subprocess.run(["pgrep", "-f", f"tar .*{site.ctx.paths.scratch}"], capture_output=True, check=False)
     assert left.returncode == 1
 
 

@@ -11,6 +11,7 @@ import pytest
 from workspace.agent.driver_command import driver_program
 from workspace.system import processes
 from workspace.system.children import ProcessChildren
+from workspace.system.guest import Guest
 from workspace.system.prestarted_process import PrestartedProcess, Program
 from workspace.system.stop import Stop
 
@@ -102,7 +103,7 @@ def test_a_program_that_cannot_start_is_no_error_until_it_is_needed(tmp_path: Pa
 
 def test_the_driver_ends_silently_if_its_runner_dies(tmp_path: Path) -> None:
     wanted = driver_program(make_settings(tmp_path, "http://127.0.0.1:1/site.git"))
-    child = wanted.start()
+    child = wanted.start_early(Guest())
     try:
         out, _ = child.communicate(b"", timeout=30)
         assert (child.returncode, out) == (0, b"")

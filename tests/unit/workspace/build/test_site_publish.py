@@ -35,7 +35,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def interrupted(site: Site) -> int:
-    dist_state.mark_stopped(site.ctx.paths.tmp, COMMIT)
+    dist_state.mark_stopped(site.ctx.paths.scratch, COMMIT)
     return publish_interrupted(site.ctx, site.folder / "dist")
 
 
@@ -111,7 +111,7 @@ def test_indirect_references_of_a_page_count(site: Site) -> None:
 
 def test_a_whole_dist_goes_out_as_it_is_and_twice_changes_nothing(site: Site) -> None:
     write(site.folder / "dist", {"index.html": "<p>a fragment"})
-    dist_state.mark_complete(site.ctx.paths.tmp, COMMIT)
+    dist_state.mark_complete(site.ctx.paths.scratch, COMMIT)
     assert publish_interrupted(site.ctx, site.folder / "dist") == 1
     assert "old.html" in site.live() and site.read("index.html") == "<p>a fragment"
     booked = site.manifest()
@@ -121,9 +121,9 @@ def test_a_whole_dist_goes_out_as_it_is_and_twice_changes_nothing(site: Site) ->
 
 @pytest.mark.parametrize("state", [None, "rubbish", '{"complete": true}'])
 def test_without_a_state_nothing_goes_out(site: Site, state: str | None) -> None:
-    dist_state.forget(site.ctx.paths.tmp)
+    dist_state.forget(site.ctx.paths.scratch)
     if state is not None:
-        (site.ctx.paths.tmp / "dist-state.json").write_text(state)
+        (site.ctx.paths.scratch / "dist-state.json").write_text(state)
     write(site.folder / "dist", {"index.html": page()})
     assert publish_interrupted(site.ctx, site.folder / "dist") == 0
 
