@@ -10,7 +10,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import zstandard
 
@@ -61,7 +61,7 @@ def unpack(packed: IO[bytes], into: Path, *, env: Mapping[str, str], check: Call
 
 
 @contextlib.contextmanager
-def _tar(options: Sequence[str], env: Mapping[str, str], **pipes: int) -> Iterator["subprocess.Popen[bytes]"]:
+def _tar(options: Sequence[str], env: Mapping[str, str], **pipes: Any) -> Iterator["subprocess.Popen[bytes]"]:
     tar = processes.start(("tar", *options), env=dict(env), stderr=subprocess.DEVNULL, **pipes)
     try:
         yield tar
