@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NPM_CONFIG_UPDATE_NOTIFIER := false
 
-.PHONY: setup installed demo down lint format-check types check unit test every-test test-e2e bench cost chaos
+.PHONY: setup installed demo down lint format-check types check unit test every-test test-e2e test-image bench cost chaos
 
 setup: installed .venv/.types
 
@@ -61,7 +61,7 @@ test: setup format-check
 	@$(MAKE) --no-print-directory --jobs 2 types every-test
 
 every-test: setup
-	$(BIN)/pytest -n 3 --dist loadgroup -q tests
+	$(BIN)/pytest -n 3 --dist loadgroup -q tests --ignore tests/image
 
 # From send to response against the same work by hand (N commands each way), container starts with and without a workspace
 # that stays, how soon an interrupt comes through, and the publish beside `aws s3 sync` and `s5cmd sync` (which it installs
@@ -77,6 +77,11 @@ cost: setup
 # The end-to-end tests alone.
 test-e2e: setup
 	$(BIN)/pytest -n 3 -v tests/e2e
+
+# Builds the workspace image, prints its size by layer, and runs the main scenarios and the attacks in real containers.
+# Uses Docker or Podman; as root on Debian it installs Podman where neither answers. Some ten minutes.
+test-image: setup
+	@tools/image/with_engine.sh sh -c '$(BIN)/python -m tools.image && exec $(BIN)/pytest -v tests/image'
 
 # Commands under random kills of workspaces, agents and the ECS service, and lost or repeated events, on a stack of its
 # own; fails unless every command has exactly one answer and nothing written is lost. Some ten minutes.

@@ -6,16 +6,14 @@ it. The controlling process takes it down at the end (see tests/conftest.py).
 
 import fcntl
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sitewright.local.machine.marked_processes import STACK_MARK
 from sitewright.local.machine.stack_home import Home
 from tests.home import HOME, sitewright
+from tests.support.e2e import response_collector
 from tests.support.e2e.sites import ASTRO, PLAIN, announce_sites, plain_repository
 from tests.support.e2e.stack_driver import Site, Stack
 
@@ -52,17 +50,7 @@ def stack(worker: str) -> Iterator[Stack]:
         if not started.exists():
             announce_sites(Home(HOME), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), worker)
             sitewright("up", "--client", PLAIN, "--site-repo", str(plain_repository(HOME / "plain site")))
-            argv = [
-                sys.executable,
-                "-m",
-                "tests.support.e2e.response_collector",
-                str(HOME / "stack.json"),
-                str(responses),
-            ]
-            with (HOME / "collector.log").open("w") as log:
-                # The mark of the stack, so the collector ends with the stack.
-                env = {**os.environ, STACK_MARK: str(HOME)}
-                subprocess.Popen(argv, env=env, stdout=log, stderr=log, start_new_session=True)
+            response_collector.start(HOME)
             started.touch()
     yield Stack(HOME, responses)
 

@@ -4,11 +4,26 @@ Runs as its own process: `python -m tests.support.e2e.response_collector STACK_J
 """
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import boto3
+
+from sitewright.local.machine.marked_processes import STACK_MARK
+
+
+def start(home: Path) -> Path:
+    """Starts a collector for the stack in `home`, which ends with the stack. Returns the file that it writes."""
+    out = home / "responses.jsonl"
+    argv = [sys.executable, "-m", "tests.support.e2e.response_collector", str(home / "stack.json"), str(out)]
+    with (home / "collector.log").open("w") as log:
+        subprocess.Popen(
+            argv, env={**os.environ, STACK_MARK: str(home)}, stdout=log, stderr=log, start_new_session=True
+        )
+    return out
 
 
 def collect(stack_file: Path, out: Path) -> None:

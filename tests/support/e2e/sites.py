@@ -47,8 +47,9 @@ def _package(name: str, build: str) -> str:
     return json.dumps({"name": name, "private": True, "scripts": {"build": build}}) + "\n"
 
 
-def _commit(folder: Path, branch: str, files: dict[str, str]) -> Path:
-    if folder.exists():  # left by a failed `up`
+def commit(folder: Path, branch: str, files: dict[str, str]) -> Path:
+    """Creates a repository with one commit: these files, and others that the folder has."""
+    if (folder / ".git").exists():  # left by a failed `up`
         return folder
     for name, text in {".gitignore": "dist\nnode_modules\n", **files}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -66,15 +67,18 @@ def plain_repository(folder: Path) -> Path:
     """Creates a repository with the default branch `master` and no lock file. Its build copies the pages to `dist/`."""
     page = "<!doctype html><title>Plain</title><h1>Plain</h1></html>\n"
     package = _package("plain", "rm -rf dist && cp -r pages dist")
-    return _commit(folder, "master", {"pages/index.html": page, "package.json": package})
+    return commit(folder, "master", {"pages/index.html": page, "package.json": package})
 
 
 def small_repository(folder: Path) -> Path:
     """Creates a site that builds in 0.1 s without packages. The demo model can edit its pages like Astro's."""
-    package = _package("small", "node build.mjs")
+    return commit(folder, "main", {**small_files(), "package.json": _package("small", "node build.mjs")})
+
+
+def small_files() -> dict[str, str]:
+    """The files of the small site, but for its package.json. `node build.mjs` builds it."""
     pages = {f"src/pages/{name}.astro": _PAGE for name in ("index", "about")}
-    files = {"build.mjs": _BUILD, "package.json": package, "public/robots.txt": "User-agent: *\n", **pages}
-    return _commit(folder, "main", files)
+    return {"build.mjs": _BUILD, "public/robots.txt": "User-agent: *\n", **pages}
 
 
 def announce_sites(home: Home, workers: int, only_worker: str) -> None:

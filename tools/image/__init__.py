@@ -1,0 +1,1 @@
+"""The workspace image: where a container engine comes from, and what the image's size is made of."""
