@@ -36,6 +36,8 @@ HEARTBEAT_AT_MOST = "SITEWRIGHT_HEARTBEAT_AT_MOST"
 
 ACCESS_KEY = "test"
 SECRET_KEY = "test"  # noqa: S105 - the emulator's own, which it does not check
+TASK_SECRET_KEY = "secret-access-key-of-the-task-role"  # noqa: S105
+"""What a workspace gets in its place. A search finds it where it must not be."""
 
 
 def tool_path() -> list[str]:
@@ -59,7 +61,7 @@ def aws_environment(endpoint_url: str, region: str) -> dict[str, str]:
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_SECRET_ACCESS_KEY": TASK_SECRET_KEY,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
