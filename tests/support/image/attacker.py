@@ -88,7 +88,9 @@ class Attacker:
     def _task_tokens(self, run: Sent) -> set[str]:
         client = self.site.stack.client("stepfunctions")
         history = client.get_execution_history(executionArn=self.site.execution_arn(run), maxResults=1000)
-        parameters = [e["taskScheduledEventDetails"]["parameters"] for e in history["events"] if "taskScheduledEventDetails" in e]
+        parameters = [
+            e["taskScheduledEventDetails"]["parameters"] for e in history["events"] if "taskScheduledEventDetails" in e
+        ]
         return {token for text in parameters for token in re.findall(_TASK_TOKEN, text)}
 
     def mark_secrets(self) -> None:
