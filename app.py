@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any
 
 import aws_cdk as cdk
 
@@ -11,14 +12,19 @@ from stacks.sites import add_site
 
 
 def sites_of(app: cdk.App) -> list[SiteConfig]:
-    """Reads the context `sites`: text from `-c sites=…`, a list from cdk.json. Raises SiteConfigError."""
-    raw = app.node.try_get_context("sites")
-    if isinstance(raw, str):
-        try:
-            raw = json.loads(raw)
-        except json.JSONDecodeError as error:
-            raise SiteConfigError(f"sites: is no JSON ({error}). Correct the context `sites`.") from error
-    return parse_sites(raw)
+    """Reads the contexts `sites` and `siteDefaults`. Raises SiteConfigError."""
+    return parse_sites(_context(app, "sites"), _context(app, "siteDefaults"))
+
+
+def _context(app: cdk.App, name: str) -> Any:
+    """Returns a context's value: text from `-c name=…` is JSON, cdk.json has the value itself."""
+    raw = app.node.try_get_context(name)
+    if not isinstance(raw, str):
+        return raw
+    try:
+        return json.loads(raw)
+    except json.JSONDecodeError as error:
+        raise SiteConfigError(f"{name}: is no JSON ({error}). Correct the context `{name}`.") from error
 
 
 def main() -> None:

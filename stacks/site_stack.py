@@ -108,7 +108,7 @@ class SiteStack(Stack):
             artifacts_bucket=stores.artifacts.bucket_name,
             sessions_table=stores.sessions.table_name,
             commands_table=stores.commands.table_name,
-            git_token_secret=self.git_token.secret_arn,
+            git_secret=self.git_token.secret_arn,
             model_key_secret=self.model_key.secret_arn,
             distribution_id=self.distribution.distribution_id if self.distribution else None,
         )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import StepRequest
 from workspace.repository.checkout import Checkout
@@ -43,6 +44,8 @@ class StepContext:
     """`log("message", key=value)`: one JSON line on stdout with sessionId, commandId and step."""
     progress: Callable[[str], None] = field(repr=False)
     """Logs a line for a person about the work under way."""
+    author: CommitAuthor = DEFAULT_AUTHOR
+    """The author of commits, the agent's own ones too."""
     checkpoint_in_background: Callable[[], None] = field(default=lambda: None, repr=False)
     """Begins a checkpoint in the background, while the step goes on."""
     repair_repository: Callable[[], None] = field(default=lambda: None, repr=False)

@@ -10,8 +10,9 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 from pydantic.alias_generators import to_camel
 
 from sitewright.contracts.base import Contract
+from sitewright.contracts.commit_author import CommitAuthor
 from sitewright.contracts.names import site_bucket, website_url
-from sitewright.contracts.workspace_settings import OperatorSettings
+from sitewright.contracts.workspace_settings import GitAuth, OperatorSettings
 
 DEFAULT_DOMAIN = "webordinary.com"
 DEFAULT_CLIENT = "amelia"
@@ -22,6 +23,7 @@ CERTIFICATE_REGION = "us-east-1"
 
 _CERTIFICATE = re.compile(r"arn:[a-z-]+:acm:(?P<region>[a-z0-9-]+):\d{12}:certificate/[A-Za-z0-9-]+")
 _ZONE_ID = re.compile(r"(?:/hostedzone/)?(?P<id>Z[A-Z0-9]{1,31})")
+_GITHUB_PATH = re.compile(r"[\w.-]+/[\w.-]+")
 _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 
 FARGATE_MEMORY: dict[int, Sequence[int]] = {
@@ -123,6 +125,13 @@ class SiteConfig(OperatorSettings):
             raise ValueError("must not hold credentials: the token belongs into the site's secret")
         return value
 
+    @model_validator(mode="after")
+    def _app(self) -> Self:
+        path = urlsplit(self.repository).path.strip("/")
+        if self.git_auth is GitAuth.GITHUB_APP and not _GITHUB_PATH.fullmatch(path):
+            raise ValueError("repository: with gitAuth github-app it must be https://HOST/OWNER/NAME on a GitHub host")
+        return self
+
     @field_validator("certificate_arn")
     @classmethod
     def _certificate(cls, value: str | None) -> str | None:
@@ -200,7 +209,8 @@ def _fault(error: ValidationError) -> str:
     if first["type"] == "missing":
         message, remedy = "is missing", "Add it to the entry in the context `sites` of cdk.json."
     elif first["type"] == "extra_forbidden":
-        model: type[Contract] = HostedZone if len(first["loc"]) > 1 else SiteConfig
+        nested: dict[str, type[Contract]] = {"hostedZone": HostedZone, "commitAuthor": CommitAuthor}
+        model = nested[str(first["loc"][0])] if len(first["loc"]) > 1 else SiteConfig
         known = [to_camel(name) for name in model.model_fields]
         near = difflib.get_close_matches(str(first["loc"][-1]), known, 1)
         message = "there is no such setting" + (f", did you mean {near[0]!r}?" if near else "")
@@ -209,11 +219,17 @@ def _fault(error: ValidationError) -> str:
     return f"{field}{': ' if field else ''}{message}{end} {remedy}"
 
 
-def parse_sites(entries: Any) -> list[SiteConfig]:
-    """Parses all sites of the context. Raises SiteConfigError for the first wrong, missing or duplicate entry."""
+def parse_sites(entries: Any, defaults: Any = None) -> list[SiteConfig]:
+    """Parses all sites of the context. `defaults` is the context `siteDefaults`: settings that an entry leaves out.
+
+    Raises SiteConfigError for the first wrong, missing or duplicate entry.
+    """
+    if not isinstance(defaults, dict | None) or "clientId" in (defaults or {}):
+        raise SiteConfigError("siteDefaults: must be an object of settings without clientId. Correct it in cdk.json.")
     if not isinstance(entries, list) or not entries:
         raise SiteConfigError("sites: must be a non-empty list. Add an entry to the context `sites` of cdk.json.")
-    sites = [SiteConfig.parse(entry, i) for i, entry in enumerate(entries)]
+    filled = [{**(defaults or {}), **entry} if isinstance(entry, dict) else entry for entry in entries]
+    sites = [SiteConfig.parse(entry, i) for i, entry in enumerate(filled)]
     seen: dict[str, int] = {}
     for i, site in enumerate(sites):
         if site.client_id in seen:

@@ -5,11 +5,13 @@ does not use pydantic-settings for that: its import costs 0.11 s of CPU at each 
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field
 
 from sitewright.contracts.base import Contract
+from sitewright.contracts.commit_author import CommitAuthor
 from sitewright.contracts.messages import ClientId
 
 Seconds = Annotated[int, Field(ge=30, le=7200)]
@@ -23,12 +25,24 @@ class MissingVariableError(ValueError):
         self.variable = variable
 
 
+class GitAuth(StrEnum):
+    """How a workspace signs in to the git host."""
+
+    TOKEN = "token"
+    """With the token in the site's secret."""
+    GITHUB_APP = "github-app"
+    """With tokens of one hour, which the platform's GitHub App mints for the site's repository only."""
+
+
 class OperatorSettings(Contract):
     """The settings of a site that the workspace reads too. A new setting is one field here, with its default."""
 
     client_id: ClientId
     repository: str
     """https URL of the git repository, without credentials. http is accepted for loopback only."""
+    git_auth: GitAuth = GitAuth.TOKEN
+    commit_author: CommitAuthor | None = None
+    """The author of commits. None stands for the GitHub App's bot with `github-app`, else for DEFAULT_AUTHOR."""
     model: str | None = None
     """Claude model. The default is Claude Code's own."""
     model_base_url: str | None = None
@@ -56,7 +70,8 @@ class WorkspaceSettings(OperatorSettings):
     artifacts_bucket: str
     sessions_table: str
     commands_table: str
-    git_token_secret: str
+    git_secret: str
+    """ARN or name of the secret that `git_auth` needs: the site's git token, or the platform's GitHub App."""
     model_key_secret: str
     distribution_id: str | None = None
     """Id of the CloudFront distribution, for a site with `https`."""

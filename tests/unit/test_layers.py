@@ -55,7 +55,7 @@ def test_a_package_imports_only_what_it_may(folder: str) -> None:
 WORKSPACE_LAYERS = (
     {"errors"},
     {"system"},
-    {"claim"},
+    {"claim", "credentials"},
     {"repository"},
     {"step_context"},
     {"agent", "build"},

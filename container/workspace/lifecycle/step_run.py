@@ -106,6 +106,7 @@ class StepRun:
             paths=self.settings.paths,
             checkout=working_copy.checkout,
             children=ProcessChildren(self.stop, self.log, guest=self.settings.guest, prestarted=self.prestarted),
+            author=working_copy.author,
             fence=self.fence,
             aws=self.clients,
             log=self.log,

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sitewright.contracts.commit_author import CommitAuthor
 from sitewright.contracts.names import branch_name
 from sitewright.contracts.records import SessionRecord
 from sitewright.contracts.steps import LostCheckpoint, StepRequest
 from workspace.build.build_cache import BuildCache
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
+from workspace.credentials.git_credentials import SecretToken
 from workspace.errors import GitError, StopReason, WorkspaceError
 from workspace.lifecycle.interruption import INTERRUPTED_SUBJECT
 from workspace.repository.background_push import BackgroundPush
@@ -19,7 +21,6 @@ from workspace.repository.checkpoint import Checkpointer
 from workspace.repository.checkpoint_archive import CheckpointError
 from workspace.repository.commit_messages import wip_message
 from workspace.repository.remote import Remote
-from workspace.repository.remote_retry import read_token
 from workspace.repository.restore import Restorer
 from workspace.system.aws_clients import Clients
 from workspace.system.child_environment import git_environment
@@ -36,6 +37,7 @@ class WorkingCopy:
 
     settings: Settings
     clients: Clients
+    author: CommitAuthor
     checkout: Checkout
     checkpointer: Checkpointer
     push: BackgroundPush
@@ -51,10 +53,12 @@ class WorkingCopy:
         _make_folders(paths, settings.guest)
         private_home = paths.private / "git-home"
         private_home.mkdir(exist_ok=True)
-        env = git_environment(private_home, ceiling=paths.root, inherited=settings.inherited)
+        credentials = SecretToken(clients, settings.git_secret, log.hide)
+        author = settings.commit_author or credentials.author()
+        env = git_environment(private_home, ceiling=paths.root, inherited=settings.inherited, author=author)
         remote = Remote(
             url=settings.repository,
-            token=lambda: read_token(clients, settings.git_token_secret, log.hide),
+            token=credentials.token,
             site=paths.site,
             git_dir=paths.transport,
             env=env,
@@ -72,7 +76,7 @@ class WorkingCopy:
             current=None,
         )
         cache = BuildCache(settings, clients, log)
-        return cls(settings, clients, checkout, checkpointer, BackgroundPush(checkout, log), cache, log)
+        return cls(settings, clients, author, checkout, checkpointer, BackgroundPush(checkout, log), cache, log)
 
     def switch_to(self, request: StepRequest, store: SessionStore, log: Log) -> None:
         """Switches to another step."""

@@ -4,12 +4,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from botocore.exceptions import ClientError
-
 from sitewright.contracts.error_codes import ErrorCode
 from workspace.errors import GitError, StepFailed
 from workspace.repository.git_errors import Refusal, classify, host_words
-from workspace.system.aws_clients import Clients
 
 DOWN_SECONDS = 90.0
 """How long an operation is retried while the host does not answer."""
@@ -62,17 +59,3 @@ def retry_remote(
         log("the git host is out of reach, trying again", level="warning", seconds=pause, answer=words)
         sleep(pause)
         pause = min(pause * 2, 8.0)
-
-
-def read_token(clients: Clients, arn: str, hide: Callable[[str], None]) -> str:
-    """Returns the git token from the site's secret.
-
-    Calls `hide` to keep the token out of the log. Raises StepFailed.
-    """
-    try:
-        token = clients.secret(arn)
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        raise StepFailed(ErrorCode.GIT_AUTH_FAILED, f"The git token's secret cannot be read: {code}") from error
-    hide(token)
-    return token

@@ -287,5 +287,6 @@ class Agent:
             api_key=self.key,
             base_url=settings.model_base_url,
             as_root=settings.as_root,
+            author=self.ctx.author,
             extra=_QUIET,
         )

@@ -168,7 +168,7 @@ class _Build:
         return ctx.children.run(
             argv,
             cwd=ctx.paths.site,
-            env=build_environment(ctx.paths, inherited=ctx.settings.inherited),
+            env=build_environment(ctx.paths, inherited=ctx.settings.inherited, author=ctx.author),
             timeout=max(self.deadline - time.monotonic(), 1.0),
             on_line=on_line,
         )

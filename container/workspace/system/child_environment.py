@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from workspace.system.paths import Paths
 
 INHERITED = (
@@ -26,9 +27,6 @@ INHERITED = (
 """
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-AUTHOR_NAME = "Sitewright"
-AUTHOR_EMAIL = "sitewright@users.noreply.github.com"
 
 
 def inherited(environ: Mapping[str, str]) -> Mapping[str, str]:
@@ -49,6 +47,7 @@ def agent_environment(
     api_key: str,
     base_url: str | None = None,
     as_root: bool = False,
+    author: CommitAuthor = DEFAULT_AUTHOR,
     extra: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Returns the whole environment of Claude Code. The model key is the only secret in it.
@@ -59,9 +58,10 @@ def agent_environment(
         api_key: ANTHROPIC_API_KEY.
         base_url: ANTHROPIC_BASE_URL; None for Anthropic's own.
         as_root: whether the runner is uid 0. Then Claude Code accepts bypassPermissions only with IS_SANDBOX=1.
+        author: the author of the agent's own commits.
         extra: further variables of the step `agent`, which take precedence.
     """
-    env = _common(paths, inherited)
+    env = _common(paths, inherited, author)
     env |= {
         "ANTHROPIC_API_KEY": api_key,
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -75,10 +75,14 @@ def agent_environment(
 
 
 def build_environment(
-    paths: Paths, *, inherited: Mapping[str, str], extra: Mapping[str, str] | None = None
+    paths: Paths,
+    *,
+    inherited: Mapping[str, str],
+    author: CommitAuthor = DEFAULT_AUTHOR,
+    extra: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Returns the whole environment of npm and the build: NODE_ENV=production, no prompt, no telemetry, no secret."""
-    env = _common(paths, inherited)
+    env = _common(paths, inherited, author)
     env |= {
         "NODE_ENV": "production",
         "CI": "1",
@@ -90,7 +94,9 @@ def build_environment(
     return env | dict(extra or {})
 
 
-def git_environment(private_home: Path, *, ceiling: Path, inherited: Mapping[str, str]) -> dict[str, str]:
+def git_environment(
+    private_home: Path, *, ceiling: Path, inherited: Mapping[str, str], author: CommitAuthor = DEFAULT_AUTHOR
+) -> dict[str, str]:
     """Returns the environment of the runner's own git commands. `ceiling` is the parent folder of the checkout.
 
     HOME is not the agent's, because git and curl read ~/.gitconfig and ~/.netrc. The configuration comes with each
@@ -108,10 +114,7 @@ def git_environment(private_home: Path, *, ceiling: Path, inherited: Mapping[str
         "GIT_ASKPASS": "true",
         "GIT_EDITOR": "true",
         "GIT_PAGER": "cat",
-        "GIT_AUTHOR_NAME": AUTHOR_NAME,
-        "GIT_AUTHOR_EMAIL": AUTHOR_EMAIL,
-        "GIT_COMMITTER_NAME": AUTHOR_NAME,
-        "GIT_COMMITTER_EMAIL": AUTHOR_EMAIL,
+        **_identity(author),
     }
     return env | git_config(
         {
@@ -152,7 +155,16 @@ def _within(folder: Path) -> dict[str, str]:
     return {"GIT_CEILING_DIRECTORIES": str(folder)}
 
 
-def _common(paths: Paths, inherited: Mapping[str, str]) -> dict[str, str]:
+def _identity(author: CommitAuthor) -> dict[str, str]:
+    return {
+        "GIT_AUTHOR_NAME": author.name,
+        "GIT_AUTHOR_EMAIL": author.email,
+        "GIT_COMMITTER_NAME": author.name,
+        "GIT_COMMITTER_EMAIL": author.email,
+    }
+
+
+def _common(paths: Paths, inherited: Mapping[str, str], author: CommitAuthor) -> dict[str, str]:
     # The identity is for the agent's own commits, which git refuses without one.
     return dict(inherited) | {
         "HOME": str(paths.home),
@@ -163,8 +175,5 @@ def _common(paths: Paths, inherited: Mapping[str, str]) -> dict[str, str]:
         "NO_COLOR": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_EDITOR": "true",
-        "GIT_AUTHOR_NAME": AUTHOR_NAME,
-        "GIT_AUTHOR_EMAIL": AUTHOR_EMAIL,
-        "GIT_COMMITTER_NAME": AUTHOR_NAME,
-        "GIT_COMMITTER_EMAIL": AUTHOR_EMAIL,
+        **_identity(author),
     }

@@ -267,7 +267,7 @@ def make_settings(root: Path, repository: str, **more: Any) -> Settings:
         "artifacts_bucket": "artifacts",
         "sessions_table": "sessions",
         "commands_table": "commands",
-        "git_token_secret": "git-token",
+        "git_secret": "git-token",
         "model_key_secret": "model-key",
         "idle_seconds": 0,
         "root": root,

@@ -51,6 +51,12 @@ def test_the_line_names_the_entry_and_the_remedy(sites: Any, says: list[str]) ->
         ({"hostedZone": {**ZONE, "name": "ordinary.com"}}, ["is not in the zone ordinary.com"]),
         ({"hostedZone": {**ZONE, "nmae": "x"}}, ["hostedZone.nmae", "did you mean 'name'?", "settings are id, name."]),
         ({"hostedZone": ["Z0123456789"]}, ["hostedZone"]),
+        ({"gitAuth": "app"}, ["gitAuth", "'token' or 'github-app'"]),
+        ({"gitAuth": "github-app", "repository": "https://h/group/sub/site.git"}, ["gitAuth", "HOST/OWNER/NAME"]),
+        ({"commitAuthor": {"name": "Sam"}}, ["commitAuthor.email", "missing"]),
+        ({"commitAuthor": {"name": "Sam", "mail": "a@b.example"}}, ["commitAuthor.email"]),
+        ({"commitAuthor": {"name": "S", "email": "a@b.c", "x": "y"}}, ["commitAuthor.x", "settings are name, email."]),
+        ({"commitAuthor": "Sam"}, ["commitAuthor"]),
     ],
 )
 def test_a_wrong_entry_is_one_line_that_names_the_remedy(entry: dict[str, Any], says: list[str]) -> None:
@@ -59,6 +65,19 @@ def test_a_wrong_entry_is_one_line_that_names_the_remedy(entry: dict[str, Any], 
     text = str(refused.value)
     assert "\n" not in text
     assert all(words in text for words in ["sites[0] (clientId 'a')", "cdk.json", *says]), text
+
+
+def test_defaults_hold_where_an_entry_has_no_setting_of_its_own() -> None:
+    author = {"name": "Bakery bot", "email": "bot@bakery.example"}
+    a, b = parse_sites([A, {**A, "clientId": "b", "maxTurns": 7}], {"commitAuthor": author, "maxTurns": 9})
+    assert (a.max_turns, b.max_turns) == (9, 7)
+    assert str(a.commit_author) == str(b.commit_author) == "Bakery bot <bot@bakery.example>"
+
+
+@pytest.mark.parametrize("defaults", [[], "x", {"clientId": "a"}])
+def test_wrong_defaults_are_one_line(defaults: Any) -> None:
+    with pytest.raises(SiteConfigError, match=r"^siteDefaults: .*cdk\.json\.$"):
+        parse_sites([A], defaults)
 
 
 def test_a_credential_is_not_repeated() -> None:

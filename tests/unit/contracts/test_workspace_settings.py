@@ -11,7 +11,7 @@ RESOURCES = {
     "artifacts_bucket": "artifacts",
     "sessions_table": "sessions",
     "commands_table": "commands",
-    "git_token_secret": "arn:git-token",
+    "git_secret": "arn:git-token",
     "model_key_secret": "arn:model-key",
 }
 ENTRY = {"clientId": "a", "repository": "https://h/r.git", "maxTurns": 7, "maxBudgetUsd": 0.5, "idleSeconds": 0}
@@ -22,7 +22,9 @@ def environment(**more: object) -> dict[str, str]:
 
 
 def test_every_setting_of_the_operator_reaches_the_container() -> None:
-    site = SiteConfig.parse({**ENTRY, "model": "m", "modelBaseUrl": "https://m.example.com"}, 0)
+    more = {"model": "m", "modelBaseUrl": "https://m.example.com"}
+    author = {"name": "Bakery bot", "email": "bot@bakery.example"}
+    site = SiteConfig.parse({**ENTRY, **more, "gitAuth": "token", "commitAuthor": author}, 0)
     made = WorkspaceSettings.of(site, **RESOURCES, distribution_id="E1")
     read = WorkspaceSettings.from_environment(made.to_environment())
     assert read == made

@@ -10,6 +10,7 @@ from workspace.system.json_log import Log
 from workspace.system.paths import Paths
 from workspace.system.settings import Settings, SettingsError
 
+from sitewright.contracts.commit_author import CommitAuthor
 from sitewright.contracts.steps import StepEnv
 from sitewright.contracts.workspace_settings import WorkspaceSettings
 from tests.support.workspace.runner_parts import make_settings
@@ -47,11 +48,22 @@ def test_no_child_gets_a_secret(tmp_path: Path) -> None:
     assert build["NODE_ENV"] == "production" and "NODE_ENV" not in agent
 
 
+def test_commits_have_the_given_author_and_committer(tmp_path: Path) -> None:
+    kept, paths, author = inherited(RUNNER), Paths(tmp_path), CommitAuthor(name="Sam", email="sam@bakery.example")
+    for env in (
+        agent_environment(paths, inherited=kept, api_key="sk-given", author=author),
+        build_environment(paths, inherited=kept, author=author),
+        git_environment(tmp_path, ceiling=tmp_path, inherited=kept, author=author),
+    ):
+        assert (env["GIT_AUTHOR_NAME"], env["GIT_AUTHOR_EMAIL"]) == ("Sam", "sam@bakery.example")
+        assert (env["GIT_COMMITTER_NAME"], env["GIT_COMMITTER_EMAIL"]) == ("Sam", "sam@bakery.example")
+
+
 def test_settings_are_complete_or_name_the_variable() -> None:
     env = dict.fromkeys(WorkspaceSettings.variables(), "x") | {
         "SITEWRIGHT_MAX_TURNS": "7", "SITEWRIGHT_MAX_BUDGET_USD": "1.5", "SITEWRIGHT_AGENT_TIMEOUT_SECONDS": "60",
         "SITEWRIGHT_BUILD_TIMEOUT_SECONDS": "60", "SITEWRIGHT_PUSH_TIMEOUT_SECONDS": "60", "SITEWRIGHT_MODEL": "",
-        "SITEWRIGHT_IDLE_SECONDS": "300",
+        "SITEWRIGHT_IDLE_SECONDS": "300", "SITEWRIGHT_GIT_AUTH": "token", "SITEWRIGHT_COMMIT_AUTHOR": "Sam <sam@b.example>",
         "SITEWRIGHT_ROOT": "/somewhere",
     }  # fmt: skip
     settings = Settings.from_env(env)

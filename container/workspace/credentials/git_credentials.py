@@ -1,0 +1,73 @@
+"""How a workspace signs in to the git host: the token of the moment, and the author of commits."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from botocore.exceptions import ClientError
+
+from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
+from sitewright.contracts.error_codes import ErrorCode
+from workspace.credentials.secret_text import SecretTextError, single_value
+from workspace.errors import StepFailed
+from workspace.system.aws_clients import Clients
+
+TOKEN_KEYS = ("token", "git-token", "github-token", "gitlab-token", "access-token", "password", "pat")
+"""Keys under which a secret with several keys may hold the token."""
+
+
+class GitCredentials(Protocol):
+    """A source of git tokens."""
+
+    def token(self) -> str:
+        """Returns a token that is valid now.
+
+        Raises StepFailed (GIT_AUTH_FAILED), CredentialsUnavailable (try again).
+        """
+
+    def renew(self) -> bool:
+        """Gives up a token that the git host refused. Returns whether another one may work."""
+
+    def author(self) -> CommitAuthor:
+        """Returns the author of commits. Raises nothing: without an identity of its own it is DEFAULT_AUTHOR."""
+
+
+class SecretToken:
+    """The token of the site's secret. Keeps it out of the log by `hide`."""
+
+    def __init__(self, clients: Clients, secret: str, hide: Callable[[str], None]) -> None:
+        self._clients = clients
+        self._secret = secret
+        self._hide = hide
+
+    def token(self) -> str:
+        """Returns the token. Raises StepFailed."""
+        text = read_secret(self._clients, self._secret, "The git token's secret")
+        self._hide(text)
+        try:
+            token = single_value(text, TOKEN_KEYS)
+        except SecretTextError as error:
+            raise StepFailed(ErrorCode.GIT_AUTH_FAILED, f"The git token's secret {error}.") from error
+        self._hide(token)
+        return token
+
+    def renew(self) -> bool:
+        """Returns False: the secret is read again at the next step."""
+        return False
+
+    def author(self) -> CommitAuthor:
+        """Returns DEFAULT_AUTHOR: a personal token's owner did not write the commits."""
+        return DEFAULT_AUTHOR
+
+
+def read_secret(clients: Clients, secret: str, what: str) -> str:
+    """Returns the text of a secret of the git host. Raises StepFailed (GIT_AUTH_FAILED)."""
+    try:
+        return clients.secret(secret)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        message = f"{what} cannot be read: {code}"
+        if code == "ResourceNotFoundException":
+            message += ". Store a value in it"
+        raise StepFailed(ErrorCode.GIT_AUTH_FAILED, message) from error
+    except KeyError as error:
+        raise StepFailed(ErrorCode.GIT_AUTH_FAILED, f"{what} holds bytes. Store a text in it") from error
