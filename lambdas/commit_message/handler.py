@@ -15,9 +15,9 @@ logger = Logger()
 class CommitMessageRequest(Contract):
     """The payload from the state machine."""
 
+    client_id: str
     session_id: str
     command_id: str
-    client_id: str
     files_changed: list[str] = []
     files_changed_count: int = 0
     summary: str = ""
@@ -31,8 +31,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     Raises LookupError (no such command).
     """
     request = CommitMessageRequest.model_validate(event)
-    ids = (request.session_id, request.command_id)
-    command = commands().read(*ids)
+    command = commands().read(request)
     if command is None:
         raise LookupError(f"there is no command {request.command_id!r} of session {request.session_id!r}")
     message = compose(
@@ -45,8 +44,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
         accepted_at=command.accepted_at,
         repairs=request.repairs,
     )
-    if not commands().set_commit_message(*ids, message):
+    if not commands().set_commit_message(request, message):
         raise LookupError(f"the command {request.command_id!r} of session {request.session_id!r} was deleted")
     subject = message.split("\n", 1)[0]
-    logger.info("composed", extra={"sessionId": ids[0], "commandId": ids[1], "subject": subject})
+    ids = {"clientId": request.client_id, "sessionId": request.session_id, "commandId": request.command_id}
+    logger.info("composed", extra={**ids, "subject": subject})
     return {"subject": subject}

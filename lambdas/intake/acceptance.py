@@ -11,6 +11,7 @@ from sitewright.contracts.records import RECORD_TTL_DAYS, CommandRecord, Session
 from sitewright.contracts.storable_ids import storable_id
 from sitewright.tables.accept_transaction import accept
 from sitewright.tables.commands import Commands
+from sitewright.tables.keys import CommandIds, CommandRef
 from sitewright.tables.schema import OPEN
 from sitewright.tables.sessions import Sessions
 
@@ -23,7 +24,7 @@ class AcceptError(Exception):
 
 
 class SessionMismatch(Exception):
-    """The session belongs to another client or chat thread."""
+    """The session belongs to another chat thread of its client."""
 
     def __init__(self, session: SessionRecord) -> None:
         super().__init__("session mismatch")
@@ -44,14 +45,14 @@ def accept_command(
     Raises SessionMismatch, AcceptError.
     """
     for attempt in range(ATTEMPTS):
-        known = commands.read(command.session_id, command.command_id)
+        known = commands.read(command)
         if known:
             return known, False
-        session = sessions.read(command.session_id)
-        if session and (session.client_id, session.chat_thread_id) != (command.client_id, command.chat_thread_id):
+        session = sessions.read(command)
+        if session and session.chat_thread_id != command.chat_thread_id:
             raise SessionMismatch(session)
         record = accepted_record(command, site, session, now)
-        older = commands.read(record.session_id, record.supersedes) if record.supersedes else None
+        older = commands.read(CommandRef.beside(record, record.supersedes)) if record.supersedes else None
         if accept(sessions, commands, record, seen=session, older=older, now=now):
             return record, True
         sleep(random.uniform(0, min(0.4, 0.02 * 2**attempt)))  # noqa: S311 - jitter, no secret
@@ -62,9 +63,9 @@ def accepted_record(command: Command, site: SiteEntry, session: SessionRecord | 
     """Returns the item of a command that is accepted at `now` (ms) as the session's next command."""
     machine = site.state_machine_arn.replace(":stateMachine:", ":execution:")
     return CommandRecord(
+        client_id=command.client_id,
         session_id=command.session_id,
         command_id=command.command_id,
-        client_id=command.client_id,
         chat_thread_id=command.chat_thread_id,
         instruction=command.instruction,
         user_id=command.user_id,
@@ -78,13 +79,15 @@ def accepted_record(command: Command, site: SiteEntry, session: SessionRecord | 
     )
 
 
-def rejected_record(session_id: str, command_id: str, error: ErrorInfo, now: int) -> CommandRecord:
+def rejected_record(message: CommandIds, error: ErrorInfo, now: int) -> CommandRecord:
     """Returns the item of a rejected command.
 
     Replaces ids that SQS or DynamoDB does not take by hashes, and stores the original ids too.
     """
+    session_id, command_id = message.session_id, message.command_id
     stored_session, stored_command = storable_id(session_id), storable_id(command_id)
     return CommandRecord(
+        client_id=message.client_id,
         session_id=stored_session,
         command_id=stored_command,
         original_session_id=session_id if stored_session != session_id else None,

@@ -20,6 +20,7 @@ from sitewright.contracts.messages import Command, ResponseStatus
 from sitewright.contracts.names import EVENT_SOURCE, NOT_STARTED
 from sitewright.contracts.records import CommandRecord
 from sitewright.tables.commands import Commands
+from sitewright.tables.keys import CommandIds, CommandRef
 from sitewright.tables.sessions import Sessions
 
 
@@ -52,7 +53,7 @@ class Intake:
         if isinstance(parsed, Unreadable):
             self._send_dead_letter(body, parsed.reason, message_id, group)
         elif isinstance(parsed, Rejected):
-            self._reject(parsed.session_id, parsed.command_id, parsed.error)
+            self._reject(parsed, parsed.error)
         else:
             self._accept(parsed, later)
 
@@ -60,29 +61,26 @@ class Intake:
         site = self.sites.find(command.client_id)
         if site is None:
             message = f"clientId: there is no site {command.client_id!r}"
-            self._reject(command.session_id, command.command_id, ErrorInfo.of(ErrorCode.UNKNOWN_CLIENT, message))
+            self._reject(command, ErrorInfo.of(ErrorCode.UNKNOWN_CLIENT, message))
             return
         try:
             record, new = accept_command(self.sessions, self.commands, command, site, now=self.now(), sleep=self.sleep)
         except SessionMismatch as mismatch:
             known = mismatch.session
-            message = (
-                f"session {known.session_id} belongs to clientId {known.client_id!r}, "
-                f"chatThreadId {known.chat_thread_id!r}"
-            )
-            self._reject(command.session_id, command.command_id, ErrorInfo.of(ErrorCode.SESSION_MISMATCH, message))
+            message = f"session {known.session_id} belongs to chatThreadId {known.chat_thread_id!r}"
+            self._reject(command, ErrorInfo.of(ErrorCode.SESSION_MISMATCH, message))
             return
-        ids = {"sessionId": record.session_id, "commandId": record.command_id}
+        ids = _named(record)
         if record.rejection or record.response or record.answered_at:
             self.log("duplicate of a finished command", **ids)
             return
         if not new:
             self.log("replay", **ids)
-        for older in self.commands.open_before(record.session_id, record.generation):
-            self._stop(record.session_id, older, record.command_id)
+        for older in self.commands.open_before(record, record.generation):
+            self._stop(CommandRef.beside(record, older), record.command_id)
         superseded_by = self._superseded_by(record, later)
         if superseded_by:
-            self._stop(record.session_id, record.command_id, superseded_by)
+            self._stop(record, superseded_by)
         elif self.runs.start(site.state_machine_arn, record):
             self.log("started", **ids, generation=record.generation)
 
@@ -90,7 +88,7 @@ class Intake:
         # A superseded command stays superseded, because its response may be on the way.
         if record.superseded_by:
             return record.superseded_by
-        session = self.sessions.read(record.session_id)
+        session = self.sessions.read(record)
         if session and session.generation > record.generation and session.command_id != record.command_id:
             return session.command_id
         return self._newest_after(record, later)
@@ -102,37 +100,39 @@ class Intake:
         batch may be an old command.
         """
         for command_id in candidates:
-            known = self.commands.read(record.session_id, command_id)
+            known = self.commands.read(CommandRef.beside(record, command_id))
             if known is None or (known.rejection is None and known.generation > record.generation):
                 return command_id
         return None
 
-    def _stop(self, session_id: str, command_id: str, by: str) -> None:
+    def _stop(self, ids: CommandIds, by: str) -> None:
         """Ends an older command: stops its run. Without a run, makes `respond` answer the command."""
-        record = self.commands.supersede(session_id, command_id, by)
+        record = self.commands.supersede(ids, by)
         if record is None or record.execution_arn is None:
             return
         if self.runs.stop(record.execution_arn, by):
-            self.log("stopped", sessionId=session_id, commandId=command_id, supersededBy=by)
+            self.log("stopped", **_named(ids), supersededBy=by)
             return
         self._publish_event(
             CommandNotStarted(
-                session_id=session_id,
-                command_id=command_id,
+                client_id=ids.client_id,
+                session_id=ids.session_id,
+                command_id=ids.command_id,
                 status=ResponseStatus.INTERRUPTED,
                 superseded_by=record.superseded_by,
             )
         )
 
-    def _reject(self, session_id: str, command_id: str, error: ErrorInfo) -> None:
-        record = rejected_record(session_id, command_id, error, self.now())
-        ids = {"sessionId": record.session_id, "commandId": record.command_id}
+    def _reject(self, message: CommandIds, error: ErrorInfo) -> None:
+        record = rejected_record(message, error, self.now())
+        ids = _named(record)
         if not self.commands.reject(record):
             self.log("a rejected message whose id is answered or another command's", **ids)
             return
         self.log("rejected", **ids, error=error.message)
         self._publish_event(
             CommandNotStarted(
+                client_id=record.client_id,
                 session_id=record.session_id,
                 command_id=record.command_id,
                 status=ResponseStatus.REJECTED,
@@ -157,3 +157,7 @@ class Intake:
             MessageAttributes={"reason": {"DataType": "String", "StringValue": letter.reason}},
         )
         self.log("to the dead-letter queue", messageId=message_id, reason=letter.reason)
+
+
+def _named(ids: CommandIds) -> dict[str, str | None]:
+    return {"clientId": ids.client_id, "sessionId": ids.session_id, "commandId": ids.command_id}

@@ -7,7 +7,7 @@ from sitewright.contracts.messages import Command
 def later_commands(bodies: list[str]) -> list[list[str]]:
     """Returns, for each message of a batch, the session's other commands that come later in it, newest first.
 
-    A command of another client or thread does not count, because intake will reject it. A later message may be an old
+    A command of another client is in another session. One of another thread will be rejected. A later message may be an old
     command that was delivered again; only the table shows that.
     """
     later: dict[tuple[str, str, str], list[str]] = {}

@@ -8,10 +8,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
-from sitewright.contracts.messages import Command
+from sitewright.contracts.messages import ClientId, Command
 from sitewright.contracts.storable_ids import id_fault
 
 _DIGITS = 300
@@ -20,12 +20,15 @@ _DIGITS = 300
 """
 
 _IDS = {"sessionId", "commandId"}
+_CLIENT: TypeAdapter[str] = TypeAdapter(ClientId)
 
 
 @dataclass(frozen=True)
 class Rejected:
     """A message that has both ids but is no valid command. It gets a response."""
 
+    client_id: str | None
+    """None unless the message has one valid clientId."""
     session_id: str
     command_id: str
     error: ErrorInfo
@@ -55,13 +58,20 @@ def parse(body: str) -> Command | Rejected | Unreadable:
     reasons = [id_fault(name, data.get(name)) for name in sorted(_IDS, reverse=True)]
     if any(reasons):
         return Unreadable("the body has no readable ids: " + "; ".join(reason for reason in reasons if reason))
-    ids = data["sessionId"], data["commandId"]
+    ids = _client_of(data), data["sessionId"], data["commandId"]
     if faults:
         return Rejected(*ids, ErrorInfo.of(ErrorCode.INVALID_MESSAGE, "; ".join(faults[:5])))
     try:
         return Command.model_validate(data)
     except ValidationError as error:
         return Rejected(*ids, ErrorInfo.of(ErrorCode.INVALID_MESSAGE, _faults(error)))
+
+
+def _client_of(data: _Object) -> str | None:
+    try:
+        return None if "clientId" in data.repeated else _CLIENT.validate_python(data.get("clientId"))
+    except ValidationError:
+        return None
 
 
 def _load(body: str) -> tuple[Any, list[str]]:

@@ -20,9 +20,9 @@ DRIFT_LISTED = 50
 class SyncRequest(Contract):
     """The payload from the state machine."""
 
+    client_id: str
     session_id: str
     command_id: str
-    client_id: str
     site_bucket: str
     build: BuildResult
 
@@ -55,7 +55,7 @@ class DeploymentSync:
             if not found:
                 self.target.log("drift of a deployment without a record", level="warning", deployment=deployment_id)
         result = _result(deployment_id, report)
-        if not self.commands.record_part(request.session_id, request.command_id, "sync", result):
+        if not self.commands.record_part(request, "sync", result):
             raise LookupError(f"there is no command {request.command_id!r} of session {request.session_id!r}")
         if is_new:
             # This comes last. If it fails, the check is recorded already, and the next run retires the deployments.

@@ -64,4 +64,4 @@ def _run_ended(detail: dict[str, Any]) -> None:
         # No retry would help. The sweep answers the command, if there is one.
         logger.warning("a run with an input of its own", extra={"executionArn": arn})
         return
-    _responder().run_ended(request.session_id, request.command_id, detail["status"], error, cause)
+    _responder().run_ended(request, detail["status"], error, cause)

@@ -92,6 +92,7 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         error = unpublished or (push.error if push else None) or (build.error if build else None) or _unchecked(command)
     published = build is not None and (build.build_success or build.deploy_success)
     response = Response(
+        client_id=command.client_id,
         session_id=command.session_id if command.original_session_id is None else command.original_session_id,
         command_id=command.command_id if command.original_command_id is None else command.original_command_id,
         timestamp=now,

@@ -14,7 +14,9 @@ from lambdas.respond.outcome import Outcome, build_response, of_execution
 from sitewright.contracts.events import CommandNotStarted
 from sitewright.contracts.messages import Response, ResponseStatus
 from sitewright.contracts.records import CommandRecord
+from sitewright.contracts.storable_ids import storable_id
 from sitewright.tables.commands import Commands
+from sitewright.tables.keys import CommandIds, client_session
 from sitewright.tables.sessions import Sessions
 
 SAVE_SECONDS = 25
@@ -33,11 +35,11 @@ class Responder:
     log: Callable[..., None]
     sleep: Callable[[float], None] = time.sleep
 
-    def run_ended(self, session_id: str, command_id: str, status: str, error: str | None, cause: str | None) -> None:
+    def run_ended(self, ids: CommandIds, status: str, error: str | None, cause: str | None) -> None:
         """Answers the command of a run that reached its final status."""
-        command = self.commands.read(session_id, command_id)
+        command = self.commands.read(ids)
         if command is None:
-            self.log("a run of no known command ended", sessionId=session_id, commandId=command_id)
+            self.log("a run of no known command ended", **_named(ids))
             return
         if command.answered_at:
             return
@@ -46,15 +48,15 @@ class Responder:
             return
         outcome = of_execution(status, error, cause, command.superseded_by)
         if outcome.status in {ResponseStatus.INTERRUPTED, ResponseStatus.TIMED_OUT}:
-            self.sessions.raise_generation(command.session_id, command.generation)
+            self.sessions.raise_generation(command, command.generation)
             command = self._once_saved(command)
         self.answer(command, outcome)
 
     def not_started(self, event: CommandNotStarted) -> None:
         """Answers a command that ended without a run."""
-        command = self.commands.read(event.session_id, event.command_id)
+        command = self.commands.read(event)
         if command is None:
-            self.log("an unknown command did not start", sessionId=event.session_id, commandId=event.command_id)
+            self.log("an unknown command did not start", **_named(event))
             return
         if not command.answered_at:
             self.answer(command, Outcome(event.status, event.error))
@@ -62,39 +64,45 @@ class Responder:
     def answer(self, command: CommandRecord, outcome: Outcome) -> None:
         """Records the response and sends it. If a response is recorded already, sends that response."""
         response: Response | None = build_response(command, outcome, self.now())
-        if response and not self.commands.fix_response(command.session_id, command.command_id, response):
-            known = self.commands.read(command.session_id, command.command_id)
+        if response and not self.commands.fix_response(command, response):
+            known = self.commands.read(command)
             response = known.response if known and not known.answered_at else None
         if response:
             self.send(command, response)
 
     def send(self, command: CommandRecord, response: Response) -> None:
         """Sends a recorded response and marks the command as answered."""
-        ids = f"{command.session_id}\n{command.command_id}"
+        # The group keeps the order of one session's responses, and a client's sessions are its own.
+        group = client_session(command)
+        ids = f"{group}\n{command.command_id}"
         self.sqs.send_message(
             QueueUrl=self.queue_url,
             MessageBody=response.message_body(),
-            MessageGroupId=command.session_id,
+            MessageGroupId=storable_id(group),
             # A repetition within 5 minutes sends nothing (SQS Developer Guide, "Exactly-once processing in Amazon SQS",
             # deduplication interval). That covers two events at the same time, and a crash before the mark below.
             MessageDeduplicationId=hashlib.sha256(ids.encode()).hexdigest(),
         )
-        self.commands.mark_answered(command.session_id, command.command_id, self.now())
-        self.log("answered", sessionId=command.session_id, commandId=command.command_id, status=response.status.value)
+        self.commands.mark_answered(command, self.now())
+        self.log("answered", **_named(command), status=response.status.value)
 
     def _once_saved(self, command: CommandRecord) -> CommandRecord:
         """Returns the command once its workspace has saved its work, or after SAVE_SECONDS."""
         end = self.now() + SAVE_SECONDS * 1000
         while self.now() < end and self._is_saving(command):
             self.sleep(0.25)
-            command = self.commands.read(command.session_id, command.command_id) or command
-        return self.commands.read(command.session_id, command.command_id) or command
+            command = self.commands.read(command) or command
+        return self.commands.read(command) or command
 
     def _is_saving(self, command: CommandRecord) -> bool:
         """Tells whether a live workspace still has to record the command's WIP commit, or the end of its push."""
         if command.interruption and not command.interruption.pushing:
             return False
-        session = self.sessions.read(command.session_id)
+        session = self.sessions.read(command)
         if session is None or session.workspace_id is None or (session.alive_until or 0) <= self.now():
             return False
         return command.interruption is not None or (session.claim_generation or 0) <= command.generation
+
+
+def _named(ids: CommandIds) -> dict[str, str | None]:
+    return {"clientId": ids.client_id, "sessionId": ids.session_id, "commandId": ids.command_id}

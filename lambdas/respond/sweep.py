@@ -41,18 +41,19 @@ class Sweep:
         answered = 0
         failures: list[str] = []
         commands, now = self.responder.commands, self.responder.now()
-        for session_id, command_id in commands.unanswered(now - SWEEP_AFTER_MS):
+        for ids in commands.unanswered(now - SWEEP_AFTER_MS):
             try:
-                command = commands.read(session_id, command_id)
+                command = commands.read(ids)
                 answered += bool(command and not command.answered_at and self._answer(command))
             except Exception as error:  # one command's fault must not stop the sweep
                 self.responder.log(
                     "an open command could not be answered",
-                    sessionId=session_id,
-                    commandId=command_id,
+                    clientId=ids.client_id,
+                    sessionId=ids.session_id,
+                    commandId=ids.command_id,
                     error=repr(error)[:1000],
                 )
-                failures.append(f"{session_id}/{command_id}: {error!r}"[:300])
+                failures.append(f"{ids.client_id}/{ids.session_id}/{ids.command_id}: {error!r}"[:300])
         if failures:
             raise SweepError(failures)
         return answered
@@ -70,9 +71,7 @@ class Sweep:
             return self._answer_without_run(command)
         if run["status"] in {"RUNNING", "PENDING_REDRIVE"} or self._just_ended(run):
             return False
-        self.responder.run_ended(
-            command.session_id, command.command_id, run["status"], run.get("error"), run.get("cause")
-        )
+        self.responder.run_ended(command, run["status"], run.get("error"), run.get("cause"))
         return True
 
     def _answer_without_run(self, command: CommandRecord) -> bool:

@@ -24,10 +24,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if request is None:
         logger.info("not a workspace of ours", extra={"taskArn": task_arn})
         return {"ignored": True}
-    session = sessions().end_claim(request.session_id, task_arn)
+    session = sessions().end_claim(request, task_arn)
     released = session is not None
     diagnosis = diagnose(detail)
-    fields = {"taskArn": task_arn, "sessionId": request.session_id, "commandId": request.command_id}
+    fields = {
+        "taskArn": task_arn,
+        "clientId": request.client_id,
+        "sessionId": request.session_id,
+        "commandId": request.command_id,
+    }
     if session is not None and session.serving:
         fields |= {"commandId": session.serving.command_id, "step": session.serving.step.value}
     if diagnosis is None:
@@ -37,7 +42,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     for token, failure in open_tokens(request, diagnosis, session).items():
         _fail(token, failure)
     if released:
-        sessions().clear_claim(request.session_id, task_arn)
+        sessions().clear_claim(request, task_arn)
     return {"released": released, "error": diagnosis.error.value if diagnosis else None}
 
 

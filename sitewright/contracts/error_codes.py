@@ -50,7 +50,7 @@ class ErrorCode(StrEnum):
     SESSION_MISMATCH = (
         "session_mismatch",
         ErrorSource.INTAKE,
-        "A session keeps its clientId and chatThreadId: start a new session for another one.",
+        "A session keeps its chatThreadId: start a new session for another one.",
     )
     AGENT_FAILED = (
         "agent_failed",

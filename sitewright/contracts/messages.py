@@ -75,6 +75,8 @@ class Response(Contract):
     `deploy_success` and `error` then say that the site did not change.
     """
 
+    client_id: str | None = None
+    """None if the message had no valid clientId. The ids of session and command are unique in their client only."""
     session_id: str
     command_id: str
     timestamp: int

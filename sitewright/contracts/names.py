@@ -37,6 +37,11 @@ def state_machine_name(client_id: str) -> str:
     return f"sitewright-{client_id}"
 
 
+def execution_of(client_id: str, session_id: str, command_id: str) -> str:
+    """Returns the end of a run's ARN: the state machine's name and the run's."""
+    return f"{state_machine_name(client_id)}:{execution_name(session_id, command_id)}"
+
+
 def task_family(client_id: str) -> str:
     """Returns the family of a site's task definition."""
     return f"sitewright-{client_id}"

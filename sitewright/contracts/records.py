@@ -19,15 +19,15 @@ RECORD_TTL_DAYS = 90
 
 
 class SessionRecord(Contract):
-    """Table `sessions`, partition key `sessionId`: the conversation, its generation and its workspace's claim.
+    """Table `sessions`, partition key `clientSession`: the conversation, its generation and its workspace's claim.
 
     Claim and generation share one item. The workspace refreshes the claim every half second with one conditional
     UpdateItem, whose answer shows the generation too. The price is an occasional TransactionConflict, which both
     sides retry.
     """
 
-    session_id: str
     client_id: str
+    session_id: str
     chat_thread_id: str
     generation: int = 0
     command_id: str | None = None
@@ -55,15 +55,16 @@ class SessionRecord(Contract):
 
 
 class CommandRecord(Contract):
-    """Table `commands`, partition key `sessionId`, sort key `commandId`: one command and its results.
+    """Table `commands`, partition key `clientSession`, sort key `commandId`: one command and its results.
 
     Each part has one writer. Intake writes the first fields, each step its result, record_sync `sync`, and respond the
     response.
     """
 
+    client_id: str | None = None
+    """None for a rejected message without a valid clientId. No client's own items share its partition key."""
     session_id: str
     command_id: str
-    client_id: str | None = None
     chat_thread_id: str | None = None
     instruction: str | None = None
     user_id: str | None = None

@@ -34,6 +34,7 @@ class StepRequest(Contract):
 
     step: StepName
     task_token: str = Field(repr=False)
+    client_id: str
     session_id: str
     command_id: str
     generation: int
@@ -48,6 +49,8 @@ class StepEnv(StrEnum):
 
     STEP = "SITEWRIGHT_STEP"
     TASK_TOKEN = "SITEWRIGHT_TASK_TOKEN"
+    CLIENT_ID = "SITEWRIGHT_CLIENT_ID"
+    """Also the variable of the setting, with the same value. The override repeats it: an ECS event shows overrides only."""
     SESSION_ID = "SITEWRIGHT_SESSION_ID"
     COMMAND_ID = "SITEWRIGHT_COMMAND_ID"
     GENERATION = "SITEWRIGHT_GENERATION"
@@ -58,6 +61,7 @@ def step_request_from_env(env: dict[str, str]) -> StepRequest:
     values: dict[str, Any] = {
         "step": env.get(StepEnv.STEP),
         "task_token": env.get(StepEnv.TASK_TOKEN),
+        "client_id": env.get(StepEnv.CLIENT_ID),
         "session_id": env.get(StepEnv.SESSION_ID),
         "command_id": env.get(StepEnv.COMMAND_ID),
         "generation": env.get(StepEnv.GENERATION),
@@ -189,8 +193,8 @@ STEP_KINDS: Mapping[StepName, StepKind] = {
 class ExecutionInput(Contract):
     """The input of a run. It has ids only: the workspace reads the command from the table."""
 
+    client_id: str
     session_id: str
     command_id: str
-    client_id: str
     chat_thread_id: str
     generation: int

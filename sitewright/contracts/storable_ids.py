@@ -27,7 +27,7 @@ def id_fault(name: str, value: object) -> str | None:
 
 
 def storable_id(value: str) -> str:
-    """Returns the id itself if SQS and DynamoDB take it, otherwise a hash of it."""
+    """Returns the id itself if SQS and DynamoDB take it, otherwise a hash of it. Also for a message group of two ids."""
     # An id that looks like a hash is hashed too. Otherwise two ids could become the same.
     if _GROUP_ID.fullmatch(value) and not value.startswith(_HASH_PREFIX):
         return value

@@ -15,10 +15,12 @@ from pydantic import TypeAdapter, ValidationError
 from sitewright.contracts.messages import OpaqueId
 from sitewright.contracts.names import execution_name
 from sitewright.contracts.records import CommandRecord
+from sitewright.contracts.storable_ids import storable_id
 from sitewright.local.aws_clients import Aws
 from sitewright.local.errors import BadSetting
 from sitewright.retry import Backoff
 from sitewright.tables.commands import Commands
+from sitewright.tables.keys import client_session
 from sitewright.tables.table import Table
 
 Json = dict[str, Any]
@@ -95,7 +97,7 @@ class StackClient:
         self.aws.sqs.send_message(
             QueueUrl=self.info["input_queue_url"],
             MessageBody=json.dumps(body),
-            MessageGroupId=sent.session_id,
+            MessageGroupId=storable_id(client_session(sent)),
             MessageDeduplicationId=sent.command_id,
         )
         return sent
@@ -103,7 +105,7 @@ class StackClient:
     def record(self, sent: SentCommand) -> CommandRecord | None:
         """The command's record, once it is accepted."""
         table = Table(self.aws.dynamodb_client, self.info["tables"]["commands"], BOTO3_RETRIES_ONLY)
-        return Commands(table).read(sent.session_id, sent.command_id)
+        return Commands(table).read(sent)
 
     def response(self, sent: SentCommand, seconds: float, *, every: float = 0.15) -> Json:
         """Waits for the response in the command's record; the response queue belongs to its consumer.

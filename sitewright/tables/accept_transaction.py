@@ -9,7 +9,7 @@ from sitewright.retry import TRANSACTION_CONFLICT, error_code
 from sitewright.tables import commands as commands_table
 from sitewright.tables import sessions as sessions_table
 from sitewright.tables.commands import Commands
-from sitewright.tables.schema import SESSION_ID
+from sitewright.tables.keys import command_key, session_key
 from sitewright.tables.sessions import Sessions
 from sitewright.tables.table import serialized
 
@@ -42,14 +42,14 @@ def accept(
         {
             "Put": {
                 "TableName": commands.table.name,
-                "Item": serialized(command.to_item()),
+                "Item": serialized(commands_table.item(command)),
                 "ConditionExpression": commands_table.NEW,
             }
         },
         {
             "Update": {
                 "TableName": sessions.table.name,
-                "Key": serialized({SESSION_ID: command.session_id}),
+                "Key": serialized(session_key(command)),
                 **sessions_table.acceptance(command, seen, now).arguments(),
             }
         },
@@ -59,7 +59,7 @@ def accept(
             {
                 "Update": {
                     "TableName": commands.table.name,
-                    "Key": serialized(commands_table.key(older.session_id, older.command_id)),
+                    "Key": serialized(command_key(older)),
                     **commands_table.superseding(command.command_id).arguments(),
                 }
             }

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sitewright.contracts.records import DeploymentRecord
-from sitewright.tables.schema import CLIENT_ID, DEPLOYMENT_ID
-from sitewright.tables.table import Item, Table, Update
+from sitewright.tables.keys import deployment_key
+from sitewright.tables.table import Table, Update
 
 _KNOWN = "attribute_exists(deploymentId)"
 
@@ -18,7 +18,7 @@ class Deployments:
 
     def read(self, client_id: str, deployment_id: str) -> DeploymentRecord | None:
         """Returns the record, read consistently."""
-        item = self.table.get(key(client_id, deployment_id))
+        item = self.table.get(deployment_key(client_id, deployment_id))
         return DeploymentRecord.from_item(item) if item is not None else None
 
     def newest_first(self, client_id: str, *, page: int) -> Iterator[DeploymentRecord]:
@@ -39,14 +39,9 @@ class Deployments:
     def note_drift(self, client_id: str, deployment_id: str, keys: list[str], count: int) -> bool:
         """Writes the first keys of a drift and the number of all. Returns False if there is no such record."""
         update = Update("SET drift = :keys, driftCount = :count", _KNOWN, {":keys": keys, ":count": count})
-        return self.table.write(key(client_id, deployment_id), update)
+        return self.table.write(deployment_key(client_id, deployment_id), update)
 
     def retire(self, client_id: str, deployment_id: str, ttl: int) -> bool:
         """Notes that the deployment's manifest is deleted, and lets the record expire (seconds since the epoch)."""
         update = Update("SET #ttl = :ttl REMOVE manifestKey", _KNOWN, {":ttl": ttl}, {"#ttl": "ttl"})
-        return self.table.write(key(client_id, deployment_id), update)
-
-
-def key(client_id: str, deployment_id: str) -> Item:
-    """Returns a deployment's key."""
-    return {CLIENT_ID: client_id, DEPLOYMENT_ID: deployment_id}
+        return self.table.write(deployment_key(client_id, deployment_id), update)

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-SESSION_ID = "sessionId"
+CLIENT_SESSION = "clientSession"
+"""Partition key of sessions and commands. `keys.client_session` composes it."""
+
 COMMAND_ID = "commandId"
 CLIENT_ID = "clientId"
 DEPLOYMENT_ID = "deploymentId"
@@ -25,20 +27,21 @@ CLAIM_IS_LIVE = "aliveUntil > :now AND generation = :generation"
 """Condition of an offer: a workspace has a live claim, and no newer command was accepted."""
 
 
-def offer_arguments(table: str, mailbox: dict[str, str], now: str) -> dict[str, Any]:
+def offer_arguments(table: str, client_session: str, mailbox: dict[str, str], now: str) -> dict[str, Any]:
     """Returns the arguments of the state machine's UpdateItem that offers a step to the session's workspace.
 
     Args:
         table: name of the sessions table.
-        mailbox: the StepRequest: `step`, `taskToken`, `sessionId`, `commandId`, `generation`. Each value is a text or a
-            JSONata expression.
+        client_session: the session's partition key, a text or a JSONata expression.
+        mailbox: the StepRequest: `step`, `taskToken`, `clientId`, `sessionId`, `commandId`, `generation`. Each value is a
+            text or a JSONata expression.
         now: JSONata expression for the milliseconds since the epoch, as text.
     """
     generation = {"N": mailbox["generation"]}
     texts = {name: {"S": text} for name, text in mailbox.items() if name != "generation"}
     return {
         "TableName": table,
-        "Key": {SESSION_ID: texts[SESSION_ID]},
+        "Key": {CLIENT_SESSION: {"S": client_session}},
         "UpdateExpression": OFFER,
         "ConditionExpression": CLAIM_IS_LIVE,
         "ExpressionAttributeValues": {

@@ -9,7 +9,8 @@ from typing import Any
 
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import StepRequest
-from sitewright.tables.schema import CLAIM_IS_LIVE, OFFER, REFRESH, SESSION_ID
+from sitewright.tables.keys import SessionIds, client_and_session, session_key
+from sitewright.tables.schema import CLAIM_IS_LIVE, OFFER, REFRESH
 from sitewright.tables.table import Item, Table, Update
 
 CLAIM_SECONDS = 10.0
@@ -29,16 +30,16 @@ class Sessions:
 
     table: Table
 
-    def read(self, session_id: str) -> SessionRecord | None:
+    def read(self, ids: SessionIds) -> SessionRecord | None:
         """Returns the session, read consistently."""
-        return _record(self.table.get(_key(session_id)))
+        return _record(self.table.get(session_key(ids)))
 
-    def peek(self, session_id: str) -> SessionRecord | None:
+    def peek(self, ids: SessionIds) -> SessionRecord | None:
         """Returns the session, read with eventual consistency, for a tenth of the price of `refresh`.
 
         The answer is only a hint: act on it by a conditional write. Raises botocore's exceptions without repetition.
         """
-        return _record(self.table.peek(_key(session_id)))
+        return _record(self.table.peek(session_key(ids)))
 
     # The claim
 
@@ -50,7 +51,7 @@ class Sessions:
         step.
         """
         return self._update(
-            request.session_id,
+            request,
             "SET workspaceId = :me, aliveUntil = :until, claimGeneration = :generation, serving = :request REMOVE mailbox",
             f"generation = :generation AND {_FREE}",
             {
@@ -62,19 +63,19 @@ class Sessions:
             },
         )
 
-    def refresh(self, session_id: str, workspace_id: str, now: int, *, repeated: bool = True) -> SessionRecord | None:
+    def refresh(self, ids: SessionIds, workspace_id: str, now: int, *, repeated: bool = True) -> SessionRecord | None:
         """Prolongs the claim. Returns None if the workspace does not have it any more."""
         values = {":me": workspace_id, ":until": _until(now)}
         update = Update(REFRESH, _OWN, values)
-        return _record(self.table.update(_key(session_id), update, repeated=repeated))
+        return _record(self.table.update(session_key(ids), update, repeated=repeated))
 
-    def finish_step(self, session_id: str, workspace_id: str, generation: int) -> bool:
+    def finish_step(self, ids: SessionIds, workspace_id: str, generation: int) -> bool:
         """Notes that the workspace is idle and has saved all work up to `generation`. Returns False without the claim."""
         values = {":me": workspace_id, ":generation": generation}
-        return self._write(session_id, "SET claimGeneration = :generation REMOVE serving", _OWN, values)
+        return self._write(ids, "SET claimGeneration = :generation REMOVE serving", _OWN, values)
 
     def set_checkpoint(
-        self, session_id: str, workspace_id: str, key: str, conversation_id: str | None, *, now: int
+        self, ids: SessionIds, workspace_id: str, key: str, conversation_id: str | None, *, now: int
     ) -> bool:
         """Records an object as the session's checkpoint. Returns False without the claim."""
         values: dict[str, Any] = {":me": workspace_id, ":checkpoint": key, ":now": now}
@@ -82,33 +83,33 @@ class Sessions:
         if conversation_id is not None:
             values[":conversation"] = conversation_id
             expression += ", conversationId = :conversation"
-        return self._write(session_id, expression, _OWN, values)
+        return self._write(ids, expression, _OWN, values)
 
-    def release_idle(self, session_id: str, workspace_id: str) -> bool:
+    def release_idle(self, ids: SessionIds, workspace_id: str) -> bool:
         """Releases the claim if the mailbox is empty. Returns False if a step waits there, and without the claim."""
         condition = f"{_OWN} AND attribute_not_exists(mailbox)"
-        return self._write(session_id, f"REMOVE {_NO_CLAIM}, aliveUntil", condition, {":me": workspace_id})
+        return self._write(ids, f"REMOVE {_NO_CLAIM}, aliveUntil", condition, {":me": workspace_id})
 
-    def abandon(self, session_id: str, workspace_id: str) -> SessionRecord | None:
+    def abandon(self, ids: SessionIds, workspace_id: str) -> SessionRecord | None:
         """Releases the claim and empties the mailbox.
 
         Returns the session as it was before, or None without the claim. A step in its mailbox needs an answer.
         """
         update = Update(f"REMOVE {_NO_CLAIM}, aliveUntil, mailbox", _OWN, {":me": workspace_id})
-        return _record(self.table.update(_key(session_id), update, returns="ALL_OLD"))
+        return _record(self.table.update(session_key(ids), update, returns="ALL_OLD"))
 
-    def end_claim(self, session_id: str, workspace_id: str) -> SessionRecord | None:
+    def end_claim(self, ids: SessionIds, workspace_id: str) -> SessionRecord | None:
         """Ends the claim of a stopped workspace. Returns None if the workspace had no claim.
 
         The workspace's steps stay on the item until their tokens are answered (`clear_claim`). The event of the stopped
         task may be repeated, and must find the steps again.
         """
-        return self._update(session_id, "REMOVE aliveUntil", _OWN, {":me": workspace_id})
+        return self._update(ids, "REMOVE aliveUntil", _OWN, {":me": workspace_id})
 
-    def clear_claim(self, session_id: str, workspace_id: str) -> None:
+    def clear_claim(self, ids: SessionIds, workspace_id: str) -> None:
         """Removes an ended claim's workspace id and steps."""
         condition = f"{_OWN} AND attribute_not_exists(aliveUntil)"
-        self._write(session_id, f"REMOVE {_NO_CLAIM}, mailbox", condition, {":me": workspace_id})
+        self._write(ids, f"REMOVE {_NO_CLAIM}, mailbox", condition, {":me": workspace_id})
 
     # The mailbox
 
@@ -116,7 +117,7 @@ class Sessions:
         """Puts the step into the mailbox of another workspace with a live claim. Returns False if there is none."""
         condition = f"workspaceId <> :me AND {CLAIM_IS_LIVE}"
         values = {":me": workspace_id, ":mail": request.to_item(), ":now": now, ":generation": request.generation}
-        return self._write(request.session_id, OFFER, condition, values)
+        return self._write(request, OFFER, condition, values)
 
     def take(self, request: StepRequest, workspace_id: str) -> SessionRecord | None:
         """Moves the step from the mailbox to `serving`.
@@ -124,7 +125,7 @@ class Sessions:
         Returns None if the mailbox does not have the step any more, or if a newer command was accepted.
         """
         return self._update(
-            request.session_id,
+            request,
             "SET serving = mailbox, claimGeneration = :generation REMOVE mailbox",
             f"{_OFFERED} AND generation = :generation",
             {":me": workspace_id, ":token": request.task_token, ":generation": request.generation},
@@ -133,33 +134,34 @@ class Sessions:
     def withdraw(self, request: StepRequest, workspace_id: str) -> None:
         """Removes an obsolete step from the mailbox, unless the mailbox has another step."""
         values = {":me": workspace_id, ":token": request.task_token}
-        self._write(request.session_id, "REMOVE mailbox", _OFFERED, values)
+        self._write(request, "REMOVE mailbox", _OFFERED, values)
 
     # The generation
 
-    def raise_generation(self, session_id: str, own: int) -> bool:
+    def raise_generation(self, ids: SessionIds, own: int) -> bool:
         """Raises the generation `own` by one, so that the workspace of that generation's run ends at once.
 
         Returns False if the session has another generation, because a newer command has raised it.
         """
         values = {":one": 1, ":own": own}
-        return self._write(session_id, "SET generation = generation + :one", "generation = :own", values)
+        return self._write(ids, "SET generation = generation + :one", "generation = :own", values)
 
-    def _update(self, session_id: str, expression: str, condition: str, values: Item) -> SessionRecord | None:
-        return _record(self.table.update(_key(session_id), Update(expression, condition, values)))
+    def _update(self, ids: SessionIds, expression: str, condition: str, values: Item) -> SessionRecord | None:
+        return _record(self.table.update(session_key(ids), Update(expression, condition, values)))
 
-    def _write(self, session_id: str, expression: str, condition: str, values: Item) -> bool:
-        return self.table.write(_key(session_id), Update(expression, condition, values))
+    def _write(self, ids: SessionIds, expression: str, condition: str, values: Item) -> bool:
+        return self.table.write(session_key(ids), Update(expression, condition, values))
 
 
 def acceptance(command: CommandRecord, seen: SessionRecord | None, now: int) -> Update:
     """Returns the session's update that accepts a command, on condition that the session still equals `seen`."""
     return Update(
-        "SET clientId = :client, chatThreadId = :thread, generation = :new, "
+        "SET clientId = :client, sessionId = :session, chatThreadId = :thread, generation = :new, "
         "commandId = :command, updatedAt = :now, #ttl = :ttl",
-        "generation = :seen" if seen else "attribute_not_exists(sessionId)",
+        "generation = :seen" if seen else "attribute_not_exists(clientSession)",
         {
             ":client": command.client_id,
+            ":session": command.session_id,
             ":thread": command.chat_thread_id,
             ":new": command.generation,
             ":command": command.command_id,
@@ -171,12 +173,12 @@ def acceptance(command: CommandRecord, seen: SessionRecord | None, now: int) -> 
     )
 
 
-def _key(session_id: str) -> Item:
-    return {SESSION_ID: session_id}
-
-
 def _record(item: Item | None) -> SessionRecord | None:
-    return SessionRecord.from_item(item) if item is not None else None
+    if item is None:
+        return None
+    # The key tells whose session it is: the workspace can write the other attributes.
+    client_id, session_id = client_and_session(item)
+    return SessionRecord.from_item({**item, "clientId": client_id, "sessionId": session_id})
 
 
 def _until(now: int) -> int:

@@ -16,8 +16,8 @@ class DataStores(Construct):
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
-        self.sessions = self._table("Sessions", schema.SESSION_ID)
-        self.commands = self._table("Commands", schema.SESSION_ID, schema.COMMAND_ID)
+        self.sessions = self._table("Sessions", schema.CLIENT_SESSION)
+        self.commands = self._table("Commands", schema.CLIENT_SESSION, schema.COMMAND_ID)
         self.commands.add_global_secondary_index(
             index_name=schema.OPEN_INDEX,
             partition_key=dynamodb.Attribute(name=schema.OPEN, type=STRING),

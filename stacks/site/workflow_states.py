@@ -6,6 +6,7 @@ from typing import Any
 from sitewright.contracts.error_codes import SfnError
 from sitewright.contracts.names import WORKSPACE_CONTAINER
 from sitewright.contracts.steps import StepEnv, StepName
+from sitewright.tables.keys import client_session_jsonata
 from sitewright.tables.schema import offer_arguments
 
 Json = dict[str, Any]
@@ -163,15 +164,17 @@ def _offer(parts: WorkflowParts, step: StepName) -> Json:
     mailbox = {
         "step": step.value,
         "taskToken": "{% $states.context.Task.Token %}",
+        "clientId": f"{{% {INPUT}.clientId %}}",
         "sessionId": f"{{% {INPUT}.sessionId %}}",
         "commandId": f"{{% {INPUT}.commandId %}}",
         "generation": f"{{% $string({INPUT}.generation) %}}",
     }
+    key = client_session_jsonata(f"{INPUT}.clientId", f"{INPUT}.sessionId")
     return {
         "Type": "Task",
         "Resource": f"arn:{parts.partition}:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken",
         "HeartbeatSeconds": OFFER_HEARTBEAT_SECONDS,
-        "Arguments": offer_arguments(parts.sessions_table, mailbox, now="{% $string($millis()) %}"),
+        "Arguments": offer_arguments(parts.sessions_table, key, mailbox, now="{% $string($millis()) %}"),
         "Retry": [
             {
                 "ErrorEquals": DYNAMODB_TRANSIENT,
@@ -189,6 +192,7 @@ def _run_task(parts: WorkflowParts, step: StepName) -> Json:
     environment = {
         StepEnv.STEP: step.value,
         StepEnv.TASK_TOKEN: "{% $states.context.Task.Token %}",
+        StepEnv.CLIENT_ID: f"{{% {INPUT}.clientId %}}",
         StepEnv.SESSION_ID: f"{{% {INPUT}.sessionId %}}",
         StepEnv.COMMAND_ID: f"{{% {INPUT}.commandId %}}",
         StepEnv.GENERATION: f"{{% $string({INPUT}.generation) %}}",

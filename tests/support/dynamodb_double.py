@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 Item = dict[str, Any]
 
 KEYS = {
-    "sessions": ("sessionId",),
-    "commands": ("sessionId", "commandId"),
+    "sessions": ("clientSession",),
+    "commands": ("clientSession", "commandId"),
     "deployments": ("clientId", "deploymentId"),
 }
 INDEXES = {"open-by-age": ("open", "acceptedAt")}

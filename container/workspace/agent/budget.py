@@ -88,7 +88,7 @@ class CommandBudget:
         request = self.ctx.request
         try:
             commands = commands_table(self.ctx.aws, self.ctx.settings.commands_table)
-            commands.note_spending(request.session_id, request.command_id, Decimal(f"{total:.6f}"))
+            commands.note_spending(request, Decimal(f"{total:.6f}"))
         except (ClientError, BotoCoreError) as error:
             self.ctx.log("what the command costs could not be noted yet", level="warning", error=str(error))
             return

@@ -62,7 +62,7 @@ class SessionStore:
 
     def read(self) -> SessionRecord:
         """Returns the session, read consistently. Raises StepFailed if there is none."""
-        session = self.sessions.read(self.request.session_id)
+        session = self.sessions.read(self.request)
         if session is None:
             raise StepFailed(ErrorCode.INTERNAL, f"there is no session {self.request.session_id!r} in the table")
         return session
@@ -72,25 +72,25 @@ class SessionStore:
 
         Raises botocore's exceptions at once.
         """
-        return self.sessions.peek(self.request.session_id)
+        return self.sessions.peek(self.request)
 
     def read_command(self) -> CommandRecord:
         """Returns the command, read consistently. Raises StepFailed if there is none."""
-        command = self.commands.read(self.request.session_id, self.request.command_id)
+        command = self.commands.read(self.request)
         if command is None:
             raise StepFailed(ErrorCode.INTERNAL, f"there is no command {self.request.command_id!r} in the table")
         return command
 
     def refresh(self, *, repeated: bool = True) -> SessionRecord:
         """Prolongs the claim and returns the session. Raises Fenced if the claim is not ours any more."""
-        session = self.sessions.refresh(self.request.session_id, self.workspace_id, self._ms(), repeated=repeated)
+        session = self.sessions.refresh(self.request, self.workspace_id, self._ms(), repeated=repeated)
         if session is None:
             raise _fenced()
         return session
 
     def set_checkpoint(self, key: str, conversation_id: str | None) -> None:
         """Makes an object the session's checkpoint. Raises Fenced if the claim is not ours any more."""
-        ids = self.request.session_id, self.workspace_id
+        ids = self.request, self.workspace_id
         if not self.sessions.set_checkpoint(*ids, key, conversation_id, now=self._ms()):
             raise _fenced()
 
@@ -118,13 +118,13 @@ class SessionStore:
 
     def finish_step(self, generation: int) -> None:
         """Notes that the workspace is idle and all work up to `generation` is saved. Raises Fenced."""
-        if not self.sessions.finish_step(self.request.session_id, self.workspace_id, generation):
+        if not self.sessions.finish_step(self.request, self.workspace_id, generation):
             raise _fenced()
 
     def release_idle(self) -> bool:
         """Releases the claim if the mailbox is empty. Returns False if the mailbox has a step."""
         self.released.set()
-        if self.sessions.release_idle(self.request.session_id, self.workspace_id):
+        if self.sessions.release_idle(self.request, self.workspace_id):
             return True
         if self.read().workspace_id == self.workspace_id:
             self.released.clear()
@@ -134,7 +134,7 @@ class SessionStore:
     def abandon(self) -> StepRequest | None:
         """Releases the claim and empties the mailbox. Returns the mailbox's step, whose token needs an answer."""
         self.released.set()
-        before = self.sessions.abandon(self.request.session_id, self.workspace_id)
+        before = self.sessions.abandon(self.request, self.workspace_id)
         return before.mailbox if before else None
 
     def record(self, part: str, value: Contract, *, if_absent: bool = False) -> None:
@@ -142,8 +142,7 @@ class SessionStore:
 
         With `if_absent` an existing part stays. Raises StepFailed if there is no such command.
         """
-        ids = self.request.session_id, self.request.command_id
-        if not self.commands.record_part(*ids, part, value, if_absent=if_absent) and not if_absent:
+        if not self.commands.record_part(self.request, part, value, if_absent=if_absent) and not if_absent:
             raise StepFailed(ErrorCode.INTERNAL, f"there is no command {self.request.command_id!r} in the table")
 
     def _ms(self) -> int:

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.steps import LOST_LISTED, BuildResult
 from sitewright.publishing.site_files import scan
+from sitewright.tables.keys import CommandRef
 from workspace.build import dist_state
 from workspace.build.dependencies import Modules, NoManager, remove
 from workspace.build.failure_cause import BuildPart, caused_by_edit
@@ -135,7 +136,7 @@ class _Build:
             return None
         ctx = self.ctx
         try:
-            command = commands_table(ctx.aws, ctx.settings.commands_table).read(ctx.request.session_id, older)
+            command = commands_table(ctx.aws, ctx.settings.commands_table).read(CommandRef.beside(ctx.request, older))
         except (ClientError, BotoCoreError) as unknown:
             ctx.log("how the command before ended is not known", commandBefore=older, error=str(unknown))
             return None

@@ -96,6 +96,7 @@ class Container:
             "SITEWRIGHT_PUSH_TIMEOUT_SECONDS": "60",
             StepEnv.STEP: step,
             StepEnv.TASK_TOKEN: "the-task-token",
+            StepEnv.CLIENT_ID: "amelia",
             StepEnv.SESSION_ID: "s1",
             StepEnv.COMMAND_ID: "cmd-1",
             StepEnv.GENERATION: "1",

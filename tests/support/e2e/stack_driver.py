@@ -119,11 +119,15 @@ class Site:
     def command(self, sent: Sent) -> Json:
         """Returns the command's record."""
         table = self.stack.resource("dynamodb").Table(self.stack.info["tables"]["commands"])
-        return dict(table.get_item(Key={"sessionId": sent.session_id, "commandId": sent.command_id}).get("Item", {}))
+        return dict(
+            table.get_item(
+                Key={"clientSession": f"{self.client_id}#{sent.session_id}", "commandId": sent.command_id}
+            ).get("Item", {})
+        )
 
     def session(self, sent: Sent) -> Json:
         table = self.stack.resource("dynamodb").Table(self.stack.info["tables"]["sessions"])
-        return dict(table.get_item(Key={"sessionId": sent.session_id}).get("Item", {}))
+        return dict(table.get_item(Key={"clientSession": f"{self.client_id}#{sent.session_id}"}).get("Item", {}))
 
     def manifest(self) -> Manifest:
         """Returns the live manifest."""

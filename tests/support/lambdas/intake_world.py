@@ -27,25 +27,11 @@ class World:
         self.sessions = StoredTable(self.dynamodb, "sessions")
         self.commands = StoredTable(self.dynamodb, "commands")
         self.sfn = boto3.client("stepfunctions", REGION)
-        machine = self.sfn.create_state_machine(
-            name="sitewright-amelia",
-            definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Wait", "Seconds": 60, "End": True}}}),
-            roleArn="arn:aws:iam::123456789012:role/x",
-        )["stateMachineArn"]
-        entry = SiteEntry(
-            client_id="amelia",
-            state_machine_arn=machine,
-            site_url="http://site",
-            bucket="edit.amelia.x",
-            artifacts_bucket="artifacts",
-            deployments_table="deployments",
-        )
         self.ssm = boto3.client("ssm", REGION)
-        self.ssm.put_parameter(Name="/sitewright/sites/amelia", Value=entry.to_json(), Type="String")
+        self.machine = self.add_site("amelia")
         self.sqs = boto3.client("sqs", REGION)
         self.dead = make_fifo("dead")
         aws.setenv("INPUT_DLQ_URL", self.dead)
-        self.machine = machine
         self.told: list[dict[str, Any]] = []
         self.intake = Intake(
             sessions=platform_tables.sessions(),
@@ -59,6 +45,24 @@ class World:
             log=lambda *_, **__: None,
             sleep=lambda _: None,
         )
+
+    def add_site(self, client_id: str) -> str:
+        """Registers a site. Returns the ARN of its state machine."""
+        machine = self.sfn.create_state_machine(
+            name=f"sitewright-{client_id}",
+            definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Wait", "Seconds": 60, "End": True}}}),
+            roleArn="arn:aws:iam::123456789012:role/x",
+        )["stateMachineArn"]
+        entry = SiteEntry(
+            client_id=client_id,
+            state_machine_arn=machine,
+            site_url="http://site",
+            bucket=f"edit.{client_id}.x",
+            artifacts_bucket="artifacts",
+            deployments_table="deployments",
+        )
+        self.ssm.put_parameter(Name=f"/sitewright/sites/{client_id}", Value=entry.to_json(), Type="String")
+        return str(machine)
 
     def put_events(self, Entries: list[dict[str, str]]) -> dict[str, int]:
         self.told += [json.loads(entry["Detail"]) for entry in Entries]
@@ -80,21 +84,22 @@ class World:
         accept_command(self.intake.sessions, self.intake.commands, Command.model_validate(command(name)), site, now=1)
 
     def record(self, name: str) -> dict[str, Any]:
-        return self.commands.read("s", name)
+        return self.commands.read("amelia#s", name)
 
     def buried(self) -> list[dict[str, Any]]:
         got = self.sqs.receive_message(QueueUrl=self.dead, MessageAttributeNames=["All"], MaxNumberOfMessages=10)
         return list(got.get("Messages", []))
 
-    def status(self, command: str, session: str = "s") -> str:
-        arn = self.machine.replace(":stateMachine:", ":execution:") + ":" + execution_name(session, command)
+    def status(self, command: str, session: str = "s", client: str = "amelia") -> str:
+        machine = self.machine.replace("amelia", client)
+        arn = machine.replace(":stateMachine:", ":execution:") + ":" + execution_name(session, command)
         try:
             return str(self.sfn.describe_execution(executionArn=arn)["status"])
         except self.sfn.exceptions.ExecutionDoesNotExist:
             return "NONE"
 
     def generation(self) -> int:
-        return int(self.sessions.read("s")["generation"])
+        return int(self.sessions.read("amelia#s")["generation"])
 
 
 @pytest.fixture(name="world")

@@ -13,6 +13,8 @@ from lambdas.respond.sweep import Sweep
 from sitewright.contracts.names import execution_name
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, SyncResult
+from sitewright.tables.commands import item
+from sitewright.tables.keys import CommandRef, session_key
 from tests.support.dynamodb_double import StoredTable
 from tests.support.lambdas.platform_tables import MACHINE, NOW, REGION, make_fifo, use_double
 
@@ -76,6 +78,7 @@ class World:
 
     def put(self, name: str = "c1", **parts: Any) -> CommandRecord:
         base: dict[str, Any] = {
+            "client_id": "amelia",
             "session_id": "s",
             "command_id": name,
             "generation": 1,
@@ -85,23 +88,23 @@ class World:
             "open": "open",
         }
         record = CommandRecord.model_validate({**base, **parts})
-        self.commands.put(record.to_item())
+        self.commands.put(item(record))
         return record
 
     def session(self, **parts: Any) -> None:
         record = SessionRecord.model_validate(
             {"session_id": "s", "client_id": "amelia", "chat_thread_id": "t", "generation": 1, **parts}
         )
-        self.sessions.put(record.to_item())
+        self.sessions.put({**record.to_item(), **session_key(record)})
 
     def ended(self, name: str, status: str, **more: Any) -> None:
         self.runs[arn(name)] = {"status": status, "stopDate": datetime.fromtimestamp(ACCEPTED / 1000, UTC), **more}
 
     def run_ended(self, status: str, error: str | None = None, cause: str | None = None, name: str = "c1") -> None:
-        self.responder.run_ended("s", name, status, error, cause)
+        self.responder.run_ended(CommandRef("amelia", "s", name), status, error, cause)
 
     def record(self, name: str = "c1") -> dict[str, Any]:
-        return self.commands.read("s", name)
+        return self.commands.read("amelia#s", name)
 
     def responses(self) -> list[dict[str, Any]]:
         """Returns the responses sent since the previous call."""

@@ -24,6 +24,7 @@ from lambdas.task_stopped import handler as task_stopped
 from sitewright.contracts.events import CommandNotStarted
 from sitewright.contracts.names import SITE_PARAMETER_PREFIX, WORKSPACE_CONTAINER
 from sitewright.contracts.records import SessionRecord, SiteEntry
+from sitewright.contracts.steps import ExecutionInput
 from sitewright.tables.commands import Commands
 from sitewright.tables.sessions import Sessions
 from sitewright.tables.table import Table
@@ -245,7 +246,7 @@ class World:
             self.wrote(self.actor, "checkpoint", self.actor.step_run.store.request.generation, saving=self.actor.saving)
 
     def wrote(self, workspace: Workspace, kind: str, generation: int, *, saving: bool) -> None:
-        session = SessionRecord.from_item(self.dynamodb.tables["sessions"][("s",)])
+        session = SessionRecord.from_item(self.dynamodb.tables["sessions"][("amelia#s",)])
         assert session.workspace_id == workspace.id, f"{kind} by a workspace that does not hold the claim"
         if not saving:
             assert generation >= self._newest, f"{kind} of generation {generation} after one of {self._newest}"
@@ -278,10 +279,8 @@ class World:
         self.events.append(lambda: task_stopped.handler({"detail": detail}, context) and None)
 
     def _run_ended(self, run: Execution) -> None:
-        ids, status, error, cause = run.input, run.status, run.error, run.cause
-        self.events.append(
-            lambda: self.responder.run_ended(ids["sessionId"], ids["commandId"], status, error or None, cause)
-        )
+        ids, status, error, cause = ExecutionInput.model_validate(run.input), run.status, run.error, run.cause
+        self.events.append(lambda: self.responder.run_ended(ids, status, error or None, cause))
 
     def _not_started(self, Entries: list[dict[str, str]]) -> dict[str, Any]:
         for entry in Entries:

@@ -11,11 +11,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from sitewright.contracts.steps import ExecutionInput
+from sitewright.tables.keys import client_session, client_session_jsonata
 from stacks.site.workflow import definition
+from stacks.site.workflow_states import INPUT
 from tests.support.stacks.asl import Json, StatesError, Step, Walk
 from tests.support.stacks.workflow_parts import PARTS
 
 MACHINE = definition(PARTS)
+KEY = client_session_jsonata(f"{INPUT}.clientId", f"{INPUT}.sessionId").strip("{}% ")
 
 
 def refused(code: str) -> ClientError:
@@ -41,6 +45,8 @@ class _ShortcutWalk(Walk):
         for name, value in self.execution_input.items():
             if text in {f"$states.context.Execution.Input.{name}", f"$string($states.context.Execution.Input.{name})"}:
                 return str(value) if text.startswith("$string") else value
+        if text == KEY:
+            return client_session(ExecutionInput.model_validate(self.execution_input))
         if text == "$states.result":
             return scope["result"]
         return super()._expression(text, scope)

@@ -27,7 +27,7 @@ class Warm:
         made = core_request(step, command, generation).model_copy(update={"task_token": f"offer-{uuid.uuid4()}"})
         self.world.clients.dynamodb.update_item(
             TableName="sessions",
-            Key={"sessionId": {"S": "s1"}},
+            Key={"clientSession": {"S": "amelia#s1"}},
             UpdateExpression="SET mailbox = :mail",
             ConditionExpression="attribute_exists(aliveUntil)",
             ExpressionAttributeValues={":mail": TypeSerializer().serialize(made.to_item())},

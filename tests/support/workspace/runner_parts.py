@@ -21,6 +21,7 @@ from workspace.system.settings import Settings
 
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import StepName, StepRequest
+from sitewright.tables.commands import item
 
 TOKEN = "ghp_" + "s3cretT0ken" * 3
 REGION = "us-west-2"
@@ -248,7 +249,7 @@ def make_aws(clients: Clients) -> None:
 
 
 def make_tables(dynamodb: Any) -> None:
-    for name, keys in (("sessions", ["sessionId"]), ("commands", ["sessionId", "commandId"])):
+    for name, keys in (("sessions", ["clientSession"]), ("commands", ["clientSession", "commandId"])):
         dynamodb.create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
@@ -281,6 +282,7 @@ def request(step: StepName, command_id: str = "cmd-1", generation: int = 1) -> S
     return StepRequest(
         step=step,
         task_token=f"task-token-of-{step}-{command_id}",
+        client_id="amelia",
         session_id="s1",
         command_id=command_id,
         generation=generation,
@@ -300,17 +302,16 @@ def accept(clients: Clients, command_id: str, generation: int) -> None:
         accepted_at=1,
         instruction="Edit",
     )
-    clients.dynamodb.put_item(
-        TableName="commands", Item={k: serializer.serialize(v) for k, v in command.to_item().items()}
-    )
+    clients.dynamodb.put_item(TableName="commands", Item={k: serializer.serialize(v) for k, v in item(command).items()})
     clients.dynamodb.update_item(
         TableName="sessions",
-        Key={"sessionId": {"S": "s1"}},
-        UpdateExpression="SET generation = :g, commandId = :c, clientId = :a, chatThreadId = :t",
+        Key={"clientSession": {"S": "amelia#s1"}},
+        UpdateExpression="SET generation = :g, commandId = :c, clientId = :a, sessionId = :s, chatThreadId = :t",
         ExpressionAttributeValues={
             ":g": {"N": str(generation)},
             ":c": {"S": command_id},
             ":a": {"S": "amelia"},
+            ":s": {"S": "s1"},
             ":t": {"S": "t1"},
         },
     )
@@ -319,7 +320,7 @@ def accept(clients: Clients, command_id: str, generation: int) -> None:
 def read_session(clients: Clients) -> SessionRecord:
     from boto3.dynamodb.types import TypeDeserializer
 
-    item = clients.dynamodb.get_item(TableName="sessions", Key={"sessionId": {"S": "s1"}})["Item"]
+    item = clients.dynamodb.get_item(TableName="sessions", Key={"clientSession": {"S": "amelia#s1"}})["Item"]
     deserializer = TypeDeserializer()
     return SessionRecord.from_item({k: deserializer.deserialize(v) for k, v in item.items()})
 
@@ -327,7 +328,7 @@ def read_session(clients: Clients) -> SessionRecord:
 def read_command(clients: Clients, command_id: str) -> CommandRecord:
     from boto3.dynamodb.types import TypeDeserializer
 
-    key = {"sessionId": {"S": "s1"}, "commandId": {"S": command_id}}
+    key = {"clientSession": {"S": "amelia#s1"}, "commandId": {"S": command_id}}
     item = clients.dynamodb.get_item(TableName="commands", Key=key)["Item"]
     deserializer = TypeDeserializer()
     return CommandRecord.from_item({k: deserializer.deserialize(v) for k, v in item.items()})

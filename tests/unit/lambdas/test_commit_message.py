@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from lambdas.commit_message.compose import COLUMNS, compose, width
 from lambdas.commit_message.handler import handler
 from sitewright.contracts.records import CommandRecord
+from sitewright.tables.commands import item
 from tests.support.dynamodb_double import StoredTable
 from tests.support.lambdas.composed_message import AT, make
 from tests.support.lambdas.platform_tables import conflicting, use_double
@@ -55,8 +56,10 @@ def test_a_long_summary_is_cut() -> None:
 @pytest.fixture
 def commands(aws: pytest.MonkeyPatch) -> StoredTable:
     table = StoredTable(use_double(aws), "commands")
-    record = CommandRecord(session_id="s", command_id="c", instruction="Add a heading", accepted_at=AT)
-    table.put(record.to_item())
+    record = CommandRecord(
+        client_id="amelia", session_id="s", command_id="c", instruction="Add a heading", accepted_at=AT
+    )
+    table.put(item(record))
     return table
 
 
@@ -73,10 +76,10 @@ REQUEST = {
 def test_the_handler_keeps_the_message_for_the_build(commands: StoredTable) -> None:
     first = handler(REQUEST, None)  # type: ignore[arg-type]
     assert first == {"subject": "[2025-10-09] Add a heading"}
-    kept = commands.read("s", "c")["commitMessage"]
+    kept = commands.read("amelia#s", "c")["commitMessage"]
     assert kept.startswith(first["subject"] + "\n\nHalf a pair:")
     assert handler(REQUEST, None) == first  # type: ignore[arg-type]
-    assert commands.read("s", "c")["commitMessage"] == kept
+    assert commands.read("amelia#s", "c")["commitMessage"] == kept
 
 
 def test_the_handler_names_an_unknown_command(commands: StoredTable) -> None:
@@ -87,4 +90,4 @@ def test_the_handler_names_an_unknown_command(commands: StoredTable) -> None:
 def test_the_handler_waits_for_a_transaction_on_its_command(commands: StoredTable) -> None:
     commands.dynamodb.interfere = conflicting(2)
     handler(REQUEST, None)  # type: ignore[arg-type]
-    assert "commitMessage" in commands.read("s", "c")
+    assert "commitMessage" in commands.read("amelia#s", "c")

@@ -122,7 +122,7 @@ def test_a_command_answered_while_the_next_is_accepted_keeps_its_answer(world: W
     def late(**request: Any) -> Any:
         calls.append(len(request["TransactItems"]))
         if len(calls) == 1:
-            world.commands.change("s", "c1", answeredAt=1, remove=("open",))
+            world.commands.change("amelia#s", "c1", answeredAt=1, remove=("open",))
         return transact(**request)
 
     client.transact_write_items = late  # type: ignore[method-assign]
@@ -148,7 +148,7 @@ def test_every_older_open_run_of_the_session_is_stopped(world: World) -> None:
 def test_a_command_whose_response_is_fixed_does_not_start_late(world: World) -> None:
     world.take(command("c1"), later=["c2"])
     fixed = {"sessionId": "s", "commandId": "c1", "timestamp": 1, "success": False, "status": "failed"}
-    world.commands.change("s", "c1", response=fixed, remove=("supersededBy",))
+    world.commands.change("amelia#s", "c1", response=fixed, remove=("supersededBy",))
     world.take(command("c1"))
     assert world.status("c1") == "NONE"
 

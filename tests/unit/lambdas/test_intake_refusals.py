@@ -14,6 +14,7 @@ from lambdas.intake.parse import Rejected, Unreadable, parse
 from lambdas.respond.outcome import Outcome, build_response
 from sitewright.contracts.messages import Command, ResponseStatus
 from sitewright.contracts.storable_ids import MAX_ID_BYTES, storable_id
+from sitewright.tables.keys import client_session
 from tests.support.lambdas.intake_world import (
     World,
     command,
@@ -139,7 +140,7 @@ def test_an_id_that_is_not_of_our_alphabet_gets_a_rejected_response(world: World
     world.take(command(odd, sessionId=odd))
     assert world.buried() == []
     (event,) = world.told
-    record = world.commands.read(event["sessionId"], event["commandId"])
+    record = world.commands.read(f"amelia#{event['sessionId']}", event["commandId"])
     assert record["originalCommandId"] == record["originalSessionId"] == odd
     assert event["commandId"] == storable_id(odd) and GROUP_ID.fullmatch(event["commandId"])
     assert event["status"] == "rejected" and "commandId" in event["error"]["message"]
@@ -183,9 +184,9 @@ def test_two_string_ids_lead_to_a_command_a_deliverable_response_or_a_dead_lette
     parsed = parse(json.dumps(message, ensure_ascii=ascii_only))
     if isinstance(parsed, Rejected):
         assert (parsed.session_id, parsed.command_id) == (message["sessionId"], message["commandId"])
-        record = rejected_record(parsed.session_id, parsed.command_id, parsed.error, 1)
+        record = rejected_record(parsed, parsed.error, 1)
         # SQS and DynamoDB take these ids (see storable_ids), and the item has room for the response.
-        assert GROUP_ID.fullmatch(record.session_id) and GROUP_ID.fullmatch(record.command_id)
+        assert GROUP_ID.fullmatch(storable_id(client_session(record))) and GROUP_ID.fullmatch(record.command_id)
         response = build_response(record, Outcome(ResponseStatus.REJECTED, parsed.error), 1)
         assert len(record.to_json().encode()) + len(response.to_json().encode()) < 400_000
         body = response.message_body()

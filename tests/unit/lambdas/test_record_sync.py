@@ -17,6 +17,7 @@ from sitewright.contracts.steps import BuildResult
 from sitewright.publishing.after_publish import manifest_check
 from sitewright.publishing.manifest import Manifest, ManifestEntry
 from sitewright.publishing.target import PublishTarget
+from sitewright.tables.commands import item as command_item
 from tests.support.lambdas.platform_tables import NOW, REGION, item, make_table
 
 SITE, ARTIFACTS, KEY = "edit.amelia.example.com", "artifacts", manifest_key("amelia")
@@ -27,10 +28,11 @@ class World:
         self.s3 = boto3.client("s3", REGION)
         for bucket in (SITE, ARTIFACTS):
             self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-        self.commands = make_table("commands", "sessionId", "commandId")
+        self.commands = make_table("commands", "clientSession", "commandId")
         self.deployments = make_table("deployments", "clientId", "deploymentId")
         for command in ("c", "c2"):
-            self.commands.put_item(Item=CommandRecord(session_id="s", command_id=command, accepted_at=NOW).to_item())
+            record = CommandRecord(client_id="amelia", session_id="s", command_id=command, accepted_at=NOW)
+            self.commands.put_item(Item=command_item(record))
 
     def put(self, key: str, body: str = "x") -> ManifestEntry:
         etag = self.s3.put_object(Bucket=SITE, Key=key, Body=body.encode())["ETag"].strip('"')
@@ -101,7 +103,7 @@ def test_a_whole_publish_is_recorded_on_deployment_and_command(world: World) -> 
     assert (record["lost"], record["lostCount"]) == (["_astro/x.js"], 1)
     assert record["manifestKey"] == deployment_key("amelia", "d1")
     assert "ttl" not in record
-    assert item(world.commands, sessionId="s", commandId="c")["sync"]["deploymentId"] == "d1"
+    assert item(world.commands, clientSession="amelia#s", commandId="c")["sync"]["deploymentId"] == "d1"
     assert world.run(**lost) == answer
 
 
@@ -113,7 +115,7 @@ def test_a_skipped_build_is_checked_and_leaves_the_record_of_its_deployment(worl
     assert answer["drift"] == ["strange.html"] and world.manifest().reconcile
     record = item(world.deployments, clientId="amelia", deploymentId="d1")
     assert (record["commandId"], record["uploaded"]) == ("c", 2)
-    assert item(world.commands, sessionId="s", commandId="c2")["sync"]["deploymentId"] == "d1"
+    assert item(world.commands, clientSession="amelia#s", commandId="c2")["sync"]["deploymentId"] == "d1"
 
 
 def test_a_publish_that_died_before_its_record_is_recorded_by_the_step_that_found_it_live(world: World) -> None:
@@ -150,7 +152,7 @@ def test_the_reconcile_mark_of_a_running_publish_stays(world: World) -> None:
     assert (world.s3.head_object(Bucket=ARTIFACTS, Key=KEY)["LastModified"], world.manifest()) == before
     assert world.manifest().reconcile
     assert (answer["deploymentId"], answer["driftCount"]) == ("d1", 0)
-    assert "sync" in item(world.commands, sessionId="s", commandId="c")
+    assert "sync" in item(world.commands, clientSession="amelia#s", commandId="c")
 
 
 def test_the_uploads_of_a_running_publish_are_no_drift(world: World) -> None:
@@ -188,7 +190,7 @@ def test_a_missing_manifest_is_named(world: World, aws: pytest.MonkeyPatch, code
         aws.setattr(entry, "client", lambda _: Denied())
     with pytest.raises(manifest_check.NoManifestError, match=f"{ARTIFACTS}/{KEY} is not there.*next publish"):
         world.run()
-    assert "sync" not in item(world.commands, sessionId="s", commandId="c")
+    assert "sync" not in item(world.commands, clientSession="amelia#s", commandId="c")
 
 
 def test_a_manifest_with_a_lease_owner_is_left_alone(world: World) -> None:
@@ -339,7 +341,10 @@ def test_a_crash_while_older_runs_are_stopped_is_repaired(world: World, aws: pyt
             with pytest.raises(RuntimeError):
                 world.run(deployment)
     assert len(world.stored()) == DEPLOYMENTS_KEPT + 2
-    assert item(world.commands, sessionId="s", commandId="c")["sync"]["deploymentId"] == IDS[DEPLOYMENTS_KEPT + 1]
+    assert (
+        item(world.commands, clientSession="amelia#s", commandId="c")["sync"]["deploymentId"]
+        == IDS[DEPLOYMENTS_KEPT + 1]
+    )
     world.run(IDS[DEPLOYMENTS_KEPT + 1])
     assert world.stored() == set(IDS[2 : DEPLOYMENTS_KEPT + 2])
 
@@ -348,4 +353,4 @@ def test_an_unreadable_manifest_fails_the_check(world: World) -> None:
     world.s3.put_object(Bucket=ARTIFACTS, Key=KEY, Body=b"{")
     with pytest.raises(ValueError, match="unpacked"):
         world.run()
-    assert "sync" not in item(world.commands, sessionId="s", commandId="c")
+    assert "sync" not in item(world.commands, clientSession="amelia#s", commandId="c")

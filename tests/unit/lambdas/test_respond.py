@@ -62,7 +62,7 @@ def test_the_response_of_a_superseded_run_waits_for_its_workspace(world: World) 
     response = world.the_response()
     assert (response["status"], response["supersededBy"]) == ("interrupted", "c2")
     assert (response["commit"], response["pushed"]) == ("wip", True)
-    assert world.sessions.read("s")["generation"] == 2
+    assert world.sessions.read("amelia#s")["generation"] == 2
 
 
 def test_the_wait_for_a_workspace_is_bounded(world: World) -> None:
@@ -90,7 +90,7 @@ def test_a_run_ended_from_outside_raises_the_generation(world: World, status: st
     world.run_ended(status)
     response = world.the_response()
     assert (response["status"], response["error"]["code"]) == (told, code)
-    assert world.sessions.read("s")["generation"] == 2
+    assert world.sessions.read("amelia#s")["generation"] == 2
 
 
 def test_the_fence_is_raised_although_a_transaction_is_in_flight(world: World) -> None:
@@ -98,7 +98,7 @@ def test_the_fence_is_raised_although_a_transaction_is_in_flight(world: World) -
     world.session()
     world.dynamodb.interfere = conflicting(2)
     world.run_ended("TIMED_OUT")
-    assert world.sessions.read("s")["generation"] == 2
+    assert world.sessions.read("amelia#s")["generation"] == 2
 
 
 def test_an_event_that_comes_twice_is_one_answer(world: World) -> None:
@@ -113,7 +113,7 @@ def test_an_event_that_comes_twice_is_one_answer(world: World) -> None:
 def test_two_events_at_the_same_time_send_the_same_response(world: World) -> None:
     stale = world.put(**PARTS)
     world.run_ended("SUCCEEDED")
-    world.commands.change("s", "c1", remove=("answeredAt",))
+    world.commands.change("amelia#s", "c1", remove=("answeredAt",))
     world.time += 1000
     # The second event's responder had read the record before the first one wrote to it.
     world.responder.answer(stale, Outcome(ResponseStatus.FAILED))
@@ -134,7 +134,7 @@ def test_a_crash_between_sending_and_marking_repeats_the_same_response(
         with pytest.raises(Crash):
             world.run_ended("SUCCEEDED")
     # A later change of the record must not change the response.
-    world.commands.change("s", "c1", supersededBy="c2", remove=("push",))
+    world.commands.change("amelia#s", "c1", supersededBy="c2", remove=("push",))
     world.time += 100_000
     if repeat == "event":
         world.run_ended("FAILED", "Some.Error", "another event")
@@ -168,7 +168,7 @@ def test_a_response_is_the_same_after_it_was_kept(world: World) -> None:
 def test_an_unknown_command_is_no_failure(world: World) -> None:
     world.run_ended("SUCCEEDED", name="nobody")
     world.responder.not_started(
-        CommandNotStarted(session_id="s", command_id="nobody", status=ResponseStatus.INTERRUPTED)
+        CommandNotStarted(client_id="amelia", session_id="s", command_id="nobody", status=ResponseStatus.INTERRUPTED)
     )
     assert world.sent == []
     assert len(world.logged) == 2
@@ -197,9 +197,9 @@ def test_one_broken_record_does_not_keep_the_others_from_their_answer(world: Wor
     world.put("a", **PARTS)
     world.ended("a", "SUCCEEDED")
     world.put("b")
-    world.commands.change("s", "b", build="junk")
+    world.commands.change("amelia#s", "b", build="junk")
     world.put("c", **PARTS)
     world.ended("c", "SUCCEEDED")
-    with pytest.raises(SweepError, match="s/b"):
+    with pytest.raises(SweepError, match="amelia/s/b"):
         world.sweep()
     assert {r["commandId"] for r in world.responses()} == {"a", "c"}

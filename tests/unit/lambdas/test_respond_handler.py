@@ -77,7 +77,9 @@ def test_the_handler_ignores_a_manually_started_run(world: World, call: Any, giv
 def test_the_handler_answers_a_rejected_command_once(world: World, call: Any) -> None:
     info = ErrorInfo.of(ErrorCode.UNKNOWN_CLIENT, "there is no site 'x'")
     world.put(rejection=info, execution_arn=None, generation=0)
-    event = CommandNotStarted(session_id="s", command_id="c1", status=ResponseStatus.REJECTED, error=info)
+    event = CommandNotStarted(
+        client_id="amelia", session_id="s", command_id="c1", status=ResponseStatus.REJECTED, error=info
+    )
     for _ in range(2):
         call({"source": EVENT_SOURCE, "detail-type": NOT_STARTED, "detail": json.loads(event.to_json())})
     response = world.the_response()

@@ -16,6 +16,7 @@ from lambdas.task_stopped.diagnosis import diagnose, may_start_later, request_of
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.records import SessionRecord
 from sitewright.contracts.steps import TOKEN_GONE
+from sitewright.tables.keys import session_key
 from tests.support.dynamodb_double import StoredTable
 from tests.support.lambdas.platform_tables import conflicting, use_double
 
@@ -96,6 +97,7 @@ def test_the_step_is_read_from_the_overrides() -> None:
     request = request_of(recorded("user_stop")["detail"])
     assert request is not None
     assert (request.step, request.task_token, request.generation) == ("agent", "token-1", 1)
+    assert (request.client_id, request.session_id) == ("amelia", "s")
 
 
 @pytest.mark.parametrize(
@@ -137,10 +139,10 @@ class World:
             claim_generation=1,
             checkpoint="key",
         )
-        self.sessions.put(record.to_item())
+        self.sessions.put({**record.to_item(), **session_key(record)})
 
     def session(self) -> dict[str, Any]:
-        return self.sessions.read("s")
+        return self.sessions.read("amelia#s")
 
 
 @pytest.fixture

@@ -166,7 +166,7 @@ class Protocol(RuleBasedStateMachine):
             assert not world.unanswered
             for token in world.sfn.tokens:
                 assert not world.sfn.is_open(token)
-            session = world.dynamodb.tables["sessions"][("s",)]
+            session = world.dynamodb.tables["sessions"][("amelia#s",)]
             assert "workspaceId" not in session, session
             TOTAL.update(kind for _, kind, _ in world.writes)
             TOTAL.update(r.status for r in world.sfn.executions.values())

@@ -74,6 +74,7 @@ def test_a_step_gets_its_ids_and_its_token() -> None:
     assert first == {
         StepEnv.STEP: "agent",
         StepEnv.TASK_TOKEN: "token-AgentInNewWorkspace-1",
+        StepEnv.CLIENT_ID: "amelia",
         StepEnv.SESSION_ID: "s",
         StepEnv.COMMAND_ID: "c",
         StepEnv.GENERATION: "3",
@@ -247,11 +248,11 @@ def test_an_offer_is_a_write_to_the_mailbox_of_a_live_workspace_of_this_generati
     mail = {"step": {"S": "agent"}, "taskToken": {"S": "token-Agent-1"}, "generation": {"N": "3"}}
     assert offer == {
         "TableName": "Sessions",
-        "Key": {"sessionId": {"S": "s"}},
+        "Key": {"clientSession": {"S": "amelia#s"}},
         "UpdateExpression": "SET mailbox = :mail",
         "ConditionExpression": "aliveUntil > :now AND generation = :generation",
         "ExpressionAttributeValues": {
-            ":mail": {"M": {**mail, "sessionId": {"S": "s"}, "commandId": {"S": "c"}}},
+            ":mail": {"M": {**mail, "clientId": {"S": "amelia"}, "sessionId": {"S": "s"}, "commandId": {"S": "c"}}},
             ":generation": {"N": "3"},
         },
     }

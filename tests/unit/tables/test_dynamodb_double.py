@@ -66,7 +66,7 @@ def outcome(client: Any, update: str, condition: str) -> Any:
     try:
         answer = client.update_item(
             TableName="sessions",
-            Key={"sessionId": {"S": "s"}},
+            Key={"clientSession": {"S": "a#s"}},
             UpdateExpression=update,
             ConditionExpression=condition,
             ReturnValues="ALL_NEW",
@@ -80,7 +80,7 @@ def outcome(client: Any, update: str, condition: str) -> Any:
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(item=items, update=updates, condition=conditions)
 def test_it_answers_as_moto_does(moto: Any, item: dict[str, Any], update: str, condition: str) -> None:
-    stored = {**item, "sessionId": "s"}
+    stored = {**item, "clientSession": "a#s"}
     moto.put_item(TableName="sessions", Item=typed(stored))
     dynamodb = DynamoDB()
     dynamodb.put("sessions", stored, {})

@@ -49,7 +49,7 @@ def test_a_repeated_offer_of_a_taken_step_does_not_keep_the_workspace_alive(worl
     item = {k: {"N": str(v)} if isinstance(v, int) else {"S": str(v)} for k, v in build.to_item().items()}
     world.clients.dynamodb.update_item(
         TableName="sessions",
-        Key={"sessionId": {"S": "s1"}},
+        Key={"clientSession": {"S": "amelia#s1"}},
         UpdateExpression="SET mailbox = :mail",
         ExpressionAttributeValues={":mail": {"M": item}},
     )
@@ -112,7 +112,7 @@ def test_a_claim_that_is_lost_while_idle_ends_the_workspace(world: World) -> Non
     warm.first()
     world.clients.dynamodb.update_item(
         TableName="sessions",
-        Key={"sessionId": {"S": "s1"}},
+        Key={"clientSession": {"S": "amelia#s1"}},
         UpdateExpression="SET workspaceId = :other",
         ExpressionAttributeValues={":other": {"S": "other"}},
     )

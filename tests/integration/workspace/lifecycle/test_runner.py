@@ -111,7 +111,7 @@ def test_a_lost_claim_writes_nothing_outside(world: World) -> None:
     before = world.checkpoints()
     world.clients.dynamodb.update_item(
         TableName="sessions",
-        Key={"sessionId": {"S": "s1"}},
+        Key={"clientSession": {"S": "amelia#s1"}},
         UpdateExpression="SET workspaceId = :other",
         ExpressionAttributeValues={":other": {"S": "other"}},
     )

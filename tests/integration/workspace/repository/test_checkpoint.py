@@ -291,7 +291,9 @@ def test_the_agents_work_is_checkpointed_periodically(world: World) -> None:
     with pytest.raises(KeyboardInterrupt):
         world.step(StepName.AGENT)
     world.clients.dynamodb.update_item(  # like task_stopped
-        TableName="sessions", Key={"sessionId": {"S": "s1"}}, UpdateExpression="REMOVE workspaceId, aliveUntil"
+        TableName="sessions",
+        Key={"clientSession": {"S": "amelia#s1"}},
+        UpdateExpression="REMOVE workspaceId, aliveUntil",
     )
     world.step(StepName.BUILD)
     assert git(world.root / "site", "show", "HEAD:index.html") == "while working"

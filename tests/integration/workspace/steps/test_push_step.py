@@ -182,7 +182,7 @@ def test_the_first_clone_retries_and_then_reports_the_host(world: World, monkeyp
     monkeypatch.setattr(restore, "DOWN_SECONDS", 1.2)
     world.host.answer = 503
     world.clients.dynamodb.update_item(
-        TableName="sessions", Key={"sessionId": {"S": "s1"}}, UpdateExpression="REMOVE checkpoint"
+        TableName="sessions", Key={"clientSession": {"S": "amelia#s1"}}, UpdateExpression="REMOVE checkpoint"
     )
     assert failed(world, StepName.AGENT)["code"] == "git_unavailable"
     world.host.answer = 403
