@@ -12,6 +12,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from sitewright.contracts.names import state_machine_name
 from sitewright.contracts.site_config import SiteConfig
 from stacks.arns import arn
+from stacks.leading_keys import own_items
 from stacks.platform_stack import PlatformStack
 from stacks.site.workflow import definition
 from stacks.site.workflow_states import WorkflowParts
@@ -82,9 +83,14 @@ def _run_role(stack: Stack, platform: PlatformStack, site: SiteConfig, task: ecs
             conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
         )
     )
-    # An offer to the session's workspace is a write to the session's item.
-    sessions = platform.stores.sessions
-    role.add_to_policy(iam.PolicyStatement(actions=["dynamodb:UpdateItem"], resources=[sessions.table_arn]))
+    role.add_to_policy(
+        iam.PolicyStatement(
+            # An offer to the session's workspace is a write to the session's item.
+            actions=["dynamodb:UpdateItem"],
+            resources=[platform.stores.sessions.table_arn],
+            conditions=own_items(site.client_id),
+        )
+    )
     platform.functions.commit_message.grant_invoke(role)
     platform.functions.record_sync.grant_invoke(role)
     return role

@@ -5,6 +5,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 
+from stacks.leading_keys import own_items
 from stacks.platform.data_stores import DataStores
 
 
@@ -22,8 +23,13 @@ def grant_workspace(
     if distribution:
         distribution.grant_create_invalidation(role)
     _grant_artifacts(role, client_id, stores.artifacts)
-    for table in (stores.sessions, stores.commands):
-        _allow(role, ["dynamodb:GetItem", "dynamodb:UpdateItem"], [table.table_arn])
+    role.add_to_principal_policy(
+        iam.PolicyStatement(
+            actions=["dynamodb:GetItem", "dynamodb:UpdateItem"],
+            resources=[stores.sessions.table_arn, stores.commands.table_arn],
+            conditions=own_items(client_id),
+        )
+    )
     _allow(role, ["secretsmanager:GetSecretValue"], [secret.secret_arn for secret in secrets])
     # Task tokens are no resource that a permission could name (service authorization reference, Step Functions).
     _allow(role, ["states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"], ["*"])

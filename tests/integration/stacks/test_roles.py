@@ -1,0 +1,162 @@
+"""What a stolen role reaches. The thief has the credentials of amelia's workspace; the neighbour is the site `plain`."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.stacks.policies import ACCOUNT, Role, named
+from tests.support.stacks.synthesized_templates import PLATFORM, REGION, Template, actions, statements
+
+SITE, NEIGHBOUR = "Sitewright-Site-amelia", "Sitewright-Site-plain"
+
+
+@pytest.fixture
+def workspace(templates: dict[str, Template]) -> Role:
+    return Role(templates, SITE, "TaskRole")
+
+
+@pytest.fixture
+def run(templates: dict[str, Template]) -> Role:
+    return Role(templates, SITE, "RunRole")
+
+
+def table(templates: dict[str, Template], name: str) -> str:
+    return f"arn:{PLATFORM}/{named(templates[PLATFORM], 'AWS::DynamoDB::Table', name)}"
+
+
+def artifacts(templates: dict[str, Template]) -> str:
+    return f"arn:{PLATFORM}/{named(templates[PLATFORM], 'AWS::S3::Bucket', 'Artifacts')}"
+
+
+def resource(templates: dict[str, Template], stack: str, kind: str, part: str) -> str:
+    return f"{stack}/{named(templates[stack], kind, part)}"
+
+
+@pytest.mark.parametrize("name", ["Sessions", "Commands"])
+@pytest.mark.parametrize("action", ["dynamodb:GetItem", "dynamodb:UpdateItem"])
+def test_a_workspace_reaches_its_own_items_only(
+    templates: dict[str, Template], workspace: Role, name: str, action: str
+) -> None:
+    def may(*keys: str) -> bool:
+        return workspace.may(action, table(templates, name), dynamodb_LeadingKeys=list(keys))
+
+    assert may("amelia#s")
+    for stranger in ("plain#s", "amelia", "amelia-2#s", "#s", "", "Amelia#s", "x#amelia#s"):
+        assert not may(stranger), stranger
+    assert not may("amelia#s", "plain#s"), "one of several keys is another client's"
+    assert not workspace.may(action, table(templates, name)), "a request without a key"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "dynamodb:Scan",
+        "dynamodb:Query",
+        "dynamodb:PutItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:PartiQLSelect",
+        "dynamodb:PartiQLUpdate",
+        "dynamodb:ExportTableToPointInTime",
+        "dynamodb:UpdateTable",
+    ],
+)
+def test_a_workspace_has_no_other_way_into_a_table(
+    templates: dict[str, Template], workspace: Role, action: str
+) -> None:
+    for name in ("Sessions", "Commands", "Deployments"):
+        arn = table(templates, name)
+        for target in (arn, f"{arn}/index/open-by-age"):
+            assert not workspace.may(action, target, dynamodb_LeadingKeys=["amelia#s"])
+
+
+def test_a_workspace_has_no_right_on_the_deployments(templates: dict[str, Template], workspace: Role) -> None:
+    for action in ("dynamodb:GetItem", "dynamodb:UpdateItem"):
+        for key in ("amelia", "amelia#s", "plain"):
+            assert not workspace.may(action, table(templates, "Deployments"), dynamodb_LeadingKeys=[key])
+
+
+@pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging", "s3:DeleteObject"])
+def test_a_workspace_reaches_its_own_artifacts_only(
+    templates: dict[str, Template], workspace: Role, action: str
+) -> None:
+    bucket = artifacts(templates)
+    assert workspace.may(action, f"{bucket}/amelia/sessions/s/checkpoints/1.tar.zst")
+    for key in ("plain/sessions/s/checkpoints/1.tar.zst", "plain/site/manifest.json.gz", "amelia", "amelia-2/x", "x"):
+        assert not workspace.may(action, f"{bucket}/{key}"), key
+
+
+def test_a_workspace_lists_its_own_artifacts_only(templates: dict[str, Template], workspace: Role) -> None:
+    bucket = artifacts(templates)
+    assert workspace.may("s3:ListBucket", bucket, s3_prefix="amelia/site/")
+    for prefix in ("", "plain/", "amelia", "a"):
+        assert not workspace.may("s3:ListBucket", bucket, s3_prefix=prefix), prefix
+    assert not workspace.may("s3:ListBucket", bucket), "without a prefix"
+    assert not workspace.may("s3:ListBucketVersions", bucket, s3_prefix="amelia/")
+
+
+@pytest.mark.parametrize("part", ["gittoken", "modelkey"])
+def test_a_workspace_reads_its_own_secrets_only(templates: dict[str, Template], workspace: Role, part: str) -> None:
+    kind, action = "AWS::SecretsManager::Secret", "secretsmanager:GetSecretValue"
+    own = resource(templates, SITE, kind, part)
+    assert workspace.may(action, own)
+    assert not workspace.may(action, resource(templates, NEIGHBOUR, kind, part))
+    assert not workspace.may("secretsmanager:PutSecretValue", own)
+
+
+@pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"])
+def test_a_workspace_reaches_its_own_site_only(templates: dict[str, Template], workspace: Role, action: str) -> None:
+    own, other = (f"arn:{resource(templates, stack, 'AWS::S3::Bucket', 'Site')}" for stack in (SITE, NEIGHBOUR))
+    assert workspace.may(action, f"{own}/index.html")
+    assert not workspace.may(action, f"{other}/index.html")
+    for bucket in (own, other):
+        assert not workspace.may("s3:PutBucketPolicy", bucket)
+        assert not workspace.may("s3:DeleteObjectVersion", f"{bucket}/index.html")
+
+
+def test_a_workspace_neither_starts_nor_stops_runs_and_tasks(templates: dict[str, Template], workspace: Role) -> None:
+    machine = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:sitewright-amelia"
+    assert not workspace.may("states:StartExecution", machine)
+    assert not workspace.may("states:StopExecution", machine.replace("stateMachine", "execution") + ":c")
+    for action in ("ecs:RunTask", "ecs:StopTask", "ecs:ExecuteCommand", "ecs:DescribeTasks", "iam:PassRole"):
+        assert not workspace.may(action, "*")
+    for action in ("sqs:SendMessage", "sqs:ReceiveMessage", "lambda:InvokeFunction", "ssm:GetParameter"):
+        assert not workspace.may(action, "*")
+
+
+def test_only_the_task_tokens_are_cut_to_nothing(templates: dict[str, Template]) -> None:
+    wide = [s for s in statements(templates[SITE], "TaskRole") if s["Resource"] == "*"]
+    assert [actions(s) for s in wide] == [
+        {"states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"}
+    ]
+
+
+def test_a_run_offers_steps_to_its_own_sessions_only(templates: dict[str, Template], run: Role) -> None:
+    sessions = table(templates, "Sessions")
+    assert run.may("dynamodb:UpdateItem", sessions, dynamodb_LeadingKeys=["amelia#s"])
+    assert not run.may("dynamodb:UpdateItem", sessions, dynamodb_LeadingKeys=["plain#s"])
+    assert not run.may("dynamodb:UpdateItem", sessions)
+    assert not run.may("dynamodb:UpdateItem", table(templates, "Commands"), dynamodb_LeadingKeys=["amelia#s"])
+
+
+FUNCTIONS: dict[str, dict[str, set[str]]] = {
+    "Intake": {"Sessions": {"GetItem", "UpdateItem"}, "Commands": {"GetItem", "PutItem", "UpdateItem", "Query"}},
+    "CommitMessage": {"Commands": {"GetItem", "UpdateItem"}},
+    "RecordSync": {"Commands": {"UpdateItem"}, "Deployments": {"PutItem", "UpdateItem", "Query"}},
+    "TaskStopped": {"Sessions": {"UpdateItem"}},
+    "Respond": {"Sessions": {"GetItem", "UpdateItem"}, "Commands": {"GetItem", "UpdateItem"}},
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_has_the_tables_and_actions_that_it_uses(templates: dict[str, Template], function: str) -> None:
+    role = Role(templates, PLATFORM, f"{function}FunctionServiceRole")
+    everything = ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem", "BatchWriteItem")
+    names = [n for n, r in templates[PLATFORM]["Resources"].items() if r["Type"] == "AWS::DynamoDB::Table"]
+    found: dict[str, Any] = {}
+    for name in names:
+        allowed = {a for a in everything if role.may(f"dynamodb:{a}", f"arn:{PLATFORM}/{name}")}
+        if allowed:
+            found[name.removeprefix("Storage")[:-8]] = allowed
+    assert found == FUNCTIONS[function]
