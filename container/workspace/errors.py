@@ -48,6 +48,10 @@ class WorkspaceBusy(WorkspaceError):
     """Another live workspace kept the session's claim for longer than a step may wait."""
 
 
+class CredentialsUnavailable(WorkspaceError):
+    """The git host did not give a token because it is down or busy: try again."""
+
+
 class GitError(WorkspaceError):
     """A git command failed. `stderr` is scrubbed of credentials."""
 

@@ -27,6 +27,9 @@ class GitCredentials(Protocol):
     def renew(self) -> bool:
         """Gives up a token that the git host refused. Returns whether another one may work."""
 
+    def log_to(self, log: Callable[..., None]) -> None:
+        """Logs to the present step's log from now on."""
+
     def author(self) -> CommitAuthor:
         """Returns the author of commits. Raises nothing: without an identity of its own it is DEFAULT_AUTHOR."""
 
@@ -53,6 +56,9 @@ class SecretToken:
     def renew(self) -> bool:
         """Returns False: the secret is read again at the next step."""
         return False
+
+    def log_to(self, log: Callable[..., None]) -> None:
+        """Does nothing: this class logs nothing."""
 
     def author(self) -> CommitAuthor:
         """Returns DEFAULT_AUTHOR: a personal token's owner did not write the commits."""

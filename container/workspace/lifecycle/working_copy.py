@@ -12,7 +12,8 @@ from sitewright.contracts.steps import LostCheckpoint, StepRequest
 from workspace.build.build_cache import BuildCache
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
-from workspace.credentials.git_credentials import SecretToken
+from workspace.credentials.git_credentials import GitCredentials
+from workspace.credentials.sign_in import git_credentials
 from workspace.errors import GitError, StopReason, WorkspaceError
 from workspace.lifecycle.interruption import INTERRUPTED_SUBJECT
 from workspace.repository.background_push import BackgroundPush
@@ -37,6 +38,7 @@ class WorkingCopy:
 
     settings: Settings
     clients: Clients
+    credentials: GitCredentials
     author: CommitAuthor
     checkout: Checkout
     checkpointer: Checkpointer
@@ -53,7 +55,7 @@ class WorkingCopy:
         _make_folders(paths, settings.guest)
         private_home = paths.private / "git-home"
         private_home.mkdir(exist_ok=True)
-        credentials = SecretToken(clients, settings.git_secret, log.hide)
+        credentials = git_credentials(settings, clients, log)
         author = settings.commit_author or credentials.author()
         env = git_environment(private_home, ceiling=paths.root, inherited=settings.inherited, author=author)
         remote = Remote(
@@ -76,12 +78,15 @@ class WorkingCopy:
             current=None,
         )
         cache = BuildCache(settings, clients, log)
-        return cls(settings, clients, author, checkout, checkpointer, BackgroundPush(checkout, log), cache, log)
+        return cls(
+            settings, clients, credentials, author, checkout, checkpointer, BackgroundPush(checkout, log), cache, log
+        )
 
     def switch_to(self, request: StepRequest, store: SessionStore, log: Log) -> None:
         """Switches to another step."""
         self.checkpointer.request, self.checkpointer.store, self.checkpointer.log = request, store, log
         self.log = log
+        self.credentials.log_to(log)
         self.clients.forget_secrets()
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sitewright.contracts.error_codes import ErrorCode
-from workspace.errors import GitError, StepFailed
+from workspace.errors import CredentialsUnavailable, GitError, StepFailed
 from workspace.repository.git_errors import Refusal, classify, host_words
 
 DOWN_SECONDS = 90.0
@@ -41,7 +41,7 @@ def retry_remote(
     while True:
         try:
             return operation(max(deadline - clock(), 1.0))
-        except TimeoutError as error:
+        except (TimeoutError, CredentialsUnavailable) as error:
             failure: Exception = error
             words = str(error)
         except GitError as error:

@@ -1,0 +1,155 @@
+"""A stand-in for GitHub's API on loopback. It checks each JWT as GitHub does, with `cryptography`."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+APP_ID, SLUG, BOT_ID = "123456", "sitewright-bakery", 987654
+OWNER, NAME = "bakery", "site"
+INSTALLATION = 77
+
+
+def new_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def pem(key: rsa.RSAPrivateKey, *, pkcs8: bool = False) -> str:
+    kind = serialization.PrivateFormat.PKCS8 if pkcs8 else serialization.PrivateFormat.TraditionalOpenSSL
+    return key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption()).decode()
+
+
+@dataclass
+class GitHub:
+    """The state of the stand-in: one App with one installation."""
+
+    key: rsa.RSAPrivateKey = field(repr=False)
+    repositories: set[str] = field(default_factory=lambda: {NAME})
+    granted: dict[str, str] = field(default_factory=lambda: {"contents": "write", "metadata": "read"})
+    suspended: bool = False
+    failures: list[int] = field(default_factory=list)
+    """Statuses of the next answers."""
+    ahead: float = 0.0
+    """How far GitHub's clock is ahead of the machine's, in seconds."""
+    lifetime: float = 3600.0
+    renamed: str | None = None
+    """Where a renamed repository's API is now."""
+    port: int = 0
+    asked: list[str] = field(default_factory=list)
+    minted: list[str] = field(default_factory=list)
+    limits: list[dict[str, Any]] = field(default_factory=list)
+    """The bodies of the requests for tokens."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/{OWNER}/{NAME}.git"
+
+    def now(self) -> float:
+        return time.time() + self.ahead
+
+    def refuses_jwt(self, jwt: str) -> tuple[int, str] | None:
+        """GitHub's answers to a wrong JWT, as its users report them."""
+        try:
+            head, claims, signature = jwt.split(".")
+            parsed = json.loads(_decode(claims))
+            assert json.loads(_decode(head))["alg"] == "RS256"
+            if parsed["iss"] != APP_ID:
+                return 404, "Integration not found"
+            signed = f"{head}.{claims}".encode()
+            self.key.public_key().verify(_decode(signature), signed, padding.PKCS1v15(), hashes.SHA256())
+        except (ValueError, KeyError, AssertionError, InvalidSignature):
+            return 401, "A JSON web token could not be decoded"
+        if parsed["iat"] > self.now():
+            return (
+                401,
+                "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
+            )
+        if parsed["exp"] > self.now() + 600:
+            return 401, "'Expiration time' claim ('exp') is too far in the future"
+        if parsed["exp"] <= self.now():
+            return 401, "'Expiration time' claim ('exp') must be a numeric value representing the future time"
+        return None
+
+    def answer(self, method: str, path: str, bearer: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Answers one request."""
+        if path == f"/api/v3/users/{SLUG}%5Bbot%5D":
+            known = bearer in self.minted
+            return (200, {"login": f"{SLUG}[bot]", "id": BOT_ID}) if known else (401, {"message": "Bad credentials"})
+        refusal = self.refuses_jwt(bearer)
+        if refusal is not None:
+            return refusal[0], {"message": refusal[1]}
+        if method == "GET" and path == f"/api/v3/repos/{OWNER}/{NAME}/installation" and NAME in self.repositories:
+            return 200, {"id": INSTALLATION, "app_id": int(APP_ID), "app_slug": SLUG}
+        if method == "POST" and path == f"/api/v3/app/installations/{INSTALLATION}/access_tokens":
+            return self._token(body)
+        return 404, {"message": "Not Found"}
+
+    def _token(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        self.limits.append(body)
+        if self.suspended:
+            return 403, {"message": "This installation has been suspended"}
+        if not set(body["repositories"]) <= self.repositories:
+            return 422, {"message": "There is at least one repository that does not exist or is not accessible"}
+        if any(self.granted.get(name) != level for name, level in body["permissions"].items()):
+            return 422, {"message": "The permissions requested are not granted to this installation."}
+        # The format of 2026: longer than 40 characters, with dots.
+        token = f"ghs_{APP_ID}_{len(self.minted)}." + "t0ken" * 60
+        self.minted.append(token)
+        end = datetime.fromtimestamp(self.now() + self.lifetime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return 201, {"token": token, "expires_at": end, "permissions": body["permissions"]}
+
+
+def _decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+@contextmanager
+def serve_github(github: GitHub) -> Iterator[GitHub]:
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return formatdate(github.now() if timestamp is None else timestamp, usegmt=True)
+
+        def do_GET(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+            github.asked.append(f"{self.command} {self.path}")
+            if github.failures:
+                self._send(github.failures.pop(0), {"message": "Server Error"})
+            elif github.renamed and self.path.startswith(f"/api/v3/repos/{OWNER}/"):
+                self.send_response(301)
+                self.send_header("Location", github.renamed)
+                self.end_headers()
+            else:
+                bearer = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+                self._send(*github.answer(self.command, self.path, bearer, body))
+
+        do_POST = do_GET
+
+        def _send(self, status: int, body: dict[str, Any]) -> None:
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    github.port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield github
+    finally:
+        server.shutdown()
+        server.server_close()
