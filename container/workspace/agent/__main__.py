@@ -3,7 +3,11 @@
 import os
 import sys
 
-from workspace.agent.driver import main
+from workspace.agent.skipped_packages import skip_packages
+
+skip_packages()
+
+from workspace.agent.driver import main  # noqa: E402 - the SDK's import comes after the line above
 
 if __name__ == "__main__":
     code = main()
