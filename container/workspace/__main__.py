@@ -1,7 +1,12 @@
 """`python -m workspace`: the container's command. Runs the step that its environment names, then the offered ones."""
 
 import os
+import signal
 import traceback
+
+if __name__ == "__main__":
+    # The kernel drops a signal to PID 1 that has no handler yet; a blocked one waits. The imports take half a second.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
 
 from pydantic import ValidationError
 
@@ -11,17 +16,28 @@ from workspace.lifecycle.runner import EXIT_UNREPORTED, Runner
 from workspace.lifecycle.step_report import Reporter
 from workspace.system import processes
 from workspace.system.aws_clients import Clients
+from workspace.system.child_register import reap_orphans
 from workspace.system.json_log import Log
+from workspace.system.periodic_thread import PeriodicThread
 from workspace.system.prestarted_process import PrestartedProcess
 from workspace.system.settings import Settings, SettingsError
 from workspace.system.stop import Signals, Stop
 from workspace.system.task_metadata import workspace_id
+
+REAP_SECONDS = 2.0
+"""How long an orphan that has ended may wait for PID 1. It counts towards the guest's limit of processes."""
+
+
+def _reap() -> bool:
+    reap_orphans()
+    return True
 
 
 def main(env: dict[str, str]) -> int:
     """Returns the runner's exit code; see Runner.run."""
     signals = Signals()
     signals.heed()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
     processes.hide_from_peers()
     processes.become_subreaper()
     log = Log(sessionId=env.get(StepEnv.SESSION_ID), commandId=env.get(StepEnv.COMMAND_ID), step=env.get(StepEnv.STEP))
@@ -47,7 +63,10 @@ def main(env: dict[str, str]) -> int:
             Reporter(clients, token, log).failure(SfnError.CANNOT_START, info)
         return EXIT_UNREPORTED
     try:
-        return runner.run()
+        if os.getpid() != 1:
+            return runner.run()
+        with PeriodicThread(_reap, REAP_SECONDS, "reaper"):
+            return runner.run()
     finally:
         if runner.prestarted is not None:
             runner.prestarted.discard()

@@ -63,7 +63,8 @@ class WorkspaceTask(Construct):
             logging=ecs.LogDrivers.aws_logs(stream_prefix=WORKSPACE_CONTAINER, log_group=self.log_group),
             # Fargate's maximum. Saving an interrupted step takes some 20 s.
             stop_timeout=Duration.seconds(120),
-            linux_parameters=ecs.LinuxParameters(self, "Linux", init_process_enabled=True),
+            # No init process: it would have the task's environment, and be open to every process of its user. The
+            # runner is PID 1, and reaps orphans itself.
         )
 
     def _image(self) -> ecs.ContainerImage:

@@ -204,7 +204,12 @@ class Agent:
             self._log_cut_off()
             raise
         if self.event is None:
-            text = f"Claude Code exited with {done.returncode} and no result: {done.tail.strip()[-1500:]}"
+            how = (
+                f"ended without a result. {done.cause}"
+                if done.cause
+                else f"exited with {done.returncode} and no result:"
+            )
+            text = f"Claude Code {how} {done.tail.strip()[-1500:]}".strip()
             return DriverEvent(sitewright_agent="error", text=self._clean(text))
         return self.event
 

@@ -19,6 +19,7 @@ from typing import Protocol
 from workspace.errors import StepStopped
 from workspace.system import processes
 from workspace.system.guest import Guest
+from workspace.system.memory_kills import memory_kills
 from workspace.system.prestarted_process import PrestartedProcess, Program
 from workspace.system.stop import Stop
 
@@ -41,6 +42,23 @@ class ChildResult:
     returncode: int
     tail: str
     seconds: float
+    out_of_memory: bool | None = None
+    """Whether the kernel killed a process of the workspace for lack of memory meanwhile. None: unknown."""
+
+    @property
+    def cause(self) -> str:
+        """The likely cause of the end by a signal, as a sentence; empty for an exit."""
+        if self.returncode >= 0:
+            return ""
+        name = signal.Signals(-self.returncode).name
+        if self.returncode != -signal.SIGKILL:
+            return f"It was ended by {name}."
+        if self.out_of_memory:
+            return f"The workspace ran out of memory ({name}): raise `memoryMib` of the site."
+        own = f"a command of its own killed it ({name}), such as `kill -9 -1`"
+        if self.out_of_memory is None:
+            return f"Either {own}, or the workspace ran out of memory."
+        return f"Probably {own}. The workspace did not run out of memory."
 
 
 class Children(Protocol):
@@ -93,7 +111,7 @@ class ProcessChildren:
         Raises StepStopped, TimeoutError, and OSError if the program cannot start.
         """
         self.stop.check()
-        began = time.monotonic()
+        began, killed_before = time.monotonic(), memory_kills()
         child = self._start(argv, cwd, env, with_stdin=stdin is not None)
         output = _Output(child, on_line, self.log if log_lines else None, Path(argv[0]).name)
         try:
@@ -110,7 +128,9 @@ class ProcessChildren:
             raise stopped from output.error
         if output.error is not None:
             raise output.error
-        return ChildResult(child.returncode, output.tail(), time.monotonic() - began)
+        killed = memory_kills()
+        short = None if killed is None or killed_before is None else killed > killed_before
+        return ChildResult(child.returncode, output.tail(), time.monotonic() - began, short)
 
     def _start(
         self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, with_stdin: bool

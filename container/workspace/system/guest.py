@@ -161,13 +161,13 @@ class Guest:
         while alive:
             # A process with a pending SIGKILL cannot fork (copy_process in the kernel), so one round meets a fork bomb.
             _run_quietly([*self._as_guest(), _tool("sh"), "-c", "kill -9 -1"])
-            child_register.reap_orphans()
             alive = child_register.processes_of(uid)
             seen |= alive
             if alive and time.monotonic() > deadline:
                 raise GuestSurvives(tuple(alive))
             if alive:
                 time.sleep(0.01)
+        child_register.reap_orphans()
         return len(seen)
 
 

@@ -21,7 +21,9 @@ def _runtime(options: argparse.Namespace, home: Home) -> Runtime:
         # No subreaper: Podman leaves a process beside each container, which would be taken for an orphan.
         engine = Engine.parse(options.engine)
         return ContainerRuntime(engine, home, options.endpoint, options.region, limited=not options.no_limits)
-    return ProcessRuntime(home, options.endpoint, options.region, subreaper=become_subreaper())
+    return ProcessRuntime(
+        home, options.endpoint, options.region, subreaper=become_subreaper(), guests=options.two_users
+    )
 
 
 def main() -> None:
@@ -34,6 +36,7 @@ def main() -> None:
     parser.add_argument("--start-delay", type=float, default=0.0, help="seconds; stands for Fargate's cold start")
     parser.add_argument("--engine", help="Docker's or Podman's command; without it tasks are host processes")
     parser.add_argument("--no-limits", action="store_true", help="the engine cannot limit memory and CPU")
+    parser.add_argument("--two-users", action="store_true", help="host processes: a second user for each task")
     options = parser.parse_args()
     aws, home = Aws(options.endpoint, options.region), Home(options.home)
     supervisor = TaskSupervisor(aws, home, options.port, options.start_delay, _runtime(options, home))

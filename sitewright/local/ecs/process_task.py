@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sitewright.local.ecs.orphan_processes import SPAWN, kill_orphans
 from sitewright.local.ecs.task import Json, Task
+from sitewright.local.machine.guest_users import GUEST_UID, free_uid, processes_of, uid_of
 from sitewright.local.machine.marked_processes import kill_until_none, processes_with_home
 from sitewright.local.machine.service_environment import aws_environment, network_environment, tool_path
 from sitewright.local.machine.service_processes import ProcessRecord, start_time
@@ -26,6 +27,8 @@ class ProcessTask(Task):
     before: ProcessRecord | None = None
     """The process that an earlier ECS service started: its exit code stays unknown."""
     process: subprocess.Popen[bytes] | None = None
+    guest: int | None = None
+    """The uid of the agent and the build; None: the whole task has one user."""
 
     @property
     def adopted(self) -> bool:
@@ -34,7 +37,8 @@ class ProcessTask(Task):
 
     def environment(self) -> dict[str, str]:
         """The process's environment; its folder stands for the image's /workspace."""
-        return {"SITEWRIGHT_ROOT": str(self.folder), "HOME": str(self.folder), **super().environment()}
+        env = {"SITEWRIGHT_ROOT": str(self.folder), "HOME": str(self.folder), **super().environment()}
+        return env | ({GUEST_UID: str(self.guest)} if self.guest is not None else {})
 
     def start(self) -> None:
         """See Task.start."""
@@ -46,6 +50,10 @@ class ProcessTask(Task):
             command = [sys.executable if part == "python" else part for part in self.container.get("command", [])]
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
+                if self.guest is not None:
+                    # The guests of other tasks may not pass, whatever the umask is.
+                    os.chown(self.folder, -1, self.guest)
+                    self.folder.chmod(0o750)
                 # A file, not a pipe: the output must outlive the ECS service.
                 with SPAWN, self.log.open("ab") as log:
                     self.process = subprocess.Popen(
@@ -82,7 +90,11 @@ class ProcessTask(Task):
                 os.killpg(self.process.pid, signal.SIGKILL)
         else:
             self._signal(signal.SIGKILL)
-        kill_until_none(lambda: processes_with_home(self.folder))  # what left the group
+        kill_until_none(self._left)
+
+    def _left(self) -> list[int]:
+        """What left the group."""
+        return processes_with_home(self.folder) + (processes_of(self.guest) if self.guest is not None else [])
 
     def remove(self) -> None:
         """See Task.remove."""
@@ -123,6 +135,10 @@ class ProcessRuntime:
     region: str
     subreaper: bool = False
     """This process is a child subreaper: orphans of the tasks are its children."""
+    guests: bool = False
+    """Each task has a second user, for the agent and the build."""
+    _uids: dict[str, int] = field(default_factory=dict)
+    """The guest of each running task, by the task's id."""
 
     def task(self, data: Json, definition: Json, metadata_uri: str) -> ProcessTask:
         """See Runtime.task."""
@@ -134,15 +150,24 @@ class ProcessRuntime:
             "PATH": os.pathsep.join([*tool_path(), os.environ.get("PATH", os.defpath)]),
             "PYTHONPATH": os.pathsep.join([str(REPOSITORY_ROOT), str(REPOSITORY_ROOT / "container")]),
             "PYTHONUNBUFFERED": "1",
-            "IS_SANDBOX": "1",
             "ECS_CONTAINER_METADATA_URI_V4": metadata_uri,
         }
         folder, log = self.home.tasks / identity, self.home.task_logs / f"{identity}.log"
         # A record means that an earlier ECS service started the task and was killed: continue with that process.
-        return ProcessTask(data, definition, folder, log, env, record=record, before=ProcessRecord.load(record))
+        before = ProcessRecord.load(record)
+        guest = self._guest(identity, before)
+        return ProcessTask(data, definition, folder, log, env, record=record, before=before, guest=guest)
+
+    def _guest(self, identity: str, before: ProcessRecord | None) -> int | None:
+        uid = uid_of(before.pid) if before else free_uid(self._uids.values()) if self.guests else None
+        if uid is not None:
+            self._uids[identity] = uid
+        return uid
 
     def clear(self, tasks: dict[str, Task]) -> None:
         """Kills orphans: a container's end would have ended them."""
+        for ended in set(self._uids) - set(tasks):
+            del self._uids[ended]
         if self.subreaper:
             with SPAWN:
                 own = {task.process.pid for task in tasks.values() if isinstance(task, ProcessTask) and task.process}

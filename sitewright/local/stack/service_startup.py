@@ -7,6 +7,7 @@ from typing import Any
 
 from sitewright.contracts.names import site_bucket
 from sitewright.contracts.site_config import DEFAULT_DOMAIN
+from sitewright.local.machine.guest_users import obstacle, open_for_guests
 from sitewright.local.machine.service_environment import ACCESS_KEY, HEARTBEAT_AT_MOST, SECRET_KEY, engine_environment
 from sitewright.local.machine.stack_home import Home
 from sitewright.local.progress import Report
@@ -41,7 +42,7 @@ def start(
     root, token, port = str(home.git), str(home.token_file), ports["git-host"]
     arguments = ["sitewright.local.git_host", "--root", root, "--token-file", token, "--port", str(port)]
     ensure(home, "git-host", arguments, url=loopback(port, "/healthz"))
-    _ecs(home, ports["ecs"], endpoint, containers)
+    _ecs(home, ports["ecs"], endpoint, containers, report)
     website = ["sitewright.local.website", "--endpoint", endpoint, "--region", REGION]
     for client in state["sites"]:
         website += ["--site", f"{site_bucket(client, DEFAULT_DOMAIN)}={state['site_ports'][client]}"]
@@ -70,11 +71,16 @@ def _emulator(home: Home, program: EmulatorProgram, port: int, endpoint: str) ->
     ensure(home, "emulator", [program.module], url=f"{endpoint}/_ministack/health", extra=environment)
 
 
-def _ecs(home: Home, port: int, endpoint: str, containers: ContainerSetup | None) -> None:
+def _ecs(home: Home, port: int, endpoint: str, containers: ContainerSetup | None, report: Report) -> None:
     arguments = ["sitewright.local.ecs", "--endpoint", endpoint, "--region", REGION, "--home", str(home.root)]
     arguments += ["--port", str(port), "--start-delay", os.environ.get("SITEWRIGHT_START_DELAY", "0")]
     if containers:
         arguments += ["--engine", containers.engine.text, *([] if containers.limited else ["--no-limits"])]
+    elif reason := obstacle(home):
+        report(f"workspaces share one user with their agent and build ({reason}): your own sites only")
+    else:
+        open_for_guests(home)
+        arguments.append("--two-users")
     extra = engine_environment(os.environ) if containers else None
     ensure(home, "ecs", arguments, url=loopback(port, "/healthz"), extra=extra)
 
