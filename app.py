@@ -7,6 +7,7 @@ from typing import Any
 import aws_cdk as cdk
 
 from sitewright.contracts.site_config import DEFAULT_REGION, SiteConfig, SiteConfigError, parse_sites
+from stacks.platform.egress import Egress
 from stacks.platform_stack import PlatformStack
 from stacks.sites import add_site
 
@@ -30,14 +31,17 @@ def _context(app: cdk.App, name: str) -> Any:
 def main() -> None:
     """Synthesizes one platform stack, and for each site a stack and its certificate where one is made."""
     app = cdk.App()
+    region = app.node.try_get_context("region") or DEFAULT_REGION
     try:
         sites = sites_of(app)
+        egress = Egress.of(sites, region, _context(app, "egressAllowList"))
     except SiteConfigError as error:
         sys.exit(str(error))
-    region = app.node.try_get_context("region") or DEFAULT_REGION
     # No account: with one, CDK would look up availability zones over the network at synth.
     env = cdk.Environment(region=region)
-    platform = PlatformStack(app, "Sitewright-Platform", alarm_email=app.node.try_get_context("alarmEmail"), env=env)
+    platform = PlatformStack(
+        app, "Sitewright-Platform", alarm_email=app.node.try_get_context("alarmEmail"), egress=egress, env=env
+    )
     for site in sites:
         add_site(app, platform, site, region)
     app.synth()

@@ -8,6 +8,7 @@ from constructs import Construct
 
 from stacks.platform.alarms import Alarms
 from stacks.platform.data_stores import DataStores
+from stacks.platform.egress import Egress
 from stacks.platform.event_rules import add_event_rules
 from stacks.platform.functions import PlatformFunctions
 from stacks.platform.network import Network
@@ -17,9 +18,17 @@ from stacks.platform.queues import Queues
 class PlatformStack(Stack):
     """The shared part of the service. Each site adds a SiteStack."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, alarm_email: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        alarm_email: str | None = None,
+        egress: Egress | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(scope, construct_id, **kwargs)
-        self.network = Network(self, "Network")
+        self.network = Network(self, "Network", egress=egress or Egress())
         self.cluster = ecs.Cluster(self, "Cluster", vpc=self.network.vpc)
         self.queues = Queues(self, "Messaging")
         self.stores = DataStores(self, "Storage")

@@ -19,7 +19,16 @@ REPO = Path(__file__).parents[3]
     ],
 )
 def test_a_wrong_context_fails_with_one_line(sites: str, mentions: list[str]) -> None:
-    env = {**os.environ, "CDK_CONTEXT_JSON": json.dumps({"sites": sites})}
+    _fails_with_one_line({"sites": sites}, mentions)
+
+
+def test_a_wrong_allow_list_fails_with_one_line() -> None:
+    sites = [{"clientId": "a", "repository": "https://h/r"}]
+    _fails_with_one_line({"sites": sites, "egressAllowList": ["https://example.com/"]}, ["egressAllowList", "domains"])
+
+
+def _fails_with_one_line(context: dict[str, object], mentions: list[str]) -> None:
+    env = {**os.environ, "CDK_CONTEXT_JSON": json.dumps(context)}
     done = subprocess.run([sys.executable, "app.py"], cwd=REPO, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr

@@ -10,6 +10,7 @@ import pytest
 
 from sitewright.contracts.site_config import parse_sites
 from stacks.platform import lambda_function
+from stacks.platform.egress import Egress
 from stacks.platform.lambda_function import LambdaFunction
 from stacks.platform_stack import PlatformStack
 from stacks.site import workspace_task
@@ -64,6 +65,16 @@ def assets_of_checkout(outdir: Path, checkout: Path) -> dict[str, Template]:
         for module in (lambda_function, workspace_task):
             patch.setattr(module, "REPOSITORY", checkout)
         return _synthesize(outdir, add)
+
+
+def platform_with_allow_list(outdir: Path, allow_list: Any) -> Template:
+    """Returns the platform's template for SITES, with an allow-list."""
+
+    def add(app: cdk.App) -> None:
+        egress = Egress.of(parse_sites(SITES), REGION, allow_list)
+        PlatformStack(app, PLATFORM, egress=egress, env=cdk.Environment(region=REGION))
+
+    return _synthesize(outdir, add)[PLATFORM]
 
 
 def platform_with_alarm_mail(outdir: Path, address: str) -> Template:
