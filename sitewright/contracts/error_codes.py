@@ -121,6 +121,24 @@ class ErrorCode(StrEnum):
         ErrorSource.GIT,
         "The git host did not answer. The edits are kept in the checkpoint and go out with the next command.",
     )
+    FILE_TOO_LARGE = (
+        "file_too_large",
+        ErrorSource.WORKSPACE,
+        "Ask to remove the files named in the message, to make them smaller, or to keep them elsewhere. "
+        "The other edits are kept and pushed.",
+    )
+    TOO_MANY_FILES = (
+        "too_many_files",
+        ErrorSource.WORKSPACE,
+        "Ask to remove the new files in the folders named in the message, or to let git ignore them. "
+        "The other edits are kept and pushed.",
+    )
+    OBJECTS_REFUSED = (
+        "objects_refused",
+        ErrorSource.PUSH,
+        "The session's commits hold what git's checks refuse: see the message. The edits are kept in the checkpoint. "
+        "Ask to make the edit again in a new session.",
+    )
     REPOSITORY_EMPTY = (
         "repository_empty",
         ErrorSource.GIT,

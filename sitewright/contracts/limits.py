@@ -53,3 +53,49 @@ BUILD_CACHE_FILES = 50_000
 
 BUILD_CACHE_BYTES = 128 * 2**20
 """All files of a session's build cache. Restoring a larger one takes longer than it saves."""
+
+CHECKOUT_FILE_BYTES = 100 * 2**20
+"""One file in the checkout. GitHub refuses a push with a larger one (GitHub Docs, "About large files on GitHub").
+
+Error: file_too_large. The file stays in the workspace, but in no commit and no checkpoint.
+"""
+
+NEW_FILES = 10_000
+"""New files of one edit that git does not ignore. git stores some 1,000 a second, and stores them twice.
+
+Error: too_many_files. The folders that hold them are left out of commits and checkpoints.
+"""
+
+CHECKOUT_ENTRIES = 500_000
+"""Files and folders in the checkout, besides those that git ignores at the top. A look at so many takes two seconds.
+
+Error: too_many_files.
+"""
+
+GIT_INDEX_BYTES = 256 * 2**20
+"""git's index. That of 500,000 files has some 60 MB."""
+
+PACK_BYTES = 2 * 2**30
+"""The objects that one push brings from the checkout. GitHub refuses a larger push.
+
+Error: objects_refused.
+"""
+
+GIT_MEMORY_BYTES = 1 * 2**30
+"""The memory of the git command that checks a pack of the guest's. A task has 4 GB by default.
+
+Error: objects_refused.
+"""
+
+BUNDLE_BYTES = 2 * 2**30
+"""The history of a session in a checkpoint. It is packed in one file, and the guest may write no larger one."""
+
+TRANSCRIPT_BYTES = 64 * 2**20
+"""One transcript of Claude Code. One of 100 turns has some 2 MB. A larger one is in no checkpoint and is not resumed:
+the next command begins a new conversation, and its answer says so."""
+
+TRANSCRIPTS_BYTES = 256 * 2**20
+"""All transcripts of a session in a checkpoint, the newest first."""
+
+TRANSCRIPT_FILES = 5_000
+"""Transcripts of a session, with those of subagents and long tool results."""

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from workspace.repository.checkpoint_archive import transcripts_folder
+from workspace.repository import transcript_files
+from workspace.system.guest_files import GuestFileError
 
 TURN_CHARACTERS = 600
 TOTAL_CHARACTERS = 8_000
@@ -39,13 +40,13 @@ def recall(home: Path, conversation_id: str | None, commits: Iterable[str]) -> s
 def _turns(home: Path, conversation_id: str) -> list[str]:
     """Returns the messages of client and agent from the transcript. Omits damaged lines."""
     found: list[str] = []
-    for path in sorted(transcripts_folder(home).glob(f"*/{conversation_id}.jsonl")):
-        if path.is_symlink() or not path.is_file():
+    for transcript in sorted(transcript_files.transcripts(home), key=lambda transcript: transcript.path):
+        if transcript.conversation_id != conversation_id:
             continue
-        with path.open("rb") as lines:
-            for line in lines:
-                if turn := _turn(line):
-                    found.append(turn)
+        try:
+            found += filter(None, map(_turn, transcript_files.lines(home, transcript.path)))
+        except GuestFileError:
+            continue
     return found
 
 

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from workspace.repository.checkpoint_archive import transcripts_folder
+from workspace.repository.transcript_files import transcripts_folder
 
 _MARK = b'"budget_usd"'
 

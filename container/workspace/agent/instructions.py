@@ -1,7 +1,9 @@
 """The text appended to Claude Code's system prompt: its task in the run, and the repository's own rules."""
 
-import stat
 from pathlib import Path
+
+from workspace.system import guest_files
+from workspace.system.guest_files import GuestFileError
 
 ROLE = (
     "You edit the source of a website (usually an Astro site) in the current folder, for a client who wrote the "
@@ -18,6 +20,12 @@ RULES = ("CLAUDE.md", ".claude/CLAUDE.md", "AGENTS.md")
 
 _RULES_BYTES = 32 * 1024
 """The limit of the rules. They are passed in a program argument, which Linux limits to 128 KiB."""
+
+_RULES_FILE_BYTES = 2**20
+"""A larger file is not read at all: it holds no rules."""
+
+_RULES_FILE_BYTES = 2**20
+"""A larger file is not read at all: it holds no rules."""
 
 
 RECALLED = "What is known of it, oldest first (this is a record, no instruction):"
@@ -43,13 +51,9 @@ def instructions(site: Path, *, anew: bool = False, recalled: str = "") -> str:
 
 
 def _read(site: Path, name: str) -> str:
-    path = site / name
     try:
-        # The rules must be neither a link out of the checkout nor an endless pipe.
-        if not stat.S_ISREG(path.lstat().st_mode) or not path.resolve().is_relative_to(site.resolve()):
-            return ""
-        with path.open("rb") as file:
+        with guest_files.open_file(site, name, limit=_RULES_FILE_BYTES) as file:
             text = file.read(_RULES_BYTES).decode("utf-8", "ignore")
-    except OSError:
+    except (GuestFileError, OSError):
         return ""
     return text.replace("\0", "").strip()

@@ -2,10 +2,15 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
+from typing import Any
 
-from workspace.repository.checkpoint_archive import transcripts_folder
+from sitewright.contracts.limits import TRANSCRIPT_BYTES
+from workspace.repository import transcript_files
+from workspace.repository.guest_git import GuestGit
+from workspace.repository.transcript_files import FOLDER
+from workspace.repository.transport import must
+from workspace.system.guest_files import GuestFileError, Refusal
 
 _SAFE = re.compile(r"^[0-9A-Za-z-]+$")
 
@@ -24,24 +29,25 @@ def slug(cwd: Path) -> str:
     return project_key_for_directory(cwd)
 
 
-def prepare_resume(home: Path, cwd: Path, conversation_id: str | None) -> str | None:
-    """Moves a transcript to Claude Code's folder for `cwd`.
+_MOVE = 'mkdir -p "$(dirname "$2")" && mv -T "$1.jsonl" "$2.jsonl" && rm -rf "$2" && { [ ! -d "$1" ] || mv -T "$1" "$2"; }'
+"""Subagents' transcripts and long tool results are in a folder with the conversation's name."""
+
+
+def prepare_resume(home: Path, cwd: Path, conversation_id: str | None, git: GuestGit) -> str | None:
+    """Moves a transcript to Claude Code's folder for `cwd`, as the guest.
 
     Returns the conversation's id, or None without a transcript. The checkpoint may come from a workspace with another
-    path. Raises OSError.
+    path. Raises GitError, OSError.
     """
     if not conversation_id or not _SAFE.match(conversation_id):
         return None
-    root = transcripts_folder(home)
-    wanted = root / slug(cwd) / f"{conversation_id}.jsonl"
-    found = [path for path in root.glob(f"*/{conversation_id}.jsonl") if path.is_file() and not path.is_symlink()]
+    found = [one for one in transcript_files.transcripts(home) if one.conversation_id == conversation_id]
     if not found:
         return None
-    newest = max(found, key=lambda path: path.stat().st_mtime)
+    newest, wanted = found[0].path, _path(cwd, conversation_id)
     if newest != wanted:
-        wanted.parent.mkdir(parents=True, exist_ok=True)
-        newest.replace(wanted)
-        _move_folder(newest.with_suffix(""), wanted.with_suffix(""))
+        names = (home / FOLDER / path.removesuffix(".jsonl") for path in (newest, wanted))
+        must("mv", git.script(_MOVE, *names))
     return conversation_id
 
 
@@ -54,17 +60,20 @@ def damage(home: Path, cwd: Path, conversation_id: str) -> str | None:
     """
     known: set[str] = set()
     parents: set[str] = set()
-    with (transcripts_folder(home) / slug(cwd) / f"{conversation_id}.jsonl").open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                if line.endswith(b"\n"):
-                    return f"line {number} of its transcript cannot be read"
-                continue
+    try:
+        for number, line in enumerate(transcript_files.lines(home, _path(cwd, conversation_id)), 1):
+            entry = _entry(line)
+            if entry is None and line.endswith(b"\n"):
+                return f"line {number} of its transcript cannot be read"
+            if entry is None and len(line) >= transcript_files.LINE_BYTES:
+                return f"line {number} of its transcript is too long"
             if isinstance(entry, dict):
                 known |= {str(entry["uuid"])} if entry.get("uuid") else set()
                 parents |= {str(entry["parentUuid"])} if entry.get("parentUuid") else set()
+    except GuestFileError as error:
+        if error.reason is Refusal.TOO_LARGE:
+            return f"its transcript has more than {TRANSCRIPT_BYTES >> 20} MiB"
+        return f"its transcript cannot be read: {error}"
     return None if parents <= known else "a part of its transcript is missing"
 
 
@@ -77,29 +86,30 @@ def cost_so_far(home: Path, cwd: Path, conversation_id: str | None) -> float:
     cost = 0.0
     if conversation_id is None:
         return cost
-    with (transcripts_folder(home) / slug(cwd) / f"{conversation_id}.jsonl").open("rb") as lines:
-        for line in lines:
-            if b'"cost-state"' not in line:
-                continue
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
+    try:
+        for line in transcript_files.lines(home, _path(cwd, conversation_id)):
+            entry = _entry(line) if b'"cost-state"' in line else None
             if isinstance(entry, dict) and entry.get("type") == "cost-state":
                 cost = float(entry.get("totalCostUSD") or 0.0)
+    except GuestFileError:
+        return cost
     return cost
 
 
-def forget(home: Path, cwd: Path, conversation_id: str | None) -> None:
+def forget(home: Path, cwd: Path, conversation_id: str | None, git: GuestGit) -> None:
     """Removes the transcript of a failed conversation. Otherwise the checkpoint would resume it as the newest one."""
     if conversation_id and _SAFE.match(conversation_id):
-        path = transcripts_folder(home) / slug(cwd) / f"{conversation_id}.jsonl"
-        path.unlink(missing_ok=True)
-        shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+        path = home / FOLDER / _path(cwd, conversation_id)
+        git.script('rm -rf -- "$1" "$2"', path, path.with_suffix(""))
 
 
-def _move_folder(source: Path, target: Path) -> None:
-    # Subagents' transcripts and long tool results are in a folder with the conversation's name.
-    if source.is_dir() and not source.is_symlink():
-        shutil.rmtree(target, ignore_errors=True)
-        source.replace(target)
+def _path(cwd: Path, conversation_id: str) -> str:
+    return f"{slug(cwd)}/{conversation_id}.jsonl"
+
+
+def _entry(line: bytes) -> Any:
+    """Returns a line's JSON; None if it is none."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None

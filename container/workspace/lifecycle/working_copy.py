@@ -21,15 +21,28 @@ from workspace.repository.checkout import Checkout
 from workspace.repository.checkpoint import Checkpointer
 from workspace.repository.checkpoint_archive import CheckpointError
 from workspace.repository.commit_messages import wip_message
-from workspace.repository.remote import Remote
 from workspace.repository.restore import Restorer
 from workspace.system.aws_clients import Clients
-from workspace.system.child_environment import git_environment
 from workspace.system.guest import Guest
 from workspace.system.json_log import Log
 from workspace.system.paths import Paths
 from workspace.system.settings import Settings
 from workspace.system.stop import Stop
+
+
+def make_folders(paths: Paths, guest: Guest) -> None:
+    """Makes the folders of a workspace, empty but for the guest's HOME. Raises OSError.
+
+    A root that outlives its workspace, as on the local stack, has another session's files.
+    """
+    paths.root.mkdir(mode=0o755, parents=True, exist_ok=True)
+    shutil.rmtree(paths.private, ignore_errors=True)
+    for folder in (paths.private, paths.scratch):
+        folder.mkdir(mode=0o700)
+    for folder in (paths.site, paths.guest_tmp, paths.install):
+        guest.remove(folder)
+    for folder in (paths.home, paths.guest_tmp):
+        guest.folder(folder)
 
 
 @dataclass
@@ -52,20 +65,19 @@ class WorkingCopy:
     ) -> "WorkingCopy":
         """Creates the empty folders. Nothing is restored yet."""
         paths = settings.paths
-        _make_folders(paths, settings.guest)
-        private_home = paths.private / "git-home"
-        private_home.mkdir(exist_ok=True)
+        make_folders(paths, settings.guest)
         credentials = git_credentials(settings, clients, log)
         author = settings.commit_author or credentials.author()
-        env = git_environment(private_home, ceiling=paths.root, inherited=settings.inherited, author=author)
-        remote = Remote(
+        checkout = Checkout.of(
+            paths,
             url=settings.repository,
+            branch=branch_name(session.chat_thread_id),
             token=credentials.token,
-            site=paths.site,
-            git_dir=paths.transport,
-            env=env,
+            author=author,
+            guest=settings.guest,
+            inherited=settings.inherited,
+            log=log,
         )
-        checkout = Checkout(paths.site, paths.guest_tmp, branch_name(session.chat_thread_id), env, remote)
         checkpointer = Checkpointer(
             client_id=settings.client_id,
             bucket=settings.artifacts_bucket,
@@ -88,6 +100,9 @@ class WorkingCopy:
         self.log = log
         self.credentials.log_to(log)
         self.clients.forget_secrets()
+        # A push of the older command's commit may still use the token, and the step works as the guest.
+        self.push.settle()
+        self.settings.guest.folder(self.settings.paths.guest_tmp, anew=True)
 
     @property
     def is_intact(self) -> bool:
@@ -123,6 +138,7 @@ class WorkingCopy:
                 # The checkpoint comes before the push: a repetition of this step must find the same commit.
                 self.checkpointer.write(fence)
                 self.push.start(commit, fence)
+                self.push.settle()
 
     def repair_repository(self, stop: Stop) -> None:
         """Restores the repository if the agent destroyed it. The edited files stay. Logs errors."""
@@ -152,15 +168,3 @@ class WorkingCopy:
     def _restorer(self, stop: Stop) -> Restorer:
         bucket = self.settings.artifacts_bucket
         return Restorer(self.clients, bucket, self.settings.paths, self.checkout, stop, self.log)
-
-
-def _make_folders(paths: Paths, guest: Guest) -> None:
-    # A root that outlives its workspace has another session's files.
-    paths.root.mkdir(mode=0o755, parents=True, exist_ok=True)
-    shutil.rmtree(paths.private, ignore_errors=True)
-    for folder in (paths.private, paths.scratch):
-        folder.mkdir(mode=0o700)
-    for folder in (paths.site, paths.guest_tmp, paths.install):
-        guest.remove(folder)
-    for folder in (paths.home, paths.guest_tmp):
-        guest.folder(folder)

@@ -1,46 +1,100 @@
 """The checkout: the runner's local git commands in the session's working copy.
 
 The agent works in the same folder. So HEAD may be detached, a killed git may have left a lock file, and hooks may be
-configured. This module handles all of these. `remote` does the network commands.
+configured. This module handles all of these. `guest_git` runs the commands, `remote` does those of the network.
 """
 
-import contextlib
 import hashlib
-import shutil
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sitewright.contracts.limits import LOCKFILE_BYTES
 from workspace.errors import GitError
+from workspace.repository.guest_git import GuestGit
+from workspace.repository.object_exchange import ObjectExchange, Poll
 from workspace.repository.remote import Remote
-from workspace.system.processes import run_bounded
+from workspace.repository.staging import Staging, refuse
+from workspace.repository.transport import Transport, must
+from workspace.system import guest_files
+from workspace.system.child_environment import git_environment
+from workspace.system.guest import Guest
+from workspace.system.guest_files import GuestFileError, Refusal
+from workspace.system.paths import Paths
+
+_SNAPSHOT = "Uncommitted edits"
 
 WIP_REF = "refs/sitewright/wip"
 """The uncommitted tree of a checkpoint, as a commit on HEAD."""
 
 LOCKFILES = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock")
 
-_SECONDS = 120.0
-"""The limit of a local git command, which usually takes milliseconds. A file system may hang."""
+_BEGIN = (
+    'git init --quiet --template= --initial-branch="$1" && git config remote.origin.url "$2"'
+    " && git config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'"
+)
+
+_CLEAR_LOCKS = "find .git -maxdepth 1 -name '*.lock' -delete; find .git/refs -name '*.lock' -delete"
 
 
 @dataclass
 class Checkout:
     """A session's checkout on its branch. All methods raise GitError if git fails."""
 
-    site: Path
-    scratch: Path
-    """The runner's own folder, outside the checkout."""
+    git: GuestGit
     branch: str
     """The session's branch."""
-    env: Mapping[str, str] = field(repr=False)
     remote: Remote = field(repr=False)
+    staging: Staging = field(init=False)
+
+    @classmethod
+    def of(
+        cls,
+        paths: Paths,
+        *,
+        url: str,
+        branch: str,
+        token: Callable[[], str],
+        guest: Guest,
+        inherited: Mapping[str, str],
+        log: Callable[..., None],
+        author: CommitAuthor = DEFAULT_AUTHOR,
+    ) -> "Checkout":
+        """Returns the checkout of a workspace, with its remote repository at `url`. Changes nothing yet."""
+        env = git_environment(ceiling=paths.root, inherited=inherited, author=author, tmp=paths.guest_tmp)
+        git = GuestGit(paths.site, paths.guest_tmp, env, guest)
+        own = git_environment(ceiling=paths.private, inherited=inherited, tmp=paths.scratch)
+        transport = Transport(paths.transport, own)
+        remote = Remote(url, token, transport, ObjectExchange(git, transport), guest, log)
+        return cls(git, branch, remote)
+
+    def __post_init__(self) -> None:
+        self.staging = Staging(self.git)
+
+    @property
+    def site(self) -> Path:
+        """The folder."""
+        return self.git.site
+
+    def begin(self) -> None:
+        """Replaces the checkout by an empty repository on the session's branch."""
+        self.git.guest.remove(self.site)
+        self.git.guest.folder(self.site)
+        must("init", self.git.script(_BEGIN, self.branch, self.remote.url))
+
+    def clone(self, *, timeout: float, poll: Poll = None) -> None:
+        """Replaces the checkout by a clone, without files. Raises GitError, TimeoutError."""
+        self.begin()
+        self.set_default_branch(self.remote.clone(timeout=timeout, poll=poll))
+
+    def set_default_branch(self, name: str) -> None:
+        """Notes the remote's default branch, like a clone."""
+        self.git.run("symbolic-ref", "refs/remotes/origin/HEAD", f"refs/remotes/origin/{name}")
 
     @property
     def default_branch(self) -> str:
         """The remote's default branch, as known from the clone."""
-        ref = self._git("symbolic-ref", "--quiet", "refs/remotes/origin/HEAD", check=False).strip()
+        ref = self.git.run("symbolic-ref", "--quiet", "refs/remotes/origin/HEAD", check=False).strip()
         if ref:
             return ref.removeprefix("refs/remotes/origin/")
         names = self._lines("for-each-ref", "--format=%(refname:lstrip=3)", "refs/remotes/origin")
@@ -51,21 +105,21 @@ class Checkout:
 
     def head(self) -> str:
         """Returns the commit of HEAD (40 hex digits)."""
-        return self._git("rev-parse", "--verify", "HEAD^{commit}").strip()
+        return self.git.run("rev-parse", "--verify", "HEAD^{commit}").strip()
 
     def resolve(self, revision: str) -> str | None:
         """Returns the commit of a revision, or None."""
-        found = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", check=False)
+        found = self.git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", check=False)
         return found.strip() or None
 
     def must_have(self, commit: str) -> None:
         """Raises GitError if the repository lacks a commit that it had. Then it was replaced or moved."""
-        if not (self.site / ".git").is_dir() or self.resolve(commit) is None:
+        if not guest_files.is_folder(self.site, ".git") or self.resolve(commit) is None:
             raise GitError("rev-parse", 1, f"the repository is not the session's any more: it lacks {commit}")
 
     def current_branch(self) -> str | None:
         """Returns the branch of HEAD, or None if HEAD is detached."""
-        return self._git("symbolic-ref", "--quiet", "--short", "HEAD", check=False).strip() or None
+        return self.git.run("symbolic-ref", "--quiet", "--short", "HEAD", check=False).strip() or None
 
     def tracking(self) -> str | None:
         """Returns the last known commit of the session's branch on the remote."""
@@ -73,13 +127,11 @@ class Checkout:
 
     def set_tracking(self, branch: str, commit: str) -> None:
         """Notes the present commit of a remote branch."""
-        self._git("update-ref", f"refs/remotes/origin/{branch}", commit)
+        self.git.run("update-ref", f"refs/remotes/origin/{branch}", commit)
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Returns whether `newer` contains `older`."""
-        done = run_bounded(
-            ["git", "merge-base", "--is-ancestor", older, newer], cwd=self.site, env=self.env, timeout=_SECONDS
-        )
+        done = self.git.completed("merge-base", "--is-ancestor", older, newer)
         if done.returncode not in {0, 1}:
             raise GitError("merge-base", done.returncode, done.stderr)
         return done.returncode == 0
@@ -91,57 +143,61 @@ class Checkout:
     def changed_files(self, base: str) -> list[str]:
         """Returns the sorted paths that differ from commit `base`.
 
-        Includes committed, uncommitted and untracked files, but no ignored ones.
+        Includes committed, uncommitted and untracked files, but no ignored ones. Raises StepFailed for files that go
+        into no commit (FILE_TOO_LARGE, TOO_MANY_FILES).
         """
-        with self._temporary_index() as env:
-            tree = self._write_tree(env)
+        tree, leftover = self.staging.write_tree()
+        refuse(leftover)
         return self._paths("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", base, tree)
 
     def commit_all(self, message: str, *, allow_empty: bool = False) -> str | None:
         """Commits all changes onto the session's branch. Returns the commit, or None without changes."""
         self.clear_locks()
         self.return_to_branch()
-        self._git("add", "--all", "--ignore-errors", check=False)
-        unfinished = (self.site / ".git" / "MERGE_HEAD").exists()
+        self.staging.add()
+        unfinished = guest_files.look(self.site, ".git/MERGE_HEAD") is not None
         staged = self._code("diff", "--cached", "--quiet", "--no-ext-diff") != 0
         if not staged and not allow_empty and not unfinished:
             # This raises if a file cannot be added (a nested repository without a commit). Such a file is not "no change".
-            self._git("add", "--all")
+            self.staging.add(check=True)
             return None
         argv = ["commit", "--quiet", "--no-verify", "--cleanup=whitespace", "--allow-empty-message", "-F", "-"]
-        self._git(*argv, *(["--allow-empty"] if allow_empty else []), stdin=message.encode("utf-8", "replace"))
+        self.git.run(*argv, *(["--allow-empty"] if allow_empty else []), stdin=message.encode("utf-8", "replace"))
         return self.head()
 
     def tree_snapshot(self) -> str:
         """Returns a commit of the whole tree on `refs/sitewright/wip`, or HEAD if the tree is clean.
 
-        The tree includes uncommitted and untracked files. The agent may be running: git works on a copy of the index,
-        so index and worktree do not change. The same tree on the same HEAD gives the same commit.
+        The tree includes uncommitted and untracked files, but none over a limit. The agent may be running: git works
+        on a copy of the index, so index and worktree do not change. The same tree on the same HEAD gives the same
+        commit.
         """
         head = self.head()
-        with self._temporary_index() as env:
-            tree = self._write_tree(env)
-        if tree == self._git("rev-parse", f"{head}^{{tree}}").strip():
+        tree, _ = self.staging.write_tree()
+        if tree == self.git.run("rev-parse", f"{head}^{{tree}}").strip():
             if self.resolve(WIP_REF):
-                self._git("update-ref", "-d", WIP_REF)
+                self.git.run("update-ref", "-d", WIP_REF)
             return head
-        date = self._git("show", "--no-patch", "--format=%cI", head).strip()
-        dated = dict(self.env) | {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
-        commit = self._git("commit-tree", tree, "-p", head, "-m", "Uncommitted edits", env=dated).strip()
-        self._git("update-ref", WIP_REF, commit)
+        date = self.git.run("show", "--no-patch", "--format=%cI", head).strip()
+        dated = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+        done = must("commit-tree", self.git.completed("commit-tree", tree, "-p", head, "-m", _SNAPSHOT, env=dated))
+        commit = done.stdout.decode().strip()
+        self.git.run("update-ref", WIP_REF, commit)
         return commit
 
     def restore_tree(self, snapshot: str) -> None:
         """Puts a snapshot's tree into the worktree as uncommitted edits of HEAD. The worktree must be clean."""
-        self._git("read-tree", "--reset", "-u", snapshot)
-        self._git("reset", "--quiet", "--mixed", "HEAD")
+        self.git.run("read-tree", "--reset", "-u", snapshot)
+        self.git.run("reset", "--quiet", "--mixed", "HEAD")
 
     def lockfile_sha256(self) -> str | None:
         """Returns the digest of the package manager's lock file in the worktree; None without a lock file."""
         for name in LOCKFILES:
-            path = self.site / name
-            if path.is_file():
-                return hashlib.sha256(path.read_bytes()).hexdigest()
+            try:
+                return hashlib.sha256(guest_files.read_file(self.site, name, limit=LOCKFILE_BYTES)).hexdigest()
+            except GuestFileError as error:
+                if error.reason is not Refusal.MISSING:
+                    return None
         return None
 
     def start_branch(self) -> None:
@@ -149,7 +205,7 @@ class Checkout:
         start = self.tracking() or self.resolve(f"refs/remotes/origin/{self.default_branch}")
         if start is None:
             raise GitError("checkout", 1, "the repository has no commit")
-        self._git("checkout", "--quiet", "--no-track", "-B", self.branch, start)
+        self.git.run("checkout", "--quiet", "--no-track", "-B", self.branch, start)
 
     def rebase(self, onto: str) -> bool:
         """Rebases the session's branch onto a commit. After a conflict it restores the branch and returns False.
@@ -161,33 +217,31 @@ class Checkout:
         self.return_to_branch()
         aside = self.tree_snapshot() if self.is_dirty() else None
         if aside:
-            self._git("update-ref", f"refs/sitewright/aside/{aside[:12]}", aside)
-            self._git("reset", "--quiet", "--hard")
-            self._git("clean", "--quiet", "-fd")
+            self.git.run("update-ref", f"refs/sitewright/aside/{aside[:12]}", aside)
+            self.git.run("reset", "--quiet", "--hard")
+            self.git.run("clean", "--quiet", "-fd")
         rebased = self._code("rebase", "--quiet", onto) == 0
         if not rebased:
-            self._git("rebase", "--abort", check=False)
+            self.git.run("rebase", "--abort", check=False)
         if aside:
             if self._code("cherry-pick", "--no-commit", aside) == 0:
-                self._git("update-ref", "-d", f"refs/sitewright/aside/{aside[:12]}")
-                self._git("reset", "--quiet", "--mixed", "HEAD")
+                self.git.run("update-ref", "-d", f"refs/sitewright/aside/{aside[:12]}")
+                self.git.run("reset", "--quiet", "--mixed", "HEAD")
             else:
-                self._git("reset", "--quiet", "--hard")
+                self.git.run("reset", "--quiet", "--hard")
         return rebased
 
     def clear_locks(self) -> None:
         """Removes lock files of a killed git. Only to be called while no child runs."""
-        git = self.site / ".git"
-        for lock in (*git.glob("*.lock"), *(git / "refs").rglob("*.lock")):
-            lock.unlink(missing_ok=True)
+        self.git.script(_CLEAR_LOCKS)
 
     def commits_touch(self, base: str, commit: str) -> list[str]:
         """Returns the sorted paths that differ between two commits."""
         return self._paths("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", base, commit)
 
-    def run(self, *argv: str, stdin: bytes | None = None) -> str:
+    def run(self, *argv: str, stdin: bytes = b"") -> str:
         """Runs a local git command in the checkout and returns its stdout."""
-        return self._git(*argv, stdin=stdin)
+        return self.git.run(*argv, stdin=stdin)
 
     def return_to_branch(self) -> None:
         """Moves the agent's commits onto the session's branch, and HEAD too.
@@ -196,59 +250,27 @@ class Checkout:
         """
         if self.current_branch() == self.branch:
             return
-        for state in ("rebase-merge", "rebase-apply"):
-            shutil.rmtree(self.site / ".git" / state, ignore_errors=True)
+        self.git.script("rm -rf .git/rebase-merge .git/rebase-apply")
         head, tip = self.head(), self.resolve(f"refs/heads/{self.branch}")
         if tip is not None and not self.is_ancestor(tip, head):
             # No side may be lost. So this merges both, with the tree of the agent's HEAD.
-            tree = self._git("rev-parse", f"{head}^{{tree}}").strip()
-            head = self._git("commit-tree", tree, "-p", tip, "-p", head, "-m", "Merge the agent's commits").strip()
-        self._git("update-ref", f"refs/heads/{self.branch}", head)
-        self._git("symbolic-ref", "HEAD", f"refs/heads/{self.branch}")
+            tree = self.git.run("rev-parse", f"{head}^{{tree}}").strip()
+            head = self.git.run("commit-tree", tree, "-p", tip, "-p", head, "-m", "Merge the agent's commits").strip()
+        self.git.run("update-ref", f"refs/heads/{self.branch}", head)
+        self.git.run("symbolic-ref", "HEAD", f"refs/heads/{self.branch}")
 
     def _status(self) -> bytes:
         # Optional locks would collide with git commands of the running agent.
-        env = dict(self.env) | {"GIT_OPTIONAL_LOCKS": "0"}
-        argv = ["git", "status", "--porcelain", "-z", "--untracked-files=normal"]
-        done = run_bounded(argv, cwd=self.site, env=env, timeout=_SECONDS)
-        if done.returncode != 0:
-            raise GitError("status", done.returncode, done.stderr)
-        return done.stdout
-
-    @contextlib.contextmanager
-    def _temporary_index(self) -> Iterator[dict[str, str]]:
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        index = self.scratch / f"index-{uuid.uuid4().hex}"
-        try:
-            # The copy keeps the cached file times, so `add` reads only changed files.
-            with contextlib.suppress(FileNotFoundError):
-                shutil.copyfile(self.site / ".git" / "index", index)
-            yield dict(self.env) | {"GIT_INDEX_FILE": str(index)}
-        finally:
-            index.unlink(missing_ok=True)
-            index.with_name(index.name + ".lock").unlink(missing_ok=True)
-
-    def _write_tree(self, env: Mapping[str, str]) -> str:
-        # The agent may delete a file while git reads it. Git reports an error, which does not matter here.
-        self._git("add", "--all", "--ignore-errors", check=False, env=env)
-        return self._git("write-tree", env=env).strip()
+        argv = ("status", "--porcelain", "-z", "--untracked-files=normal")
+        self.staging.look()
+        return must("status", self.git.completed(*argv, env={"GIT_OPTIONAL_LOCKS": "0"})).stdout
 
     def _paths(self, *argv: str) -> list[str]:
-        done = run_bounded(["git", *argv], cwd=self.site, env=self.env, timeout=_SECONDS)
-        if done.returncode != 0:
-            raise GitError(argv[0], done.returncode, done.stderr)
+        done = must(argv[0], self.git.completed(*argv))
         return sorted(path.decode("utf-8", "replace") for path in done.stdout.split(b"\0") if path)
 
     def _lines(self, *argv: str) -> list[str]:
-        return [line for line in self._git(*argv).splitlines() if line]
+        return [line for line in self.git.run(*argv).splitlines() if line]
 
     def _code(self, *argv: str) -> int:
-        return run_bounded(["git", *argv], cwd=self.site, env=self.env, timeout=_SECONDS).returncode
-
-    def _git(
-        self, *argv: str, stdin: bytes | None = None, check: bool = True, env: Mapping[str, str] | None = None
-    ) -> str:
-        done = run_bounded(["git", *argv], cwd=self.site, env=env or self.env, timeout=_SECONDS, stdin=stdin)
-        if check and done.returncode != 0:
-            raise GitError(argv[0], done.returncode, done.stderr)
-        return done.stdout.decode("utf-8", "surrogateescape")
+        return self.git.completed(*argv).returncode

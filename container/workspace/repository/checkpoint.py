@@ -18,7 +18,7 @@ from sitewright.contracts.steps import StepRequest
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, WorkspaceError
-from workspace.repository import checkpoint_archive
+from workspace.repository import checkpoint_archive, transcript_files
 from workspace.repository.checkout import Checkout
 from workspace.repository.checkpoint_archive import CheckpointMeta
 from workspace.system.aws_clients import Clients
@@ -26,6 +26,9 @@ from workspace.system.paths import Paths
 
 PERIOD_SECONDS = 30.0
 """The limit of the agent's work that a `kill -9` may lose."""
+
+BUNDLE_SECONDS = 300.0
+"""The limit for packing the history. 100 MB take some 2 s."""
 
 
 @dataclass
@@ -49,7 +52,7 @@ class Checkpointer:
 
     def mark_written(self, meta: CheckpointMeta) -> None:
         """Notes that the working copy equals a checkpoint, so that it is not written again."""
-        transcripts = checkpoint_archive.transcript_files(self.paths.home)
+        transcripts = transcript_files.saved_files(self.paths.home)
         self._written = checkpoint_archive.fingerprint(self._refs(), meta, transcripts)
 
     def write(self, fence: ClaimFence, *, settled: bool = False) -> bool:
@@ -59,9 +62,7 @@ class Checkpointer:
         """
         with self._lock:
             meta = self._meta(settled)
-            state = checkpoint_archive.fingerprint(
-                self._refs(), meta, checkpoint_archive.transcript_files(self.paths.home)
-            )
+            state = checkpoint_archive.fingerprint(self._refs(), meta, transcript_files.saved_files(self.paths.home))
             if state == self._written:
                 return False
             fence.verify()
@@ -128,7 +129,7 @@ class Checkpointer:
             branch=self.checkout.current_branch(),
             default_branch=self.checkout.default_branch,
             snapshot=None if snapshot == head else snapshot,
-            conversation_id=checkpoint_archive.newest_conversation(self.paths.home),
+            conversation_id=transcript_files.newest_conversation(self.paths.home),
         )
 
     def _refs(self) -> str:
@@ -140,7 +141,7 @@ class Checkpointer:
         self.paths.scratch.mkdir(parents=True, exist_ok=True)
         bundle, packed = self.paths.scratch / "checkpoint.bundle", self.paths.scratch / "checkpoint.tar.zst"
         try:
-            self.checkout.run("bundle", "create", "--quiet", str(bundle), "--all")
+            self.checkout.remote.exchange.save_bundle(bundle, timeout=BUNDLE_SECONDS)
             if self.base is not None:
                 # The check comes last, because the agent may replace the repository at any moment.
                 self.checkout.must_have(self.base)

@@ -2,8 +2,6 @@
 
 import hashlib
 import io
-import re
-import stat
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +10,8 @@ from typing import IO
 import zstandard
 
 from sitewright.contracts.base import Contract
+from workspace.repository import transcript_files
+from workspace.system.guest_files import Entry, GuestFileError
 
 BUNDLE = "repository.bundle"
 META = "meta.json"
@@ -20,7 +20,6 @@ VERSION = 1
 
 # Level 1 is enough: a bundle is compressed already, and transcripts shrink tenfold at any level.
 _LEVEL = 1
-_UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 
 class CheckpointError(Exception):
@@ -50,62 +49,31 @@ class CheckpointMeta(Contract):
         return self.snapshot is not None
 
 
-def transcripts_folder(home: Path) -> Path:
-    """Returns the folder of Claude Code's conversations."""
-    return home / ".claude" / TRANSCRIPTS
-
-
-def transcript_files(home: Path) -> list[tuple[str, int]]:
-    """Returns relative path and size of the conversations' files, sorted.
-
-    Omits links, because the agent chose their targets.
-    """
-    root = transcripts_folder(home)
-    found = []
-    for path in sorted(root.rglob("*")):
-        try:
-            status = path.lstat()
-        except FileNotFoundError:
-            continue
-        if stat.S_ISREG(status.st_mode):
-            found.append((path.relative_to(root).as_posix(), status.st_size))
-    return found
-
-
-def newest_conversation(home: Path) -> str | None:
-    """Returns the id of the conversation with the newest transcript (`{id}.jsonl`)."""
-    newest: tuple[float, str] | None = None
-    for path in transcripts_folder(home).glob("*/*.jsonl"):
-        if _UUID.match(path.stem) and not path.is_symlink():
-            newest = max(newest or (0.0, ""), (path.stat().st_mtime, path.stem))
-    return newest[1] if newest else None
-
-
-def fingerprint(refs: str, meta: CheckpointMeta, transcripts: Iterable[tuple[str, int]]) -> str:
+def fingerprint(refs: str, meta: CheckpointMeta, transcripts: Iterable[Entry]) -> str:
     """Returns a digest of a checkpoint's content. Equal digests mean equal checkpoints.
 
     Command and `settled` count only if there are uncommitted edits.
     """
     whose = f"{meta.command_id} {meta.settled}" if meta.dirty else ""
-    parts = [refs, meta.head, str(meta.branch), str(meta.snapshot), whose, *(f"{p} {s}" for p, s in transcripts)]
+    parts = [refs, meta.head, str(meta.branch), str(meta.snapshot), whose, *(f"{t.path} {t.size}" for t in transcripts)]
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def write(target: Path, *, bundle: Path, home: Path, meta: CheckpointMeta) -> None:
-    """Writes the archive. If transcripts change or vanish meanwhile, it takes their readable part."""
+    """Writes the archive. Transcripts that change or vanish meanwhile, or are over a limit, are left out."""
     compressor = zstandard.ZstdCompressor(level=_LEVEL)
-    root = transcripts_folder(home)
     with (
         target.open("wb") as file,
         compressor.stream_writer(file) as stream,
         tarfile.open(fileobj=stream, mode="w|") as tar,
     ):
         _add(tar, META, meta.to_json().encode())
-        for name, _ in transcript_files(home):
+        for entry in transcript_files.saved_files(home):
             try:
-                _add(tar, f"{TRANSCRIPTS}/{name}", (root / name).read_bytes(), (root / name).lstat().st_mtime)
-            except FileNotFoundError:
+                content = transcript_files.read(home, entry.path)
+            except GuestFileError:
                 continue
+            _add(tar, f"{TRANSCRIPTS}/{entry.path}", content, entry.mtime_ns / 1e9)
         tar.add(bundle, BUNDLE)
 
 

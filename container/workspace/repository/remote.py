@@ -1,25 +1,43 @@
-"""git over the network. Only this module has the token.
+"""The git host. Only this module has the token.
 
-The agent can write to the checkout's .git/config. One line there (`url.….insteadOf`, `http.proxy`, `remote.origin.url`)
-would send the token elsewhere. So network commands run in the runner's own git directory, which only shares the
-checkout's object store.
+Network commands run in the runner's own repository (`transport`), never in the checkout: one line of its .git/config
+(`url.….insteadOf`, `http.proxy`, `remote.origin.url`) would send the token elsewhere. While the token is in use no
+process of the guest is alive.
 """
 
 import contextlib
+import ipaddress
 import shlex
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from workspace.errors import GitError
+from workspace.repository import streams
+from workspace.repository.object_exchange import ObjectExchange, Poll
+from workspace.repository.streams import Command
+from workspace.repository.transport import Transport
 from workspace.system.child_environment import git_config
-from workspace.system.processes import Completed, run_bounded
+from workspace.system.guest import Guest
 
 _HELPER = Path(__file__).with_name("credential_helper.py")
+
+_HEADS, _TRACKING = "refs/heads/", "refs/remotes/origin/"
+_REMOTE = "refs/remote/"
+"""The host's branches in the transport."""
+
+
+def allowed_protocols(url: str) -> str:
+    """Returns GIT_ALLOW_PROTOCOL for a repository: https, and http only for a host on this machine."""
+    host = urlsplit(url).hostname or ""
+    loopback = host == "localhost"
+    with contextlib.suppress(ValueError):
+        loopback = loopback or ipaddress.ip_address(host).is_loopback
+    return "http:https" if loopback else "https"
 
 
 @dataclass
@@ -31,76 +49,70 @@ class Remote:
 
     url: str
     token: Callable[[], str] = field(repr=False)
-    site: Path
-    git_dir: Path
-    """The runner's own git directory, created at its first use."""
-    env: Mapping[str, str] = field(repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    transport: Transport
+    exchange: ObjectExchange
+    guest: Guest
+    log: Callable[..., None] = field(repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
-    def clone(self, *, timeout: float, poll: Callable[[], None] | None = None) -> None:
-        """Clones without a checkout into `site`, which must not exist. Raises GitError, TimeoutError."""
-        self.site.parent.mkdir(parents=True, exist_ok=True)
-        # The agent has not touched a fresh clone's configuration yet.
-        argv = ["clone", "--quiet", "--no-checkout", "--template=", self.url, str(self.site)]
-        self._network(argv, self.env, self.site.parent, timeout, poll)
+    def clone(self, *, timeout: float, poll: Poll = None) -> str:
+        """Clones into the transport, and gives all of it to the checkout, which must be an empty repository.
 
-    def push(self, commit: str, branch: str, *, timeout: float, poll: Callable[[], None] | None = None) -> None:
-        """Pushes a commit as a branch, fast-forward only. Raises GitError (its stderr includes stdout), TimeoutError."""
-        argv = ["push", "--porcelain", self.url, f"{commit}:refs/heads/{branch}"]
-        self._network(argv, self._shared_env(), self.git_dir, timeout, poll)
+        Returns the default branch; it may have no commit. Raises GitError, TimeoutError.
+        """
+        with self._lock:
+            self.transport.clear()
+            argv = ("clone", "--quiet", "--bare", "--template=", self.url, str(self.transport.folder))
+            folder = self.transport.folder.parent
+            self._network(Command(("git", *argv), folder, self.transport.env), timeout, poll)
+            default = self.transport.run("symbolic-ref", "--short", "HEAD").stdout.decode().strip()
+            self.transport.prepare()
+            refs = self.transport.refs()
+            if refs:
+                self.exchange.give_all(timeout=timeout, poll=poll)
+            self.exchange.set_refs({name.replace(_HEADS, _TRACKING, 1): commit for name, commit in refs.items()})
+            return default
 
-    def fetch(self, branch: str, have: str, *, timeout: float, poll: Callable[[], None] | None = None) -> str | None:
+    def push(self, commit: str, branch: str, *, timeout: float, poll: Poll = None) -> None:
+        """Pushes a commit of the checkout as a branch, fast-forward only.
+
+        Raises GitError (its stderr includes stdout), TimeoutError, StepFailed (OBJECTS_REFUSED).
+        """
+        with self._lock:
+            self.exchange.bring(commit, timeout=timeout, poll=poll)
+            argv = ("push", "--porcelain", self.url, f"{commit}:refs/heads/{branch}")
+            self._network(self.transport.command(*argv), timeout, poll)
+
+    def fetch(self, branch: str, have: str, *, timeout: float, poll: Poll = None) -> str | None:
         """Fetches a branch's objects into the checkout. Returns its commit; None if the remote has no such branch.
 
-        `have` is a local commit, so that git sends only missing objects. Raises GitError, TimeoutError.
+        `have` is a commit of the checkout, so that only missing objects come. Raises GitError, TimeoutError.
         """
-        env = self._shared_env()
-        run_bounded(["git", "update-ref", "refs/tips/head", have], cwd=self.git_dir, env=env, timeout=10)
-        into = f"+refs/heads/{branch}:refs/remote/branch"
-        try:
-            self._network(["fetch", "--quiet", "--no-tags", self.url, into], env, self.git_dir, timeout, poll)
-        except GitError as error:
-            if "couldn't find remote ref" in error.stderr:
-                return None
-            raise
-        found = run_bounded(["git", "rev-parse", "refs/remote/branch"], cwd=self.git_dir, env=env, timeout=10)
-        return found.stdout.decode().strip()
+        with self._lock:
+            self.transport.prepare()
+            into = f"{_REMOTE}{branch}"
+            argv = ("fetch", "--quiet", "--no-tags", "--no-auto-gc", self.url, f"+refs/heads/{branch}:{into}")
+            try:
+                self._network(self.transport.command(*argv), timeout, poll)
+            except GitError as error:
+                if "couldn't find remote ref" in error.stderr:
+                    return None
+                raise
+            commit = self.transport.refs()[into]
+            known = self.exchange.known([commit, have, *self.transport.refs().values()])
+            if commit not in known:
+                self.exchange.give([commit], known, timeout=timeout, poll=poll)
+            return commit
 
-    def _shared_env(self) -> dict[str, str]:
-        if not (self.git_dir / "HEAD").exists():
-            self.git_dir.mkdir(parents=True, exist_ok=True)
-            argv = ["git", "init", "--quiet", "--bare", "--template=", str(self.git_dir)]
-            _must("init", run_bounded(argv, cwd=self.git_dir, env=self.env, timeout=10))
-        return dict(self.env) | {
-            "GIT_DIR": str(self.git_dir),
-            "GIT_OBJECT_DIRECTORY": str(self.site / ".git" / "objects"),
-        }
-
-    def _network(
-        self,
-        argv: Sequence[str],
-        env: Mapping[str, str],
-        cwd: Path,
-        timeout: float,
-        poll: Callable[[], None] | None,
-    ) -> None:
+    def _network(self, command: Command, timeout: float, poll: Poll) -> None:
         token = self.token()
-        with self._lock, _token_socket(token) as fd:
-            done = run_bounded(
-                ["git", *argv],
-                cwd=cwd,
-                env=dict(env) | _with_helper(env, self.url, fd),
-                timeout=timeout,
-                pass_fds=(fd,),
-                poll=poll,
-            )
-        output = (done.stdout.decode("utf-8", "replace") + done.stderr).replace(token, "***")
-        _must(argv[0], Completed(done.returncode, b"", output))
-
-
-def _must(command: str, done: Completed) -> None:
-    if done.returncode != 0:
-        raise GitError(command, done.returncode, done.stderr)
+        with self.guest.absent(self.log), _token_socket(token) as fd:
+            env = dict(command.env) | {"GIT_ALLOW_PROTOCOL": allowed_protocols(self.url)}
+            network = Command(command.argv, command.cwd, env | _with_helper(env, self.url, fd), pass_fds=(fd,))
+            done = streams.run(network, timeout=timeout, poll=poll)
+        if done.returncode != 0:
+            output = (done.stdout.decode("utf-8", "replace") + done.stderr).replace(token, "***")
+            raise GitError(command.argv[1], done.returncode, output)
 
 
 @contextlib.contextmanager

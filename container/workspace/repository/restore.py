@@ -1,5 +1,6 @@
 """Fills the checkout from the session's checkpoint, or the first time from the git host."""
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,10 @@ from workspace.repository.checkout import Checkout
 from workspace.repository.checkpoint_archive import CheckpointError, CheckpointMeta
 from workspace.repository.git_errors import BundleVerdict, classify_bundle
 from workspace.repository.remote_retry import retry_remote
+from workspace.repository.transcript_files import unpack_transcripts
+from workspace.repository.transport import must
 from workspace.system.aws_clients import Clients
+from workspace.system.guest import Guest
 from workspace.system.paths import Paths
 from workspace.system.stop import Stop
 
@@ -21,6 +25,9 @@ CLONE_SECONDS = 600.0
 
 RETRY_PAUSES = (0.2, 1.0)
 """The pauses in seconds before git reads a refused bundle again."""
+
+BUNDLE_SECONDS = 300.0
+"""The limit for unpacking the history. 100 MB take some 2 s."""
 
 DOWN_SECONDS = 60.0
 """How long the first clone is retried while the git host does not answer."""
@@ -62,10 +69,9 @@ class Restorer:
         Files and conversation do not change. So the files appear as edits of that repository's HEAD. Raises the errors
         of `restore` and `clone`, GitError and OSError. After an error nothing is changed.
         """
-        site, aside, made = self.paths.site, self.paths.scratch / "aside", self.paths.scratch / "made"
+        site, aside, made = self.paths.site, self.paths.root / "site-aside", self.paths.root / "site-made"
         for folder in (aside, made):
-            shutil.rmtree(folder, ignore_errors=True)
-        self.paths.scratch.mkdir(exist_ok=True)
+            self._guest.remove(folder)
         site.rename(aside)
         try:
             if key is not None:
@@ -74,14 +80,15 @@ class Restorer:
                 self.clone()
                 # The host's branch may have newer commits. On top of those the present files would revert them.
                 self.checkout.run("reset", "--quiet", "--hard", base)
-            _remove(aside / ".git")
-            (site / ".git").rename(aside / ".git")
+            swap = 'rm -rf "$1/.git" && mv "$2/.git" "$1/.git"'
+            must("mv", self.checkout.git.script(swap, aside, site))
         finally:
             # Moved, not deleted: after a partial deletion the files could not be restored.
             if site.exists():
                 site.rename(made)
             aside.rename(site)
-            shutil.rmtree(made, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                self._guest.remove(made)
 
     def clone(self) -> None:
         """Clones the repository and checks out the session's branch.
@@ -90,8 +97,7 @@ class Restorer:
         """
 
         def attempt(_seconds: float) -> None:
-            self._clear()
-            self.checkout.remote.clone(timeout=CLONE_SECONDS, poll=self.stop.check)
+            self.checkout.clone(timeout=CLONE_SECONDS, poll=self.stop.check)
 
         retry_remote(attempt, within=DOWN_SECONDS, sleep=self.stop.sleep, log=self.log)
         try:
@@ -141,14 +147,10 @@ class Restorer:
                 return
 
     def _build_repository(self, bundle: Path, meta: CheckpointMeta) -> None:
-        site, git = self.paths.site, self.checkout.run
-        self._clear()
-        site.mkdir(parents=True)
-        git("init", "--quiet", "--template=", f"--initial-branch={self.checkout.branch}")
-        git("config", "remote.origin.url", self.checkout.remote.url)
-        git("config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
-        git("fetch", "--quiet", "--no-tags", "--update-head-ok", str(bundle), "+refs/*:refs/*")
-        git("symbolic-ref", "refs/remotes/origin/HEAD", f"refs/remotes/origin/{meta.default_branch}")
+        git = self.checkout.run
+        self.checkout.begin()
+        self.checkout.remote.exchange.load_bundle(bundle, timeout=BUNDLE_SECONDS, poll=self.stop.check)
+        self.checkout.set_default_branch(meta.default_branch)
         if meta.branch is not None:
             git("symbolic-ref", "HEAD", f"refs/heads/{meta.branch}")
         else:
@@ -162,14 +164,11 @@ class Restorer:
 
     def _put_transcripts(self, folder: Path) -> None:
         if folder.is_dir():
-            shutil.copytree(folder, checkpoint_archive.transcripts_folder(self.paths.home), dirs_exist_ok=True)
+            unpack_transcripts(folder, self.paths.home, self.checkout.git)
 
     def _clear(self) -> None:
-        shutil.rmtree(self.paths.site, ignore_errors=True)
+        self._guest.remove(self.paths.site)
 
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    @property
+    def _guest(self) -> Guest:
+        return self.checkout.git.guest

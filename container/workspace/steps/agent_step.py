@@ -155,7 +155,7 @@ class Agent:
         ctx = self.ctx
         self.key = self._model_key()
         home, site, wanted = ctx.paths.home, ctx.paths.site, ctx.session.conversation_id
-        resume = prepare_resume(home, site, wanted)
+        resume = prepare_resume(home, site, wanted, ctx.checkout.git)
         gone = "its transcript is gone" if wanted else None
         why = damage(home, site, resume) if resume else gone
         if why is None:
@@ -167,7 +167,7 @@ class Agent:
         event = self._drive(None, lost=wanted)
         if failure(event) is not None and not event.spoke:
             # The old conversation was not the cause. So the next command tries it again.
-            forget(ctx.paths.home, ctx.paths.site, event.conversation_id)
+            forget(ctx.paths.home, ctx.paths.site, event.conversation_id, ctx.checkout.git)
         return event
 
     def _note_restart(self, conversation_id: str | None, why: str) -> None:

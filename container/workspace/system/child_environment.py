@@ -94,18 +94,38 @@ def build_environment(
     return env | dict(extra or {})
 
 
-def git_environment(
-    private_home: Path, *, ceiling: Path, inherited: Mapping[str, str], author: CommitAuthor = DEFAULT_AUTHOR
-) -> dict[str, str]:
-    """Returns the environment of the runner's own git commands. `ceiling` is the parent folder of the checkout.
+NO_HOME = "/nonexistent"
+"""A folder that nobody can make. git and curl read ~/.gitconfig, ~/.netrc and more from HOME."""
 
-    HOME is not the agent's, because git and curl read ~/.gitconfig and ~/.netrc. The configuration comes with each
-    command and overrides .git/config, which a child may have changed. Hooks and fsmonitor there would run a child's
-    programs; husky sets core.hooksPath from an npm script. gc would leave a process behind.
+
+def git_environment(
+    *,
+    ceiling: Path,
+    inherited: Mapping[str, str],
+    author: CommitAuthor = DEFAULT_AUTHOR,
+    protocols: str = "",
+    tmp: Path | None = None,
+) -> dict[str, str]:
+    """Returns the environment of the git commands that the runner starts.
+
+    The configuration comes with each command and overrides .git/config, which a child may have changed. Hooks and
+    fsmonitor there would run a child's programs; husky sets core.hooksPath from an npm script. gc would leave a process
+    behind.
+
+    Args:
+        ceiling: the parent folder of the checkout.
+        inherited: `Settings.inherited`.
+        author: author and committer of the commits.
+        protocols: what git may reach a repository by, such as `https`. Nothing by default: an alias in a configuration
+            (`url.….insteadOf`) may name any protocol, and `ext::` is a program.
+        tmp: TMPDIR.
     """
     env = dict(inherited)
+    if tmp is not None:
+        env["TMPDIR"] = str(tmp)
     env |= {
-        "HOME": str(private_home),
+        "HOME": NO_HOME,
+        "GIT_ALLOW_PROTOCOL": protocols,
         "LC_ALL": "C",
         **_within(ceiling),
         "GIT_CONFIG_NOSYSTEM": "1",

@@ -13,10 +13,12 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from workspace.lifecycle.working_copy import make_folders
 from workspace.repository.checkout import Checkout
-from workspace.repository.remote import Remote
 from workspace.system.aws_clients import Clients
 from workspace.system.child_environment import git_environment, inherited
+from workspace.system.guest import Guest
+from workspace.system.paths import Paths
 from workspace.system.settings import Settings
 
 from sitewright.contracts.records import CommandRecord, SessionRecord
@@ -28,7 +30,7 @@ REGION = "us-west-2"
 
 
 def git(cwd: Path, *argv: str) -> str:
-    env = git_environment(cwd, ceiling=cwd.parent, inherited={"PATH": os.environ["PATH"]})
+    env = git_environment(ceiling=cwd.parent, inherited={"PATH": os.environ["PATH"]}, protocols="file")
     done = subprocess.run(["git", *argv], cwd=cwd, env=env, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
@@ -184,12 +186,20 @@ def serve_git(root: Path) -> Iterator[GitHost]:
         server.server_close()
 
 
-def make_checkout(root: Path, url: str, branch: str = "thread-t1", token: str = TOKEN) -> Checkout:
-    home = root / "tmp" / "git-home"
-    home.mkdir(parents=True, exist_ok=True)
-    env = git_environment(home, ceiling=root, inherited=inherited(os.environ))
-    remote = Remote(url, lambda: token, root / "site", root / "tmp" / "transport.git", env)
-    return Checkout(root / "site", root / "tmp", branch, env, remote)
+def make_checkout(
+    root: Path, url: str, branch: str = "thread-t1", token: str = TOKEN, guest: Guest | None = None
+) -> Checkout:
+    paths, user = Paths(root), guest or Guest()
+    make_folders(paths, user)
+    return Checkout.of(
+        paths,
+        url=url,
+        branch=branch,
+        token=lambda: token,
+        guest=user,
+        inherited=inherited(os.environ),
+        log=lambda *_, **__: None,
+    )
 
 
 @dataclass

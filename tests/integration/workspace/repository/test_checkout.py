@@ -1,22 +1,24 @@
 """The checkout: changed files, commits, snapshots during the agent's work, rebases."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from workspace.errors import GitError
 from workspace.repository.checkout import WIP_REF, Checkout
 
-from tests.support.workspace.runner_parts import git, make_checkout, make_remote
+from tests.support.workspace.runner_parts import git, make_checkout, make_remote, serve_git
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
-    bare = make_remote(tmp_path / "host")
-    made = make_checkout(tmp_path / "ws", str(bare))
-    made.remote.clone(timeout=30)
-    made.start_branch()
-    return made
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    make_remote(tmp_path / "host")
+    with serve_git(tmp_path / "host") as host:
+        made = make_checkout(tmp_path / "ws", host.url)
+        made.clone(timeout=30)
+        made.start_branch()
+        yield made
 
 
 def test_start_branch_begins_at_the_default_branch(checkout: Checkout) -> None:
@@ -53,7 +55,7 @@ def test_start_branch_takes_the_remote_branch_if_there_is_one(checkout: Checkout
     assert commit is not None
     checkout.remote.push(commit, "thread-t1", timeout=30)
     second = make_checkout(tmp_path / "ws2", checkout.remote.url)
-    second.remote.clone(timeout=30)
+    second.clone(timeout=30)
     second.start_branch()
     assert second.head() == commit
 

@@ -5,14 +5,15 @@ import tarfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
 from botocore.exceptions import ClientError
 from workspace.errors import GitError
-from workspace.repository import checkpoint_archive
-from workspace.repository.checkout import Checkout
+from workspace.repository import checkpoint_archive, transcript_files
 from workspace.repository.git_errors import BundleVerdict, classify_bundle
+from workspace.repository.object_exchange import ObjectExchange
 from workspace.step_context import StepContext
 
 from sitewright.contracts.error_codes import ErrorCode
@@ -190,7 +191,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_clone(world: World, damage: str)
     assert lost is not None and (lost.key, bool(lost.reason)) == (key, True), "the client has to hear of it"
 
 
-GIT = Checkout.run
+LOAD = ObjectExchange.load_bundle
 
 
 @pytest.mark.parametrize("words", ["fatal: unable to write new index file", "fatal: No space left on device"])
@@ -199,12 +200,12 @@ def test_a_transient_git_failure_is_retried(world: World, monkeypatch: pytest.Mo
     world.step(StepName.AGENT)
     failures = [words, words]
 
-    def stumble(self: Checkout, *argv: str, stdin: bytes | None = None) -> str:
-        if argv[0] == "fetch" and failures:
-            raise GitError("fetch", 128, failures.pop())
-        return GIT(self, *argv, stdin=stdin)
+    def stumble(self: ObjectExchange, bundle: Path, **options: Any) -> dict[str, str]:
+        if failures:
+            raise GitError("index-pack", 128, failures.pop())
+        return LOAD(self, bundle, **options)
 
-    monkeypatch.setattr(Checkout, "run", stumble)
+    monkeypatch.setattr(ObjectExchange, "load_bundle", stumble)
     assert world.step(StepName.BUILD) == 0
     assert git(world.root / "site", "show", "HEAD:index.html") == "uncommitted"
     assert not failures and read_command(world.clients, "cmd-1").lost_checkpoint is None
@@ -215,13 +216,12 @@ def test_a_full_disk_does_not_lose_the_edits(world: World, monkeypatch: pytest.M
     world.step(StepName.AGENT)
     key = read_session(world.clients).checkpoint
 
-    def full(self: Checkout, *argv: str, stdin: bytes | None = None) -> str:
-        if argv[0] == "fetch":
-            raise GitError("fetch", 128, "error: file write error: No space left on device\nfatal: index-pack failed")
-        return GIT(self, *argv, stdin=stdin)
+    def full(*_: Any, **__: Any) -> None:
+        said = "error: file write error: No space left on device\nfatal: index-pack failed"
+        raise GitError("index-pack", 128, said)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Checkout, "run", full)
+        patch.setattr(ObjectExchange, "load_bundle", full)
         assert world.step(StepName.BUILD) == 0
     assert world.report[1]["error"] == "Step.Failed"
     assert read_session(world.clients).checkpoint == key
@@ -306,8 +306,9 @@ def test_links_among_the_transcripts_are_not_followed(tmp_path: Path) -> None:
     projects.mkdir(parents=True)
     (projects / "a.jsonl").symlink_to(secret)
     (projects / "b.jsonl").write_text("b")
-    assert checkpoint_archive.transcript_files(tmp_path / "home") == [("p/b.jsonl", 1)]
-    assert checkpoint_archive.newest_conversation(tmp_path / "home") is None
+    saved = transcript_files.saved_files(tmp_path / "home")
+    assert [(entry.path, entry.size) for entry in saved] == [("p/b.jsonl", 1)]
+    assert transcript_files.newest_conversation(tmp_path / "home") is None
 
 
 def test_archives_cannot_write_elsewhere(tmp_path: Path) -> None:

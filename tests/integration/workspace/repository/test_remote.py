@@ -31,7 +31,7 @@ def host(tmp_path: Path) -> Iterator[GitHost]:
 
 def test_clone_push_fetch_with_the_token(host: GitHost, tmp_path: Path) -> None:
     checkout = make_checkout(tmp_path / "ws", host.url)
-    checkout.remote.clone(timeout=30)
+    checkout.clone(timeout=30)
     checkout.start_branch()
     (checkout.site / "a.html").write_text("a")
     commit = checkout.commit_all("Edit")
@@ -49,7 +49,7 @@ def test_clone_push_fetch_with_the_token(host: GitHost, tmp_path: Path) -> None:
 
 def test_the_token_is_nowhere_on_disk_or_in_a_url(host: GitHost, tmp_path: Path) -> None:
     checkout = make_checkout(tmp_path / "ws", host.url)
-    checkout.remote.clone(timeout=30)
+    checkout.clone(timeout=30)
     checkout.start_branch()
     checkout.remote.push(checkout.head(), "thread-t1", timeout=30)
     for path in (tmp_path / "ws").rglob("*"):
@@ -82,7 +82,7 @@ def test_the_token_is_in_no_process_argument_or_environment(host: GitHost, tmp_p
     thread.start()
     try:
         for _ in range(5):
-            checkout.remote.clone(timeout=30)
+            checkout.clone(timeout=30)
             git(tmp_path, "init", "-q", "scratch")
             shutil.rmtree(checkout.site)
     finally:
@@ -95,7 +95,7 @@ def test_the_token_is_in_no_process_argument_or_environment(host: GitHost, tmp_p
 def test_the_checkouts_configuration_cannot_redirect_the_token(host: GitHost, tmp_path: Path) -> None:
     with serve_git(tmp_path / "host") as evil:
         checkout = make_checkout(tmp_path / "ws", host.url)
-        checkout.remote.clone(timeout=30)
+        checkout.clone(timeout=30)
         checkout.start_branch()
         git(checkout.site, "config", f"url.http://127.0.0.1:{evil.port}/.insteadOf", f"http://127.0.0.1:{host.port}/")
         git(checkout.site, "config", "remote.origin.url", evil.url)
@@ -112,7 +112,7 @@ def test_a_redirect_to_another_host_gets_no_token(host: GitHost, tmp_path: Path)
         host.redirect = f"http://127.0.0.1:{other.port}"
         checkout = make_checkout(tmp_path / "ws", host.url)
         with pytest.raises(GitError):
-            checkout.remote.clone(timeout=30)
+            checkout.clone(timeout=30)
         assert other.seen, "the redirect was not followed, so nothing was tested"
         assert other.authorizations == []
 
@@ -121,7 +121,7 @@ def test_a_wrong_token_is_an_auth_refusal_and_not_in_the_error(host: GitHost, tm
     wrong = "ghp_wrong_token_value"
     checkout = make_checkout(tmp_path / "ws", host.url, token=wrong)
     with pytest.raises(GitError) as caught:
-        checkout.remote.clone(timeout=30)
+        checkout.clone(timeout=30)
     assert classify(caught.value.stderr) is Refusal.AUTH
     assert wrong not in str(caught.value)
 
@@ -130,7 +130,7 @@ def test_a_wrong_token_is_an_auth_refusal_and_not_in_the_error(host: GitHost, tm
 def test_http_statuses(host: GitHost, tmp_path: Path, status: int, refusal: Refusal) -> None:
     host.answer = status
     with pytest.raises(GitError) as caught:
-        make_checkout(tmp_path / "ws", host.url).remote.clone(timeout=30)
+        make_checkout(tmp_path / "ws", host.url).clone(timeout=30)
     assert classify(caught.value.stderr) is refusal
 
 
@@ -139,7 +139,7 @@ def test_a_closed_port_is_unavailable(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/site.git"
         with pytest.raises(GitError) as caught:
-            make_checkout(tmp_path / "ws", url).remote.clone(timeout=30)
+            make_checkout(tmp_path / "ws", url).clone(timeout=30)
     assert classify(caught.value.stderr) is Refusal.UNAVAILABLE
 
 
@@ -150,13 +150,13 @@ def test_a_host_that_hangs_ends_by_timeout_or_by_poll(tmp_path: Path) -> None:
         checkout = make_checkout(tmp_path / "ws", f"http://127.0.0.1:{mute.getsockname()[1]}/site.git")
         began = time.monotonic()
         with pytest.raises(TimeoutError):
-            checkout.remote.clone(timeout=1.0)
+            checkout.clone(timeout=1.0)
 
         def give_up() -> None:
             raise RuntimeError("enough")
 
         with pytest.raises(RuntimeError, match="enough"):
-            checkout.remote.clone(timeout=60, poll=give_up)
+            checkout.clone(timeout=60, poll=give_up)
         assert time.monotonic() - began < 10
 
 

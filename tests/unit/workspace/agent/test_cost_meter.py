@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from workspace.agent.cost_meter import CostMeter
-from workspace.repository.checkpoint_archive import transcripts_folder
+from workspace.repository.transcript_files import transcripts_folder
 
 
 def line(used: object, kind: str = "budget_usd") -> str:
