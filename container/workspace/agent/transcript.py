@@ -29,7 +29,9 @@ def slug(cwd: Path) -> str:
     return project_key_for_directory(cwd)
 
 
-_MOVE = 'mkdir -p "$(dirname "$2")" && mv -T "$1.jsonl" "$2.jsonl" && rm -rf "$2" && { [ ! -d "$1" ] || mv -T "$1" "$2"; }'
+_MOVE = (
+    'mkdir -p "$(dirname "$2")" && mv -T "$1.jsonl" "$2.jsonl" && rm -rf "$2" && { [ ! -d "$1" ] || mv -T "$1" "$2"; }'
+)
 """Subagents' transcripts and long tool results are in a folder with the conversation's name."""
 
 

@@ -128,6 +128,8 @@ class InterruptionHandler:
     def _save_interrupted(self, ctx: StepContext, *, publish: bool) -> Interruption:
         fence = self.fence.after_stop()
         fence.verify()
+        if self.push is not None:
+            self.push.settle()
         ctx = replace(
             ctx,
             fence=fence,

@@ -62,6 +62,9 @@ class StepRun:
     def run(self) -> StepEnd:
         """Does the step and reports it."""
         try:
+            if self.working_copy is not None:
+                # The push of an interrupted step's commit may still use the token: no guest may be alive with it.
+                self.working_copy.push.settle()
             self.settings.guest.end_all(self.log)
             ctx = self._prepare()
             try:
@@ -126,8 +129,6 @@ class StepRun:
     def _do(self, ctx: StepContext) -> StepResult:
         run = STEPS[self.store.request.step]
         working_copy = self.working_copy
-        if self.kind.last_of_run and working_copy is not None:
-            working_copy.push.join()
         if self.kind.agent_at_work and working_copy is not None:
             with working_copy.checkpointer.periodically(self.fence, every=self.checkpoint_seconds):
                 return run(ctx)

@@ -100,8 +100,6 @@ class WorkingCopy:
         self.log = log
         self.credentials.log_to(log)
         self.clients.forget_secrets()
-        # A push of the older command's commit may still use the token, and the step works as the guest.
-        self.push.settle()
         self.settings.guest.folder(self.settings.paths.guest_tmp, anew=True)
 
     @property

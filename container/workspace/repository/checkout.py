@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from sitewright.contracts.limits import LOCKFILE_BYTES
 from workspace.errors import GitError
 from workspace.repository.guest_git import GuestGit
@@ -109,7 +110,9 @@ class Checkout:
 
     def resolve(self, revision: str) -> str | None:
         """Returns the commit of a revision, or None."""
-        found = self.git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", check=False)
+        found = self.git.run(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", check=False
+        )
         return found.strip() or None
 
     def must_have(self, commit: str) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from workspace.errors import WorkspaceError
 from workspace.system import processes
@@ -26,6 +26,7 @@ OUTPUT_BYTES = 64 * 2**20
 _ERROR_BYTES = 64 * 2**10
 _CHUNK = 2**18
 _POLL_SECONDS = 0.1
+_GRACE_SECONDS = 0.02
 _SILENCE_SECONDS = 0.5
 """How long an ended program's pipes are read on without a byte. Another program may keep them open for good."""
 
@@ -75,7 +76,8 @@ def run(
 ) -> Completed:
     """Runs a command and returns its output. Its process group is dead when this ends.
 
-    Its stdin is `stdin`, or a file that is open for reading, from its position on. Calls `poll` about every 0.1 s; it may raise to give up. Raises OutputTooLarge, TimeoutError, OSError.
+    Its stdin is `stdin`, or a file that is open for reading, from its position on. Calls `poll` about every 0.1 s; it may
+    raise to give up. Raises OutputTooLarge, TimeoutError, OSError.
     """
     out = _Kept(command, OUTPUT_BYTES, strict=True)
     return _run(command, out, stdin=stdin, file=file, timeout=timeout, poll=poll, kept=out)
@@ -117,12 +119,12 @@ def pipe(
     out = _Kept(sink, OUTPUT_BYTES, strict=True)
     errors = _Kept(source, _ERROR_BYTES), _Kept(sink, _ERROR_BYTES)
     with _started(source, stdin=subprocess.PIPE) as first:
-        assert first.stdout is not None
-        with _started(sink, stdin=first.stdout) as second:
+        between = cast(IO[bytes], first.stdout)
+        with _started(sink, stdin=between) as second:
             # Only the sink reads now: if it ends early, the source gets SIGPIPE.
-            first.stdout.close()
-            streams = {first.stderr: errors[0], second.stdout: out, second.stderr: errors[1]}
-            _pump((first, second), first.stdin, stdin, streams, time.monotonic() + timeout, poll, sink)
+            between.close()
+            pump = _Pump(sink, (first, second), time.monotonic() + timeout, poll)
+            pump.run(first.stdin, stdin, {first.stderr: errors[0], second.stdout: out, second.stderr: errors[1]})
     return (
         Completed(first.returncode, b"", _text(errors[0])),
         Completed(second.returncode, bytes(out.data), _text(errors[1])),
@@ -142,8 +144,8 @@ def _run(
     error = _Kept(command, _ERROR_BYTES)
     source: int | IO[bytes] = file if file is not None else subprocess.PIPE if stdin else subprocess.DEVNULL
     with _started(command, stdin=source) as child:
-        streams = {child.stdout: write, child.stderr: error}
-        _pump((child,), child.stdin, stdin, streams, time.monotonic() + timeout, poll, command)
+        pump = _Pump(command, (child,), time.monotonic() + timeout, poll)
+        pump.run(child.stdin, stdin, {child.stdout: write, child.stderr: error})
     return Completed(child.returncode, bytes(kept.data) if kept else b"", _text(error))
 
 
@@ -183,59 +185,59 @@ def _started(command: Command, *, stdin: int | IO[bytes]) -> Iterator["subproces
             processes.forget(child)
 
 
-def _pump(
-    children: Sequence["subprocess.Popen[bytes]"],
-    target: IO[bytes] | None,
-    data: bytes,
-    streams: Mapping[IO[bytes] | None, Callable[[bytes], None]],
-    deadline: float,
-    poll: Callable[[], None] | None,
-    command: Command,
-) -> None:
-    """Feeds the input and reads the outputs until all programs have ended."""
-    with selectors.DefaultSelector() as selector:
-        for stream, write in streams.items():
-            if stream is not None:
-                os.set_blocking(stream.fileno(), False)
-                selector.register(stream, selectors.EVENT_READ, write)
-        left = memoryview(data)
-        if target is not None:
-            os.set_blocking(target.fileno(), False)
-            selector.register(target, selectors.EVENT_WRITE)
-        silent_since = time.monotonic()
-        while True:
-            ended = all(child.poll() is not None for child in children)
-            if not selector.get_map() and ended:
-                return
-            ready = selector.select(0.0 if ended else _POLL_SECONDS) if selector.get_map() else []
-            if not ready and not selector.get_map():
-                time.sleep(0.002)
-            now = time.monotonic()
-            if ready:
-                silent_since = now
-            elif ended and now - silent_since > _SILENCE_SECONDS:
-                return
-            elif ended:
-                time.sleep(0.01)
-            for key, _ in ready:
-                if key.fileobj is target:
-                    left = _feed(selector, key.fileobj, left)
-                elif (chunk := os.read(key.fd, _CHUNK)) != b"":
-                    key.data(chunk)
-                else:
-                    selector.unregister(key.fileobj)
-            if now > deadline:
-                raise TimeoutError(f"{' '.join(command.argv[:2])} did not end in time")
-            if poll is not None:
-                poll()
+@dataclass
+class _Pump:
+    """Feeds the input of programs and reads their outputs, until all have ended."""
+
+    command: Command
+    children: Sequence["subprocess.Popen[bytes]"]
+    deadline: float
+    poll: Callable[[], None] | None
+    heard: float = field(default_factory=time.monotonic)
+    """When the last byte came."""
+
+    def run(
+        self, target: IO[bytes] | None, data: bytes, streams: Mapping[IO[bytes] | None, Callable[[bytes], None]]
+    ) -> None:
+        with selectors.DefaultSelector() as selector:
+            for stream, write in streams.items():
+                if stream is not None:
+                    os.set_blocking(stream.fileno(), False)
+                    selector.register(stream, selectors.EVENT_READ, write)
+            if target is not None:
+                os.set_blocking(target.fileno(), False)
+                selector.register(target, selectors.EVENT_WRITE, memoryview(data))
+            while not self._is_over(selector):
+                if time.monotonic() > self.deadline:
+                    raise TimeoutError(f"{' '.join(self.command.argv[:2])} did not end in time")
+                if self.poll is not None:
+                    self.poll()
+
+    def _is_over(self, selector: selectors.BaseSelector) -> bool:
+        """Moves what is ready. Returns whether the programs have ended and their output is read."""
+        ended = all(child.poll() is not None for child in self.children)
+        if not selector.get_map():
+            time.sleep(0.0 if ended else 0.002)
+            return ended
+        ready = selector.select(_GRACE_SECONDS if ended else _POLL_SECONDS)
+        for key, events in ready:
+            self.heard = time.monotonic()
+            if events & selectors.EVENT_WRITE:
+                _feed(selector, key)
+            elif chunk := os.read(key.fd, _CHUNK):
+                key.data(chunk)
+            else:
+                selector.unregister(key.fileobj)
+        return ended and not ready and time.monotonic() - self.heard > _SILENCE_SECONDS
 
 
-def _feed(selector: selectors.BaseSelector, target: Any, left: memoryview) -> memoryview:
+def _feed(selector: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
     try:
-        left = left[os.write(target.fileno(), left[:_CHUNK]) :]
+        left = key.data[os.write(key.fd, key.data[:_CHUNK]) :]
     except BrokenPipeError:
-        left = left[len(left) :]
-    if not left:
-        selector.unregister(target)
-        target.close()
-    return left
+        left = b""
+    if left:
+        selector.modify(key.fileobj, selectors.EVENT_WRITE, left)
+    else:
+        selector.unregister(key.fileobj)
+        cast(IO[bytes], key.fileobj).close()

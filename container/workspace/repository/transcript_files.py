@@ -101,7 +101,7 @@ def _entries(home: Path) -> list[Entry]:
     found: list[Entry] = []
     try:
         for entry in guest_files.walk(home, FOLDER, max_entries=TRANSCRIPT_FILES):
-            found.append(entry)  # noqa: PERF402 - what was found before an error counts
+            found.append(entry)
     except GuestFileError:
         # The rest is too much, or cannot be read.
         return found

@@ -68,6 +68,9 @@ class Push:
         while self.waiting:
             self.finish()
 
+    def settle(self) -> None:
+        self.join()
+
     def cancel(self) -> None:
         while self.waiting:
             _, ended = self.waiting.pop(0)
