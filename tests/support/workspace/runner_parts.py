@@ -13,7 +13,6 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from workspace.lifecycle.working_copy import make_folders
 from workspace.repository.checkout import Checkout
 from workspace.system.aws_clients import Clients
 from workspace.system.child_environment import git_environment, inherited
@@ -189,8 +188,13 @@ def serve_git(root: Path) -> Iterator[GitHost]:
 def make_checkout(
     root: Path, url: str, branch: str = "thread-t1", token: str = TOKEN, guest: Guest | None = None
 ) -> Checkout:
+    """A checkout in the folders of a workspace. A repository that is there already stays."""
     paths, user = Paths(root), guest or Guest()
-    make_folders(paths, user)
+    root.mkdir(parents=True, exist_ok=True)
+    for folder in (paths.private, paths.scratch):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    for folder in (paths.home, paths.guest_tmp):
+        user.folder(folder)
     return Checkout.of(
         paths,
         url=url,

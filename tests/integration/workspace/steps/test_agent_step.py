@@ -24,7 +24,7 @@ from tests.support.workspace.agent_world import (
     world,
 )
 from tests.support.workspace.fake_model import Reply, hang, text, tool
-from tests.support.workspace.runner_parts import git
+from tests.support.workspace.runner_parts import git, make_checkout
 
 
 def test_edits_are_reported_and_a_conversation_goes_on_in_another_folder(tmp_path: Path) -> None:
@@ -211,4 +211,4 @@ def test_a_slow_agent_is_timed_out_and_an_interrupt_ends_it(tmp_path: Path) -> N
 
 
 def test_an_id_that_is_a_path_is_not_resumed(tmp_path: Path) -> None:
-    assert prepare_resume(tmp_path, tmp_path, "../../etc/passwd") is None
+    assert prepare_resume(tmp_path, tmp_path, "../../etc/passwd", make_checkout(tmp_path, "").git) is None

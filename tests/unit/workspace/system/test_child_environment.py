@@ -36,7 +36,7 @@ def test_no_child_gets_a_secret(tmp_path: Path) -> None:
     kept, paths = inherited(RUNNER), Paths(tmp_path)
     agent = agent_environment(paths, inherited=kept, api_key="sk-given", base_url="http://127.0.0.1:1")
     build = build_environment(paths, inherited=kept)
-    own = git_environment(tmp_path, ceiling=tmp_path, inherited=kept)
+    own = git_environment(ceiling=tmp_path, inherited=kept)
     for env in (agent, build, own):
         assert not [name for name, value in env.items() if "SECRET" in value]
     assert agent["ANTHROPIC_API_KEY"] == "sk-given"
@@ -53,7 +53,7 @@ def test_commits_have_the_given_author_and_committer(tmp_path: Path) -> None:
     for env in (
         agent_environment(paths, inherited=kept, api_key="sk-given", author=author),
         build_environment(paths, inherited=kept, author=author),
-        git_environment(tmp_path, ceiling=tmp_path, inherited=kept, author=author),
+        git_environment(ceiling=tmp_path, inherited=kept, author=author),
     ):
         assert (env["GIT_AUTHOR_NAME"], env["GIT_AUTHOR_EMAIL"]) == ("Sam", "sam@bakery.example")
         assert (env["GIT_COMMITTER_NAME"], env["GIT_COMMITTER_EMAIL"]) == ("Sam", "sam@bakery.example")
