@@ -17,6 +17,7 @@ from tests.home import HOME, sitewright
 from tests.support.e2e import response_collector
 from tests.support.e2e.stack_driver import Site, Stack
 from tests.support.image import attacked_sites
+from tests.support.image.attacker import Attacker
 from tests.support.image.container_stack import ContainerStack
 
 BUILD_SECONDS = 1800
@@ -59,3 +60,33 @@ def containers(engine: Engine) -> Iterator[ContainerStack]:
 def site(containers: ContainerStack) -> Site:
     """The site of the main scenarios."""
     return containers.stack.site(attacked_sites.MAIN)
+
+
+def _attacker(containers: ContainerStack, client: str) -> Attacker:
+    attacker = Attacker(containers, containers.stack.site(client))
+    attacker.mark_secrets()
+    return attacker
+
+
+@pytest.fixture(scope="session")
+def shell(containers: ContainerStack) -> Attacker:
+    """Attacks from the agent's shell."""
+    return _attacker(containers, attacked_sites.SHELL)
+
+
+@pytest.fixture(scope="session")
+def build(containers: ContainerStack) -> Attacker:
+    """Attacks from the site's build script."""
+    return _attacker(containers, attacked_sites.BUILD)
+
+
+@pytest.fixture(scope="session")
+def names(containers: ContainerStack) -> Attacker:
+    """Attacks by what the build writes."""
+    return _attacker(containers, attacked_sites.NAMES)
+
+
+@pytest.fixture(scope="session")
+def packages(containers: ContainerStack) -> Attacker:
+    """Attacks by the packages that the sessions of a site share."""
+    return _attacker(containers, attacked_sites.PACKAGES)

@@ -64,7 +64,7 @@ class Attacker:
         ids = {"session": after.session_id, "thread": after.thread} if after else {}
         sent, answer = self.site.run(f'Add a new heading saying "{heading}" to the about page', seconds=180, **ids)
         assert answer["success"] is True, answer
-        assert heading in self.site.page("/about/")
+        assert heading in self.site.page("/about.html")
         assert self.site.git("rev-parse", f"thread-{sent.thread}") == answer["commit"]
         return sent
 

@@ -1,0 +1,48 @@
+"""What the attacker gets from git: no program of its own runs with more than its own rights, and no token."""
+
+import pytest
+
+from tests.support.image.attacker import Attacker
+
+COLLECT = "cat /tmp/traces /tmp/planted /workspace/home/loot 2>/dev/null; echo collected"
+
+
+def test_a_planted_configuration_of_the_network_repository_is_not_used(shell: Attacker) -> None:
+    sent, answer = shell.tell("sh attacks/planted_transport.sh > public/planted.txt; date > public/now.txt")
+
+    assert answer["pushed"] is True, answer
+    loot = shell.in_shell(COLLECT, after=sent)
+    assert "AWS_" not in loot.text
+    assert "SITEWRIGHT_" not in loot.text
+    assert shell.leaked(loot.text, sent, loot.sent) == []
+    shell.edit_goes_live(loot.sent)
+
+
+def test_programs_planted_for_git_get_no_token_and_no_rights(shell: Attacker) -> None:
+    """Hooks, filters, merge and diff drivers, helpers, pagers, signatures, and a daemon that one of them leaves."""
+    sent, answer = shell.tell("sh attacks/planted_git.sh > public/planted.txt")
+    assert answer["pushed"] is True, answer
+    # The next command commits, publishes and pushes over what was planted.
+    sent, answer = shell.tell("date > public/again.txt", after=sent)
+    assert answer["pushed"] is True, answer
+
+    container = shell.containers.container(sent)
+    assert [process for process in shell.containers.processes(container) if "watcher.py" in process.command] == []
+    loot = shell.in_shell(COLLECT, after=sent)
+
+    ran = [line for line in loot.text.splitlines() if line.startswith("ran ")]
+    own = shell.in_shell("id -u", after=loot.sent)
+    assert [line for line in ran if f"as {own.text.strip()} capabilities 0000000000000000" not in line] == []
+    assert shell.leaked(loot.text, sent, loot.sent) == []
+    assert "AWS_SECRET" not in loot.text
+    assert "SITEWRIGHT_TASK_TOKEN" not in loot.text
+    shell.edit_goes_live(own.sent)
+
+
+@pytest.mark.parametrize("what", ["rm -rf .git", "chmod 000 .git", "ln -s /proc/1 .git/objects/info/alternates"])
+def test_a_ruined_repository_is_answered_and_the_next_session_works(shell: Attacker, what: str) -> None:
+    sent, answer = shell.tell(f"date > public/ruined.txt; {what}")
+
+    assert answer["status"] in {"succeeded", "failed"}, answer
+    assert shell.leaked(str(answer), sent) == []
+    shell.edit_goes_live()
