@@ -19,6 +19,7 @@ from tests.support.e2e.stack_driver import Site, Stack
 from tests.support.image import attacked_sites
 from tests.support.image.attacker import Attacker
 from tests.support.image.container_stack import ContainerStack
+from tests.support.secrets.marked_secrets import mark_model_key
 
 BUILD_SECONDS = 1800
 """The first `up` builds the image."""
@@ -64,7 +65,7 @@ def site(containers: ContainerStack) -> Site:
 
 def _attacker(containers: ContainerStack, client: str) -> Attacker:
     attacker = Attacker(containers, containers.stack.site(client))
-    attacker.mark_secrets()
+    mark_model_key(attacker.site)
     return attacker
 
 

@@ -2,7 +2,8 @@
 
 import json
 
-from tests.support.image.attacker import MODEL_KEY, Attacker
+from tests.support.image.attacker import Attacker
+from tests.support.secrets.marked_secrets import MODEL_KEY
 
 KEEP = 'printf "%s %s" "$ANTHROPIC_BASE_URL" "$ANTHROPIC_API_KEY" > proxy.txt'
 PROBE = "python3 attacks/probe_proxy.py $(cat proxy.txt)"

@@ -1,21 +1,13 @@
 """Plays the attacker on a site: from the agent's shell, and from the site's build script."""
 
-import base64
 import json
-import re
 import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sitewright.local.machine.service_environment import TASK_SECRET_KEY
 from tests.support.e2e.stack_driver import Json, Sent, Site
 from tests.support.image.container_stack import ContainerStack
-
-MODEL_KEY = "sk-ant-marked-for-the-tests-5c1d7a"
-"""What the site's secret holds. The demo model takes any key."""
-
-_TASK_TOKEN = r'_TASK_TOKEN\\*",\s*\\*"Value\\*":\s*\\*"([^"\\]{20,})'
-"""In the parameters of RunTask, as the history keeps them."""
+from tests.support.secrets.marked_secrets import fixed_secrets, task_tokens
 
 
 @dataclass(frozen=True)
@@ -68,32 +60,9 @@ class Attacker:
         assert self.site.git("rev-parse", f"thread-{sent.thread}") == answer["commit"]
         return sent
 
-    def secrets(self, *runs: Sent) -> dict[str, str]:
-        """Every secret that the runs' workspaces have, by name."""
-        token = self.site.stack.git_token
-        found = {
-            "git token": token,
-            "git token in a header": base64.b64encode(f"x-access-token:{token}".encode()).decode().rstrip("="),
-            "model key": MODEL_KEY,
-            "secret key of the task role": TASK_SECRET_KEY,
-        }
-        for run in runs:
-            found |= {f"task token {token[:12]}": token for token in self._task_tokens(run)}
-        return found
-
     def leaked(self, text: str, *runs: Sent) -> list[str]:
-        """The names of the secrets in a text."""
-        return [name for name, secret in self.secrets(*runs).items() if secret in text]
-
-    def _task_tokens(self, run: Sent) -> set[str]:
-        client = self.site.stack.client("stepfunctions")
-        history = client.get_execution_history(executionArn=self.site.execution_arn(run), maxResults=1000)
-        parameters = [
-            e["taskScheduledEventDetails"]["parameters"] for e in history["events"] if "taskScheduledEventDetails" in e
-        ]
-        return {token for text in parameters for token in re.findall(_TASK_TOKEN, text)}
-
-    def mark_secrets(self) -> None:
-        """Gives the site a model key that a search finds. Before the first command."""
-        secrets = self.site.stack.client("secretsmanager")
-        secrets.put_secret_value(SecretId=f"sitewright/{self.site.client_id}/model-key", SecretString=MODEL_KEY)
+        """The names of the secrets in a text: those that every run has, and the task tokens of these runs."""
+        secrets = fixed_secrets(self.site) | {
+            f"task token {token[:12]}": token for token in task_tokens(runs, self.site)
+        }
+        return [name for name, secret in secrets.items() if secret in text]

@@ -1,0 +1,91 @@
+"""Runs that succeed, fail, crash and are interrupted, in a site whose secrets are marked."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from tests.support.e2e.stack_driver import Sent, Site, until
+from tests.support.secrets.marked_secrets import (
+    PROXY_TOKEN,
+    TASK_TOKEN,
+    fixed_secrets,
+    leaks,
+    mark_model_key,
+    model_tokens,
+    task_tokens,
+)
+from tests.support.secrets.stack_places import EventTap, Place, places
+
+ECHO = (
+    "Run the command: `env; echo $ANTHROPIC_API_KEY; echo sk-ant-an-invented-key-of-the-agent; "
+    "cat /proc/self/environ; git config --list --show-origin; date > public/now.txt`"
+)
+"""The agent says aloud what it has."""
+
+SLOW = "Write 40 notes, one every 0.5 seconds"
+
+
+@dataclass
+class MarkedRuns:
+    """Sends the commands, and collects what may have leaked."""
+
+    site: Site
+    processes: Callable[[Sent], Iterable[int]]
+    """The pids of the session's workspace, as the host sees them."""
+    kill: Callable[[Sent], None]
+    """Ends the session's workspace like the loss of a host."""
+    sent: list[Sent] = field(default_factory=list)
+    proxy_tokens: set[str] = field(default_factory=set)
+
+    def leaks(self) -> list[str]:
+        """Does all runs, and returns which secret is where it must not be."""
+        mark_model_key(self.site)
+        tap = EventTap(self.site.stack, f"secrets-{self.site.client_id}")
+        self._succeeds_and_fails()
+        self._crashes()
+        self._is_interrupted()
+        secrets = fixed_secrets(self.site)
+        for kind, found in ((TASK_TOKEN, task_tokens(self.sent, self.site)), (PROXY_TOKEN, self.proxy_tokens)):
+            assert found, f"the runs had no {kind}"
+            secrets |= {f"{kind} {number}": text for number, text in enumerate(sorted(found))}
+        sessions = {sent.session_id for sent in self.sent}
+        found_places: list[Place] = [*tap.events(), *places(self.site, sessions)]
+        kinds = {place.name.split(" ")[0] for place in found_places}
+        assert {"event", "log", "execution", "history", "item", "object", "commits", "response", "task"} <= kinds, kinds
+        return leaks(found_places, secrets)
+
+    def _send(self, instruction: str, after: Sent | None = None) -> Sent:
+        ids = {"session": after.session_id, "thread": after.thread} if after else {}
+        self.sent.append(self.site.send(instruction, **ids))
+        return self.sent[-1]
+
+    def _answer(self, sent: Sent) -> dict[str, object]:
+        return self.site.stack.response(sent, seconds=180)
+
+    def _succeeds_and_fails(self) -> None:
+        first = self._send(ECHO)
+        assert self._answer(first)["success"] is True
+        broken = self._send("Run the command: `echo 'throw new Error(process.env)' >> build.mjs`", after=first)
+        assert self._answer(broken)["buildSuccess"] is False
+        self.site.stack.git_mode(self.site.client_id, "reject-auth")
+        try:
+            refused = self._send('Add a new heading saying "Refused" to the about page', after=first)
+            assert self._answer(refused)["pushed"] is False
+        finally:
+            self.site.stack.git_mode(self.site.client_id, "ok")
+
+    def _crashes(self) -> None:
+        sent = self._send(SLOW)
+        self._agent_at_work(sent)
+        self.kill(sent)
+        self._answer(sent)
+
+    def _is_interrupted(self) -> None:
+        older = self._send(SLOW)
+        self._agent_at_work(older)
+        newer = self._send('Add a new heading saying "Newer" to the homepage', after=older)
+        assert self._answer(newer)["success"] is True
+        assert self._answer(older)["status"] == "interrupted"
+
+    def _agent_at_work(self, sent: Sent) -> None:
+        tokens = until("Claude Code runs", lambda: model_tokens(self.processes(sent)), seconds=90)
+        self.proxy_tokens |= tokens

@@ -1,0 +1,84 @@
+"""The secrets of a site's workspaces, as a search finds them, and where each may be."""
+
+import base64
+import contextlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from sitewright.local.machine.service_environment import TASK_SECRET_KEY
+from tests.support.e2e.stack_driver import Sent, Site
+from tests.support.secrets.stack_places import Place
+
+MODEL_KEY = "sk-ant-marked-for-the-tests-5c1d7a"
+"""What the site's secret holds. The demo model takes any key."""
+
+GIT_TOKEN, TASK_TOKEN, PROXY_TOKEN = "git token", "task token", "proxy token"
+
+ALLOWED = {
+    # The token is the address of a step's result: Step Functions hands it to ECS, and keeps it in its history.
+    "parameters of RunTask": {TASK_TOKEN},
+    "overrides of a task": {TASK_TOKEN},
+    # A step that waits for its workspace, or that the workspace works on.
+    "attribute mailbox": {TASK_TOKEN},
+    "attribute serving": {TASK_TOKEN},
+    # The events of ECS carry the overrides: task_stopped fails the open step with it.
+    "event": {TASK_TOKEN},
+}
+"""By the beginning of a place's name: the secrets that are there by design. Nobody but the account's operators reads them."""
+
+_OVERRIDE = re.compile(r'_TASK_TOKEN\\*",\s*\\*"[Vv]alue\\*":\s*\\*"([^"\\]{20,})')
+_OFFER = re.compile(r'[tT]askToken\\*":\s*(?:\{\\*"S\\*":\s*)?\\*"([^"\\]{20,})')
+
+
+def mark_model_key(site: Site) -> None:
+    """Gives the site a model key that a search finds. Before the first command of a session."""
+    secrets = site.stack.client("secretsmanager")
+    secrets.put_secret_value(SecretId=f"sitewright/{site.client_id}/model-key", SecretString=MODEL_KEY)
+
+
+def fixed_secrets(site: Site) -> dict[str, str]:
+    """The secrets that every run of the site has; each form of one under a name of its own."""
+    token = site.stack.git_token
+    basic = [base64.b64encode(f"{user}:{token}".encode()).decode().rstrip("=") for user in ("x-access-token", "x", "")]
+    return {
+        GIT_TOKEN: token,
+        **{f"{GIT_TOKEN} in a header {number}": text for number, text in enumerate(basic)},
+        "model key": MODEL_KEY,
+        "secret key of the task role": TASK_SECRET_KEY,
+    }
+
+
+def task_tokens(runs: Iterable[Sent], site: Site) -> set[str]:
+    """The task tokens of the runs, from their histories."""
+    client, found = site.stack.client("stepfunctions"), set()
+    for run in runs:
+        history = client.get_execution_history(executionArn=site.execution_arn(run), maxResults=1000)
+        details = [e["taskScheduledEventDetails"] for e in history["events"] if "taskScheduledEventDetails" in e]
+        text = json.dumps(details)
+        found |= {*_OVERRIDE.findall(text), *_OFFER.findall(text)}
+    return found
+
+
+def model_tokens(processes: Iterable[int]) -> set[str]:
+    """The keys in the environments of Claude Code's processes, as root of the host sees them."""
+    found = set()
+    for pid in processes:
+        with contextlib.suppress(OSError):
+            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            found |= {
+                line.partition(b"=")[2].decode() for line in environment if line.startswith(b"ANTHROPIC_API_KEY=")
+            }
+    return found - {""}
+
+
+def leaks(places: Iterable[Place], secrets: dict[str, str]) -> list[str]:
+    """Which secret is where it must not be."""
+    found = []
+    for place in places:
+        allowed = next((names for start, names in ALLOWED.items() if place.name.startswith(start)), set())
+        for name, secret in secrets.items():
+            if secret.encode() in place.content and not any(name.startswith(kind) for kind in allowed):
+                found.append(f"{name} in {place.name}")
+    return sorted(set(found))
