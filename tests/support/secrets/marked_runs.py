@@ -35,6 +35,7 @@ class MarkedRuns:
     """Ends the session's workspace like the loss of a host."""
     sent: list[Sent] = field(default_factory=list)
     proxy_tokens: set[str] = field(default_factory=set)
+    task_tokens: set[str] = field(default_factory=set)
 
     def leaks(self) -> list[str]:
         """Does all runs, and returns which secret is where it must not be."""
@@ -44,7 +45,7 @@ class MarkedRuns:
         self._crashes()
         self._is_interrupted()
         secrets = fixed_secrets(self.site)
-        for kind, found in ((TASK_TOKEN, task_tokens(self.sent, self.site)), (PROXY_TOKEN, self.proxy_tokens)):
+        for kind, found in ((TASK_TOKEN, self.task_tokens), (PROXY_TOKEN, self.proxy_tokens)):
             assert found, f"the runs had no {kind}"
             secrets |= {f"{kind} {number}": text for number, text in enumerate(sorted(found))}
         sessions = {sent.session_id for sent in self.sent}
@@ -59,7 +60,12 @@ class MarkedRuns:
         return self.sent[-1]
 
     def _answer(self, sent: Sent) -> dict[str, object]:
-        return self.site.stack.response(sent, seconds=180)
+        def answered() -> list[dict[str, object]]:
+            # A step's token is in the session only while the step waits or is under way.
+            self.task_tokens |= task_tokens(sent, self.site)
+            return self.site.stack.responses(sent.session_id, sent.command_id)
+
+        return until(f"answer to {sent.command_id}", answered, seconds=180)[0]
 
     def _succeeds_and_fails(self) -> None:
         first = self._send(ECHO)

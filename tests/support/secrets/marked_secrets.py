@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from sitewright.contracts.steps import StepEnv
 from sitewright.local.machine.service_environment import TASK_SECRET_KEY
 from tests.support.e2e.stack_driver import Sent, Site
 from tests.support.secrets.stack_places import Place
@@ -25,11 +26,12 @@ ALLOWED = {
     "attribute serving": {TASK_TOKEN},
     # The events of ECS carry the overrides: task_stopped fails the open step with it.
     "event": {TASK_TOKEN},
+    # The agent may write down the key that Claude Code was given. It opened the model proxy for that step only.
+    "transcript": {PROXY_TOKEN},
 }
 """By the beginning of a place's name: the secrets that are there by design. Nobody but the account's operators reads them."""
 
-_OVERRIDE = re.compile(r'_TASK_TOKEN\\*",\s*\\*"[Vv]alue\\*":\s*\\*"([^"\\]{20,})')
-_OFFER = re.compile(r'[tT]askToken\\*":\s*(?:\{\\*"S\\*":\s*)?\\*"([^"\\]{20,})')
+_OFFER = re.compile(r'"task_?token": *"([^"]+)"', re.IGNORECASE)
 
 
 def mark_model_key(site: Site) -> None:
@@ -50,14 +52,17 @@ def fixed_secrets(site: Site) -> dict[str, str]:
     }
 
 
-def task_tokens(runs: Iterable[Sent], site: Site) -> set[str]:
-    """The task tokens of the runs, from their histories."""
-    client, found = site.stack.client("stepfunctions"), set()
-    for run in runs:
-        history = client.get_execution_history(executionArn=site.execution_arn(run), maxResults=1000)
-        details = [e["taskScheduledEventDetails"] for e in history["events"] if "taskScheduledEventDetails" in e]
-        text = json.dumps(details)
-        found |= {*_OVERRIDE.findall(text), *_OFFER.findall(text)}
+def task_tokens(sent: Sent, site: Site) -> set[str]:
+    """The task tokens of the session: of its started tasks, and of the step that waits or is under way."""
+    ecs, found = site.stack.client("ecs"), set(_OFFER.findall(json.dumps(site.session(sent), default=str)))
+    for cluster in ecs.list_clusters()["clusterArns"]:
+        for status in ("RUNNING", "STOPPED"):
+            arns = ecs.list_tasks(cluster=cluster, desiredStatus=status)["taskArns"]
+            for task in ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []:
+                for override in task["overrides"]["containerOverrides"]:
+                    env = {variable["name"]: variable["value"] for variable in override.get("environment", [])}
+                    if env.get(StepEnv.SESSION_ID) == sent.session_id:
+                        found.add(env[StepEnv.TASK_TOKEN])
     return found
 
 

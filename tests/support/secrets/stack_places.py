@@ -16,7 +16,8 @@ from tests.support.e2e.stack_driver import Site, Stack
 
 LOG_FILES = ("*.log", "tasks/*.log")
 UNPACK_AT_MOST = 512 << 20
-BUNDLE = ".bundle"
+BUNDLE, TRANSCRIPTS = ".bundle", "projects/"
+ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _objects(stack: Stack, bucket: str, prefix: str) -> Iterator[Place]:
 
 def _unpacked(name: str, body: bytes) -> Iterator[Place]:
     yield Place(name, body)
-    if not body.startswith(zstandard.FRAME_HEADER if hasattr(zstandard, "FRAME_HEADER") else b"\x28\xb5\x2f\xfd"):
+    if not body.startswith(ZSTD):
         return
     with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(body), read_across_frames=True) as reader:
         tar_bytes = reader.read(UNPACK_AT_MOST)
@@ -134,7 +135,10 @@ def _unpacked(name: str, body: bytes) -> Iterator[Place]:
             if file is None:
                 continue
             content = file.read()
-            yield Place(f"{name}: {member.name}", _bundle_objects(content) if member.name.endswith(BUNDLE) else content)
+            kind = "transcript in " if member.name.startswith(TRANSCRIPTS) else ""
+            yield Place(
+                f"{kind}{name}: {member.name}", _bundle_objects(content) if member.name.endswith(BUNDLE) else content
+            )
 
 
 def _bundle_objects(bundle: bytes) -> bytes:
