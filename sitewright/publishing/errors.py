@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from botocore.exceptions import ClientError
 
+from sitewright.contracts.error_codes import ErrorCode
 from sitewright.retry import is_transient
 
 VERSION_GONE = {"404", "NoSuchVersion", "NoSuchKey", "405", "MethodNotAllowed", "InvalidArgument"}
@@ -20,6 +21,14 @@ class PublishStopped(Exception):
 
     may_write_manifest = True
     """Whether the publisher may still write the manifest. It may not once another workspace has the session's claim."""
+
+
+class DistRefused(Exception):
+    """A build has a file that must not be published, or too many. Nothing was sent. The text names file and limit."""
+
+    def __init__(self, code: ErrorCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class PublishError(Exception):

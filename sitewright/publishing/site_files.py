@@ -1,12 +1,7 @@
 """Describes the files of a build as objects: key, digest, content type, cache control."""
 
-import hashlib
-import os
 import posixpath
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from sitewright.contracts.expiry import HASHED_PREFIX
 from sitewright.publishing.manifest import Manifest
@@ -56,17 +51,8 @@ CONTENT_TYPES = {
 }
 """Our own table, because `mimetypes` reads the machine's files and does not know avif and woff2 everywhere."""
 
-KEY_BYTES = 1024
-"""Maximum length of a key in UTF-8 (S3 User Guide, "Naming Amazon S3 objects")."""
-
 DELETE_BATCH = 1000
 """DeleteObjects takes at most this many keys (S3 API reference)."""
-
-_CHUNK = 2**20
-
-
-class UnpublishableName(OSError):
-    """A file's name is not a valid object key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +60,13 @@ class LocalFile:
     """A file of the build, with the metadata of its object."""
 
     key: str
-    location: str
-    """The file's path, a text: 20,000 `Path` objects would cost a fifth of a second, and few files are sent."""
+    root: str
+    """The build's folder. Only `dist_files.open_file` may open the file: the build may have replaced it by a link."""
     md5: str
     size: int
     content_type: str
     cache_control: str
     crc32: int | None = None
-
-    @property
-    def path(self) -> Path:
-        """The file's path as a `Path`."""
-        return Path(self.location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,41 +135,3 @@ def cache_control(key: str) -> str:
     bytes (304), and no cached page is older than the stored assets.
     """
     return IMMUTABLE if is_hashed(key) else REVALIDATE
-
-
-def scan(dist: Path) -> list[LocalFile]:
-    """Returns the regular files below a folder, sorted by key. Raises OSError (UnpublishableName for an invalid name).
-
-    Leaves out links: the guest's build chose their targets, and the bucket is public.
-    """
-    return sorted((_describe(key, path) for key, path in _regular(dist)), key=lambda file: file.key)
-
-
-def _regular(dist: Path) -> Iterator[tuple[str, str]]:
-    # `Path` objects would cost one second for 20,000 files.
-    folders = [("", os.fspath(dist))]
-    while folders:
-        prefix, folder = folders.pop()
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append((f"{prefix}{entry.name}/", entry.path))
-                elif entry.is_file(follow_symlinks=False):
-                    yield prefix + entry.name, entry.path
-
-
-def _describe(key: str, path: str) -> LocalFile:
-    try:
-        length = len(key.encode())
-    except UnicodeEncodeError as error:
-        shown = key.encode("utf-8", "backslashreplace").decode()
-        raise UnpublishableName(f"the name of {shown!r} is not UTF-8") from error
-    if length > KEY_BYTES:
-        raise UnpublishableName(f"the path of {key[:100]!r}… has {length} bytes, a key of S3 has at most {KEY_BYTES}")
-    digest, crc32, size = hashlib.md5(usedforsecurity=False), 0, 0
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a `Path` costs more than the digest
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            crc32 = zlib.crc32(chunk, crc32)
-            size += len(chunk)
-    return LocalFile(key, path, digest.hexdigest(), size, content_type(key), cache_control(key), crc32)

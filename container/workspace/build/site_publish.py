@@ -5,12 +5,13 @@ from pathlib import Path
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.publishing import manifest_store
+from sitewright.publishing.dist_files import scan
 from sitewright.publishing.interrupted.whole_files import select_whole
 from sitewright.publishing.manifest_store import live_keys
 from sitewright.publishing.objects.invalidation import InvalidationFailed, invalidate, invalidation_paths
 from sitewright.publishing.publish_result import PublishResult
 from sitewright.publishing.publisher import publish
-from sitewright.publishing.site_files import LocalFile, scan
+from sitewright.publishing.site_files import LocalFile
 from sitewright.publishing.target import PublishTarget
 from workspace.build import dist_state
 from workspace.step_context import StepContext
@@ -60,12 +61,12 @@ def publish_build(ctx: StepContext, files: Sequence[LocalFile], commit: str) -> 
 def publish_interrupted(ctx: StepContext, dist: Path) -> int:
     """Publishes the whole files of an interrupted build: adds and replaces, deletes nothing. Returns how many were sent.
 
-    Raises StepStopped, Fenced, PublishError (neither manifest nor bucket can be read), OSError.
+    Raises StepStopped, Fenced, DistRefused, PublishError (neither manifest nor bucket can be read), OSError.
     """
     state = dist_state.read(ctx.paths.scratch)
     if state is None or not dist.is_dir() or dist.is_symlink():
         return 0
-    target, files = publish_target(ctx), scan(dist)
+    target, files = publish_target(ctx), scan(dist, ctx.fence.check_stop)
     if not state.complete:
         files = select_whole(files, live=live_keys(target), public=ctx.paths.site / _PUBLIC)
         ctx.log("files of the interrupted build that are whole", count=len(files))

@@ -13,7 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.steps import LOST_LISTED, BuildResult
-from sitewright.publishing.site_files import scan
+from sitewright.publishing.dist_files import scan
+from sitewright.publishing.errors import DistRefused
 from sitewright.tables.keys import CommandRef
 from workspace.build import dist_state
 from workspace.build.dependencies import Modules, NoManager, remove
@@ -88,12 +89,13 @@ class _Build:
             return result.model_copy(update={**done, "seconds": self.seconds})
         try:
             self._build(commit)
-            files = scan(ctx.paths.site / DIST)
+            files = scan(ctx.paths.site / DIST, ctx.fence.check_stop)
             if not files:
                 raise BuildFailed("`npm run build` left dist/ empty.")
-        except (BuildFailed, OSError) as error:
+        except (BuildFailed, DistRefused, OSError) as error:
             ctx.log("build failed", level="error", error=str(error))
-            info = ErrorInfo.of(ErrorCode.BUILD_FAILED, str(error))
+            code = error.code if isinstance(error, DistRefused) else ErrorCode.BUILD_FAILED
+            info = ErrorInfo.of(code, str(error))
             failed = {"error": info, "broken_by_edit": self._is_edits(error, info.message)}
             return result.model_copy(update={**failed, "notes": self.notes, "seconds": self.seconds})
         dist_state.mark_complete(ctx.paths.scratch, commit)
@@ -117,6 +119,8 @@ class _Build:
         )
 
     def _is_edits(self, error: Exception, message: str) -> bool:
+        if isinstance(error, DistRefused):
+            error = BuildFailed(message)
         if not isinstance(error, BuildFailed):
             return False
         command = self.ctx.command

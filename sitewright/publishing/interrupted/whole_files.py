@@ -1,9 +1,11 @@
 """Selects the files of an interrupted build that can go live without breaking a page."""
 
 import hashlib
+import os
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
+from sitewright.publishing.dist_files import open_beneath, open_file
 from sitewright.publishing.interrupted.completeness import is_whole, is_whole_page
 from sitewright.publishing.interrupted.references import references
 from sitewright.publishing.site_files import LocalFile, is_hashed, is_html
@@ -34,16 +36,18 @@ def select_whole(files: list[LocalFile], *, live: Collection[str], public: Path)
         if not is_html(file.key):
             others.append(file)
         # One file in memory at a time: all files of a site may exceed the task's memory.
-        elif file.size <= _JUDGED_BYTES and is_whole_page(content := file.path.read_bytes()):
-            kept[file.key] = file
-            wanted[file.key] = references(file.key, content)
-            newest_page = max(newest_page, file.path.stat().st_mtime_ns)
+        elif file.size <= _JUDGED_BYTES:
+            content, changed_at = _read(file)
+            if is_whole_page(content):
+                kept[file.key] = file
+                wanted[file.key] = references(file.key, content)
+                newest_page = max(newest_page, changed_at)
     for file in others:
+        proved, needs = _digest(public, file) == file.md5, set[str]()
         if file.size <= _JUDGED_BYTES:
-            content = file.path.read_bytes()
-            proved, needs = _is_proved(file, content, public, newest_page), references(file.key, content)
-        else:
-            proved, needs = _digest(public / file.key) == file.md5, set[str]()
+            content, changed_at = _read(file)
+            proved = proved or _is_proved(file, content, changed_at, newest_page)
+            needs = references(file.key, content)
         if proved:
             kept[file.key] = file
             wanted[file.key] = needs
@@ -54,21 +58,29 @@ def select_whole(files: list[LocalFile], *, live: Collection[str], public: Path)
     return list(kept.values())
 
 
-def _is_proved(file: LocalFile, content: bytes, public: Path, newest_page: int) -> bool:
-    if _digest(public / file.key) == file.md5:
-        return True
+def _is_proved(file: LocalFile, content: bytes, changed_at: int, newest_page: int) -> bool:
     by_format = is_whole(file.key, content)
     if by_format is not None:
         return by_format
-    return is_hashed(file.key) and file.size > 0 and file.path.stat().st_mtime_ns < newest_page
+    return is_hashed(file.key) and file.size > 0 and changed_at < newest_page
 
 
 def _is_scratch(key: str) -> bool:
     return any(part.startswith(".") and part != ".well-known" for part in PurePosixPath(key).parts)
 
 
-def _digest(path: Path) -> str | None:
-    if path.is_symlink() or not path.is_file():
+def _read(file: LocalFile) -> tuple[bytes, int]:
+    """Returns a file's content, at most the scanned size, and its time of change (ns)."""
+    with open_file(file) as opened:
+        return opened.read(file.size), os.fstat(opened.fileno()).st_mtime_ns
+
+
+def _digest(public: Path, file: LocalFile) -> str | None:
+    """Returns the digest of the file's namesake in `public`; None if it has another size, or is none that may be read."""
+    try:
+        with open_beneath(public, file.key) as opened:
+            if os.fstat(opened.fileno()).st_size != file.size:
+                return None
+            return hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    except OSError:
         return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

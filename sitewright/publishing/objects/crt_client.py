@@ -5,6 +5,7 @@ upload only 1.5 times as many files a second as one. The client in C signs, send
 """
 
 import base64
+import os
 import re
 from collections.abc import Callable
 from concurrent.futures import wait
@@ -34,6 +35,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from sitewright.publishing.dist_files import open_file
 from sitewright.publishing.objects.workers import THREADS
 from sitewright.publishing.site_files import LocalFile, SentObject, StoredFile
 
@@ -95,11 +97,12 @@ class CrtClient:
 
         Raises ClientError (S3 refused), BotoCoreError (no answer, no credentials), OSError (reading the file failed).
         """
-        size = file.path.stat().st_size
-        if size != file.size:
-            raise OSError(f"{file.key} was changed while it was sent")
-        request = HttpRequest("PUT", self._path(bucket, file.key), self._headers(file))
-        headers, _ = self._send("PutObject", file.key, request, send_filepath=file.location)
+        with open_file(file) as opened:
+            if os.fstat(opened.fileno()).st_size != file.size:
+                raise OSError(f"{file.key} was changed while it was sent")
+            request = HttpRequest("PUT", self._path(bucket, file.key), self._headers(file))
+            # The library takes a path only. This one is the open file, whatever has its name now.
+            headers, _ = self._send("PutObject", file.key, request, send_filepath=f"/dev/fd/{opened.fileno()}")
         return SentObject(headers["etag"].strip('"'), headers.get("x-amz-version-id"))
 
     def copy(self, bucket: str, file: StoredFile) -> SentObject:

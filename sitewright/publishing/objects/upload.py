@@ -8,6 +8,7 @@ from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 
+from sitewright.publishing.dist_files import open_file
 from sitewright.publishing.errors import VERSION_GONE, NotRestorable, PublishError
 from sitewright.publishing.objects.s3_retry import retry_s3
 from sitewright.publishing.site_files import LocalFile, SentObject, SiteFile, StoredFile
@@ -30,6 +31,8 @@ _PARTS = TransferConfig(
     # With awscrt installed, boto3 may choose another transfer client, which calls neither `check` nor `Callback`.
     preferred_transfer_client="classic",
 )
+_PARTS.max_in_memory_upload_chunks = 6
+"""Parts of an open file are read into memory: 96 MB for each of two large files. The default is 10 parts."""
 
 
 class Sender:
@@ -99,7 +102,7 @@ class Sender:
         # S3 refuses the file if its content differs from the planned one. Botocore would add a checksum anyway, but compute
         # it while sending, as a trailer of a chunked body.
         checksum: dict[str, Any] = {} if file.crc32 is None else {"ChecksumCRC32": _base64(file.crc32)}
-        with file.path.open("rb") as body:
+        with open_file(file) as body:
             answer = self._target.s3.put_object(
                 Bucket=self._target.bucket,
                 Key=file.key,
@@ -113,17 +116,18 @@ class Sender:
     def _put_in_parts(self, file: LocalFile) -> SentObject:
         # The transfer's own threads send the requests, so they are not counted: 2 stands for "several".
         self._local.attempts = 2
-        before = file.path.stat()
-        self._target.s3.upload_file(
-            os.fspath(file.path),
-            self._target.bucket,
-            file.key,
-            ExtraArgs={"ContentType": file.content_type, "CacheControl": file.cache_control},
-            # Called in the transfer's own threads; an exception ends the transfer and removes its parts.
-            Callback=lambda _: self._check(),
-            Config=_PARTS,
-        )
-        after = file.path.stat()
+        with open_file(file) as body:
+            before = os.fstat(body.fileno())
+            self._target.s3.upload_fileobj(
+                body,
+                self._target.bucket,
+                file.key,
+                ExtraArgs={"ContentType": file.content_type, "CacheControl": file.cache_control},
+                # Called in the transfer's own threads; an exception ends the transfer and removes its parts.
+                Callback=lambda _: self._check(),
+                Config=_PARTS,
+            )
+            after = os.fstat(body.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or after.st_size != file.size:
             raise OSError(f"{file.key} was changed while it was sent")
         # The transfer manager does not return CompleteMultipartUpload's answer.

@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from workspace.errors import StepStopped
 
+from sitewright.publishing.dist_files import scan
 from sitewright.publishing.errors import PublishError
 from sitewright.publishing.objects import crt_client
 from sitewright.publishing.objects.upload import SMALL_BYTES
-from sitewright.publishing.site_files import REVALIDATE, LocalFile, scan
+from sitewright.publishing.site_files import REVALIDATE, LocalFile
 from sitewright.retry import is_transient
 from tests.support.publishing.crt_world import (
     BUCKET,
@@ -69,13 +70,13 @@ def test_a_file_of_any_size_arrives_whole(s3: ScriptedS3Server, tmp_path: Path, 
 
 def test_a_file_that_changed_since_it_was_planned_is_refused(s3: ScriptedS3Server, tmp_path: Path) -> None:
     found = file(tmp_path, body=b"12345")
-    found.path.write_bytes(b"54321")
+    (tmp_path / found.key).write_bytes(b"54321")
     with pytest.raises(ClientError, match="BadDigest"):
         make_client(s3).put(BUCKET, found)
-    found.path.write_bytes(b"123456")
+    (tmp_path / found.key).write_bytes(b"123456")
     with pytest.raises(OSError, match="was changed"):
         make_client(s3).put(BUCKET, found)
-    found.path.unlink()
+    (tmp_path / found.key).unlink()
     with pytest.raises(FileNotFoundError):
         make_client(s3).put(BUCKET, found)
     assert len(s3.requests) == 1

@@ -22,13 +22,13 @@ from workspace.system.stop import Signals, Stop
 from sitewright.local.machine.service_environment import aws_environment
 from sitewright.local.stack.cdk_deploy import REGION
 from sitewright.publishing import lease, rollback
+from sitewright.publishing.dist_files import scan
 from sitewright.publishing.errors import LeaseUnavailable, PublishError
 from sitewright.publishing.manifest_store import read_deployment
 from sitewright.publishing.objects import workers
 from sitewright.publishing.publish_result import PublishResult
 from sitewright.publishing.publisher import Publish
 from sitewright.publishing.rollback import roll_back
-from sitewright.publishing.site_files import scan
 from sitewright.publishing.target import NoGuard, PublishTarget
 
 DONE, STOPPED, FAILED, TAKEN, INTERRUPTED, BROKEN = 0, 10, 11, 12, 13, 14

@@ -116,9 +116,10 @@ class World:
         self.check_pages()
 
     def _file(self, key: str, text: str) -> LocalFile:
-        path = self.folder / hashlib.md5(text.encode()).hexdigest()
-        path.write_text(text)
-        return LocalFile(key, str(path), path.name, len(text), content_type(key), cache_control(key))
+        root = self.folder / hashlib.md5(text.encode()).hexdigest()
+        (root / key).parent.mkdir(parents=True, exist_ok=True)
+        (root / key).write_text(text)
+        return LocalFile(key, str(root), root.name, len(text), content_type(key), cache_control(key))
 
 
 def at_request(number: int, act: Callable[[], None]) -> Callable[[str, str], None]:

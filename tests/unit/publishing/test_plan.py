@@ -6,10 +6,11 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sitewright.publishing.dist_files import scan
 from sitewright.publishing.manifest import Manifest, ManifestEntry
 from sitewright.publishing.plan import ListedObject, Plan, entry_of, make_plan, needs_listing
 from sitewright.publishing.publish_result import make_deployment_id
-from sitewright.publishing.site_files import IMMUTABLE, LocalFile, cache_control, content_type, is_hashed, is_html, scan
+from sitewright.publishing.site_files import IMMUTABLE, LocalFile, cache_control, content_type, is_hashed, is_html
 
 NOW = 1_000
 

@@ -11,9 +11,10 @@ from workspace.errors import StepStopped, StopReason
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.names import manifest_key
 from sitewright.publishing import publisher
+from sitewright.publishing.dist_files import scan
 from sitewright.publishing.publish_result import PublishResult
 from sitewright.publishing.publisher import publish
-from sitewright.publishing.site_files import IMMUTABLE, scan
+from sitewright.publishing.site_files import IMMUTABLE
 from tests.support.publishing.site_world import BUCKET, Site, make_site, write
 
 PAGES = {"index.html": "<html>1</html>", "a.html": "<html>a</html>", "_astro/x.1.css": "b{}", "robots.txt": "ok"}

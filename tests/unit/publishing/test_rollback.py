@@ -11,6 +11,7 @@ from moto import mock_aws
 
 from sitewright.contracts.names import deployment_key, manifest_key
 from sitewright.publishing import rollback
+from sitewright.publishing.dist_files import scan
 from sitewright.publishing.errors import NotRestorable, PublishError
 from sitewright.publishing.manifest import Manifest
 from sitewright.publishing.manifest_store import read_deployment
@@ -18,7 +19,7 @@ from sitewright.publishing.objects import upload
 from sitewright.publishing.publish_result import PublishResult
 from sitewright.publishing.publisher import publish
 from sitewright.publishing.rollback import roll_back
-from sitewright.publishing.site_files import IMMUTABLE, scan
+from sitewright.publishing.site_files import IMMUTABLE
 from sitewright.publishing.target import NoGuard
 from tests.support.publishing.site_world import BUCKET, Site, make_site, write
 
@@ -36,7 +37,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 def put(site: Site, tree: dict[str, str], commit: str) -> PublishResult:
     for file in scan(site.folder / "dist"):
-        file.path.unlink()
+        Path(file.root, file.key).unlink()
     write(site.folder / "dist", tree)
     outcome = publish(site.target, scan(site.folder / "dist"), commit)
     assert outcome.error is None

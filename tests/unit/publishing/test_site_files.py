@@ -1,15 +1,12 @@
 """The files of a build as objects."""
 
-import os
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sitewright.publishing.manifest import Manifest, ManifestEntry
 from sitewright.publishing.plan import ListedObject, make_plan
-from sitewright.publishing.site_files import KEY_BYTES, UnpublishableName, content_type, scan
+from sitewright.publishing.site_files import content_type
 from tests.unit.publishing.test_plan import carried_out, file
 
 
@@ -27,30 +24,6 @@ from tests.unit.publishing.test_plan import carried_out, file
 )
 def test_types(key: str, kind: str) -> None:
     assert content_type(key) == kind
-
-
-def test_an_edit_of_the_same_size_and_time_is_seen_and_an_empty_file_is_a_file(tmp_path: Path) -> None:
-    page = tmp_path / "index.html"
-    page.write_text("one")
-    (tmp_path / "empty.txt").write_text("")
-    stamp = page.stat()
-    first = {f.key: f for f in scan(tmp_path)}
-    page.write_text("two")
-
-    os.utime(page, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    second = {f.key: f for f in scan(tmp_path)}
-    assert first["index.html"].md5 != second["index.html"].md5 and first["empty.txt"] == second["empty.txt"]
-    assert first["empty.txt"].size == 0 and first["empty.txt"].crc32 == 0
-
-
-def test_a_path_that_is_too_long_for_a_key_is_named(tmp_path: Path) -> None:
-    folder = tmp_path
-    for _ in range(KEY_BYTES // 200 + 1):
-        folder = folder / ("ö" * 100)
-    folder.mkdir(parents=True)
-    (folder / "x.html").write_text("x")
-    with pytest.raises(UnpublishableName, match="1024"):
-        scan(tmp_path)
 
 
 KEYS = st.sampled_from(["index.html", "a.html", "x.txt", "_astro/a.1.js", "_astro/b.2.css"])

@@ -14,10 +14,10 @@ from typing import Any
 
 from workspace.system.aws_clients import Clients
 
+from sitewright.publishing.dist_files import scan
 from sitewright.publishing.manifest_store import read_deployment
 from sitewright.publishing.publisher import Publish
 from sitewright.publishing.rollback import roll_back
-from sitewright.publishing.site_files import scan
 from sitewright.publishing.target import NoGuard, PublishTarget
 
 

@@ -170,10 +170,26 @@ def test_a_refused_invalidation_is_reported_and_the_site_is_live(tmp_path: Path)
         assert result.error is not None and result.error.code is ErrorCode.INVALIDATION_FAILED
 
 
-def test_a_name_that_is_no_key_is_a_failed_build(made: Site) -> None:
-    write(made.folder, {"build.js": BUILD + "fs.writeFileSync(Buffer.from('dist/\\xff.txt', 'latin1'), 'x')"})
-    error = build_step.run(made.ctx).error
-    assert error is not None and error.code is ErrorCode.BUILD_FAILED and "not UTF-8" in error.message
+@pytest.mark.parametrize(
+    ("script", "code", "says"),
+    [
+        ("fs.writeFileSync(Buffer.from('dist/\\xff.txt', 'latin1'), 'x')", ErrorCode.UNPUBLISHABLE_NAME, "not UTF-8"),
+        ("fs.writeFileSync('dist/a\\x01b.html', '<html></html>')", ErrorCode.UNPUBLISHABLE_NAME, "dist/a\\x01b.html"),
+        ("fs.mkdirSync('dist/line\\nfeed')", ErrorCode.UNPUBLISHABLE_NAME, "U+000A"),
+        ("fs.ftruncateSync(fs.openSync('dist/film.mp4', 'w'), 2**30 + 1)", ErrorCode.SITE_TOO_LARGE, "dist/film.mp4"),
+    ],
+)
+def test_what_must_not_be_published_leaves_the_site_as_it_was_and_keeps_the_commit(
+    made: Site, script: str, code: ErrorCode, says: str
+) -> None:
+    assert build_step.run(made.ctx).deploy_success
+    before, manifest = made.live(), made.manifest()
+    write(made.folder, {"build.js": BUILD.replace("Hello", "Bye") + script})
+    result = build_step.run(made.ctx)
+    assert result.committed and result.commit and not result.build_success and not result.deploy_success
+    assert result.error is not None and result.error.code is code and says in result.error.message
+    assert result.error.remedy == code.remedy and result.broken_by_edit, "the agent may repair it"
+    assert made.live() == before and made.manifest() == manifest
 
 
 def test_without_a_message_the_commit_still_has_a_subject(made: Site) -> None:

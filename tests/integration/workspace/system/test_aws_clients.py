@@ -11,7 +11,7 @@ import boto3
 import pytest
 from workspace.system.aws_clients import EXPECT_BYTES, Clients
 
-from sitewright.publishing.site_files import scan
+from sitewright.publishing.dist_files import scan
 from tests.support.publishing.scripted_s3_server import ScriptedS3Server, scripted_s3_server
 
 BUCKET = "edit.amelia.example.com"

@@ -9,8 +9,8 @@ from moto import mock_aws
 from workspace.build import dist_state
 from workspace.build.site_publish import publish_interrupted
 
+from sitewright.publishing.dist_files import scan
 from sitewright.publishing.publisher import publish
-from sitewright.publishing.site_files import scan
 from tests.support.publishing.site_world import Site, make_site, write
 
 COMMIT = "c" * 40
@@ -29,8 +29,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
             {"index.html": page("/_astro/old.1.css"), "_astro/old.1.css": "a{}", "old.html": page()},
         )
         publish(made.target, scan(made.folder / "dist"), COMMIT)
-        for path in scan(made.folder / "dist"):
-            path.path.unlink()
+        for file in scan(made.folder / "dist"):
+            (made.folder / "dist" / file.key).unlink()
         yield made
 
 
