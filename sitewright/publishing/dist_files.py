@@ -11,8 +11,8 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.limits import DIST_BYTES, DIST_ENTRIES, DIST_FILE_BYTES, DIST_FILES, KEY_BYTES
@@ -43,14 +43,14 @@ def scan(dist: Path, check: Callable[[], None] = lambda: None) -> list[LocalFile
 
 
 @contextmanager
-def open_file(file: LocalFile) -> Iterator[BinaryIO]:
+def open_file(file: LocalFile) -> Iterator[FileIO]:
     """Opens a file of a build. Raises OSError if it is missing, or not a regular file of the same folder any more."""
     with open_beneath(file.root, file.key) as opened:
         yield opened
 
 
 @contextmanager
-def open_beneath(root: str | Path, name: str) -> Iterator[BinaryIO]:
+def open_beneath(root: str | Path, name: str) -> Iterator[FileIO]:
     """Opens the regular file `name` (with slashes) below a folder, without following a link.
 
     Raises OSError: it is missing, a part of its path is a link, or it is no regular file.
@@ -59,7 +59,7 @@ def open_beneath(root: str | Path, name: str) -> Iterator[BinaryIO]:
     if ".." in parents:
         raise OSError(f"{_short(name)} leads out of the folder")
     with _Folders(os.fspath(root)) as folders:
-        opened = open(_open_regular(last, folders.open(parents), name), "rb", buffering=0)  # noqa: SIM115 - a descriptor
+        opened = FileIO(_open_regular(last, folders.open(parents), name), "rb")
     with opened:
         yield opened
 
