@@ -12,14 +12,14 @@ from constructs import Construct
 from sitewright.contracts.names import SITE_PARAMETER_PREFIX
 from sitewright.contracts.records import SiteEntry
 from sitewright.contracts.site_config import SiteConfig
-from sitewright.contracts.workspace_settings import WorkspaceSettings
+from sitewright.contracts.workspace_settings import ModelProvider, WorkspaceSettings
 from stacks.certificate_stack import hosted_zone
 from stacks.platform_stack import PlatformStack
 from stacks.site.distribution import SiteDistribution
 from stacks.site.dns_records import DnsRecords
 from stacks.site.run_state_machine import run_state_machine
 from stacks.site.site_bucket import private_bucket, website_bucket
-from stacks.site.workspace_role import grant_workspace
+from stacks.site.workspace_role import grant_bedrock, grant_workspace
 from stacks.site.workspace_task import WorkspaceTask
 
 
@@ -43,7 +43,9 @@ class SiteStack(Stack):
         self.distribution = self._distribution(certificate) if site.https else None
         self._dns_records()
         self.git_token = self._secret("git-token", "Token with write access to the site's git repository")
-        self.model_key = self._secret("model-key", "API key of the model")
+        # Bedrock is reached with the task role: there is no key.
+        anthropic = site.model_provider is ModelProvider.ANTHROPIC
+        self.model_key = self._secret("model-key", "API key of the model") if anthropic else None
         self.workspace = WorkspaceTask(
             self,
             "Workspace",
@@ -58,8 +60,10 @@ class SiteStack(Stack):
             bucket=self.bucket,
             distribution=self.distribution,
             stores=platform.stores,
-            secrets=[self.git_token, self.model_key],
+            secrets=[secret for secret in (self.git_token, self.model_key) if secret],
         )
+        if self.model_key is None:
+            grant_bedrock(self.workspace.definition.task_role, site)
         self.state_machine = run_state_machine(
             self,
             platform=platform,
@@ -109,7 +113,7 @@ class SiteStack(Stack):
             sessions_table=stores.sessions.table_name,
             commands_table=stores.commands.table_name,
             git_secret=self.git_token.secret_arn,
-            model_key_secret=self.model_key.secret_arn,
+            model_key_secret=self.model_key.secret_arn if self.model_key else None,
             distribution_id=self.distribution.distribution_id if self.distribution else None,
         )
 
@@ -137,7 +141,7 @@ class SiteStack(Stack):
             "SiteBucket": self.bucket.bucket_name,
             "SiteUrl": self._site.url,
             "GitTokenSecretArn": self.git_token.secret_arn,
-            "ModelKeySecretArn": self.model_key.secret_arn,
+            **({"ModelKeySecretArn": self.model_key.secret_arn} if self.model_key else {}),
             "TaskDefinitionArn": self.workspace.definition.task_definition_arn,
             "LogGroup": self.workspace.log_group.log_group_name,
         }.items():

@@ -10,9 +10,10 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 from pydantic.alias_generators import to_camel
 
 from sitewright.contracts.base import Contract
+from sitewright.contracts.bedrock_models import model_resource
 from sitewright.contracts.commit_author import CommitAuthor
 from sitewright.contracts.names import site_bucket, website_url
-from sitewright.contracts.workspace_settings import GitAuth, OperatorSettings
+from sitewright.contracts.workspace_settings import GitAuth, ModelProvider, OperatorSettings
 
 DEFAULT_DOMAIN = "webordinary.com"
 DEFAULT_CLIENT = "amelia"
@@ -24,6 +25,7 @@ CERTIFICATE_REGION = "us-east-1"
 _CERTIFICATE = re.compile(r"arn:[a-z-]+:acm:(?P<region>[a-z0-9-]+):\d{12}:certificate/[A-Za-z0-9-]+")
 _ZONE_ID = re.compile(r"(?:/hostedzone/)?(?P<id>Z[A-Z0-9]{1,31})")
 _GITHUB_PATH = re.compile(r"[\w.-]+/[\w.-]+")
+_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
 _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 
 FARGATE_MEMORY: dict[int, Sequence[int]] = {
@@ -130,6 +132,18 @@ class SiteConfig(OperatorSettings):
         path = urlsplit(self.repository).path.strip("/")
         if self.git_auth is GitAuth.GITHUB_APP and not _GITHUB_PATH.fullmatch(path):
             raise ValueError("repository: with gitAuth github-app it must be https://HOST/OWNER/NAME on a GitHub host")
+        return self
+
+    @model_validator(mode="after")
+    def _model(self) -> Self:
+        bedrock = self.model_provider is ModelProvider.BEDROCK
+        if bedrock and not model_resource(self.model or ""):
+            raise ValueError(
+                "model: modelProvider bedrock needs the id or ARN of an inference profile or model, "
+                "like us.anthropic.claude-opus-5-5"
+            )
+        if self.model_region is not None and not (bedrock and _REGION.fullmatch(self.model_region)):
+            raise ValueError("modelRegion: must be an AWS region, and is for modelProvider bedrock only")
         return self
 
     @field_validator("certificate_arn")

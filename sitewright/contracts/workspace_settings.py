@@ -34,6 +34,15 @@ class GitAuth(StrEnum):
     """With tokens of one hour, which the platform's GitHub App mints for the site's repository only."""
 
 
+class ModelProvider(StrEnum):
+    """Whose model API a site uses."""
+
+    ANTHROPIC = "anthropic"
+    """Anthropic's Messages API, or a compatible one, with the site's model key."""
+    BEDROCK = "bedrock"
+    """Amazon Bedrock, with the task role."""
+
+
 class OperatorSettings(Contract):
     """The settings of a site that the workspace reads too. A new setting is one field here, with its default."""
 
@@ -44,9 +53,12 @@ class OperatorSettings(Contract):
     commit_author: CommitAuthor | None = None
     """The author of commits. None stands for the GitHub App's bot with `github-app`, else for DEFAULT_AUTHOR."""
     model: str | None = None
-    """Claude model. The default is Claude Code's own."""
+    """Claude model. The default is Claude Code's own. Bedrock needs the id of an inference profile or model."""
+    model_provider: ModelProvider = ModelProvider.ANTHROPIC
+    model_region: str | None = None
+    """Region of Bedrock. The default is the task's region."""
     model_base_url: str | None = None
-    """ANTHROPIC_BASE_URL of the agent. The default is Anthropic's URL."""
+    """URL of the model's API. The default is Anthropic's, or Bedrock's in the region."""
     max_turns: Annotated[int, Field(ge=1, le=1000)] = 50
     max_budget_usd: Annotated[float, Field(gt=0, le=1000)] = 2.0
     agent_timeout_seconds: Seconds = 1800
@@ -72,7 +84,8 @@ class WorkspaceSettings(OperatorSettings):
     commands_table: str
     git_secret: str
     """ARN or name of the secret that `git_auth` needs: the site's git token, or the platform's GitHub App."""
-    model_key_secret: str
+    model_key_secret: str | None = None
+    """None with Bedrock, which needs no key."""
     distribution_id: str | None = None
     """Id of the CloudFront distribution, for a site with `https`."""
 
@@ -110,4 +123,7 @@ class WorkspaceSettings(OperatorSettings):
                 values[name] = environment[name]
             elif info.default is not None:
                 raise MissingVariableError(name)
-        return cls.model_validate(values | more)
+        settings = cls.model_validate(values | more)
+        if settings.model_provider is ModelProvider.ANTHROPIC and settings.model_key_secret is None:
+            raise MissingVariableError(variable("model_key_secret"))
+        return settings

@@ -1,10 +1,13 @@
 """The rights of a workspace: to write its site, its client's artifacts and its session, and to report to its run."""
 
+from aws_cdk import Stack
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 
+from sitewright.contracts.bedrock_models import model_resource
+from sitewright.contracts.site_config import SiteConfig
 from stacks.leading_keys import own_items
 from stacks.platform.data_stores import DataStores
 
@@ -33,6 +36,31 @@ def grant_workspace(
     _allow(role, ["secretsmanager:GetSecretValue"], [secret.secret_arn for secret in secrets])
     # Task tokens are no resource that a permission could name (service authorization reference, Step Functions).
     _allow(role, ["states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"], ["*"])
+
+
+def grant_bedrock(role: iam.IRole, site: SiteConfig) -> None:
+    """Adds the right to invoke the site's model, and no other. The model proxy needs it for `modelProvider` bedrock."""
+    stack, named = Stack.of(role), model_resource(site.model or "")
+    if named is None:
+        raise ValueError(f"{site.client_id}: {site.model} is no model of Bedrock")
+    actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
+    region = site.model_region or stack.region
+    model = named.model_arn(stack.partition, region)
+    profile = named.profile_arn(stack.partition, region, stack.account)
+    _allow(role, ["bedrock:CountTokens"], [model])
+    if profile is None:
+        _allow(role, actions, [model])
+        return
+    _allow(role, actions, [profile])
+    # Bedrock asks for the model behind the profile too, in each region that the profile sends to (Bedrock User Guide,
+    # "Geographic cross-Region inference").
+    role.add_to_principal_policy(
+        iam.PolicyStatement(
+            actions=actions,
+            resources=[model],
+            conditions={"StringEquals": {"bedrock:InferenceProfileArn": profile}},
+        )
+    )
 
 
 def _grant_site(role: iam.IRole, bucket: s3.Bucket) -> None:

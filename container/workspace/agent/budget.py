@@ -17,7 +17,7 @@ from workspace.errors import StepFailed
 from workspace.step_context import StepContext
 
 EVERY_SECONDS = 5.0
-"""How often the cost is recorded. A crash hides the cost of these seconds and of the request under way."""
+"""How often the cost is recorded. A crash hides the cost of these seconds."""
 
 LEAST_USD = 0.01
 """Less than this does not even pay for sending the conversation's context."""
@@ -33,7 +33,7 @@ class CommandBudget:
     spent_before: float
     """US dollars that earlier steps and earlier attempts of this step spent."""
     spent: float | None = None
-    """US dollars that this step spent so far; None if unknown."""
+    """US dollars that this step spent so far; None before its first run."""
     _recorded: float = field(default=0.0, repr=False)
 
     @classmethod
@@ -76,10 +76,9 @@ class CommandBudget:
         ended.set()
         thread.join(_JOIN_SECONDS)
 
-    def add(self, cost_usd: float | None) -> None:
-        """Adds the cost of an ended run; None if unknown."""
-        if cost_usd is not None:
-            self.spent = (self.spent or 0.0) + cost_usd
+    def add(self, cost_usd: float) -> None:
+        """Adds the cost of an ended run."""
+        self.spent = round((self.spent or 0.0) + cost_usd, 6)
 
     def _record(self, total: float) -> None:
         total = round(total, 6)

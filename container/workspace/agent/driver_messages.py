@@ -42,8 +42,8 @@ class DriverEvent(Contract):
     """The SDK's name of that refusal: rate_limit, authentication_failed, server_error, ..."""
     conversation_id: str | None = None
     cost_usd: float | None = None
-    """The cost of the whole conversation, including earlier commands. Claude Code restores its counter with the
-    transcript."""
+    """From the driver: the cost of the whole conversation, because Claude Code restores its counter with the transcript.
+    The step replaces it by what the model proxy metered."""
     turns: int | None = None
     spoke: bool = False
     """The model answered at least once."""

@@ -1,4 +1,4 @@
-"""Prepares Claude Code's transcripts for a resume, checks them, and reads their cost."""
+"""Prepares Claude Code's transcripts for a resume, and checks them."""
 
 import json
 import re
@@ -77,25 +77,6 @@ def damage(home: Path, cwd: Path, conversation_id: str) -> str | None:
             return f"its transcript has more than {TRANSCRIPT_BYTES >> 20} MiB"
         return f"its transcript cannot be read: {error}"
     return None if parents <= known else "a part of its transcript is missing"
-
-
-def cost_so_far(home: Path, cwd: Path, conversation_id: str | None) -> float:
-    """Returns a conversation's cost in US dollars, by its transcript that `prepare_resume` prepared; 0.0 for a new one.
-
-    Claude Code writes a line of type `cost-state` at the end of each run. It counts on from the last such line (seen
-    with 2.1.330). Like Claude Code, this function ignores unreadable lines.
-    """
-    cost = 0.0
-    if conversation_id is None:
-        return cost
-    try:
-        for line in transcript_files.lines(home, _path(cwd, conversation_id)):
-            entry = _entry(line) if b'"cost-state"' in line else None
-            if isinstance(entry, dict) and entry.get("type") == "cost-state":
-                cost = float(entry.get("totalCostUSD") or 0.0)
-    except GuestFileError:
-        return cost
-    return cost
 
 
 def forget(home: Path, cwd: Path, conversation_id: str | None, git: GuestGit) -> None:

@@ -3,23 +3,22 @@
 import time
 from dataclasses import dataclass, field
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from sitewright.contracts.commit_trailers import session_trailer
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import AgentResult
 from workspace.agent.budget import CommandBudget
 from workspace.agent.conversation_summary import recall
-from workspace.agent.cost_meter import CostMeter
 from workspace.agent.driver_command import driver_program
 from workspace.agent.driver_messages import DriverEvent, DriverRequest, parse
 from workspace.agent.instructions import instructions
-from workspace.agent.transcript import cost_so_far, damage, forget, prepare_resume
+from workspace.agent.model_access import ModelAccess
+from workspace.agent.model_proxy.ledger import Ledger
+from workspace.agent.model_proxy.proxy import ModelProxy
+from workspace.agent.transcript import damage, forget, prepare_resume
 from workspace.errors import GitError, StepFailed, StepStopped
 from workspace.step_context import StepContext
 from workspace.system.child_environment import agent_environment
 from workspace.system.children import ChildResult
-from workspace.system.prestarted_process import Program
 
 MAX_RETRIES = 6
 """How often Claude Code retries a request that the model API refuses. It waits 0.5 s, doubled each time, and so gives
@@ -32,6 +31,9 @@ BEGUN_ANEW = "\n\n(The earlier conversation could not be resumed: a new one was 
 
 SESSION_COMMITS = 20
 """The limit of commit messages given to a new conversation when the old transcript is lost."""
+
+OVER_BUDGET = "error_max_budget_usd"
+"""The result's subtype when Claude Code ends at its budget."""
 
 _QUIET = {
     "CLAUDE_CODE_MAX_RETRIES": str(MAX_RETRIES),
@@ -85,7 +87,7 @@ def failure(event: DriverEvent) -> StepFailed | None:
     message = event.text or "Claude Code ended without saying why."
     if event.subtype == "error_max_turns":
         return StepFailed(ErrorCode.TURNS_EXCEEDED, f"The agent used all of its turns ({event.turns}).")
-    if event.subtype == "error_max_budget_usd":
+    if event.subtype == OVER_BUDGET:
         return StepFailed(
             ErrorCode.BUDGET_EXCEEDED, f"The agent used its whole budget ({event.cost_usd or 0:.2f} USD)."
         )
@@ -129,11 +131,13 @@ class Agent:
     seconds: float
     """The time limit of the task, including a second start with a new conversation."""
     began: float = field(default_factory=time.monotonic)
-    key: str = field(default="", repr=False)
+    hidden: list[str] = field(default_factory=list, repr=False)
+    """Secrets that no output may have: the model key, and the tokens of the proxy."""
     event: DriverEvent | None = None
     anew: bool = False
     """An earlier conversation of the session could not be resumed."""
     budget: CommandBudget = field(init=False)
+    access: ModelAccess = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.budget = CommandBudget.for_step(self.ctx)
@@ -153,7 +157,8 @@ class Agent:
     def final(self) -> DriverEvent:
         """Returns the driver's final event. Starts a new conversation if the old one cannot be resumed."""
         ctx = self.ctx
-        self.key = self._model_key()
+        self.access = ModelAccess.of(ctx.settings, ctx.aws)
+        self.hidden.append(self.access.key)
         home, site, wanted = ctx.paths.home, ctx.paths.site, ctx.session.conversation_id
         resume = prepare_resume(home, site, wanted, ctx.checkout.git)
         gone = "its transcript is gone" if wanted else None
@@ -178,24 +183,13 @@ class Agent:
         self.ctx.progress("Starting a new conversation: the earlier one cannot be resumed")
 
     def _drive(self, resume: str | None, *, lost: str | None) -> DriverEvent:
-        ctx, settings = self.ctx, self.ctx.settings
+        ctx = self.ctx
         ctx.progress("Claude Code is at work")
         self.event = None
-        spent, meter = cost_so_far(ctx.paths.home, ctx.paths.site, resume), CostMeter(ctx.paths.home)
-        request = DriverRequest(
-            prompt=self.prompt,
-            instructions=instructions(ctx.paths.site, anew=lost is not None, recalled=self._recalled(lost)),
-            model=settings.model,
-            resume=resume,
-            max_turns=settings.max_turns,
-            max_budget_usd=self.budget.remaining_usd,
-            cwd=str(ctx.paths.site),
-            environment=self._environment(),
-        )
-        program = driver_program(settings)
+        ledger = Ledger(self.budget.remaining_usd, ctx.log)
         try:
-            with self.budget.recorded(meter.read):
-                done = self._run(program, request, spent, meter)
+            with self.budget.recorded(lambda: ledger.usd):
+                done = self._run(ledger, resume, lost)
         except TimeoutError as error:
             self._log_cut_off()
             message = f"The agent did not end within {self.seconds:.0f} s."
@@ -210,35 +204,51 @@ class Agent:
                 else f"exited with {done.returncode} and no result:"
             )
             text = f"Claude Code {how} {done.tail.strip()[-1500:]}".strip()
-            return DriverEvent(sitewright_agent="error", text=self._clean(text))
+            self.event = DriverEvent(sitewright_agent="error", text=self._clean(text))
+        # Claude Code counts the whole conversation, and not by our prices.
+        self.event = self.event.model_copy(update={"cost_usd": ledger.usd})
+        if ledger.refused and failure(self.event) is not None:
+            self.event = self.event.model_copy(update={"subtype": OVER_BUDGET})
         return self.event
 
-    def _run(self, program: Program, request: DriverRequest, spent: float, meter: CostMeter) -> ChildResult:
+    def _run(self, ledger: Ledger, resume: str | None, lost: str | None) -> ChildResult:
+        ctx, program = self.ctx, driver_program(self.ctx.settings)
+        proxy = ModelProxy(self.access.upstream, ledger, ctx.log)
+        self.hidden.append(proxy.token)
         try:
-            return self.ctx.children.run(
-                program.argv,
-                cwd=program.cwd,
-                env=program.env,
-                timeout=max(self.seconds - (time.monotonic() - self.began), 1.0),
-                stdin=request.to_json(),
-                on_line=self._on_line,
-                log_lines=False,
-            )
+            with proxy:
+                return ctx.children.run(
+                    program.argv,
+                    cwd=program.cwd,
+                    env=program.env,
+                    timeout=max(self.seconds - (time.monotonic() - self.began), 1.0),
+                    stdin=self._request(proxy, resume, lost).to_json(),
+                    on_line=self._on_line,
+                    log_lines=False,
+                )
         finally:
-            self.ctx.repair_repository()
-            self._add_cost(spent, meter.read())
+            self.budget.add(ledger.usd)
+            ctx.repair_repository()
 
-    def _add_cost(self, spent: float, metered: float) -> None:
-        """Adds the cost of the run to the budget.
-
-        The cost is the larger of the meter's and the result's. `spent` is subtracted from the result's, which is the
-        cost of the whole conversation.
-        """
-        costs = [metered] if metered else []
-        if self.event is not None and self.event.cost_usd is not None:
-            costs.append(round(max(self.event.cost_usd - spent, 0.0), 6))
-            self.event = self.event.model_copy(update={"cost_usd": max(costs)})
-        self.budget.add(max(costs, default=None))
+    def _request(self, proxy: ModelProxy, resume: str | None, lost: str | None) -> DriverRequest:
+        ctx, settings = self.ctx, self.ctx.settings
+        return DriverRequest(
+            prompt=self.prompt,
+            instructions=instructions(ctx.paths.site, anew=lost is not None, recalled=self._recalled(lost)),
+            model=settings.model,
+            resume=resume,
+            max_turns=settings.max_turns,
+            max_budget_usd=self.budget.remaining_usd,
+            cwd=str(ctx.paths.site),
+            environment=agent_environment(
+                ctx.paths,
+                inherited=settings.inherited,
+                model=self.access.variables(proxy.url, proxy.token),
+                as_root=settings.as_root,
+                author=ctx.author,
+                extra=_QUIET,
+            ),
+        )
 
     def _recalled(self, lost: str | None) -> str:
         if lost is None:
@@ -266,7 +276,9 @@ class Agent:
 
     def _clean(self, line: str) -> str:
         # The agent can read its own environment, and its output reaches the log and the client.
-        return line.replace(self.key, "***") if len(self.key) >= 6 else line
+        for secret in self.hidden:
+            line = line.replace(secret, "***") if len(secret) >= 6 else line
+        return line
 
     def _log_cut_off(self) -> None:
         self.ctx.log(
@@ -274,24 +286,4 @@ class Agent:
             conversation=self.event.conversation_id if self.event else None,
             costUsd=self.budget.spent,
             turns=self.event.turns if self.event else None,
-        )
-
-    def _model_key(self) -> str:
-        arn = self.ctx.settings.model_key_secret
-        try:
-            return self.ctx.aws.secret(arn)
-        except (ClientError, BotoCoreError) as error:
-            message = f"The model key cannot be read from {arn}: {error}"
-            raise StepFailed(ErrorCode.MODEL_REJECTED, message) from error
-
-    def _environment(self) -> dict[str, str]:
-        settings = self.ctx.settings
-        return agent_environment(
-            self.ctx.paths,
-            inherited=settings.inherited,
-            api_key=self.key,
-            base_url=settings.model_base_url,
-            as_root=settings.as_root,
-            author=self.ctx.author,
-            extra=_QUIET,
         )

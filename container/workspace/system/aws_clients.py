@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import NoCredentialsError
 from botocore.utils import determine_content_length
 
 from sitewright.publishing.objects.workers import THREADS
 from sitewright.publishing.target import small_object_client
 
 if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
@@ -101,6 +103,22 @@ class Clients:
             value = self.secretsmanager.get_secret_value(SecretId=arn)["SecretString"].strip()
             self._secrets[arn] = value
         return value
+
+    @property
+    def region(self) -> str:
+        """The region of the task."""
+        return str(self.secretsmanager.meta.region_name)
+
+    def credentials(self) -> ReadOnlyCredentials:
+        """Returns the task role's credentials of the moment. Raises botocore's BotoCoreError."""
+        with self._lock:
+            if self._session is None:
+                self._session = boto3.Session()
+            found = self._session.get_credentials()
+        if found is None:
+            raise NoCredentialsError
+        frozen: ReadOnlyCredentials = found.get_frozen_credentials()
+        return frozen
 
     def forget_secrets(self) -> None:
         """Makes the next use fetch secrets again. An operator may have corrected one since the previous step."""

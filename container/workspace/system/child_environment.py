@@ -44,31 +44,27 @@ def agent_environment(
     paths: Paths,
     *,
     inherited: Mapping[str, str],
-    api_key: str,
-    base_url: str | None = None,
+    model: Mapping[str, str],
     as_root: bool = False,
     author: CommitAuthor = DEFAULT_AUTHOR,
     extra: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Returns the whole environment of Claude Code. The model key is the only secret in it.
+    """Returns the whole environment of Claude Code. It has no secret but the model proxy's token, for one run.
 
     Args:
         paths: the workspace's folders; HOME is `paths.home`.
         inherited: `Settings.inherited`.
-        api_key: ANTHROPIC_API_KEY.
-        base_url: ANTHROPIC_BASE_URL; None for Anthropic's own.
+        model: the variables for the model proxy.
         as_root: whether the runner is uid 0. Then Claude Code accepts bypassPermissions only with IS_SANDBOX=1.
         author: the author of the agent's own commits.
         extra: further variables of the step `agent`, which take precedence.
     """
     env = _common(paths, inherited, author)
     env |= {
-        "ANTHROPIC_API_KEY": api_key,
+        **model,
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
     }
-    if base_url:
-        env["ANTHROPIC_BASE_URL"] = base_url
     if as_root:
         env["IS_SANDBOX"] = "1"
     return env | dict(extra or {})

@@ -91,6 +91,7 @@ class Container:
             "SITEWRIGHT_COMMANDS_TABLE": "commands",
             "SITEWRIGHT_GIT_TOKEN_SECRET": "git-token",
             "SITEWRIGHT_MODEL_KEY_SECRET": "model-key",
+            "SITEWRIGHT_MODEL_PROVIDER": "anthropic",
             "SITEWRIGHT_AGENT_TIMEOUT_SECONDS": "60",
             "SITEWRIGHT_BUILD_TIMEOUT_SECONDS": "60",
             "SITEWRIGHT_PUSH_TIMEOUT_SECONDS": "60",

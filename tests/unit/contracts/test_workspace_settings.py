@@ -4,7 +4,12 @@ import pytest
 from pydantic import ValidationError
 
 from sitewright.contracts.site_config import SiteConfig
-from sitewright.contracts.workspace_settings import MissingVariableError, OperatorSettings, WorkspaceSettings
+from sitewright.contracts.workspace_settings import (
+    MissingVariableError,
+    ModelProvider,
+    OperatorSettings,
+    WorkspaceSettings,
+)
 
 RESOURCES = {
     "site_bucket": "edit.a.webordinary.com",
@@ -22,7 +27,12 @@ def environment(**more: object) -> dict[str, str]:
 
 
 def test_every_setting_of_the_operator_reaches_the_container() -> None:
-    more = {"model": "m", "modelBaseUrl": "https://m.example.com"}
+    more = {
+        "model": "us.anthropic.claude-opus-5-5",
+        "modelBaseUrl": "https://m.example.com",
+        "modelProvider": "bedrock",
+        "modelRegion": "eu-west-1",
+    }
     author = {"name": "Bakery bot", "email": "bot@bakery.example"}
     site = SiteConfig.parse({**ENTRY, **more, "gitAuth": "token", "commitAuthor": author}, 0)
     made = WorkspaceSettings.of(site, **RESOURCES, distribution_id="E1")
@@ -39,6 +49,15 @@ def test_a_variable_is_named_by_its_field_and_left_out_where_there_is_no_value()
     assert (found["SITEWRIGHT_MAX_TURNS"], found["SITEWRIGHT_MAX_BUDGET_USD"]) == ("7", "0.5")
     assert found["SITEWRIGHT_IDLE_SECONDS"] == "0"
     assert not {"SITEWRIGHT_MODEL", "SITEWRIGHT_MODEL_BASE_URL", "SITEWRIGHT_DISTRIBUTION_ID"} & set(found)
+
+
+def test_only_bedrock_needs_no_key() -> None:
+    bedrock = {"model": "eu.anthropic.claude-opus-5-5", "modelProvider": "bedrock"}
+    resources: dict[str, str | None] = {**RESOURCES, "model_key_secret": None}
+    made = WorkspaceSettings.of(SiteConfig.parse({**ENTRY, **bedrock}, 0), **resources).to_environment()
+    assert WorkspaceSettings.from_environment(made).model_provider is ModelProvider.BEDROCK
+    with pytest.raises(MissingVariableError, match="SITEWRIGHT_MODEL_KEY_SECRET"):
+        WorkspaceSettings.from_environment(made | {"SITEWRIGHT_MODEL_PROVIDER": "anthropic"})
 
 
 @pytest.mark.parametrize("name", sorted(environment()))

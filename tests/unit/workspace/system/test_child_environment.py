@@ -34,12 +34,12 @@ RUNNER = {
 
 def test_no_child_gets_a_secret(tmp_path: Path) -> None:
     kept, paths = inherited(RUNNER), Paths(tmp_path)
-    agent = agent_environment(paths, inherited=kept, api_key="sk-given", base_url="http://127.0.0.1:1")
+    agent = agent_environment(paths, inherited=kept, model={"ANTHROPIC_API_KEY": "token-given"})
     build = build_environment(paths, inherited=kept)
     own = git_environment(ceiling=tmp_path, inherited=kept)
     for env in (agent, build, own):
         assert not [name for name, value in env.items() if "SECRET" in value]
-    assert agent["ANTHROPIC_API_KEY"] == "sk-given"
+    assert agent["ANTHROPIC_API_KEY"] == "token-given"
     assert "ANTHROPIC_API_KEY" not in build and "ANTHROPIC_API_KEY" not in own
     assert agent["HOME"] == build["HOME"] == str(tmp_path / "home")
     assert own["HOME"] != agent["HOME"]
@@ -51,7 +51,7 @@ def test_no_child_gets_a_secret(tmp_path: Path) -> None:
 def test_commits_have_the_given_author_and_committer(tmp_path: Path) -> None:
     kept, paths, author = inherited(RUNNER), Paths(tmp_path), CommitAuthor(name="Sam", email="sam@bakery.example")
     for env in (
-        agent_environment(paths, inherited=kept, api_key="sk-given", author=author),
+        agent_environment(paths, inherited=kept, model={}, author=author),
         build_environment(paths, inherited=kept, author=author),
         git_environment(ceiling=tmp_path, inherited=kept, author=author),
     ):
@@ -64,6 +64,7 @@ def test_settings_are_complete_or_name_the_variable() -> None:
         "SITEWRIGHT_MAX_TURNS": "7", "SITEWRIGHT_MAX_BUDGET_USD": "1.5", "SITEWRIGHT_AGENT_TIMEOUT_SECONDS": "60",
         "SITEWRIGHT_BUILD_TIMEOUT_SECONDS": "60", "SITEWRIGHT_PUSH_TIMEOUT_SECONDS": "60", "SITEWRIGHT_MODEL": "",
         "SITEWRIGHT_IDLE_SECONDS": "300", "SITEWRIGHT_GIT_AUTH": "token", "SITEWRIGHT_COMMIT_AUTHOR": "Sam <sam@b.example>",
+        "SITEWRIGHT_MODEL_PROVIDER": "anthropic",
         "SITEWRIGHT_ROOT": "/somewhere",
     }  # fmt: skip
     settings = Settings.from_env(env)
