@@ -96,13 +96,17 @@ def open_file(root: Path, name: PurePath | str, *, limit: int) -> Iterator[Binar
             fd = os.open(parts[-1], _FILE, dir_fd=folder)
         except OSError as error:
             raise _refused(name, error) from error
-    with os.fdopen(fd, "rb") as file:
+    try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             raise GuestFileError(name, Refusal.NOT_REGULAR)
         if found.st_size > limit:
             raise GuestFileError(name, Refusal.TOO_LARGE, limit)
-        yield file
+        file = os.fdopen(fd, "rb", closefd=False)
+        with file:
+            yield file
+    finally:
+        os.close(fd)
 
 
 def is_regular(root: Path, name: PurePath | str) -> bool:
