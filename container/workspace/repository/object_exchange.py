@@ -76,10 +76,23 @@ class ObjectExchange:
         return known_commits(lambda data: self.git.run("cat-file", "--batch-check", stdin=data).encode(), commits)
 
     def save_bundle(self, target: Path, *, timeout: float) -> None:
-        """Writes all refs of the checkout into a file of the runner's. Raises OutputTooLarge."""
+        """Writes all refs of the checkout into a file of the runner's. Raises OutputTooLarge.
+
+        Refs that git cannot read are left out: the guest may write anything into .git/refs.
+        """
+        try:
+            self._bundle(target, ("--all",), b"", timeout)
+        except GitError:
+            names = ["HEAD", *self.git.run("for-each-ref", "--format=%(refname)").splitlines()]
+            asked = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
+            answers = self.git.run("cat-file", "--batch-check", stdin=asked).splitlines()
+            there = [name for name, answer in zip(names, answers, strict=True) if not answer.endswith("missing")]
+            self._bundle(target, ("--stdin",), "\n".join(there).encode("utf-8", "surrogateescape"), timeout)
+
+    def _bundle(self, target: Path, options: Sequence[str], stdin: bytes, timeout: float) -> None:
         with target.open("wb") as file:
-            source = self.git.command("git", "bundle", "create", "--quiet", "-", "--all")
-            must("bundle", streams.copy_output(source, file, limit=BUNDLE_BYTES, timeout=timeout))
+            source = self.git.command("git", "bundle", "create", "--quiet", "-", *options)
+            must("bundle", streams.copy_output(source, file, limit=BUNDLE_BYTES, stdin=stdin, timeout=timeout))
 
     def load_bundle(self, bundle: Path, *, timeout: float, poll: Poll = None) -> dict[str, str]:
         """Puts a bundle's objects and refs into the checkout. Returns its refs. Raises GitError for a damaged one.

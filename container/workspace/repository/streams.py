@@ -89,6 +89,7 @@ def copy_output(
     *,
     limit: int,
     timeout: float,
+    stdin: bytes = b"",
     poll: Callable[[], None] | None = None,
 ) -> Completed:
     """Runs a command and writes its stdout into a file. Raises OutputTooLarge, TimeoutError, OSError."""
@@ -101,7 +102,7 @@ def copy_output(
             raise OutputTooLarge(command.argv, limit)
         file.write(chunk)
 
-    return _run(command, write, timeout=timeout, poll=poll)
+    return _run(command, write, stdin=stdin, timeout=timeout, poll=poll)
 
 
 def pipe(

@@ -4,7 +4,7 @@ import base64
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -86,6 +86,7 @@ class GitHost:
     redirect: str | None = None
     seen: list[str] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
+    on_request: Callable[[], None] = lambda: None
     port: int = 0
 
     @property
@@ -116,6 +117,7 @@ def serve_git(root: Path) -> Iterator[GitHost]:
 
         def do_GET(self) -> None:
             host.seen.append(f"{self.command} {self.path}")
+            host.on_request()
             body = self._body()
             authorization = self.headers.get("Authorization")
             if authorization:
