@@ -31,12 +31,17 @@ def _context(app: cdk.App, name: str) -> Any:
 def main() -> None:
     """Synthesizes one platform stack, and for each site a stack and its certificate where one is made."""
     app = cdk.App()
-    region = app.node.try_get_context("region") or DEFAULT_REGION
     try:
-        sites = sites_of(app)
-        egress = Egress.of(sites, region, _context(app, "egressAllowList"))
+        _add_stacks(app)
     except SiteConfigError as error:
         sys.exit(str(error))
+    app.synth()
+
+
+def _add_stacks(app: cdk.App) -> None:
+    region = app.node.try_get_context("region") or DEFAULT_REGION
+    sites = sites_of(app)
+    egress = Egress.of(sites, region, _context(app, "egressAllowList"))
     # No account: with one, CDK would look up availability zones over the network at synth.
     env = cdk.Environment(region=region)
     platform = PlatformStack(
@@ -44,7 +49,6 @@ def main() -> None:
     )
     for site in sites:
         add_site(app, platform, site, region)
-    app.synth()
 
 
 main()

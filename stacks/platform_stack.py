@@ -11,6 +11,7 @@ from stacks.platform.data_stores import DataStores
 from stacks.platform.egress import Egress
 from stacks.platform.event_rules import add_event_rules
 from stacks.platform.functions import PlatformFunctions
+from stacks.platform.github_app_secret import GitHubAppSecret
 from stacks.platform.network import Network
 from stacks.platform.queues import Queues
 
@@ -42,6 +43,12 @@ class PlatformStack(Stack):
         )
         Alarms(self, "Alarms", queues=self.queues, email=alarm_email)
         self._outputs()
+        self._github_app: GitHubAppSecret | None = None
+
+    def github_app(self) -> GitHubAppSecret:
+        """Returns the GitHub App's secret. The first site that signs in with the App has it made."""
+        self._github_app = self._github_app or GitHubAppSecret(self)
+        return self._github_app
 
     def _outputs(self) -> None:
         queues, stores = self.queues, self.stores

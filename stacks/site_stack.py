@@ -12,14 +12,14 @@ from constructs import Construct
 from sitewright.contracts.names import SITE_PARAMETER_PREFIX
 from sitewright.contracts.records import SiteEntry
 from sitewright.contracts.site_config import SiteConfig
-from sitewright.contracts.workspace_settings import ModelProvider, WorkspaceSettings
+from sitewright.contracts.workspace_settings import GitAuth, ModelProvider, WorkspaceSettings
 from stacks.certificate_stack import hosted_zone
 from stacks.platform_stack import PlatformStack
 from stacks.site.distribution import SiteDistribution
 from stacks.site.dns_records import DnsRecords
 from stacks.site.run_state_machine import run_state_machine
 from stacks.site.site_bucket import private_bucket, website_bucket
-from stacks.site.workspace_role import grant_bedrock, grant_workspace
+from stacks.site.workspace_role import grant_bedrock, grant_github_app, grant_workspace
 from stacks.site.workspace_task import WorkspaceTask
 
 
@@ -42,7 +42,10 @@ class SiteStack(Stack):
         self.bucket = private_bucket(self, site.bucket) if site.https else website_bucket(self, site.bucket)
         self.distribution = self._distribution(certificate) if site.https else None
         self._dns_records()
-        self.git_token = self._secret("git-token", "Token with write access to the site's git repository")
+        self.github_app = platform.github_app() if site.git_auth is GitAuth.GITHUB_APP else None
+        # With the App there is no token to keep.
+        describes = "Token with write access to the site's git repository"
+        self.git_token = None if self.github_app else self._secret("git-token", describes)
         # Bedrock is reached with the task role: there is no key.
         anthropic = site.model_provider is ModelProvider.ANTHROPIC
         self.model_key = self._secret("model-key", "API key of the model") if anthropic else None
@@ -64,6 +67,8 @@ class SiteStack(Stack):
         )
         if self.model_key is None:
             grant_bedrock(self.workspace.definition.task_role, site)
+        if self.github_app:
+            grant_github_app(self.workspace.definition.task_role, self.github_app.resource(self))
         self.state_machine = run_state_machine(
             self,
             platform=platform,
@@ -104,6 +109,12 @@ class SiteStack(Stack):
             removal_policy=RemovalPolicy.DESTROY,
         )
 
+    @property
+    def _git_secret(self) -> str | None:
+        if self.github_app:
+            return self.github_app.id
+        return self.git_token.secret_arn if self.git_token else None
+
     def _workspace_settings(self) -> WorkspaceSettings:
         stores = self._platform.stores
         return WorkspaceSettings.of(
@@ -112,7 +123,7 @@ class SiteStack(Stack):
             artifacts_bucket=stores.artifacts.bucket_name,
             sessions_table=stores.sessions.table_name,
             commands_table=stores.commands.table_name,
-            git_secret=self.git_token.secret_arn,
+            git_secret=self._git_secret,
             model_key_secret=self.model_key.secret_arn if self.model_key else None,
             distribution_id=self.distribution.distribution_id if self.distribution else None,
         )
@@ -140,7 +151,7 @@ class SiteStack(Stack):
             "StateMachineArn": self.state_machine.state_machine_arn,
             "SiteBucket": self.bucket.bucket_name,
             "SiteUrl": self._site.url,
-            "GitTokenSecretArn": self.git_token.secret_arn,
+            **({"GitTokenSecretArn": self.git_token.secret_arn} if self.git_token else {}),
             **({"ModelKeySecretArn": self.model_key.secret_arn} if self.model_key else {}),
             "TaskDefinitionArn": self.workspace.definition.task_definition_arn,
             "LogGroup": self.workspace.log_group.log_group_name,

@@ -9,6 +9,9 @@ METRICS_NAMESPACE = "Sitewright"
 SITE_PARAMETER_PREFIX = "/sitewright/sites/"
 """Prefix of the SSM parameters. Each SiteStack registers its SiteEntry in one, and intake looks a client up there."""
 
+GITHUB_APP_SECRET = "sitewright/github-app"
+"""Name of the secret that the platform makes for the GitHub App."""
+
 EVENT_SOURCE = "sitewright"
 """EventBridge source of the service's events."""
 

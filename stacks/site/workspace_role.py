@@ -63,6 +63,11 @@ def grant_bedrock(role: iam.IRole, site: SiteConfig) -> None:
     )
 
 
+def grant_github_app(role: iam.IRole, secret: str) -> None:
+    """Adds the right to read the GitHub App's secret. `secret` is its ARN, or a pattern of it."""
+    _allow(role, ["secretsmanager:GetSecretValue"], [secret])
+
+
 def _grant_site(role: iam.IRole, bucket: s3.Bucket) -> None:
     # A publish lists, puts (in parts too), copies an older version back and deletes. It asks by HeadObject for the version
     # that a put in parts made: that is authorized as GetObject.

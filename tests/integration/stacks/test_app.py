@@ -5,29 +5,28 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 REPO = Path(__file__).parents[3]
+SITE = {"clientId": "a", "repository": "https://github.com/b/site"}
 
 
 @pytest.mark.parametrize(
-    ("sites", "mentions"),
+    ("context", "mentions"),
     [
-        ("{", ["sites:", "JSON"]),
-        ('[{"clientId": "a", "repository": "https://h/r", "modle": "x"}]', ["sites[0]", "'a'", "did you mean 'model'"]),
+        ({"sites": "{"}, ["sites:", "JSON"]),
+        ({"sites": [{**SITE, "modle": "x"}]}, ["sites[0]", "'a'", "did you mean 'model'"]),
+        ({"sites": [SITE], "siteDefaults": {"gitAuth": "app"}}, ["sites[0]", "gitAuth"]),
+        (
+            {"sites": [SITE], "siteDefaults": '{"gitAuth": "github-app"}', "githubAppSecret": "sitewright/app"},
+            ["githubAppSecret:", "complete ARN"],
+        ),
+        ({"sites": [SITE], "egressAllowList": ["https://example.com/"]}, ["egressAllowList", "domains"]),
     ],
 )
-def test_a_wrong_context_fails_with_one_line(sites: str, mentions: list[str]) -> None:
-    _fails_with_one_line({"sites": sites}, mentions)
-
-
-def test_a_wrong_allow_list_fails_with_one_line() -> None:
-    sites = [{"clientId": "a", "repository": "https://h/r"}]
-    _fails_with_one_line({"sites": sites, "egressAllowList": ["https://example.com/"]}, ["egressAllowList", "domains"])
-
-
-def _fails_with_one_line(context: dict[str, object], mentions: list[str]) -> None:
+def test_a_wrong_context_fails_with_one_line(context: dict[str, Any], mentions: list[str]) -> None:
     env = {**os.environ, "CDK_CONTEXT_JSON": json.dumps(context)}
     done = subprocess.run([sys.executable, "app.py"], cwd=REPO, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1

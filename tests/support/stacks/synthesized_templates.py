@@ -17,6 +17,7 @@ SITES: list[dict[str, Any]] = [
     {"clientId": "zoned", **BASE, "https": True, "hostedZone": ZONE},
     {"clientId": "certified", **BASE, "https": True, "certificateArn": CERTIFICATE},
     {"clientId": "plain", **BASE, "hostedZone": ZONE["id"]},
+    {"clientId": "apped", **BASE, "gitAuth": "github-app"},
 ]
 
 
