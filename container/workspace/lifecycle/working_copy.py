@@ -154,6 +154,7 @@ class WorkingCopy:
     def _damage(self, *, of_edits: bool = False) -> str | None:
         """Returns git's error, or None. `of_edits` includes errors that hide the edits: a broken index, `core.bare`."""
         try:
+            self.checkout.unblock()
             self.checkout.head()
             if of_edits:
                 self.checkout.is_dirty()

@@ -12,6 +12,7 @@ from pathlib import Path
 from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from sitewright.contracts.limits import LOCKFILE_BYTES
 from workspace.errors import GitError
+from workspace.repository.checkout_scan import clear_git_folder
 from workspace.repository.guest_git import GuestGit
 from workspace.repository.object_exchange import ObjectExchange, Poll
 from workspace.repository.remote import Remote
@@ -155,6 +156,7 @@ class Checkout:
 
     def commit_all(self, message: str, *, allow_empty: bool = False) -> str | None:
         """Commits all changes onto the session's branch. Returns the commit, or None without changes."""
+        self.unblock()
         self.clear_locks()
         self.return_to_branch()
         self.staging.add()
@@ -175,8 +177,8 @@ class Checkout:
         on a copy of the index, so index and worktree do not change. The same tree on the same HEAD gives the same
         commit.
         """
-        head = self.head()
         tree, _ = self.staging.write_tree()
+        head = self.head()
         if tree == self.git.run("rev-parse", f"{head}^{{tree}}").strip():
             if self.resolve(WIP_REF):
                 self.git.run("update-ref", "-d", WIP_REF)
@@ -216,6 +218,7 @@ class Checkout:
         A build may have rewritten a tracked file. Uncommitted changes are set aside during the rebase. If they conflict
         with the new commits, they stay on a hidden ref, which checkpoints keep.
         """
+        self.unblock()
         self.clear_locks()
         self.return_to_branch()
         aside = self.tree_snapshot() if self.is_dirty() else None
@@ -233,6 +236,10 @@ class Checkout:
             else:
                 self.git.run("reset", "--quiet", "--hard")
         return rebased
+
+    def unblock(self) -> None:
+        """Removes what git would wait at for ever, such as a fifo in place of .git/config."""
+        clear_git_folder(self.site)
 
     def clear_locks(self) -> None:
         """Removes lock files of a killed git. Only to be called while no child runs."""

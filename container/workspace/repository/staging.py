@@ -80,7 +80,8 @@ class Staging:
 
     def _ignored(self, paths: Iterable[str]) -> set[str]:
         """Returns those of these files and folders that git ignores, without a slash at the end."""
-        found = self.git.run("check-ignore", "-z", "--", *paths, check=False)
+        asked = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
+        found = self.git.run("check-ignore", "-z", "--stdin", stdin=asked, check=False)
         return {name.rstrip("/") for name in found.split("\0") if name}
 
     @contextlib.contextmanager

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from workspace.errors import WorkspaceError
+from workspace.errors import GitError
 from workspace.system import processes
 from workspace.system.guest import Guest, without_capabilities
 from workspace.system.processes import Completed
@@ -31,11 +31,11 @@ _SILENCE_SECONDS = 0.5
 """How long an ended program's pipes are read on without a byte. Another program may keep them open for good."""
 
 
-class OutputTooLarge(WorkspaceError):
+class OutputTooLarge(GitError):
     """A command wrote more than it may. `limit` is in bytes."""
 
     def __init__(self, command: Sequence[str], limit: int) -> None:
-        super().__init__(f"{' '.join(command[:2])} wrote more than {limit:,} bytes")
+        super().__init__(command[1], 1, f"it wrote more than {limit:,} bytes")
         self.limit = limit
 
 
