@@ -6,7 +6,7 @@ it. The controlling process takes it down at the end (see tests/conftest.py).
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,11 @@ import pytest
 from sitewright.local.machine.stack_home import Home
 from tests.home import HOME, sitewright
 from tests.support.e2e import response_collector
+from tests.support.e2e.open_session import OpenSession
 from tests.support.e2e.sites import ASTRO, PLAIN, announce_sites, plain_repository
 from tests.support.e2e.stack_driver import Site, Stack
+
+FAILED = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,9 +31,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.flaky(reruns=1))
-            if "astro_site" in getattr(item, "fixturenames", ()):
-                # Two tests at once would each publish the other's site.
-                item.add_marker(pytest.mark.xdist_group(ASTRO))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tells the fixture `session` whether its test failed."""
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +72,24 @@ def site(stack: Stack, worker: str) -> Site:
     return stack.site(f"site-{worker}")
 
 
+@pytest.fixture(scope="session")
+def _sessions() -> list[OpenSession]:
+    return []
+
+
+@pytest.fixture
+def session(site: Site, _sessions: list[OpenSession], request: pytest.FixtureRequest) -> Iterator[OpenSession]:
+    """This worker's session on its site. Tests that want its first command answered continue it, one after the other.
+
+    After a failed test the next one begins another session. A test that leaves the session in an odd state begins its own.
+    """
+    opened = _sessions.pop() if _sessions else OpenSession.begin(site)
+    yield opened
+    if not request.node.stash.get(FAILED, True):
+        _sessions.append(opened)
+
+
 @pytest.fixture
 def astro_site(stack: Stack) -> Site:
-    """The demo site, built by Astro with its packages."""
+    """The demo site, built by Astro with its packages. Two tests at once would each publish the other's site."""
     return stack.site(ASTRO)

@@ -1,43 +1,34 @@
 """Failures end with a clear response, and the edits are kept."""
 
+import time
 import uuid
 
 import pytest
 
 from sitewright.publishing.manifest import LEASE_SECONDS
+from tests.support.e2e.open_session import OpenSession
 from tests.support.e2e.stack_driver import Site, Stack, until
 
 
-def test_a_build_that_breaks_is_repaired(astro_site: Site, stack: Stack) -> None:
-    first, answer = astro_site.run('Add a new heading saying "Before the repair" to the homepage')
-    assert answer["success"], answer
-
-    sent, answer = astro_site.run(
-        "Introduce a syntax error on the homepage", session=first.session_id, thread=first.thread
-    )
+def test_a_build_that_breaks_is_repaired_or_leaves_the_site_as_it_was(site: Site) -> None:
+    first, answer = site.run("Introduce a syntax error on the homepage")
 
     assert (answer["status"], answer["error"]) == ("succeeded", None), answer
     assert answer["buildSuccess"] is True
     assert answer["deploySuccess"] is True
     assert "failed at first and was repaired" in answer["summary"]
-    tasks = [state for state in astro_site.states(sent) if state in {"Agent", "Build", "Repair", "RecordSync", "Push"}]
+    tasks = [state for state in site.states(first) if state in {"Agent", "Build", "Repair", "RecordSync", "Push"}]
     assert tasks == ["Agent", "Build", "Repair", "Build", "RecordSync", "Push"]
-    record = astro_site.command(sent)
+    record = site.command(first)
     assert record["repair"]["changed"] is True
     assert answer["costUsd"] == pytest.approx(float(record["agent"]["costUsd"]) + float(record["repair"]["costUsd"]))
-    repair, broken = astro_site.subjects(f"thread-{sent.thread}")[:2]
+    repair, broken = site.subjects(f"thread-{first.thread}")[:2]
     assert "Repair the build: Introduce a syntax error" in repair
     assert "] Introduce a syntax error" in broken
-    assert "this is not closed" not in astro_site.page()
-    assert "Before the repair" in astro_site.page()
+    assert "this is not closed" not in site.page()
 
-
-def test_a_build_that_breaks_for_good_leaves_the_site_as_it_was(astro_site: Site) -> None:
-    first, answer = astro_site.run('Add a new heading saying "Last good one" to the homepage')
-    assert answer["success"], answer
-    keys = astro_site.keys()
-
-    sent, answer = astro_site.run(
+    keys, page = site.keys(), site.page()
+    sent, answer = site.run(
         "Introduce a stubborn syntax error on the homepage", session=first.session_id, thread=first.thread
     )
 
@@ -47,37 +38,21 @@ def test_a_build_that_breaks_for_good_leaves_the_site_as_it_was(astro_site: Site
     assert answer["error"]["code"] == "build_failed"
     assert "index.astro" in answer["error"]["message"]
     assert answer["pushed"] is True
-    assert astro_site.keys() == keys, "a failed build touched the site"
-    assert "Last good one" in astro_site.page()
-    assert astro_site.git("rev-parse", f"thread-{sent.thread}") == answer["commit"]
-    assert "RecordSync" not in astro_site.states(sent)
-    assert astro_site.states(sent).count("Repair") == 1
+    assert (site.keys(), site.page()) == (keys, page), "a failed build touched the site"
+    assert site.git("rev-parse", f"thread-{sent.thread}") == answer["commit"]
+    assert "RecordSync" not in site.states(sent)
+    assert site.states(sent).count("Repair") == 1
     assert "its repair found nothing to change" in answer["summary"]
     # The session's next command does not get the blame for an older fault.
-    later, answer = astro_site.run(
+    later, answer = site.run(
         'Add a new heading saying "Still broken" to the homepage', session=sent.session_id, thread=sent.thread
     )
     assert answer["buildSuccess"] is False
-    assert "Repair" not in astro_site.states(later)
+    assert "Repair" not in site.states(later)
 
 
-def test_a_commit_that_is_live_is_not_built_again(site: Site) -> None:
-    first, answer = site.run('Add a new heading saying "Live already" to the homepage')
-    assert answer["success"], answer
-    live = site.command(first)["build"]["deploymentId"]
-
-    sent, answer = site.run("What is new?", session=first.session_id, thread=first.thread)
-
-    assert (answer["buildSuccess"], answer["deploySuccess"], answer["error"]) == (True, True, None), answer
-    build = site.command(sent)["build"]
-    assert (build["skipped"], build["deploymentId"]) == (True, live)
-    assert "build" not in build["seconds"]
-    assert "Live already" in site.page()
-
-
-def test_a_bucket_that_refuses_writes(site: Site, stack: Stack) -> None:
-    first, answer = site.run('Add a new heading saying "Bucket was fine" to the homepage')
-    assert answer["success"], answer
+def test_a_bucket_that_refuses_writes(session: OpenSession, stack: Stack) -> None:
+    site = session.site
     s3 = stack.client("s3")
     while True:
         page = s3.list_object_versions(Bucket=site.bucket)
@@ -88,9 +63,7 @@ def test_a_bucket_that_refuses_writes(site: Site, stack: Stack) -> None:
         s3.delete_objects(Bucket=site.bucket, Delete={"Objects": gone})
     s3.delete_bucket(Bucket=site.bucket)
     try:
-        sent, answer = site.run(
-            'Add a new heading saying "Bucket is gone" to the homepage', session=first.session_id, thread=first.thread
-        )
+        _, answer = session.run('Add a new heading saying "Bucket is gone" to the homepage')
     finally:
         s3.create_bucket(Bucket=site.bucket, CreateBucketConfiguration={"LocationConstraint": stack.info["region"]})
         s3.put_bucket_website(
@@ -105,47 +78,31 @@ def test_a_bucket_that_refuses_writes(site: Site, stack: Stack) -> None:
     assert site.bucket in answer["error"]["message"]
     assert answer["pushed"] is True
 
-    _, answer = site.run(
-        'Add a new heading saying "Bucket is back" to the homepage', session=sent.session_id, thread=sent.thread
-    )
+    _, answer = session.run('Add a new heading saying "Bucket is back" to the homepage')
     assert answer["deploySuccess"] is True, answer
-    for text in ("Bucket was fine", "Bucket is gone", "Bucket is back"):
+    for text in (session.heading, "Bucket is gone", "Bucket is back"):
         assert text in site.page()
 
 
-def test_the_remote_moved_on(site: Site) -> None:
-    first, answer = site.run('Add a new heading saying "Ours" to the homepage')
-    assert answer["success"], answer
-    branch = f"thread-{first.thread}"
+def test_the_remote_moved_on_and_then_conflicts(site: Site) -> None:
+    opened = OpenSession.begin(site)
+    branch = opened.branch
     theirs = site.commit_elsewhere(branch, "NOTES.md", "Somebody else was here.\n")
 
-    sent, answer = site.run(
-        'Add a new heading saying "Ours again" to the homepage', session=first.session_id, thread=first.thread
-    )
+    sent, answer = opened.run('Add a new heading saying "Ours again" to the homepage')
 
     assert answer["success"] is True, answer
     assert answer["commit"] == site.git("rev-parse", branch)
     assert site.command(sent)["push"]["rebased"] is True
     site.git("merge-base", "--is-ancestor", theirs, branch)
-    assert "Ours again" in site.subjects(branch)[0]
-    # The session goes on from there.
-    _, answer = site.run(
-        'Add a new heading saying "And again" to the homepage', session=first.session_id, thread=first.thread
-    )
-    assert answer["success"] is True, answer
-    assert len(site.subjects(branch)) == len(set(site.subjects(branch)))
+    assert "Ours again" in opened.subjects()[0]
+    assert len(opened.subjects()) == len(set(opened.subjects()))
 
-
-def test_a_conflict_goes_to_a_rescue_branch(site: Site) -> None:
-    first, answer = site.run('Add a new heading saying "Conflict base" to the homepage')
-    assert answer["success"], answer
-    branch = f"thread-{first.thread}"
+    # The session goes on from there. A conflict goes to a rescue branch.
     page = answer["filesChanged"][0]
     theirs = site.commit_elsewhere(branch, page, "Somebody replaced the whole page.\n")
 
-    sent, answer = site.run(
-        'Add a new heading saying "Conflict ours" to the homepage', session=first.session_id, thread=first.thread
-    )
+    sent, answer = opened.run('Add a new heading saying "Conflict ours" to the homepage')
 
     assert answer["status"] == "succeeded", answer
     assert answer["error"]["code"] == "push_conflict"
@@ -153,18 +110,15 @@ def test_a_conflict_goes_to_a_rescue_branch(site: Site) -> None:
     assert rescue in answer["error"]["message"]
     assert site.git("rev-parse", branch) == theirs, "the remote branch was forced"
     assert site.git("rev-parse", rescue) == answer["commit"]
-    assert "Conflict ours" in site.branch_file(rescue, page)
+    assert all(text in site.branch_file(rescue, page) for text in ("Ours again", "Conflict ours"))
     assert "Conflict ours" in site.page()
 
 
-def test_a_refused_token(site: Site, stack: Stack) -> None:
-    first, answer = site.run('Add a new heading saying "Token was fine" to the homepage')
-    assert answer["success"], answer
+def test_a_refused_token_and_then_a_git_host_that_is_down_for_a_while(session: OpenSession, stack: Stack) -> None:
+    site = session.site
     stack.git_mode(site.client_id, "reject-auth")
     try:
-        sent, answer = site.run(
-            'Add a new heading saying "Token refused" to the homepage', session=first.session_id, thread=first.thread
-        )
+        _, answer = session.run('Add a new heading saying "Token refused" to the homepage')
     finally:
         stack.git_mode(site.client_id, "ok")
 
@@ -173,24 +127,12 @@ def test_a_refused_token(site: Site, stack: Stack) -> None:
     assert answer["pushed"] is False
     assert answer["deploySuccess"] is True
     assert "Token refused" in site.page()
-    # Nothing is lost: the next command pushes these commits too.
-    _, answer = site.run("What is new?", session=sent.session_id, thread=sent.thread)
-    assert answer["success"] is True, answer
-    assert any("Token refused" in s for s in site.subjects(f"thread-{sent.thread}"))
 
-
-def test_a_git_host_that_is_down_for_a_while(site: Site, stack: Stack) -> None:
-    first, answer = site.run('Add a new heading saying "Host is up" to the homepage')
-    assert answer["success"], answer
-    sent = site.send(
-        'Add a new heading saying "Host was down" to the homepage', session=first.session_id, thread=first.thread
-    )
+    sent = session.send('Add a new heading saying "Host was down" to the homepage')
     site.wait_state(sent, "Build")
     stack.git_mode(site.client_id, "down")
     try:
         site.wait_state(sent, "Push")
-        import time
-
         time.sleep(4)
         assert not stack.responses(sent.session_id, sent.command_id)
     finally:
@@ -198,50 +140,28 @@ def test_a_git_host_that_is_down_for_a_while(site: Site, stack: Stack) -> None:
 
     answer = stack.response(sent)
     assert answer["success"] is True, answer
-    assert any("Host was down" in s for s in site.subjects(f"thread-{sent.thread}"))
-
-
-def test_a_model_that_stumbles_once(site: Site, stack: Stack) -> None:
-    """Tests one kind of refusal. test_agent_model tests all kinds, with the same Claude Code."""
-    mark = f"stumble {uuid.uuid4().hex[:8]}"
-    stack.fault(mark, status=529, times=1)
-
-    _, answer = site.run(f'Add a new heading saying "{mark}" to the homepage')
-
-    assert answer["success"] is True, answer
-    assert mark in site.page()
-
-
-def test_a_model_that_stays_down(site: Site, stack: Stack) -> None:
-    mark = f"outage {uuid.uuid4().hex[:8]}"
-    stack.fault(mark, status=529, times=1000)
-
-    sent, answer = site.run(f'Add a new heading saying "{mark}" to the homepage', seconds=180)
-
-    assert answer["status"] == "failed", answer
-    assert answer["error"]["code"] == "model_unavailable"
-    assert answer["error"]["remedy"]
-    assert "Salvage" in site.states(sent)
+    subjects = session.subjects()
+    assert any("Host was down" in subject for subject in subjects)
+    assert any("Token refused" in subject for subject in subjects), "the next command pushes the refused commits too"
 
 
 def test_a_model_key_that_is_refused(site: Site, stack: Stack) -> None:
+    """Tests one kind of refusal. test_agent_model tests all kinds, with the same Claude Code."""
     mark = f"refused {uuid.uuid4().hex[:8]}"
     stack.fault(mark, status=401, times=1000)
 
-    _, answer = site.run(f'Add a new heading saying "{mark}" to the homepage')
+    sent, answer = site.run(f'Add a new heading saying "{mark}" to the homepage')
 
     assert answer["status"] == "failed", answer
     assert answer["error"]["code"] == "model_rejected"
+    assert answer["error"]["remedy"]
+    assert "Salvage" in site.states(sent)
 
 
 def test_a_container_that_dies_during_the_agent(site: Site, stack: Stack) -> None:
     mark = f"Survived Agent {uuid.uuid4().hex[:6]}"
     stack.fault(mark, delaySeconds=4, times=1)
     _dies_during("Agent", mark, site, stack)
-
-
-def test_a_container_that_dies_during_the_build(astro_site: Site, stack: Stack) -> None:
-    _dies_during("Build", f"Survived Build {uuid.uuid4().hex[:6]}", astro_site, stack)
 
 
 def test_a_container_that_dies_during_the_push(site: Site, stack: Stack) -> None:
@@ -264,7 +184,7 @@ def _dies_during(step: str, mark: str, site: Site, stack: Stack) -> None:
 
 
 def test_a_container_that_dies_while_it_publishes(site: Site, stack: Stack) -> None:
-    many = "mkdir -p public/pile && for i in $(seq 1 2000); do echo $i > public/pile/$i.txt; done"
+    many = "mkdir -p public/pile && for i in $(seq 1 1200); do echo $i > public/pile/$i.txt; done"
     sent = site.send(f"Run the command: `{many}`")
     until("the publish is under way", lambda: site.has_more_than(20, "pile/"), seconds=120, every=0.02)
 
@@ -280,21 +200,17 @@ def test_a_container_that_dies_while_it_publishes(site: Site, stack: Stack) -> N
     assert {key: entry.etag for key, entry in done.files.items()} == {
         key: etag.strip('"') for key, etag in site.keys().items()
     }
-    assert len([key for key in done.files if key.startswith("pile/")]) == 2000
+    assert len([key for key in done.files if key.startswith("pile/")]) == 1200
     assert len(stack.responses(sent.session_id, sent.command_id)) == 1
 
 
-def test_a_sync_check_that_fails_does_not_break_the_run(site: Site, stack: Stack) -> None:
-    """RecordSync's Lambda throttled to zero stands for any failure of it."""
-    functions = stack.client("lambda")
-    names = [f["FunctionName"] for f in functions.list_functions()["Functions"] if "RecordSync" in f["FunctionName"]]
-    assert len(names) == 1, names
-    mark = f"No books {uuid.uuid4().hex[:6]}"
+def test_a_damaged_manifest_does_not_break_the_run(session: OpenSession, stack: Stack) -> None:
+    site, mark = session.site, f"No manifest {uuid.uuid4().hex[:6]}"
     stack.client("s3").put_object(
         Bucket=stack.info["artifacts_bucket"], Key=f"{site.client_id}/site/manifest.json.gz", Body=b"{not json"
     )
 
-    sent, answer = site.run(f'Add a new heading saying "{mark}" to the homepage')
+    sent, answer = session.run(f'Add a new heading saying "{mark}" to the homepage')
 
     # A damaged manifest must not lose the edit. The next publish replaces the manifest.
     assert answer["status"] == "succeeded", answer

@@ -2,19 +2,10 @@
 
 from pathlib import Path
 
-import pytest
-
+from tests.support.e2e.open_session import OpenSession
 from tests.support.e2e.stack_driver import Sent, Site, Stack, descendants, until
 
 WIP = "WIP: Interrupted by new message"
-SLOW_PAGE = (
-    'Run the command: `printf -- "---\\nawait new Promise((done) => setTimeout(done, 8000));\\n---\\n'
-    '<!doctype html><html><body>slow</body></html>" > src/pages/zz-slow.astro`'
-)
-
-
-def newer(site: Site, old: Sent, instruction: str) -> Sent:
-    return site.send(instruction, session=old.session_id, thread=old.thread)
 
 
 def assert_interrupted(site: Site, old: Sent, new: Sent) -> dict[str, object]:
@@ -32,12 +23,13 @@ def _command_line(pid: int) -> list[str]:
         return []
 
 
-def test_interrupt_during_the_agent(site: Site) -> None:
-    old = site.send("Write 40 notes slowly, one every 0.5 seconds")
+def test_interrupt_during_the_agent(session: OpenSession) -> None:
+    site = session.site
+    old = session.send("Write 40 notes slowly, one every 0.5 seconds")
     site.wait_state(old, "Agent")
     until("the agent has written something", lambda: _written(site, old), seconds=60)
 
-    new = newer(site, old, 'Add a new heading saying "After the storm" to the homepage')
+    new = session.send('Add a new heading saying "After the storm" to the homepage')
 
     answer = assert_interrupted(site, old, new)
     done = site.stack.response(new)
@@ -65,28 +57,22 @@ def _written(site: Site, sent: Sent) -> bool:
     return any(list(root.glob("site/notes/note-*.md")) for root in site.stack.task_roots(sent))
 
 
-def test_interrupt_during_the_build(astro_site: Site, stack: Stack) -> None:
-    first, answer = astro_site.run('Add a new heading saying "Before the slow one" to the homepage')
-    assert answer["success"], answer
-    live_before = astro_site.keys()
-    old = newer(astro_site, first, SLOW_PAGE)
-    astro_site.wait_state(old, "Build")
-    until("npm is building", lambda: any("astro" in c for _, c in _family(stack, old)), seconds=60)
+def test_interrupt_during_the_build(session: OpenSession, stack: Stack) -> None:
+    site, live_before = session.site, session.site.keys()
+    old = session.send("Run the command: `touch slow`")
+    site.wait_state(old, "Build")
+    until("npm is building", lambda: any("build.mjs" in c for _, c in _family(stack, old)), seconds=60, every=0.02)
 
-    new = newer(astro_site, old, 'Add a new heading saying "After the slow one" to the homepage')
+    new = session.send('Run the command: `rm slow && echo "<p>After the slow one</p></html>" >> src/pages/index.astro`')
 
-    assert_interrupted(astro_site, old, new)
-    assert set(live_before) <= set(astro_site.keys()), "an interrupted build deleted something"
-    for key in astro_site.keys():
-        if key.endswith(".html"):
-            assert astro_site.page("/" + key).rstrip().endswith("</html>"), key
-    done = stack.response(new, seconds=180)
+    assert_interrupted(site, old, new)
+    assert site.keys() == live_before, "an interrupted build changed something"
+    done = stack.response(new)
     assert done["success"] is True, done
-    branch = f"thread-{old.thread}"
-    assert "zz-slow.astro" in astro_site.git("ls-tree", "-r", "--name-only", branch)
-    assert "After the slow one" in astro_site.page()
-    old_commits = [s for s in astro_site.subjects(branch) if s == WIP or "Run the command" in s]
-    assert old_commits, astro_site.subjects(branch)
+    assert "After the slow one" in site.page()
+    assert "slow" in site.git("log", "--name-only", "--format=", session.branch).splitlines()
+    old_commits = [subject for subject in session.subjects() if subject == WIP or "Run the command" in subject]
+    assert old_commits, session.subjects()
 
 
 def _family(stack: Stack, sent: Sent) -> list[tuple[int, str]]:
@@ -100,33 +86,32 @@ def _family(stack: Stack, sent: Sent) -> list[tuple[int, str]]:
     return found
 
 
-def test_interrupt_during_the_publish(site: Site, stack: Stack) -> None:
-    first, answer = site.run('Add a new heading saying "Before the flood" to the homepage')
-    assert answer["success"], answer
+def test_interrupt_during_the_publish(session: OpenSession, stack: Stack) -> None:
+    site = session.site
     before = set(site.keys())
-    many = "mkdir -p public/flood && for i in $(seq 1 3000); do echo $i > public/flood/$i.txt; done"
-    old = newer(site, first, f"Run the command: `{many}`")
+    many = "mkdir -p public/flood && for i in $(seq 1 1500); do echo $i > public/flood/$i.txt; done"
+    old = session.send(f"Run the command: `{many}`")
     until("the publish is under way", lambda: site.has_more_than(20, "flood/"), seconds=120, every=0.02)
     assert not stack.responses(old.session_id, old.command_id), "the publish was over too soon for this test"
 
-    new = newer(site, old, "Run the command: `rm -r public/flood`")
+    new = session.send("Run the command: `rm -r public/flood`")
 
     assert_interrupted(site, old, new)
     assert before <= set(site.keys())
     done = stack.response(new, seconds=180)
     assert done["success"] is True, done
     assert not [k for k in site.keys() if "flood" in k]
-    log = site.git("log", "--name-only", "--format=", f"thread-{old.thread}")
-    assert "public/flood/3000.txt" in log, "the interrupted command's files are in no commit"
+    log = site.git("log", "--name-only", "--format=", session.branch)
+    assert "public/flood/1500.txt" in log, "the interrupted command's files are in no commit"
 
 
-def test_interrupt_during_the_push(site: Site, stack: Stack) -> None:
-    thread_marker = "Slow to be pushed"
+def test_interrupt_during_the_push(session: OpenSession, stack: Stack) -> None:
+    site = session.site
     with site.hook("pre-receive", f"if grep -q . && [ ! -e {site.bare}/go ]; then sleep 6; fi\n"):
-        old = site.send(f'Add a new heading saying "{thread_marker}" to the homepage')
+        old = session.send('Add a new heading saying "Slow to be pushed" to the homepage')
         site.wait_state(old, "Push")
         until("git push is running", lambda: any("push" in c for _, c in _family(stack, old)), seconds=60)
-        new = newer(site, old, 'Add a new heading saying "Pushed at once" to the homepage')
+        new = session.send('Add a new heading saying "Pushed at once" to the homepage')
         assert_interrupted(site, old, new)
         (site.bare / "go").touch()
         try:
@@ -135,32 +120,27 @@ def test_interrupt_during_the_push(site: Site, stack: Stack) -> None:
             (site.bare / "go").unlink()
 
     assert done["success"] is True, done
-    subjects = site.subjects(f"thread-{old.thread}")
-    assert any(thread_marker in s for s in subjects)
+    subjects = session.subjects()
+    assert any("Slow to be pushed" in subject for subject in subjects)
     assert "Pushed at once" in subjects[0]
     assert "Pushed at once" in site.page()
 
 
-def test_two_messages_at_once_the_first_is_never_lost(site: Site, stack: Stack) -> None:
-    old = site.send('Add a new heading saying "Never began" to the homepage')
-    new = newer(site, old, 'Add a new heading saying "Went ahead" to the homepage')
-
-    answer = assert_interrupted(site, old, new)
-
-    assert answer["error"] is None or answer["error"]["remedy"]
-    assert stack.response(new)["success"] is True
-    assert len(stack.responses(old.session_id)) == 2
-
-
 def test_a_burst_of_messages(site: Site, stack: Stack) -> None:
     first = site.send('Add a paragraph "burst 0" to the homepage')
-    burst = [first] + [newer(site, first, f'Add a paragraph "burst {n}" to the homepage') for n in range(1, 6)]
+    thread = {"session": first.session_id, "thread": first.thread}
+    burst = [first] + [site.send(f'Add a paragraph "burst {n}" to the homepage', **thread) for n in range(1, 6)]
 
     last = stack.response(burst[-1], seconds=180)
 
     assert last["success"] is True, last
+    ids = {sent.command_id for sent in burst}
     for sent in burst[:-1]:
-        assert stack.response(sent)["status"] in {"interrupted", "succeeded"}
+        answer = stack.response(sent)
+        assert answer["status"] in {"interrupted", "succeeded"}, answer
+        assert answer["status"] == "succeeded" or answer["supersededBy"] in ids - {sent.command_id}
+        assert answer["error"] is None or answer["error"]["remedy"]
+    # The first message of the session never found a workspace. It is answered like the others.
     assert len(stack.responses(first.session_id)) == len(burst)
     assert "burst 5" in site.page()
 
@@ -176,22 +156,3 @@ def test_an_operator_stops_the_run(site: Site, stack: Stack) -> None:
     assert answer["status"] == "interrupted"
     assert answer["error"]["code"] == "run_stopped"
     assert answer["supersededBy"] is None
-
-
-@pytest.mark.parametrize("round_", ["A", "B"])
-def test_sessions_do_not_interrupt_each_other_and_the_site_is_one_of_them(
-    site: Site, stack: Stack, round_: str
-) -> None:
-    texts = [f"quiet {round_}", f"calm {round_}"]
-    sent = [site.send(f'Add a paragraph "{text}" to the homepage') for text in texts]
-
-    answers = [stack.response(one) for one in sent]
-
-    assert all(answer["success"] and answer["deploySuccess"] for answer in answers), answers
-    page, manifest = site.page(), site.manifest()
-    [live] = [number for number, text in enumerate(texts) if text in page]
-    assert manifest.commit == answers[live]["commit"]
-    assert (manifest.complete, manifest.lease_owner) == (True, None)
-    assert {key: entry.etag for key, entry in manifest.files.items()} == {
-        key: etag.strip('"') for key, etag in site.keys().items()
-    }

@@ -2,60 +2,64 @@
 
 import os
 
+from tests.support.e2e.open_session import OpenSession
 from tests.support.e2e.sites import OTHER
 from tests.support.e2e.stack_driver import Site, Stack
 
 
-def test_switching_between_two_sessions(site: Site) -> None:
-    a, answer = site.run('Add a new heading saying "Session A one" to the homepage')
-    assert answer["success"], answer
-    assert "Session A one" in site.page()
-
+def test_switching_between_two_sessions(session: OpenSession) -> None:
+    site = session.site
     b, answer = site.run('Add a new heading saying "Session B one" to the homepage')
     assert answer["success"], answer
     page = site.page()
     assert "Session B one" in page
-    assert "Session A one" not in page, "session B was built on session A's branch"
+    assert session.heading not in page, "session B was built on session A's branch"
 
-    _, answer = site.run(
-        'Add a new heading saying "Session A two" to the homepage', session=a.session_id, thread=a.thread
-    )
+    _, answer = session.run('Add a new heading saying "Session A two" to the homepage')
     assert answer["success"], answer
     page = site.page()
-    assert "Session A one" in page
+    assert session.heading in page
     assert "Session A two" in page
     assert "Session B one" not in page
 
-    assert len([s for s in site.subjects(f"thread-{a.thread}") if "Session A" in s]) == 2
-    assert len([s for s in site.subjects(f"thread-{b.thread}") if "Session B" in s]) == 1
-    assert not [s for s in site.subjects(f"thread-{b.thread}") if "Session A" in s]
+    assert len([subject for subject in session.subjects() if "Session A two" in subject]) == 1
+    subjects = site.subjects(f"thread-{b.thread}")
+    assert len([subject for subject in subjects if "Session B" in subject]) == 1
+    assert not [subject for subject in subjects if "Session A" in subject or session.heading in subject]
 
 
-def test_two_clients_in_parallel(site: Site, stack: Stack) -> None:
-    other = stack.site(OTHER)
-    # This is another session of the client. It must not publish after the session whose page the test checks.
-    _, ready = other.run('Add a paragraph "warm up" to the homepage')
-    assert ready["success"], ready
-
-    mine = site.send('Add a new heading saying "For the first client" to the homepage')
+def test_two_sessions_of_a_client_and_another_client_at_the_same_time(site: Site, stack: Stack) -> None:
+    other, texts = stack.site(OTHER), ["quiet", "calm"]
+    sent = [site.send(f'Add a paragraph "{text}" to the homepage') for text in texts]
     theirs = other.send('Add a new heading saying "For the second client" to the homepage')
-    my_answer, their_answer = stack.response(mine), stack.response(theirs)
 
-    assert my_answer["success"], my_answer
+    their_answer = stack.response(theirs)
+    their_page = other.page()
+    answers = [stack.response(one) for one in sent]
+
+    # The sessions do not interrupt each other, and the site is exactly one of them.
+    assert all(answer["success"] and answer["deploySuccess"] for answer in answers), answers
+    page, manifest = site.page(), site.manifest()
+    [live] = [number for number, text in enumerate(texts) if text in page]
+    assert manifest.commit == answers[live]["commit"]
+    assert (manifest.complete, manifest.lease_owner) == (True, None)
+    assert {key: entry.etag for key, entry in manifest.files.items()} == {
+        key: etag.strip('"') for key, etag in site.keys().items()
+    }
+    # The clients share nothing.
     assert their_answer["success"], their_answer
-    assert my_answer["siteUrl"] != their_answer["siteUrl"]
-    assert "For the first client" in site.page()
-    assert "For the second client" not in site.page()
-    assert "For the second client" in other.page()
-    assert not other.has_branch(f"thread-{mine.thread}")
+    assert their_answer["siteUrl"] != answers[0]["siteUrl"]
+    assert "For the second client" in their_page
+    assert "For the second client" not in page
+    assert not any(text in their_page for text in texts)
+    assert not any(other.has_branch(f"thread-{one.thread}") for one in sent)
     assert os.path.realpath(site.bare) != os.path.realpath(other.bare)
 
 
-def test_a_session_keeps_its_client_and_thread(site: Site) -> None:
-    sent, answer = site.run("What can you do?")
-    assert answer["success"], answer
+def test_a_session_keeps_its_thread(session: OpenSession) -> None:
+    first = session.first
 
-    _, answer = site.run("What can you do?", session=sent.session_id, thread="another-thread")
+    _, answer = session.site.run("What can you do?", session=first.session_id, thread="another-thread")
 
     assert answer["status"] == "rejected"
     assert answer["error"]["code"] == "session_mismatch"

@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from tests.support.e2e.open_session import OpenSession
 from tests.support.e2e.stack_driver import Sent, Site, Stack, until
 
 HEADING = re.compile(r"<h[12][^>]*>(.*?)</h[12]>", re.DOTALL)
@@ -51,10 +52,8 @@ def test_one_message_changes_the_live_site(astro_site: Site, stack: Stack) -> No
     assert int(kept["Item"]["files"]) == len(astro_site.keys())
 
 
-def test_each_step_logs_its_progress(site: Site, stack: Stack) -> None:
-    sent, answer = site.run('Add a paragraph "Logs tell the story" to the homepage')
-    assert answer["success"], answer
-
+def test_each_step_logs_its_progress(session: OpenSession, stack: Stack) -> None:
+    site, sent = session.site, session.first
     logs = stack.client("logs")
 
     def lines() -> list[str]:
@@ -79,77 +78,57 @@ def test_each_step_logs_its_progress(site: Site, stack: Stack) -> None:
     until("two lines at least of each step in the log", each_step_spoke, seconds=20, every=0.5)
 
 
-def test_the_second_command_of_a_session_builds_on_the_first(site: Site) -> None:
-    first, answer = site.run('Add a new heading saying "First of two" to the homepage')
-    assert answer["success"], answer
+def test_a_session_goes_on(session: OpenSession, stack: Stack) -> None:
+    site, first = session.site, session.first
     conversation = site.session(first)["conversationId"]
+    again = {
+        "sessionId": first.session_id,
+        "commandId": first.command_id,
+        "clientId": site.client_id,
+        "chatThreadId": first.thread,
+        "instruction": "Again",
+    }
+    stack.send_raw(json.dumps(again), group=first.session_id, dedup=f"{first.command_id}-again")
 
-    second, answer = site.run(
-        'Add a new heading saying "Second of two" to the homepage', session=first.session_id, thread=first.thread
-    )
+    # The second command builds on the first one. Its response proves that the repeated message was handled.
+    second, answer = session.run('Add a new heading saying "Second of two" to the homepage')
 
     assert answer["success"], answer
-    assert "First of two" in site.page()
-    assert "Second of two" in site.page()
-    subjects = site.subjects(f"thread-{first.thread}")
+    assert session.heading in site.page() and "Second of two" in site.page()
+    subjects = session.subjects()
     assert "Second of two" in subjects[0]
-    assert "First of two" in subjects[1]
     assert site.session(second)["conversationId"] == conversation, "the conversation was not continued"
+    assert len(stack.responses(first.session_id, first.command_id)) == 1
+    assert len([subject for subject in subjects if session.heading in subject]) == 1
+    live = site.command(second)["build"]["deploymentId"]
 
+    # A command without changes makes no commit, and what is live is not built again.
+    third, answer = session.run("What is new?")
 
-def test_a_command_without_changes_succeeds(site: Site) -> None:
-    sent, answer = site.run("What is the meaning of life?")
-
-    assert answer["success"] is True, answer
-    assert answer["filesChanged"] == []
-    assert answer["filesChangedCount"] == 0
-    assert "WriteCommitMessage" not in site.states(sent)
+    assert (answer["success"], answer["buildSuccess"], answer["deploySuccess"]) == (True, True, True), answer
+    assert (answer["filesChanged"], answer["filesChangedCount"], answer["error"]) == ([], 0, None)
     assert answer["summary"]
+    assert "WriteCommitMessage" not in site.states(third)
+    build = site.command(third)["build"]
+    assert (build["skipped"], build["deploymentId"]) == (True, live)
+    assert "build" not in build["seconds"]
+    assert "Second of two" in site.page()
 
 
-@pytest.mark.parametrize(
-    "instruction",
-    [
-        '-n --help Add a paragraph "dash $(touch /tmp/sitewright-pwned) `id` ${HOME} Grüße 🥐 漢字" to the homepage, '
-        'please - "quoted" \'single\'.\n\nThank you,\n"Amelia"',
-        "/help Add a new heading to the homepage",
-    ],
-    ids=["options, quotes, shell, emoji and lines", "a leading slash"],
-)
-def test_odd_instructions_are_only_text(site: Site, instruction: str) -> None:
-    sent, answer = site.run(instruction)
+def test_an_odd_instruction_of_200_kb_is_only_text(site: Site) -> None:
+    words = "and mind the crumbs " * 10_000
+    text = "dash $(touch /tmp/sitewright-pwned) `id` ${HOME} Grüße 🥐 漢字"
+
+    sent, answer = site.run(
+        f'-n --help Add a paragraph "{text}" to the homepage, please - "quoted" \'single\'.\n\nThank you,\n"Amelia" {words}'
+    )
 
     assert answer["success"] is True, answer
     assert answer["filesChangedCount"] >= 1, answer
     subject = site.subjects(f"thread-{sent.thread}")[0]
     assert len(subject) <= 72
     assert subject.startswith("[")
-
-
-def test_an_instruction_of_200_kb(site: Site) -> None:
-    words = "and mind the crumbs " * 10_000
-
-    sent, answer = site.run(f'Add a new heading saying "Long letter" to the homepage. {words}')
-
-    assert answer["success"] is True, answer
-    assert "Long letter" in site.page()
-
-
-def test_exactly_one_answer_even_if_the_message_comes_twice(site: Site, stack: Stack) -> None:
-    sent, answer = site.run('Add a paragraph "Only once" to the homepage')
-    assert answer["success"], answer
-
-    site.stack.send_raw(
-        '{"sessionId": "%s", "commandId": "%s", "clientId": "%s", "chatThreadId": "%s", "instruction": "Again"}'
-        % (sent.session_id, sent.command_id, site.client_id, sent.thread),
-        group=sent.session_id,
-        dedup=sent.command_id + "-again",
-    )
-    # A later command of the session follows the duplicate. Its response proves that the duplicate was handled.
-    site.run("What is new?", session=sent.session_id, thread=sent.thread)
-
-    assert len(stack.responses(sent.session_id, sent.command_id)) == 1
-    assert len([s for s in site.subjects(f"thread-{sent.thread}") if "Only once" in s]) == 1
+    assert "Grüße 🥐 漢字" in site.page()
 
 
 def test_two_sessions_may_use_the_same_command_id(stack: Stack) -> None:
@@ -176,9 +155,6 @@ def test_messages_that_cannot_be_understood(site: Site, stack: Stack) -> None:
         "blank": ({**ok, "instruction": "  "}, "invalid_message", "instruction"),
         "number": ({**ok, "instruction": 7}, "invalid_message", "instruction"),
     }
-    import json
-    import uuid
-
     for name, (body, code, mentions) in cases.items():
         session, command = f"rej-{uuid.uuid4().hex[:8]}", f"c-{uuid.uuid4().hex[:8]}"
         stack.send_raw(json.dumps({"sessionId": session, "commandId": command, **body}), group=session, dedup=command)
@@ -202,8 +178,6 @@ def test_ids_that_queues_and_tables_do_not_take_are_repeated_in_a_rejection(site
 
 
 def test_unreadable_messages_go_to_the_dead_letter_queue_with_the_reason(stack: Stack) -> None:
-    import uuid
-
     mark = uuid.uuid4().hex
     stack.send_raw(f"this is not json {mark}", group=mark, dedup=mark)
     stack.send_raw('{"sessionId": "no-command-id", "mark": "%s"}' % mark, group=mark, dedup=mark + "2")

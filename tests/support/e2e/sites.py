@@ -15,16 +15,18 @@ OTHER = "other"
 """A second client's site, of the small kind."""
 
 ASTRO = "astro"
-"""The demo site. Its tests run in one worker, so its packages are installed once."""
+"""The demo site. Only one test needs it: its packages and its builds take ten times the small site's time."""
 
 _BUILD = """\
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
 rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist");
+if (existsSync("slow")) await new Promise((done) => setTimeout(done, 8000));
 if (existsSync("public")) cpSync("public", "dist", { recursive: true });
 for (const name of readdirSync("src/pages")) {
   const page = readFileSync(`src/pages/${name}`, "utf8").replace(/^---\\n[^]*?---\\n/, "");
+  if (/{[^}]*$/.test(page)) throw new Error(`src/pages/${name}: an expression is not closed`);
   writeFileSync(`dist/${name.replace(".astro", ".html")}`, page);
 }
 """
@@ -71,7 +73,10 @@ def plain_repository(folder: Path) -> Path:
 
 
 def small_repository(folder: Path) -> Path:
-    """Creates a site that builds in 0.1 s without packages. The demo model can edit its pages like Astro's."""
+    """Creates a site that builds in 0.1 s without packages, and the demo model can edit its pages like Astro's.
+
+    As in Astro, an expression that is not closed breaks the build. A file `slow` makes it take 8 s.
+    """
     return commit(folder, "main", {**small_files(), "package.json": _package("small", "node build.mjs")})
 
 
