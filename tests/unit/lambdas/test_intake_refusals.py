@@ -162,7 +162,7 @@ text = st.text(st.characters(codec=None, categories=None)) | st.sampled_from(
 )
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | text,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abcü\0 ", max_size=5), inner, max_size=3),
     max_leaves=5,
 )
 fields = st.fixed_dictionaries(

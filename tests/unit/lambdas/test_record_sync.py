@@ -10,15 +10,17 @@ from botocore.exceptions import ClientError
 
 from lambdas.record_sync import handler as entry
 from lambdas.record_sync.deployment_sync import DeploymentSync
-from sitewright.contracts.expiry import DEPLOYMENTS_KEPT
 from sitewright.contracts.names import deployment_key, manifest_key
 from sitewright.contracts.records import RECORD_TTL_DAYS, CommandRecord, DeploymentRecord
 from sitewright.contracts.steps import BuildResult
-from sitewright.publishing.after_publish import manifest_check
+from sitewright.publishing.after_publish import manifest_check, retention
 from sitewright.publishing.manifest import Manifest, ManifestEntry
 from sitewright.publishing.target import PublishTarget
 from sitewright.tables.commands import item as command_item
 from tests.support.lambdas.platform_tables import NOW, REGION, item, make_table
+
+KEPT = 3
+"""DEPLOYMENTS_KEPT in these tests: moto takes seconds for twenty deployments."""
 
 SITE, ARTIFACTS, KEY = "edit.amelia.example.com", "artifacts", manifest_key("amelia")
 
@@ -90,6 +92,8 @@ def world(aws: pytest.MonkeyPatch) -> World:
         "DEPLOYMENTS_TABLE": "deployments",
     }.items():
         aws.setenv(name, value)
+    aws.setattr(retention, "DEPLOYMENTS_KEPT", KEPT)
+    aws.setattr(retention, "RECORDS_PER_QUERY", KEPT + 10)
     return World()
 
 
@@ -135,7 +139,7 @@ def test_drift_makes_the_next_publish_reconcile(world: World) -> None:
 
 def test_an_asset_is_due_when_no_kept_deployment_has_it(world: World) -> None:
     old = world.put("_astro/a.abcdef12.js").model_copy(update={"retired_at": 0})
-    for number in range(DEPLOYMENTS_KEPT):
+    for number in range(KEPT):
         world.write_manifest(f"d{number:03d}", files={"_astro/a.abcdef12.js": old})
         assert world.run(f"d{number:03d}")["due"] == 0, "a rollback to the first may need it"
     world.write_manifest("d999", files={"_astro/a.abcdef12.js": old})
@@ -275,44 +279,44 @@ IDS = [f"d{number:03d}" for number in range(1, 40)]
 
 def test_only_the_newest_deployments_are_kept(world: World) -> None:
     before = time.time()
-    for deployment in IDS[: DEPLOYMENTS_KEPT + 3]:
+    for deployment in IDS[: KEPT + 3]:
         world.publish(deployment)
         world.run(deployment)
-    kept = set(IDS[3 : DEPLOYMENTS_KEPT + 3])
+    kept = set(IDS[3 : KEPT + 3])
     assert world.stored() == kept
-    for deployment in IDS[: DEPLOYMENTS_KEPT + 3]:
+    for deployment in IDS[: KEPT + 3]:
         record = world.record(deployment)
         assert (record.ttl is None) == (record.manifest_key is not None) == (deployment in kept), deployment
         if record.ttl is not None:
             assert int(before) <= record.ttl - RECORD_TTL_DAYS * 86_400 <= time.time()
-    assert world.manifest().deployment_id == IDS[DEPLOYMENTS_KEPT + 2]
+    assert world.manifest().deployment_id == IDS[KEPT + 2]
 
 
 def test_failed_deployments_take_no_place_and_end_with_their_neighbours(world: World) -> None:
     failed = IDS[1:16]  # more than fit into a page beside the kept ones
-    for deployment in IDS[: DEPLOYMENTS_KEPT + 15]:
+    for deployment in IDS[: KEPT + 15]:
         if deployment in failed:
             world.write_manifest(deployment)
             world.run(deployment, deploy_success=False)
         else:
             world.publish(deployment)
             world.run(deployment)
-    # There are 20 complete deployments, and the first of all is the oldest of them.
-    assert world.stored() == set(IDS[: DEPLOYMENTS_KEPT + 15]) - set(failed)
+    # There are KEPT complete deployments, and the first of all is the oldest of them.
+    assert world.stored() == set(IDS[: KEPT + 15]) - set(failed)
     assert world.record(failed[0]).manifest_key is None
-    world.publish(IDS[DEPLOYMENTS_KEPT + 15])
-    world.run(IDS[DEPLOYMENTS_KEPT + 15])
+    world.publish(IDS[KEPT + 15])
+    world.run(IDS[KEPT + 15])
     assert IDS[0] not in world.stored()
-    world.publish(IDS[DEPLOYMENTS_KEPT + 16])
-    world.run(IDS[DEPLOYMENTS_KEPT + 16])
-    assert [d for d in IDS[: DEPLOYMENTS_KEPT + 17] if world.record(d).ttl is not None] == IDS[:17]
-    assert len(world.stored()) == DEPLOYMENTS_KEPT
+    world.publish(IDS[KEPT + 16])
+    world.run(IDS[KEPT + 16])
+    assert [d for d in IDS[: KEPT + 17] if world.record(d).ttl is not None] == IDS[:17]
+    assert len(world.stored()) == KEPT
 
 
 def test_a_late_record_is_judged_by_its_own_age(world: World) -> None:
     late = IDS[1]
     world.publish(late)
-    others = [deployment for deployment in IDS[: DEPLOYMENTS_KEPT + 5] if deployment != late]
+    others = [deployment for deployment in IDS[: KEPT + 5] if deployment != late]
     for deployment in others:
         world.publish(deployment)
         world.run(deployment)
@@ -320,14 +324,14 @@ def test_a_late_record_is_judged_by_its_own_age(world: World) -> None:
     world.run(late)
     assert late not in world.stored()
     assert world.record(late).ttl is not None
-    again = IDS[10]  # a repeated check of a kept deployment
+    again = IDS[KEPT + 3]  # a repeated check of a kept deployment
     world.run(again)
     assert world.record(again).ttl is None
-    assert len(world.stored()) == DEPLOYMENTS_KEPT
+    assert len(world.stored()) == KEPT
 
 
 def test_a_crash_while_older_runs_are_stopped_is_repaired(world: World, aws: pytest.MonkeyPatch) -> None:
-    for deployment in IDS[:DEPLOYMENTS_KEPT]:
+    for deployment in IDS[:KEPT]:
         world.publish(deployment)
         world.run(deployment)
 
@@ -336,17 +340,14 @@ def test_a_crash_while_older_runs_are_stopped_is_repaired(world: World, aws: pyt
 
     with aws.context() as broken:
         broken.setattr(DeploymentSync, "_retire", crash)
-        for deployment in IDS[DEPLOYMENTS_KEPT : DEPLOYMENTS_KEPT + 2]:
+        for deployment in IDS[KEPT : KEPT + 2]:
             world.publish(deployment)
             with pytest.raises(RuntimeError):
                 world.run(deployment)
-    assert len(world.stored()) == DEPLOYMENTS_KEPT + 2
-    assert (
-        item(world.commands, clientSession="amelia#s", commandId="c")["sync"]["deploymentId"]
-        == IDS[DEPLOYMENTS_KEPT + 1]
-    )
-    world.run(IDS[DEPLOYMENTS_KEPT + 1])
-    assert world.stored() == set(IDS[2 : DEPLOYMENTS_KEPT + 2])
+    assert len(world.stored()) == KEPT + 2
+    assert item(world.commands, clientSession="amelia#s", commandId="c")["sync"]["deploymentId"] == IDS[KEPT + 1]
+    world.run(IDS[KEPT + 1])
+    assert world.stored() == set(IDS[2 : KEPT + 2])
 
 
 def test_an_unreadable_manifest_fails_the_check(world: World) -> None:

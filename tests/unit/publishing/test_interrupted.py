@@ -62,7 +62,7 @@ def test_an_empty_root_element_and_formats_without_an_end() -> None:
     assert is_whole("a.js", b"let a") is None and is_whole("LICENSE", b"") is None
 
 
-@given(st.integers(0, 5_000), st.text(max_size=50))
+@given(st.integers(0, 5_000), st.text(st.characters(exclude_categories=["Cs"]), max_size=50))
 def test_a_cut_page_is_never_whole(cut: int, body: str) -> None:
     whole = f"<!DOCTYPE html><html><body>{body.replace('<', '&lt;')}</body></html>".encode()
     assert is_whole_page(whole) and not is_whole_page(whole[: min(cut, len(whole) - 1)])
