@@ -69,32 +69,30 @@ def first_lines_gone(transcript: bytes) -> bytes:
     return b"".join(transcript.splitlines(keepends=True)[-6:])
 
 
-@pytest.mark.parametrize(
-    ("harm", "anew"),
-    [
-        (lambda whole: b'{"x": \xff garbage\n' + whole, True),
-        (lambda whole: whole.replace(b'"type":"assistant"', b'"type":"assi\n', 1), True),
-        (first_lines_gone, True),
-        (lambda whole: whole + b'{"type":"user","uuid', False),
-    ],
-    ids=["a line of garbage", "a line cut in two", "its beginning is missing", "the last line is half written"],
-)
-def test_a_damaged_transcript_starts_a_new_conversation_unless_only_its_end_is_cut(
-    tmp_path: Path, harm: Callable[[bytes], bytes], anew: bool
-) -> None:
+HARMS: dict[str, tuple[Callable[[bytes], bytes], bool]] = {
+    "a line of garbage": (lambda whole: b'{"x": \xff garbage\n' + whole, True),
+    "a line cut in two": (lambda whole: whole.replace(b'"type":"assistant"', b'"type":"assi\n', 1), True),
+    "its beginning is missing": (first_lines_gone, True),
+    "the last line is half written": (lambda whole: whole + b'{"type":"user","uuid', False),
+}
+"""What happened to a transcript, and whether it takes a new conversation."""
+
+
+def test_a_damaged_transcript_starts_a_new_conversation_unless_only_its_end_is_cut(tmp_path: Path) -> None:
     with world(tmp_path, lambda *_: text("Said.")) as (w, model):
         before = agent_step.run(with_session(w.ctx, agent_step.run(w.ctx)))
         path = w.ctx.paths.home / ".claude" / "projects" / slug(w.ctx.paths.site) / f"{before.conversation_id}.jsonl"
         assert damage(w.ctx.paths.home, w.ctx.paths.site, str(before.conversation_id)) is None
         whole = path.read_bytes()
-        path.write_bytes(harm(whole))
-        assert path.read_bytes() != whole
+        for name, (harm, anew) in HARMS.items():
+            path.write_bytes(harm(whole))
+            assert path.read_bytes() != whole, name
 
-        after = agent_step.run(with_session(w.ctx, before))
+            after = agent_step.run(with_session(w.ctx, before))
 
-        assert after.summary == "Said." + (agent_step.BEGUN_ANEW if anew else "")
-        assert (after.conversation_id == before.conversation_id) is not anew
-        assert "Said." in json.dumps(model.requests[-1]), "neither resumed nor summed up"
+            assert after.summary == "Said." + (agent_step.BEGUN_ANEW if anew else ""), name
+            assert (after.conversation_id == before.conversation_id) is not anew, name
+            assert "Said." in json.dumps(model.requests[-1]), f"{name}: neither resumed nor summed up"
 
 
 def test_the_cost_is_the_commands_own_and_so_is_the_budget(tmp_path: Path) -> None:
@@ -170,9 +168,8 @@ def test_rules_are_not_read_through_a_link(tmp_path: Path) -> None:
     "instruction",
     [
         "/clear the footer",
-        "-p --help\n--dangerous",
-        "read @/etc/hostname and 'quote' \"it\" $(touch hacked) `id`\n\n\U0001f600",
-        "word " * 40_000,
+        "-p --help\n--dangerous\nread @/etc/hostname and 'quote' \"it\" $(touch hacked) `id`\n\n\U0001f600"
+        + " word" * 40_000,
     ],
 )
 def test_an_instruction_reaches_the_model_as_it_is(tmp_path: Path, instruction: str) -> None:
