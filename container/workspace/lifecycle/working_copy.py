@@ -72,7 +72,7 @@ class WorkingCopy:
             paths,
             url=settings.repository,
             branch=branch_name(session.chat_thread_id),
-            token=credentials.token,
+            credentials=credentials,
             author=author,
             guest=settings.guest,
             inherited=settings.inherited,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from sitewright.contracts.limits import LOCKFILE_BYTES
+from workspace.credentials.git_credentials import GitCredentials
 from workspace.errors import GitError
 from workspace.repository.checkout_scan import clear_git_folder
 from workspace.repository.guest_git import GuestGit
@@ -56,7 +57,7 @@ class Checkout:
         *,
         url: str,
         branch: str,
-        token: Callable[[], str],
+        credentials: GitCredentials,
         guest: Guest,
         inherited: Mapping[str, str],
         log: Callable[..., None],
@@ -67,7 +68,7 @@ class Checkout:
         git = GuestGit(paths.site, paths.guest_tmp, env, guest)
         own = git_environment(ceiling=paths.private, inherited=inherited, tmp=paths.scratch)
         transport = Transport(paths.transport, own)
-        remote = Remote(url, token, transport, ObjectExchange(git, transport), guest, log)
+        remote = Remote(url, credentials, transport, ObjectExchange(git, transport), guest, log)
         return cls(git, branch, remote)
 
     def __post_init__(self) -> None:

@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from workspace.credentials.git_credentials import GitCredentials
 from workspace.errors import GitError
 from workspace.repository import streams
+from workspace.repository.git_errors import Refusal, classify
 from workspace.repository.object_exchange import ObjectExchange, Poll
 from workspace.repository.streams import Command
 from workspace.repository.transport import Transport
@@ -48,7 +50,7 @@ class Remote:
     """
 
     url: str
-    token: Callable[[], str] = field(repr=False)
+    credentials: GitCredentials = field(repr=False)
     transport: Transport
     exchange: ObjectExchange
     guest: Guest
@@ -105,7 +107,15 @@ class Remote:
             return commit
 
     def _network(self, command: Command, timeout: float, poll: Poll) -> None:
-        token = self.token()
+        try:
+            self._signed_in(command, timeout, poll)
+        except GitError as error:
+            if classify(error.stderr) is not Refusal.AUTH or not self.credentials.renew():
+                raise
+            self._signed_in(command, timeout, poll)
+
+    def _signed_in(self, command: Command, timeout: float, poll: Poll) -> None:
+        token = self.credentials.token()
         with self.guest.absent(self.log), _token_socket(token) as fd:
             env = dict(command.env) | {"GIT_ALLOW_PROTOCOL": allowed_protocols(self.url)}
             network = Command(command.argv, command.cwd, env | _with_helper(env, self.url, fd), pass_fds=(fd,))

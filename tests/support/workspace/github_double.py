@@ -1,6 +1,7 @@
 """A stand-in for GitHub's API on loopback. It checks each JWT as GitHub does, with `cryptography`."""
 
 import base64
+import http.client
 import json
 import threading
 import time
@@ -50,6 +51,13 @@ class GitHub:
     minted: list[str] = field(default_factory=list)
     limits: list[dict[str, Any]] = field(default_factory=list)
     """The bodies of the requests for tokens."""
+    git: tuple[int, str] | None = None
+    """Port and token of the git host behind the stand-in, which takes the minted tokens only."""
+    revoked: set[str] = field(default_factory=set)
+    late: int = 0
+    """How many of the next git requests with a valid token are refused, as when GitHub's servers do not know it yet."""
+    presented: list[str] = field(default_factory=list)
+    """The tokens of git requests."""
 
     @property
     def url(self) -> str:
@@ -109,9 +117,31 @@ class GitHub:
         end = datetime.fromtimestamp(self.now() + self.lifetime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return 201, {"token": token, "expires_at": end, "permissions": body["permissions"]}
 
+    def refuses_git(self, authorization: str) -> bool:
+        """Whether a git request gets 401."""
+        if not authorization.startswith("Basic "):
+            return True
+        user, _, token = base64.b64decode(authorization[6:]).decode().partition(":")
+        self.presented.append(token)
+        if user != "x-access-token" or token not in self.minted or token in self.revoked:
+            return True
+        self.late -= 1
+        return self.late >= 0
+
 
 def _decode(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _read_body(request: BaseHTTPRequestHandler) -> bytes:
+    if request.headers.get("Transfer-Encoding") != "chunked":
+        return request.rfile.read(int(request.headers.get("Content-Length") or 0))
+    body = b""
+    while size := int(request.rfile.readline(), 16):
+        body += request.rfile.read(size)
+        request.rfile.readline()
+    request.rfile.readline()
+    return body
 
 
 @contextmanager
@@ -124,6 +154,9 @@ def serve_github(github: GitHub) -> Iterator[GitHub]:
             return formatdate(github.now() if timestamp is None else timestamp, usegmt=True)
 
         def do_GET(self) -> None:
+            if not self.path.startswith("/api/"):
+                self._pass_on()
+                return
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
             github.asked.append(f"{self.command} {self.path}")
             if github.failures:
@@ -137,6 +170,28 @@ def serve_github(github: GitHub) -> Iterator[GitHub]:
                 self._send(*github.answer(self.command, self.path, bearer, body))
 
         do_POST = do_GET
+
+        def _pass_on(self) -> None:
+            body = _read_body(self)
+            if github.git is None or github.refuses_git(self.headers.get("Authorization") or ""):
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", 'Basic realm="GitHub"')
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            port, token = github.git
+            kept = ("Content-Type", "Content-Encoding", "Git-Protocol")
+            headers = {name: self.headers[name] for name in kept if self.headers[name]}
+            headers["Authorization"] = "Basic " + base64.b64encode(f"x:{token}".encode()).decode()
+            behind = http.client.HTTPConnection("127.0.0.1", port)
+            behind.request(self.command, self.path.removeprefix(f"/{OWNER}"), body, headers)
+            answer = behind.getresponse()
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
+            content = answer.read()
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
         def _send(self, status: int, body: dict[str, Any]) -> None:
             content = json.dumps(body).encode()

@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from workspace.credentials.git_credentials import GitCredentials
 from workspace.repository.checkout import Checkout
 from workspace.system.aws_clients import Clients
 from workspace.system.child_environment import git_environment, inherited
@@ -20,6 +21,7 @@ from workspace.system.guest import Guest
 from workspace.system.paths import Paths
 from workspace.system.settings import Settings
 
+from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import StepName, StepRequest
 from sitewright.tables.commands import item
@@ -187,8 +189,32 @@ def serve_git(root: Path) -> Iterator[GitHost]:
         server.server_close()
 
 
+@dataclass(frozen=True)
+class FixedToken:
+    """Credentials that are one token."""
+
+    value: str
+
+    def token(self) -> str:
+        return self.value
+
+    def renew(self) -> bool:
+        return False
+
+    def log_to(self, log: Callable[..., None]) -> None:
+        pass
+
+    def author(self) -> CommitAuthor:
+        return DEFAULT_AUTHOR
+
+
 def make_checkout(
-    root: Path, url: str, branch: str = "thread-t1", token: str = TOKEN, guest: Guest | None = None
+    root: Path,
+    url: str,
+    branch: str = "thread-t1",
+    token: str = TOKEN,
+    guest: Guest | None = None,
+    credentials: GitCredentials | None = None,
 ) -> Checkout:
     """A checkout in the folders of a workspace. A repository that is there already stays."""
     paths, user = Paths(root), guest or Guest()
@@ -201,7 +227,7 @@ def make_checkout(
         paths,
         url=url,
         branch=branch,
-        token=lambda: token,
+        credentials=credentials or FixedToken(token),
         guest=user,
         inherited=inherited(os.environ),
         log=lambda *_, **__: None,

@@ -63,7 +63,7 @@ class World:
         self.containers += 1
         self.root = self.folder / f"container-{self.containers}"
         return Runner(
-            make_settings(self.root, self.host.url, **settings),
+            make_settings(self.root, settings.pop("repository", self.host.url), **settings),
             request(step, command, generation),
             self.clients,
             Log(self.log, step=step.value),
