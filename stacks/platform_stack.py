@@ -61,6 +61,7 @@ class PlatformStack(Stack):
             "SessionsTable": stores.sessions.table_name,
             "CommandsTable": stores.commands.table_name,
             "DeploymentsTable": stores.deployments.table_name,
+            "SpendingTable": stores.spending.table_name,
             "ArtifactsBucket": stores.artifacts.bucket_name,
         }.items():
             CfnOutput(self, name, value=value)

@@ -138,6 +138,7 @@ class SiteStack(Stack):
             artifacts_bucket=stores.artifacts.bucket_name,
             deployments_table=stores.deployments.table_name,
             distribution_id=self.distribution.distribution_id if self.distribution else None,
+            monthly_budget_usd=site.monthly_budget_usd,
         )
         ssm.StringParameter(
             self,

@@ -8,6 +8,7 @@ from sitewright.retry import Backoff
 from sitewright.tables.commands import Commands
 from sitewright.tables.deployments import Deployments
 from sitewright.tables.sessions import Sessions
+from sitewright.tables.spending import Spending
 from sitewright.tables.table import Table
 
 BACKOFF = Backoff(seconds=1.6, first=0.05, longest=0.8)
@@ -34,6 +35,12 @@ def commands() -> Commands:
 def deployments() -> Deployments:
     """Returns the deployments table."""
     return Deployments(_table("DEPLOYMENTS_TABLE"))
+
+
+@cache
+def spending() -> Spending:
+    """Returns the spending table."""
+    return Spending(_table("SPENDING_TABLE"))
 
 
 def _table(setting: str) -> Table:

@@ -16,6 +16,7 @@ class Settings(BaseModel):
     SESSIONS_TABLE: str = ""
     COMMANDS_TABLE: str = ""
     DEPLOYMENTS_TABLE: str = ""
+    SPENDING_TABLE: str = ""
     ARTIFACTS_BUCKET: str = ""
 
     def need(self, name: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from lambdas.intake.acceptance import SessionMismatch, accept_command, rejected_record
 from lambdas.intake.dead_letter import dead_letter
+from lambdas.intake.monthly_budget import MonthlyBudget
 from lambdas.intake.parse import Rejected, Unreadable, parse
 from lambdas.intake.runs import Runs
 from lambdas.intake.site_registry import SiteRegistry
@@ -32,6 +33,7 @@ class Intake:
     commands: Commands
     runs: Runs
     sites: SiteRegistry
+    budget: MonthlyBudget
     events: Any
     sqs: Any
     dead_letter_url: str
@@ -62,6 +64,11 @@ class Intake:
         if site is None:
             message = f"clientId: there is no site {command.client_id!r}"
             self._reject(command, ErrorInfo.of(ErrorCode.UNKNOWN_CLIENT, message))
+            return
+        refusal = self.budget.refusal(site, self.now())
+        # A command that was accepted before goes on: its message is only delivered again.
+        if refusal and self.commands.read(command) is None:
+            self._reject(command, refusal)
             return
         try:
             record, new = accept_command(self.sessions, self.commands, command, site, now=self.now(), sleep=self.sleep)

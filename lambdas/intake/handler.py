@@ -9,10 +9,11 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.common.aws_clients import client, now_ms
-from lambdas.common.platform_tables import commands, sessions
+from lambdas.common.platform_tables import commands, sessions, spending
 from lambdas.common.settings import settings
 from lambdas.intake.command_intake import Intake
 from lambdas.intake.later_commands import later_commands
+from lambdas.intake.monthly_budget import MonthlyBudget
 from lambdas.intake.runs import Runs
 from lambdas.intake.site_registry import SiteRegistry
 
@@ -26,6 +27,7 @@ def _intake() -> Intake:
         commands=commands(),
         runs=Runs(client("stepfunctions")),
         sites=SiteRegistry(client("ssm"), now_ms),
+        budget=MonthlyBudget(spending()),
         events=client("events"),
         sqs=client("sqs"),
         dead_letter_url=settings().need("INPUT_DLQ_URL"),

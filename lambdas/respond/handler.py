@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
 from lambdas.common.aws_clients import client, now_ms
-from lambdas.common.platform_tables import commands, sessions
+from lambdas.common.platform_tables import commands, sessions, spending
 from lambdas.common.settings import settings
 from lambdas.respond.responder import Responder
 from lambdas.respond.sweep import Sweep
@@ -24,6 +24,7 @@ def _responder() -> Responder:
     return Responder(
         sessions=sessions(),
         commands=commands(),
+        spending=spending(),
         sqs=client("sqs"),
         queue_url=settings().need("RESPONSE_QUEUE_URL"),
         now=now_ms,

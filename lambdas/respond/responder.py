@@ -15,9 +15,11 @@ from sitewright.contracts.events import CommandNotStarted
 from sitewright.contracts.messages import Response, ResponseStatus
 from sitewright.contracts.records import CommandRecord
 from sitewright.contracts.storable_ids import storable_id
+from sitewright.tables.answer_transaction import record_answer
 from sitewright.tables.commands import Commands
 from sitewright.tables.keys import CommandIds, client_session
 from sitewright.tables.sessions import Sessions
+from sitewright.tables.spending import Spending
 
 SAVE_SECONDS = 25
 """How long the response waits for an interrupted command's workspace to save its work. Then it goes without the commit."""
@@ -29,6 +31,7 @@ class Responder:
 
     sessions: Sessions
     commands: Commands
+    spending: Spending
     sqs: Any
     queue_url: str
     now: Callable[[], int]
@@ -62,9 +65,9 @@ class Responder:
             self.answer(command, Outcome(event.status, event.error))
 
     def answer(self, command: CommandRecord, outcome: Outcome) -> None:
-        """Records the response and sends it. If a response is recorded already, sends that response."""
+        """Records the response with its cost, and sends it. If a response is recorded already, sends that response."""
         response: Response | None = build_response(command, outcome, self.now())
-        if response and not self.commands.fix_response(command, response):
+        if response and not record_answer(self.commands, self.spending, command, response):
             known = self.commands.read(command)
             response = known.response if known and not known.answered_at else None
         if response:

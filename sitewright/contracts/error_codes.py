@@ -52,6 +52,12 @@ class ErrorCode(StrEnum):
         ErrorSource.INTAKE,
         "A session keeps its chatThreadId: start a new session for another one.",
     )
+    MONTHLY_BUDGET_EXCEEDED = (
+        "monthly_budget_exceeded",
+        ErrorSource.INTAKE,
+        "Raise `monthlyBudgetUsd` of the site and deploy, or wait until the 1st of the month (UTC). "
+        "Then send the command again with a new commandId.",
+    )
     AGENT_FAILED = (
         "agent_failed",
         ErrorSource.AGENT,

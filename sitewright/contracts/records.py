@@ -150,3 +150,5 @@ class SiteEntry(Contract):
     deployments_table: str
     distribution_id: str | None = None
     """Id of the CloudFront distribution, for a site with `https`."""
+    monthly_budget_usd: float | None = None
+    """US dollars that the model may take in a month. None: as much as it takes."""

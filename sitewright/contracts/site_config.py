@@ -93,6 +93,8 @@ class SiteConfig(OperatorSettings):
     hosted_zone: HostedZone | None = None
     """The zone that gets the DNS records of the site's host. A text is the zone's id, and its name is then `domain`."""
     run_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 5400
+    monthly_budget_usd: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    """US dollars that the model may take in a month (UTC). Once they are used up, intake refuses new commands."""
     build_repair_attempts: Annotated[int, Field(ge=0, le=3)] = 1
     """Maximum number of repairs of a command: how often the agent gets a build that its edit broke."""
     cpu: int = 2048

@@ -101,14 +101,18 @@ class Commands:
 
     def fix_response(self, ids: CommandIds, response: Response) -> bool:
         """Records the response before it is sent. Returns False if one is recorded already, or there is no such command."""
-        condition = f"{_KNOWN} AND attribute_not_exists(#response)"
-        update = Update("SET #response = :response", condition, {":response": response.to_item()}, _RESPONSE)
-        return self.table.write(command_key(ids), update)
+        return self.table.write(command_key(ids), fixing(response))
 
     def mark_answered(self, ids: CommandIds, now: int) -> bool:
         """Notes that the response was sent, and removes the command from the index. False if that is noted already."""
         update = Update("SET answeredAt = :now REMOVE #open", _UNANSWERED, {":now": now}, {"#open": OPEN})
         return self.table.write(command_key(ids), update)
+
+
+def fixing(response: Response) -> Update:
+    """Returns the update that records a response, unless there is one."""
+    condition = f"{_KNOWN} AND attribute_not_exists(#response)"
+    return Update("SET #response = :response", condition, {":response": response.to_item()}, _RESPONSE)
 
 
 def superseding(by: str) -> Update:

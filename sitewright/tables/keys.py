@@ -7,7 +7,7 @@ And an IAM condition on the key's beginning (`dynamodb:LeadingKeys`) keeps one c
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-from sitewright.tables.schema import CLIENT_ID, CLIENT_SESSION, COMMAND_ID, DEPLOYMENT_ID
+from sitewright.tables.schema import CLIENT_ID, CLIENT_SESSION, COMMAND_ID, DEPLOYMENT_ID, MONTH
 
 SEPARATOR = "#"
 """Stands between client and session. A valid clientId has none, so a key has one reading only."""
@@ -86,3 +86,8 @@ def command_key(ids: CommandIds) -> dict[str, Any]:
 def deployment_key(client_id: str, deployment_id: str) -> dict[str, Any]:
     """Returns a deployment's key."""
     return {CLIENT_ID: client_id, DEPLOYMENT_ID: deployment_id}
+
+
+def spending_key(client_id: str, month: str) -> dict[str, Any]:
+    """Returns the key of a client's month."""
+    return {CLIENT_ID: client_id, MONTH: month}

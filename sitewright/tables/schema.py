@@ -8,6 +8,7 @@ CLIENT_SESSION = "clientSession"
 COMMAND_ID = "commandId"
 CLIENT_ID = "clientId"
 DEPLOYMENT_ID = "deploymentId"
+MONTH = "month"
 
 OPEN = "open"
 """Name and value of the attribute of an unanswered command. The answer removes it, so the index is sparse."""

@@ -21,10 +21,11 @@ Item = dict[str, Any]
 
 @dataclass(frozen=True)
 class Update:
-    """A conditional write, in DynamoDB's expression grammar. The values are Python's."""
+    """A write, mostly a conditional one, in DynamoDB's expression grammar. The values are Python's."""
 
     expression: str
-    condition: str
+    condition: str | None
+    """None for a write without a condition."""
     values: Item = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     """Placeholders (`#name`) of attribute names that are reserved words."""
@@ -33,7 +34,7 @@ class Update:
         """Returns the arguments of UpdateItem, or of an Update in a transaction, without table and key."""
         return {
             "UpdateExpression": self.expression,
-            "ConditionExpression": self.condition,
+            **({"ConditionExpression": self.condition} if self.condition else {}),
             **({"ExpressionAttributeNames": self.names} if self.names else {}),
             **({"ExpressionAttributeValues": serialized(self.values)} if self.values else {}),
         }

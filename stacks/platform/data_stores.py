@@ -12,7 +12,7 @@ STRING = dynamodb.AttributeType.STRING
 
 
 class DataStores(Construct):
-    """The tables of sessions, commands and deployments; the bucket of checkpoints, manifests and caches."""
+    """The tables of sessions, commands, deployments and spending; the bucket of checkpoints, manifests and caches."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
@@ -25,6 +25,7 @@ class DataStores(Construct):
             projection_type=dynamodb.ProjectionType.KEYS_ONLY,
         )
         self.deployments = self._table("Deployments", schema.CLIENT_ID, schema.DEPLOYMENT_ID)
+        self.spending = self._table("Spending", schema.CLIENT_ID, schema.MONTH)
         self.artifacts = s3.Bucket(
             self,
             "Artifacts",

@@ -40,6 +40,7 @@ class PlatformFunctions:
                 "INPUT_DLQ_URL": queues.dead_letters.queue_url,
                 "SESSIONS_TABLE": stores.sessions.table_name,
                 "COMMANDS_TABLE": stores.commands.table_name,
+                "SPENDING_TABLE": stores.spending.table_name,
             },
         ).function
         function.add_event_source(
@@ -50,6 +51,7 @@ class PlatformFunctions:
         # DynamoDB transactions").
         _allow(function, [GET, UPDATE], [stores.sessions.table_arn])
         _allow(function, [GET, PUT, UPDATE, QUERY], [stores.commands.table_arn])
+        _allow(function, [GET], [stores.spending.table_arn])
         _allow(function, ["states:StartExecution"], [state_machine_arn(stack, "*")])
         _allow(function, ["states:StopExecution"], [any_execution_arn(stack)])
         _allow(function, ["events:PutEvents"], [arn(stack, "events", "event-bus/default")])
@@ -119,11 +121,13 @@ class PlatformFunctions:
                 "RESPONSE_QUEUE_URL": queues.response.queue_url,
                 "SESSIONS_TABLE": stores.sessions.table_name,
                 "COMMANDS_TABLE": stores.commands.table_name,
+                "SPENDING_TABLE": stores.spending.table_name,
             },
         ).function
         _allow(function, ["sqs:SendMessage"], [queues.response.queue_arn])
         for table in (stores.sessions, stores.commands):
             _allow(function, [GET, UPDATE], [table.table_arn])
+        _allow(function, [UPDATE], [stores.spending.table_arn])
         _allow(function, [QUERY], [f"{stores.commands.table_arn}/index/{OPEN_INDEX}"])
         _allow(function, ["states:DescribeExecution"], [any_execution_arn(self._stack)])
         return function

@@ -19,6 +19,7 @@ KEYS = {
     "sessions": ("clientSession",),
     "commands": ("clientSession", "commandId"),
     "deployments": ("clientId", "deploymentId"),
+    "spending": ("clientId", "month"),
 }
 INDEXES = {"open-by-age": ("open", "acceptedAt")}
 _TOKEN = re.compile(r"\s*(<>|<=|>=|[=<>(),+]|[:#]?[A-Za-z0-9_.#]+)")

@@ -65,16 +65,19 @@ def test_a_workspace_reaches_its_own_items_only(
 def test_a_workspace_has_no_other_way_into_a_table(
     templates: dict[str, Template], workspace: Role, action: str
 ) -> None:
-    for name in ("Sessions", "Commands", "Deployments"):
+    for name in ("Sessions", "Commands", "Deployments", "Spending"):
         arn = table(templates, name)
         for target in (arn, f"{arn}/index/open-by-age"):
             assert not workspace.may(action, target, dynamodb_LeadingKeys=["amelia#s"])
 
 
-def test_a_workspace_has_no_right_on_the_deployments(templates: dict[str, Template], workspace: Role) -> None:
+@pytest.mark.parametrize("name", ["Deployments", "Spending"])
+def test_a_workspace_has_no_right_on_its_deployments_and_its_spending(
+    templates: dict[str, Template], workspace: Role, name: str
+) -> None:
     for action in ("dynamodb:GetItem", "dynamodb:UpdateItem"):
         for key in ("amelia", "amelia#s", "plain"):
-            assert not workspace.may(action, table(templates, "Deployments"), dynamodb_LeadingKeys=[key])
+            assert not workspace.may(action, table(templates, name), dynamodb_LeadingKeys=[key])
 
 
 @pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging", "s3:DeleteObject"])
@@ -141,11 +144,19 @@ def test_a_run_offers_steps_to_its_own_sessions_only(templates: dict[str, Templa
 
 
 FUNCTIONS: dict[str, dict[str, set[str]]] = {
-    "Intake": {"Sessions": {"GetItem", "UpdateItem"}, "Commands": {"GetItem", "PutItem", "UpdateItem", "Query"}},
+    "Intake": {
+        "Sessions": {"GetItem", "UpdateItem"},
+        "Commands": {"GetItem", "PutItem", "UpdateItem", "Query"},
+        "Spending": {"GetItem"},
+    },
     "CommitMessage": {"Commands": {"GetItem", "UpdateItem"}},
     "RecordSync": {"Commands": {"UpdateItem"}, "Deployments": {"PutItem", "UpdateItem", "Query"}},
     "TaskStopped": {"Sessions": {"UpdateItem"}},
-    "Respond": {"Sessions": {"GetItem", "UpdateItem"}, "Commands": {"GetItem", "UpdateItem"}},
+    "Respond": {
+        "Sessions": {"GetItem", "UpdateItem"},
+        "Commands": {"GetItem", "UpdateItem"},
+        "Spending": {"UpdateItem"},
+    },
 }
 
 

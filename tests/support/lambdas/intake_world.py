@@ -10,6 +10,7 @@ from lambdas.common import platform_tables
 from lambdas.intake.acceptance import accept_command
 from lambdas.intake.command_intake import Intake
 from lambdas.intake.later_commands import later_commands
+from lambdas.intake.monthly_budget import MonthlyBudget
 from lambdas.intake.runs import Runs
 from lambdas.intake.site_registry import SiteRegistry
 from sitewright.contracts.messages import Command
@@ -38,6 +39,7 @@ class World:
             commands=platform_tables.commands(),
             runs=Runs(self.sfn),
             sites=SiteRegistry(self.ssm, lambda: 1_760_000_000_000),
+            budget=MonthlyBudget(platform_tables.spending()),
             events=self,
             sqs=self.sqs,
             dead_letter_url=self.dead,
@@ -46,7 +48,7 @@ class World:
             sleep=lambda _: None,
         )
 
-    def add_site(self, client_id: str) -> str:
+    def add_site(self, client_id: str, **more: Any) -> str:
         """Registers a site. Returns the ARN of its state machine."""
         machine = self.sfn.create_state_machine(
             name=f"sitewright-{client_id}",
@@ -60,6 +62,7 @@ class World:
             bucket=f"edit.{client_id}.x",
             artifacts_bucket="artifacts",
             deployments_table="deployments",
+            **more,
         )
         self.ssm.put_parameter(Name=f"/sitewright/sites/{client_id}", Value=entry.to_json(), Type="String")
         return str(machine)

@@ -41,7 +41,7 @@ def item(table: Any, **key: str) -> dict[str, Any]:
 def use_double(aws: pytest.MonkeyPatch) -> DynamoDB:
     """Makes the handlers use tables in memory, and returns the tables."""
     dynamodb = DynamoDB()
-    for name in ("sessions", "commands", "deployments"):
+    for name in ("sessions", "commands", "deployments", "spending"):
         aws.setenv(f"{name.upper()}_TABLE", name)
     client = DynamoDBClient(dynamodb)
     aws.setattr(platform_tables, "client", lambda _: client)

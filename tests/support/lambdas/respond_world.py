@@ -49,6 +49,7 @@ class World:
         self.responder = Responder(
             sessions=platform_tables.sessions(),
             commands=platform_tables.commands(),
+            spending=platform_tables.spending(),
             sqs=self,
             queue_url=self.queue,
             now=lambda: self.time,

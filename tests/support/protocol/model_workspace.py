@@ -178,7 +178,7 @@ class Workspace:
             step_run.stop.check()
             step_run.fence.verify()
             step = step_run.store.request.step
-            result: Any = AgentResult(files_changed_count=1, files_changed=["index.html"])
+            result: Any = AgentResult(files_changed_count=1, files_changed=["index.html"], cost_usd=0.25)
             if step is StepName.BUILD:
                 self.wrote("publish")
                 result = BuildResult(commit="c", build_success=True, deploy_success=True)

@@ -8,6 +8,7 @@ All decisions are made by the product's own code. Simulated are the services, th
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -16,6 +17,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from lambdas.common.platform_tables import BACKOFF
 from lambdas.intake.command_intake import Intake
+from lambdas.intake.monthly_budget import MonthlyBudget
 from lambdas.intake.runs import Runs
 from lambdas.intake.site_registry import SiteRegistry
 from lambdas.respond.responder import Responder
@@ -27,6 +29,7 @@ from sitewright.contracts.records import SessionRecord, SiteEntry
 from sitewright.contracts.steps import ExecutionInput
 from sitewright.tables.commands import Commands
 from sitewright.tables.sessions import Sessions
+from sitewright.tables.spending import Spending
 from sitewright.tables.table import Table
 from tests.support.dynamodb_double import DynamoDB, DynamoDBClient, Item
 from tests.support.protocol.model_workspace import Workspace
@@ -81,11 +84,13 @@ class World:
         client: Any = self.client
         self.sessions = Sessions(Table(client, "sessions", BACKOFF, quiet))
         self.commands_table = Commands(Table(client, "commands", BACKOFF, quiet))
+        self.spending = Spending(Table(client, "spending", BACKOFF, quiet))
         self.intake = Intake(
             sessions=self.sessions,
             commands=self.commands_table,
             runs=Runs(self.sfn),
             sites=SiteRegistry(SimpleNamespace(get_parameter=self._parameter), self.ms),
+            budget=MonthlyBudget(self.spending),
             events=SimpleNamespace(put_events=self._not_started),
             sqs=SimpleNamespace(send_message=quiet),
             dead_letter_url="dlq",
@@ -96,6 +101,7 @@ class World:
         self.responder = Responder(
             sessions=self.sessions,
             commands=self.commands_table,
+            spending=self.spending,
             sqs=SimpleNamespace(send_message=self._respond),
             queue_url="responses",
             now=self.ms,
@@ -329,6 +335,10 @@ class World:
                 return
             self.passes(2.0 if alive else 30.0)
         raise AssertionError(f"no end: {self.describe()}")
+
+    def spent(self) -> Decimal:
+        """Returns the dollars counted in all months."""
+        return sum((item["usd"] for item in self.dynamodb.tables["spending"].values()), Decimal(0))
 
     @property
     def unanswered(self) -> list[str]:

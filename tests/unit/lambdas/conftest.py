@@ -18,6 +18,7 @@ CACHES = (
     platform_tables.sessions,
     platform_tables.commands,
     platform_tables.deployments,
+    platform_tables.spending,
     intake._intake,
     respond._responder,
 )

@@ -1,6 +1,8 @@
 """The session protocol under random interleavings: one writer, one answer, no offer lost."""
 
+import json
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 
@@ -168,6 +170,8 @@ class Protocol(RuleBasedStateMachine):
                 assert not world.sfn.is_open(token)
             session = world.dynamodb.tables["sessions"][("amelia#s",)]
             assert "workspaceId" not in session, session
+            answers = [json.loads(body) for body in world.sent.values()]
+            assert world.spent() == sum(Decimal(str(a["costUsd"])) for a in answers if a["costUsd"] is not None)
             TOTAL.update(kind for _, kind, _ in world.writes)
             TOTAL.update(r.status for r in world.sfn.executions.values())
             TOTAL.update(world.faults)
