@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 import pytest
 from workspace.system.aws_clients import Clients
 
@@ -32,6 +33,7 @@ from tests.support.workspace.runner_parts import (
     serve_git,
 )
 from tests.support.workspace.runner_world import wait_for
+from tests.support.workspace.two_users import NAMESPACE, TwoUsers, entry_point, python_closed, two_users, why_not
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -72,7 +74,7 @@ class Container:
     def __init__(self, folder: Path, host: GitHost, aws: str, sfn: str, clients: Clients) -> None:
         self.folder, self.host, self.aws, self.sfn, self.clients = folder, host, aws, sfn, clients
 
-    def start(self, step: StepName, **more: str) -> "subprocess.Popen[str]":
+    def start(self, step: StepName, *, before: Sequence[str] = (), **more: str) -> "subprocess.Popen[str]":
         env = dict.fromkeys(WorkspaceSettings.variables(), "1") | {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'container'}",
@@ -89,9 +91,11 @@ class Container:
             "SITEWRIGHT_ARTIFACTS_BUCKET": "artifacts",
             "SITEWRIGHT_SESSIONS_TABLE": "sessions",
             "SITEWRIGHT_COMMANDS_TABLE": "commands",
-            "SITEWRIGHT_GIT_TOKEN_SECRET": "git-token",
+            "SITEWRIGHT_GIT_SECRET": "git-token",
             "SITEWRIGHT_MODEL_KEY_SECRET": "model-key",
             "SITEWRIGHT_MODEL_PROVIDER": "anthropic",
+            "SITEWRIGHT_GIT_AUTH": "token",
+            "SITEWRIGHT_COMMIT_AUTHOR": "Sitewright <sitewright@users.noreply.example>",
             "SITEWRIGHT_AGENT_TIMEOUT_SECONDS": "60",
             "SITEWRIGHT_BUILD_TIMEOUT_SECONDS": "60",
             "SITEWRIGHT_PUSH_TIMEOUT_SECONDS": "60",
@@ -103,7 +107,7 @@ class Container:
             StepEnv.GENERATION: "1",
         }
         return subprocess.Popen(
-            [sys.executable, "-m", "workspace"],
+            [*before, sys.executable, "-m", "workspace"],
             env=env | more,
             cwd=self.folder,
             stdout=subprocess.PIPE,
@@ -188,6 +192,59 @@ def test_a_step_as_a_process(container: tuple[Container, list[tuple[str, dict[st
     assert all(line["sessionId"] == "s1" and line["commandId"] == "cmd-1" for line in lines)
     for secret in (TOKEN, "the-task-token", "very-secret-aws-key"):
         assert secret not in output
+
+
+@pytest.fixture
+def pid_1() -> Iterator[tuple[TwoUsers, list[str]]]:
+    """The image's entry point in a process namespace, and the folder of a workspace with two users."""
+    if reason := why_not() or python_closed():
+        pytest.skip(reason)
+    with two_users() as world:
+        yield world, [*NAMESPACE, *entry_point()]
+
+
+def test_a_step_as_pid_1_with_two_users(
+    container: tuple[Container, list[tuple[str, dict[str, Any]]]], pid_1: tuple[TwoUsers, list[str]]
+) -> None:
+    (made, calls), (world, before) = container, pid_1
+    users = {"SITEWRIGHT_ROOT": str(world.root), "SITEWRIGHT_GUEST_UID": str(world.uid), "HOME": "/"}
+    child = made.start(StepName.SALVAGE, before=before, **users)
+    output, _ = child.communicate(timeout=60)
+    assert child.returncode == 0, output
+    assert json.loads(reports(calls)[0][1]["output"])["pushed"] is True
+    assert git(made.host.root / "site.git", "branch", "--list", "thread-t1")
+    owners = {path.name: (path.stat().st_uid, path.stat().st_mode & 0o777) for path in world.root.iterdir()}
+    assert owners["private"] == (1001, 0o700)
+    assert {owners[name][0] for name in ("site", "home", "guest-tmp")} == {world.uid}
+    assert {path.stat().st_uid for path in (world.root / "site" / ".git").rglob("*")} == {world.uid}
+    for secret in (TOKEN, "the-task-token", "very-secret-aws-key"):
+        assert secret not in output
+
+
+def test_sigterm_before_the_imports_are_done_is_not_lost_by_pid_1(
+    container: tuple[Container, list[tuple[str, dict[str, Any]]]], pid_1: tuple[TwoUsers, list[str]]
+) -> None:
+    (made, calls), (world, before) = container, pid_1
+    users = {"SITEWRIGHT_ROOT": str(world.root), "SITEWRIGHT_GUEST_UID": str(world.uid), "HOME": "/"}
+    child = made.start(StepName.SALVAGE, before=before, **users)
+    wait_for(lambda: importing_runner(child.pid) is not None, 10)
+    runner = importing_runner(child.pid)
+    assert runner is not None
+    os.kill(runner, signal.SIGTERM)
+    output, _ = child.communicate(timeout=60)
+    assert child.returncode == 0, output
+    ((name, body),) = reports(calls)
+    assert name == "SendTaskFailure" and body["error"] == "Workspace.Stopped", output
+
+
+def importing_runner(pid: int) -> int | None:
+    """Returns the runner while it blocks SIGTERM: it imports its modules."""
+    for child in psutil.Process(pid).children():
+        status = Path(f"/proc/{child.pid}/status").read_text()
+        blocked = next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
+        if int(blocked, 16) & 1 << (signal.SIGTERM - 1):
+            return child.pid
+    return None
 
 
 def test_sigterm_saves_reports_and_ends(container: tuple[Container, list[tuple[str, dict[str, Any]]]]) -> None:

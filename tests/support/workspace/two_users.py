@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 REPO = Path(__file__).parents[3]
+NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 SECRET = "task-token-that-nobody-else-may-have"
 
 PRELUDE = """
@@ -62,6 +63,15 @@ def why_not() -> str | None:
     return "no process namespaces here" if tried.returncode else None
 
 
+def python_closed() -> str | None:
+    """Returns why a user without capabilities cannot run this Python."""
+    user = ["setpriv", "--reuid=1001", "--regid=1001", "--clear-groups", "--"]
+    done = subprocess.run(
+        [*user, sys.executable, "-c", "import sitewright"], capture_output=True, cwd=REPO, check=False
+    )
+    return "another user cannot run this Python" if done.returncode else None
+
+
 def entry_point() -> list[str]:
     """Returns the image's entry point."""
     text = (REPO / "container/Dockerfile").read_text().replace("\\\n", "")
@@ -88,8 +98,7 @@ class TwoUsers:
             "GUEST": str(self.uid),
             "SITEWRIGHT_TASK_TOKEN": SECRET,
         }
-        space = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        argv = [*space, *entry_point(), sys.executable, "-c", PRELUDE + code]
+        argv = [*NAMESPACE, *entry_point(), sys.executable, "-c", PRELUDE + code]
         done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=timeout, check=False, cwd="/")
         lines = [line for line in done.stdout.splitlines() if line.startswith("ANSWER ")]
         assert lines, f"the runner ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
