@@ -168,7 +168,7 @@ class Publish:
             self._apply(applier)
             if self.restoring and not self.from_listing:
                 self.restored = True
-                self.target.progress("Copied; comparing the bucket with the books")
+                self.target.progress("Copied; comparing the bucket with the manifest")
                 self._plan_from_listing(self._manifest(complete=False, reconcile=True), lease)
                 self.restored = self.plan is not None and not self._writes(self.plan)
                 self._apply(applier)

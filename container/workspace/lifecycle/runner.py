@@ -44,7 +44,7 @@ EAGER_FOR_SECONDS = 3.0
 """How long an immediate offer is expected: after a step with a next step, and after an interrupt."""
 
 PRESTART_IDLE_SECONDS = 15
-"""The least `idleSeconds` for which the driver starts early after a run. The start takes 1.5 s of a core, and a person
+"""The least `idleSeconds` for which the driver starts early after a run. The start takes 0.4 s of a core, and a person
 rarely writes the next message within some seconds."""
 
 

@@ -18,6 +18,8 @@ from sitewright.local.machine.ports import LOOPBACK
 from sitewright.local.machine.stack_home import Home
 
 POLL_SECONDS = 0.15
+CLUSTER_SECONDS = 3.0
+"""How long the list of clusters holds: it changes with a deployment only, and each call costs two processes some ms."""
 KEEP_FOLDERS = 30
 REPORT_TRIES = 5
 END_SECONDS = 7.0
@@ -38,6 +40,8 @@ class TaskSupervisor:
         self.runtime = runtime
         self.events = TaskStateEvents(aws, EventFaults(home.event_faults))
         self.cleaner = ThreadPoolExecutor(1, "cleaner")
+        self._known_clusters: list[str] = []
+        self._clusters_hold_until = 0.0
 
     def run(self) -> None:
         """Polls until `ending` is set, then ends all tasks."""
@@ -86,8 +90,11 @@ class TaskSupervisor:
                 self._ended(task)
 
     def _clusters(self) -> list[str]:
-        pages = self.aws.ecs.get_paginator("list_clusters").paginate()
-        return [arn for page in pages for arn in page["clusterArns"]]
+        if not self._known_clusters or time.monotonic() > self._clusters_hold_until:
+            pages = self.aws.ecs.get_paginator("list_clusters").paginate()
+            self._known_clusters = [arn for page in pages for arn in page["clusterArns"]]
+            self._clusters_hold_until = time.monotonic() + CLUSTER_SECONDS
+        return self._known_clusters
 
     def _running(self, cluster: str) -> list[str]:
         # A task that is missing here counts as stopped, so every page is needed, not only the first 100 tasks.

@@ -5,6 +5,7 @@ jsii starts a Node process when aws_cdk is imported, which takes seconds of a co
 
 import fcntl
 import json
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def synthesis() -> ModuleType:
     """The module that makes templates. It is imported here, so a worker that only collects tests does not import it."""
+    # CDK's own check of the templates takes most of a synthesis. test_templates runs cfn-lint on them.
+    os.environ["CDK_VALIDATION"] = "false"
     from tests.support.stacks import synthesis
 
     return synthesis

@@ -96,7 +96,7 @@ def test_a_long_rollback_reports_its_progress(site: Site, monkeypatch: pytest.Mo
     first, second = put(site, ONE, "1" * 40), put(site, TWO, "2" * 40)
     said: list[str] = []
     back(site, deployment(site, first), said.append)
-    compared = "Copied; comparing the bucket with the books"
+    compared = "Copied; comparing the bucket with the manifest"
     assert said == [compared]
     said.clear()
     monkeypatch.setattr(rollback, "ANNOUNCED_COPIES", 2)
