@@ -75,3 +75,21 @@ def test_an_event_that_cannot_be_delivered_is_kept_and_seen(templates: dict[str,
     assert all("FailedEvents" in json.dumps(target["DeadLetterConfig"]) for target in targets)
     watched = json.dumps([r["Properties"]["Dimensions"] for r in resources if r["Type"] == "AWS::CloudWatch::Alarm"])
     assert all(name in watched for name in ("DeadLetters", "FailedEvents", "Input"))
+
+
+def test_a_site_on_bedrock_has_no_model_key_and_may_invoke_its_model_only(templates: dict[str, Template]) -> None:
+    template = templates["Sitewright-Site-bedrock"]
+    assert "model-key" not in json.dumps(template) and "MODEL_KEY" not in json.dumps(template)
+    allowed = [s for s in statements(template, "TaskRole") if any(a.startswith("bedrock:") for a in actions(s))]
+    assert {a for s in allowed for a in actions(s)} == {
+        "bedrock:InvokeModel",
+        "bedrock:InvokeModelWithResponseStream",
+        "bedrock:CountTokens",
+    }
+    for statement in allowed:
+        assert "claude-opus-5-5" in json.dumps(statement["Resource"]), statement
+        assert "/*" not in json.dumps(statement["Resource"])
+    [behind] = [s for s in allowed if "Condition" in s]
+    assert "inference-profile/us.anthropic.claude-opus-5-5" in json.dumps(behind["Condition"])
+    others = [s for s in statements(templates[SITE]) if any(a.startswith("bedrock:") for a in actions(s))]
+    assert others == []

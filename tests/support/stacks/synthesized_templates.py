@@ -18,6 +18,7 @@ SITES: list[dict[str, Any]] = [
     {"clientId": "certified", **BASE, "https": True, "certificateArn": CERTIFICATE},
     {"clientId": "plain", **BASE, "hostedZone": ZONE["id"]},
     {"clientId": "apped", **BASE, "gitAuth": "github-app"},
+    {"clientId": "bedrock", **BASE, "modelProvider": "bedrock", "model": "us.anthropic.claude-opus-5-5"},
 ]
 
 

@@ -80,7 +80,7 @@ class FakeModel:
         return found
 
 
-def _events(reply: Reply, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def message_events(reply: Reply, model: str) -> Iterator[tuple[str, dict[str, Any]]]:
     usage = {"input_tokens": 100, "output_tokens": 1, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0}
     message: dict[str, Any] = {
         "id": f"msg_{time.monotonic_ns()}", "type": "message", "role": "assistant", "model": model, "content": [],
@@ -142,7 +142,7 @@ def fake_model(script: Script) -> Iterator[FakeModel]:
                 return self._bytes(200, "text/html", reply.raw)
             events = b"".join(
                 f"event: {name}\ndata: {json.dumps({'type': name, **data})}\n\n".encode()
-                for name, data in _events(reply, body.get("model", "fake"))
+                for name, data in message_events(reply, body.get("model", "fake"))
             )
             return self._bytes(200, "text/event-stream", events)
 

@@ -1,0 +1,196 @@
+"""The proxy with clients and a model on loopback: streams, failures, the end of a run."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, IncompleteRead
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from workspace.agent.model_proxy.ledger import Ledger
+from workspace.agent.model_proxy.proxy import ModelProxy
+from workspace.agent.model_proxy.upstream import anthropic
+
+START = b'data: {"type":"message_start","message":{"model":"claude-opus-5-5","usage":{"input_tokens":100000}}}\n\n'
+USD_OF_START = 0.4
+
+
+@dataclass
+class World:
+    proxy: ModelProxy
+    ended: threading.Event
+    """Set when the model notices that its client is gone."""
+
+    def ask(self, target: str = "/v1/messages") -> HTTPConnection:
+        connection = HTTPConnection("127.0.0.1", urlsplit(self.proxy.url).port, timeout=10)
+        headers = {"x-api-key": self.proxy.token, "content-type": "application/json"}
+        connection.request("POST", target, json.dumps({"model": "claude-opus-5-5", "stream": True}), headers)
+        return connection
+
+
+@contextmanager
+def serving(answer: Callable[[BaseHTTPRequestHandler, threading.Event], None], limit: float = 10.0) -> Iterator[World]:
+    ended = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            answer(self, ended)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    api = anthropic("sk-real", f"http://127.0.0.1:{server.server_address[1]}")
+    try:
+        with ModelProxy(api, Ledger(limit, lambda *_, **__: None), lambda *_, **__: None) as proxy:
+            yield World(proxy, ended)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def begin(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("content-type", "text/event-stream")
+    handler.send_header("transfer-encoding", "chunked")
+    handler.end_headers()
+    chunk(handler, START)
+
+
+def chunk(handler: BaseHTTPRequestHandler, piece: bytes) -> None:
+    handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+
+
+def until_gone(handler: BaseHTTPRequestHandler, ended: threading.Event) -> None:
+    begin(handler)
+    handler.connection.settimeout(10)
+    if handler.connection.recv(1) == b"":
+        ended.set()
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 5.0) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_an_event_is_passed_on_before_the_next_one() -> None:
+    go_on = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler, _: threading.Event) -> None:
+        begin(handler)
+        assert go_on.wait(10)
+        chunk(handler, b"data: {}\n\n")
+        handler.wfile.write(b"0\r\n\r\n")
+
+    with serving(answer) as w:
+        response = w.ask().getresponse()
+        assert response.read1() == START
+        assert w.proxy.ledger.usd == pytest.approx(USD_OF_START)
+        go_on.set()
+        assert response.read() == b"data: {}\n\n"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 529, 302])
+def test_a_refusal_is_passed_on_as_it_is_and_costs_nothing(status: int) -> None:
+    def answer(handler: BaseHTTPRequestHandler, _: threading.Event) -> None:
+        handler.send_response(status)
+        handler.send_header("content-type", "application/json")
+        handler.send_header("retry-after", "7")
+        handler.send_header("location", "http://127.0.0.1:9/")
+        handler.send_header("set-cookie", "a=b")
+        handler.send_header("content-length", "9")
+        handler.end_headers()
+        handler.wfile.write(b'{"a":"b"}')
+
+    with serving(answer) as w:
+        response = w.ask().getresponse()
+        assert (response.status, response.read()) == (status, b'{"a":"b"}')
+        assert response.headers["retry-after"] == "7"
+        assert response.headers["location"] is None and response.headers["set-cookie"] is None
+        assert w.proxy.ledger.usd == 0 and not w.proxy.ledger.refused
+
+
+def test_a_model_that_is_not_there_is_an_error_to_try_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    api = anthropic("sk-real", f"http://127.0.0.1:{port}")
+    with ModelProxy(api, Ledger(1, lambda *_, **__: None), lambda *_, **__: None) as proxy:
+        response = World(proxy, threading.Event()).ask().getresponse()
+        assert response.status == 502 and json.loads(response.read())["error"]["type"] == "api_error"
+        assert proxy.ledger.usd == 0
+
+
+@pytest.mark.parametrize("framing", ["chunked", "length"])
+def test_an_answer_that_breaks_off_is_not_passed_on_as_whole(framing: str) -> None:
+    def answer(handler: BaseHTTPRequestHandler, _: threading.Event) -> None:
+        if framing == "chunked":
+            begin(handler)
+        else:
+            handler.send_response(200)
+            handler.send_header("content-type", "text/event-stream")
+            handler.send_header("content-length", "10000")
+            handler.end_headers()
+            handler.wfile.write(START)
+        handler.close_connection = True
+
+    with serving(answer) as w:
+        with pytest.raises(IncompleteRead):
+            w.ask().getresponse().read()
+        wait_for(lambda: w.proxy.ledger.usd == pytest.approx(USD_OF_START))
+
+
+def test_a_client_that_goes_away_ends_the_models_work() -> None:
+    with serving(until_gone) as w:
+        connection = w.ask()
+        assert connection.getresponse().read1() == START
+        connection.close()
+        assert w.ended.wait(5)
+
+
+def test_the_end_of_a_run_ends_the_models_work_at_once() -> None:
+    with serving(until_gone) as w:
+        response = w.ask().getresponse()
+        assert response.read1() == START
+        began = time.monotonic()
+        w.proxy.close()
+        assert time.monotonic() - began < 0.2
+        assert w.ended.wait(2) and w.proxy.ledger.usd == pytest.approx(USD_OF_START)
+        with pytest.raises(OSError):
+            w.ask()
+
+
+def test_over_its_limit_a_run_gets_no_further_answer() -> None:
+    def answer(handler: BaseHTTPRequestHandler, _: threading.Event) -> None:
+        begin(handler)
+        handler.wfile.write(b"0\r\n\r\n")
+
+    with serving(answer, limit=0.5) as w:
+        statuses = []
+        for _ in range(3):
+            response = w.ask().getresponse()
+            statuses.append(response.status)
+            response.read()
+        assert statuses == [200, 200, 402] and w.proxy.ledger.refused
+
+
+def test_counting_tokens_is_free() -> None:
+    def answer(handler: BaseHTTPRequestHandler, _: threading.Event) -> None:
+        begin(handler)
+        handler.wfile.write(b"0\r\n\r\n")
+
+    with serving(answer) as w:
+        assert w.ask("/v1/messages/count_tokens?beta=true").getresponse().read() == START
+        assert w.proxy.ledger.usd == 0 and w.proxy.ledger.requests == 0
