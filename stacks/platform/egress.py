@@ -7,7 +7,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from sitewright.contracts.site_config import SiteConfig, SiteConfigError
-from sitewright.contracts.workspace_settings import GitAuth
+from sitewright.contracts.workspace_settings import GitAuth, ModelProvider
 
 HTTPS = 443
 ANTHROPIC = "api.anthropic.com"
@@ -29,6 +29,7 @@ _REGIONAL = (
     "api.ecr.{region}.amazonaws.com",
     "*.dkr.ecr.{region}.amazonaws.com",
 )
+_BEDROCK = "bedrock-runtime.{region}.amazonaws.com"
 _CLOUDFRONT = "cloudfront.amazonaws.com"
 
 
@@ -49,7 +50,7 @@ class Egress:
         extra = _extra(allow_list)
         if extra is None:
             return cls(tuple(sorted(ports)))
-        names = {name for site in sites for name in _domains(site)} | {NPM_REGISTRY, *extra}
+        names = {name for site in sites for name in _domains(site, region)} | {NPM_REGISTRY, *extra}
         names |= {name.format(region=region) for name in _REGIONAL}
         return cls(tuple(sorted(ports)), tuple(sorted(names)))
 
@@ -67,11 +68,15 @@ def _extra(allow_list: Any) -> list[str] | None:
     )
 
 
-def _domains(site: SiteConfig) -> set[str]:
+def _domains(site: SiteConfig, region: str) -> set[str]:
     urls = (site.repository, site.model_base_url, site.url)
     names = {urlsplit(url).hostname for url in urls if url} | {site.host}
     if site.model_base_url is None:
-        names.add(ANTHROPIC)
+        names.add(
+            ANTHROPIC
+            if site.model_provider is ModelProvider.ANTHROPIC
+            else _BEDROCK.format(region=site.model_region or region)
+        )
     if site.git_auth is GitAuth.GITHUB_APP and urlsplit(site.repository).hostname == "github.com":
         names.add(GITHUB_API)
     if site.https:

@@ -36,6 +36,12 @@ def test_another_models_host_takes_the_place_of_anthropics() -> None:
     assert "models.example.net" in found and "api.anthropic.com" not in found
 
 
+@pytest.mark.parametrize(("more", "region"), [({}, "eu-west-1"), ({"modelRegion": "eu-north-1"}, "eu-north-1")])
+def test_a_site_on_bedrock_reaches_its_regions_endpoint_instead(more: dict[str, str], region: str) -> None:
+    found = domains(True, modelProvider="bedrock", model="eu.anthropic.claude-opus-5-5", **more)
+    assert f"bedrock-runtime.{region}.amazonaws.com" in found and "api.anthropic.com" not in found
+
+
 def test_further_domains_are_added() -> None:
     assert {"fonts.example.org", "*.example.net"} <= domains(["Fonts.example.org", "*.example.net."])
 
