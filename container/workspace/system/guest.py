@@ -26,7 +26,7 @@ PROCESSES = 2_000
 FILE_BYTES = 2 * 2**30
 """RLIMIT_FSIZE of the guest. The largest file in practice is a pack of git."""
 
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 1.0
 """How long `end_all` waits for short commands of the runner's, such as a checkpoint's git, before it kills them too."""
 
 END_SECONDS = 10.0

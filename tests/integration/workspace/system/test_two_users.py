@@ -252,3 +252,21 @@ guest.end_all(log)
 answer(reaped=reaped, zombies=zombies, returncode=child.wait())
 """
     assert world.runner(code) == {"reaped": 5, "zombies": [], "returncode": -9}
+
+
+def test_a_short_command_ends_by_itself_and_a_hanging_one_is_killed(world: TwoUsers) -> None:
+    code = """
+done = {}
+def command(seconds):
+    ended = processes.run_bounded(["sleep", seconds], cwd=site, env=ENV, timeout=20, guest=guest)
+    done[seconds] = ended.returncode
+killed = []
+for seconds in ("0.4", "15"):
+    thread = threading.Thread(target=command, args=(seconds,))
+    thread.start()
+    time.sleep(0.2)
+    killed.append(guest.end_all(log))
+    thread.join()
+answer(done=done, killed=killed)
+"""
+    assert world.runner(code) == {"done": {"0.4": 0, "15": -9}, "killed": [0, 1]}
