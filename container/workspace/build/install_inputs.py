@@ -1,26 +1,64 @@
-"""The inputs of an installation besides the machine. A digest of them is the key of the node_modules archive.
+"""The inputs of an installation: what goes into the clean tree, and what decides the site's own install scripts.
 
-The site's own install scripts (patch-package, a generator) may read any file of the repository. Without an archive such
-a site would install at each cold start, and husky's `prepare` is such a script. If all files counted, the site would
-install after each edit. So two kinds of files count: those that such scripts usually read, and those that the scripts'
-lines name.
+The clean tree holds the only files of the site that an installation needs (`TreeFiles`). Their digest is the key of the
+shared archive, so nothing else can differ between two sessions that share one. An installation that needs more of the site
+is not shared: npm workspaces, packages in folders of the repository, settings that name files.
+
+The site's own install scripts (patch-package, a generator) run over the installed packages, and may read any file of the
+repository. If all files counted, each edit would install anew. So two kinds count: those that such scripts usually read,
+and those that the scripts' lines name.
 """
 
 import hashlib
+import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sitewright.contracts.limits import LOCKFILE_BYTES, PACKAGE_FILE_BYTES
+from workspace.build.package_managers import Manager
 from workspace.repository.checkout import Checkout
+from workspace.system import guest_files
+from workspace.system.guest_files import GuestFileError, Refusal
+
+PACKAGE = "package.json"
+NPMRC = ".npmrc"
 
 LIFECYCLE = ("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare")
 """The site's own scripts that `npm ci` runs, in npm's order (npm documentation, "scripts", Life Cycle Operation
 Order)."""
 
-_PACKAGES = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "overrides", "resolutions")
-_SETTINGS = (".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs", "pnpm-workspace.yaml")
+_FIELDS = (
+    "dependencies",
+    "devDependencies",
+    "optionalDependencies",
+    "peerDependencies",
+    "peerDependenciesMeta",
+    "bundleDependencies",
+    "bundledDependencies",
+    "overrides",
+    "engines",
+    "devEngines",
+    "os",
+    "cpu",
+)
+"""The fields of package.json that npm's installation reads. No script is among them."""
+
+_SETTINGS = (NPMRC, ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs", "pnpm-workspace.yaml")
+
+_HARMLESS = re.compile(
+    r"(?:@[\w.-]+:)?registry|//[^=]+:[\w-]+|legacy-peer-deps|strict-peer-deps|engine-strict|ignore-scripts|save-\w+|fund"
+    r"|audit(?:-level)?|progress|loglevel|package-lock|lockfile-version|prefer-\w+|omit|include|optional|force|fetch-[\w-]+"
+    r"|maxsockets|strict-ssl|update-notifier|color|access|always-auth|install-strategy|foreground-scripts|message"
+    r"|(?:public-)?hoist-pattern\[\]|shamefully-hoist|auto-install-peers|strict-peer-dependencies|node-linker"
+)
+"""The settings of .npmrc that name no file and no program."""
+
+_REMOTE = ("https://", "http://", "git+https://", "git+ssh://")
+
 _PATCHES = ("patches", ".yarn/patches")
 """The folders of patch-package and pnpm, and of yarn."""
 
@@ -30,18 +68,49 @@ _SUFFIXES = ("", ".js", ".mjs", ".cjs", ".ts")
 _IGNORES_SCRIPTS = re.compile(r"^\s*ignore-scripts\s*=\s*true\s*$", re.MULTILINE)
 
 
-def inputs(checkout: Checkout, package: Mapping[str, Any], lockfile: str) -> dict[str, Any]:
-    """Returns the inputs as JSON. Reads lock file and settings in the worktree, and script inputs from HEAD.
+@dataclass(frozen=True)
+class TreeFiles:
+    """The files of the clean tree by name."""
 
-    Raises GitError, OSError.
+    files: Mapping[str, bytes]
+
+    @property
+    def digest(self) -> str:
+        """The digest of names and contents."""
+        parts = {name: hashlib.sha256(content).hexdigest() for name, content in self.files.items()}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def tree_files(site: Path, package: Mapping[str, Any], manager: Manager) -> TreeFiles | None:
+    """Returns the files from which npm can install in a clean tree; None if the installation needs more of the site.
+
+    Raises GuestFileError.
+    """
+    if manager.program != "npm" or "workspaces" in package:
+        return None
+    lock = guest_files.read_file(site, manager.lockfile, limit=LOCKFILE_BYTES)
+    settings = _read(site, NPMRC)
+    if not _is_remote(lock) or not all(_HARMLESS.fullmatch(name) for name in _names(settings or b"")):
+        return None
+    reduced = {name: package[name] for name in _FIELDS if name in package}
+    files = {PACKAGE: json.dumps(reduced, sort_keys=True).encode(), manager.lockfile: lock}
+    return TreeFiles(files if settings is None else {**files, NPMRC: settings})
+
+
+def site_inputs(checkout: Checkout, package: Mapping[str, Any], manager: Manager) -> dict[str, Any]:
+    """Returns what decides whether the checkout's own node_modules is still up to date, as JSON.
+
+    Reads lock file and settings in the worktree, and what the site's own install scripts read from HEAD.
+    Raises GitError, GuestFileError.
     """
     site = checkout.site
     # One script may call another.
     scripts = package.get("scripts") if lifecycle(package) else None
     return {
-        "lockfile": _sha256(site / lockfile),
-        "settings": {name: _sha256(site / name) for name in _SETTINGS},
-        "package": {name: package.get(name) for name in _PACKAGES},
+        "manager": manager.program,
+        "lockfile": _sha256(guest_files.read_file(site, manager.lockfile, limit=LOCKFILE_BYTES)),
+        "settings": {name: _sha256(_read(site, name)) for name in _SETTINGS},
+        "package": {name: package.get(name) for name in (*_FIELDS, "resolutions")},
         "scripts": scripts,
         "read": _committed(checkout, (*_PATCHES, *_named(site, scripts or {}))),
     }
@@ -54,9 +123,37 @@ def lifecycle(package: Mapping[str, Any]) -> list[str]:
 
 
 def ignores_scripts(site: Path) -> bool:
-    """Returns whether the site's .npmrc forbids all install scripts."""
-    settings = site / ".npmrc"
-    return settings.is_file() and _IGNORES_SCRIPTS.search(settings.read_text(errors="replace")) is not None
+    """Returns whether the site's .npmrc forbids all install scripts. Raises GuestFileError."""
+    return _IGNORES_SCRIPTS.search((_read(site, NPMRC) or b"").decode(errors="replace")) is not None
+
+
+def _is_remote(lock: bytes) -> bool:
+    """Returns whether a lock file names only packages of registries and git hosts, and no folder or file of the site."""
+    try:
+        packages = json.loads(lock)["packages"]
+        found = [package for name, package in packages.items() if name]
+        return all(
+            not package.get("link") and str(package.get("resolved") or _REMOTE[0]).startswith(_REMOTE)
+            for package in found
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
+
+
+def _names(settings: bytes) -> Iterator[str]:
+    for line in settings.decode(errors="replace").splitlines():
+        text = line.strip()
+        if text and text[0] not in "#;":
+            yield text.partition("=")[0].strip()
+
+
+def _read(site: Path, name: str) -> bytes | None:
+    try:
+        return guest_files.read_file(site, name, limit=PACKAGE_FILE_BYTES)
+    except GuestFileError as error:
+        if error.reason is Refusal.MISSING:
+            return None
+        raise
 
 
 def _named(site: Path, scripts: Mapping[str, Any]) -> set[str]:
@@ -74,13 +171,19 @@ def _named(site: Path, scripts: Mapping[str, Any]) -> set[str]:
         for word in _words(scripts[name]):
             waiting.append(word)
             path = PurePosixPath(word)
-            if not path.parts or path.is_absolute() or ".." in path.parts or path.parts[0] == "node_modules":
+            if (
+                "\0" in word
+                or not path.parts
+                or path.is_absolute()
+                or ".." in path.parts
+                or path.parts[0] == "node_modules"
+            ):
                 continue
             for suffix in _SUFFIXES:
                 file = f"{path}{suffix}"
-                if (site / file).is_dir():
+                if guest_files.is_folder(site, file):
                     found.add(file)
-                elif (site / file).is_file():
+                elif guest_files.is_regular(site, file):
                     folder = str(PurePosixPath(file).parent)
                     found.add(file if folder == "." else folder)
     return found
@@ -98,5 +201,5 @@ def _committed(checkout: Checkout, paths: Iterable[str]) -> str:
     return checkout.run("ls-tree", "-z", "HEAD", "--", *sorted(set(paths)))
 
 
-def _sha256(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+def _sha256(content: bytes | None) -> str | None:
+    return None if content is None else hashlib.sha256(content).hexdigest()

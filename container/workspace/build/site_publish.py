@@ -15,6 +15,7 @@ from sitewright.publishing.site_files import LocalFile
 from sitewright.publishing.target import PublishTarget
 from workspace.build import dist_state
 from workspace.step_context import StepContext
+from workspace.system import guest_files
 
 _PUBLIC = "public"
 """Astro and Vite copy this folder into dist unchanged, before any other output."""
@@ -64,7 +65,7 @@ def publish_interrupted(ctx: StepContext, dist: Path) -> int:
     Raises StepStopped, Fenced, DistRefused, PublishError (neither manifest nor bucket can be read), OSError.
     """
     state = dist_state.read(ctx.paths.scratch)
-    if state is None or not dist.is_dir() or dist.is_symlink():
+    if state is None or not guest_files.is_folder(ctx.paths.site, dist.name):
         return 0
     target, files = publish_target(ctx), scan(dist, ctx.fence.check_stop)
     if not state.complete:

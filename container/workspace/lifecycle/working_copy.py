@@ -89,7 +89,7 @@ class WorkingCopy:
             log=log,
             current=None,
         )
-        cache = BuildCache(settings, clients, log)
+        cache = BuildCache(settings, clients, session.session_id, log)
         return cls(
             settings, clients, credentials, author, checkout, checkpointer, BackgroundPush(checkout, log), cache, log
         )

@@ -12,19 +12,24 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
+from sitewright.contracts.limits import PACKAGE_FILE_BYTES
 from sitewright.contracts.steps import LOST_LISTED, BuildResult
 from sitewright.publishing.dist_files import scan
 from sitewright.publishing.errors import DistRefused
 from sitewright.tables.keys import CommandRef
 from workspace.build import dist_state
-from workspace.build.dependencies import Modules, NoManager, remove
+from workspace.build.dependencies import Modules
 from workspace.build.failure_cause import BuildPart, caused_by_edit
+from workspace.build.install_inputs import PACKAGE
+from workspace.build.package_managers import NoManager
 from workspace.build.site_publish import live_deployment, publish_build, publish_interrupted
 from workspace.claim.session import commands_table
 from workspace.errors import StepStopped
 from workspace.step_context import StepContext
+from workspace.system import guest_files
 from workspace.system.child_environment import build_environment
 from workspace.system.children import ChildResult
+from workspace.system.guest_files import GuestFileError, Refusal
 
 DIST = "dist"
 FALLBACK_SUBJECT = "Update the website"
@@ -152,12 +157,12 @@ class _Build:
         package = read_package(site)
         with self._timed("install"):
             try:
-                modules = Modules(self.ctx, self._run, package, self.notes.append)
+                modules = Modules(self.ctx, self._run, self._seconds_left, package, self.notes.append)
                 self._succeed("installing packages", modules.provide, BuildPart.INSTALL)
-            except NoManager as error:
+            except (NoManager, GuestFileError) as error:
                 raise BuildFailed(str(error), BuildPart.PACKAGE) from error
         # A page that was deleted from the source must not survive in dist.
-        remove(site / DIST)
+        self.ctx.settings.guest.remove(site / DIST)
         self.ctx.progress("Building the site")
         with self._timed("build"):
             try:
@@ -165,7 +170,7 @@ class _Build:
             except StepStopped:
                 dist_state.mark_stopped(self.ctx.paths.scratch, commit)
                 raise
-        if (site / DIST).is_symlink() or not (site / DIST).is_dir():
+        if not guest_files.is_folder(site, DIST):
             raise BuildFailed("`npm run build` made no dist/ folder.")
 
     def _run(self, argv: Sequence[str], on_line: Callable[[str], None] | None = None) -> ChildResult:
@@ -174,9 +179,12 @@ class _Build:
             argv,
             cwd=ctx.paths.site,
             env=build_environment(ctx.paths, inherited=ctx.settings.inherited, author=ctx.author),
-            timeout=max(self.deadline - time.monotonic(), 1.0),
+            timeout=self._seconds_left(),
             on_line=on_line,
         )
+
+    def _seconds_left(self) -> float:
+        return max(self.deadline - time.monotonic(), 1.0)
 
     def _succeed(self, what: str, work: Callable[[], ChildResult | None], part: BuildPart) -> None:
         try:
@@ -217,10 +225,12 @@ def excerpt(tail: str, site: Path) -> str:
 def read_package(site: Path) -> dict[str, Any]:
     """Returns the parsed package.json. Raises BuildFailed if it is missing, unreadable or without a build script."""
     try:
-        package = json.loads((site / "package.json").read_bytes())
-    except FileNotFoundError as error:
-        raise BuildFailed("The repository has no package.json in its root folder.", BuildPart.PACKAGE) from error
-    except ValueError as error:
+        package = json.loads(guest_files.read_file(site, PACKAGE, limit=PACKAGE_FILE_BYTES))
+    except GuestFileError as error:
+        missing = error.reason is Refusal.MISSING
+        text = "The repository has no package.json in its root folder." if missing else f"package.json: {error}"
+        raise BuildFailed(text, BuildPart.PACKAGE) from error
+    except (ValueError, RecursionError) as error:
         raise BuildFailed(f"package.json is no JSON: {error}", BuildPart.PACKAGE) from error
     scripts = package.get("scripts") if isinstance(package, dict) else None
     if not isinstance(scripts, dict) or not isinstance(scripts.get("build"), str):

@@ -1,92 +1,104 @@
-"""The build cache in the archive of node_modules: real tar and zstd, S3 in moto."""
+"""The build cache of a session: real tar and zstd, S3 in moto."""
 
-import os
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from moto import mock_aws
-from workspace.build import build_cache
-from workspace.build.build_cache import BuildCache, is_worth_it
-from workspace.build.dependencies import PACKAGES_BYTES, Modules
+from workspace.build.build_cache import BuildCache, cache_key, is_worth_it
 from workspace.errors import Fenced, StepStopped, StopReason
 
-from tests.integration.workspace.build.test_dependencies import SITE, archives, provide
-from tests.support.publishing.site_world import Site, make_site, npm_lock, write
+from sitewright.contracts.expiry import CACHE, TAG
+from sitewright.contracts.limits import BUILD_CACHE_BYTES
+from tests.integration.workspace.build.test_dependencies import (
+    SITE,
+    archives,
+    fresh_workspace,
+    provide,
+    registry_fixture,  # noqa: F401 - a fixture
+)
+from tests.support.publishing.site_world import Site, make_site, write
+from tests.support.workspace.npm_registry import NpmRegistry
+
+KEY = cache_key("amelia", "s1")
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path, registry: NpmRegistry) -> Iterator[Site]:
     with mock_aws():
         made = make_site(tmp_path, SITE)
-        npm_lock(made.folder)
+        registry.lock(made.folder)
         assert provide(made)
         yield made
 
 
 def cache(site: Site) -> BuildCache:
-    return BuildCache(site.ctx.settings, site.clients, site.ctx.log)
+    return BuildCache(site.ctx.settings, site.clients, "s1", site.ctx.log)
 
 
 def pictures(site: Site, *names: str) -> None:
     write(site.folder / "node_modules" / ".astro", {f"assets/{name}": name for name in names})
 
 
-def stored(site: Site) -> bytes:
-    (key,) = archives(site)
-    return site.clients.s3.get_object(Bucket="artifacts", Key=key)["Body"].read()
+def stored(site: Site) -> bytes | None:
+    found = site.clients.s3.list_objects_v2(Bucket="artifacts", Prefix=KEY)
+    if not found["KeyCount"]:
+        return None
+    return site.clients.s3.get_object(Bucket="artifacts", Key=KEY)["Body"].read()
 
 
 def restored(site: Site) -> set[str]:
-    """Returns the cached pictures that a fresh workspace restores."""
-    shutil.rmtree(site.folder / "node_modules")
+    """Returns the cached pictures that a fresh workspace of the session restores."""
+    fresh_workspace(site)
     assert not provide(site)
-    assert (site.folder / "node_modules" / "tiny").is_symlink()
     found = (site.folder / "node_modules" / ".astro").rglob("*.webp")
     return {path.name for path in found}
 
 
-def test_a_fresh_workspace_has_packages_and_cache_from_one_archive(site: Site) -> None:
-    packages = stored(site)
+def shared(site: Site) -> bytes:
+    (key,) = archives(site)
+    return site.clients.s3.get_object(Bucket="artifacts", Key=key)["Body"].read()
+
+
+def test_a_fresh_workspace_of_the_session_has_the_cache(site: Site) -> None:
+    packages = shared(site)
     pictures(site, "a.webp", "b.webp")
-    assert cache(site).save(site.fence)
-    assert stored(site).startswith(packages), "the packages stay those that were installed"
+    assert cache(site).save(site.fence) and not cache(site).save(site.fence), "nothing is new"
+    assert site.clients.s3.get_object_tagging(Bucket="artifacts", Key=KEY)["TagSet"] == [{"Key": TAG, "Value": CACHE}]
     assert restored(site) == {"a.webp", "b.webp"}
     assert not cache(site).save(site.fence), "nothing is new"
     pictures(site, "c.webp")
-    assert cache(site).save(site.fence)
-    assert stored(site).startswith(packages) and restored(site) == {"a.webp", "b.webp", "c.webp"}
-    assert not list(site.ctx.paths.scratch.glob("*.zst"))
+    assert cache(site).save(site.fence) and restored(site) == {"a.webp", "b.webp", "c.webp"}
+    assert shared(site) == packages, "the packages stay those that were installed"
+    assert not list(site.ctx.paths.scratch.iterdir())
 
 
-def test_damaged_packages_of_a_session_reach_no_other_session(site: Site) -> None:
+def test_another_session_receives_nothing_that_this_one_wrote(site: Site) -> None:
     pictures(site, "a.webp")
-    write(site.folder / "node_modules", {"evil/index.js": "x"})
-    assert cache(site).save(site.fence) and restored(site) == {"a.webp"}
+    write(site.folder / "node_modules", {"evil/index.js": "x", "tiny/index.js": "evil"})
+    assert cache(site).save(site.fence)
+    session = site.ctx.session.model_copy(update={"session_id": "s2"})
+    assert restored(replace(site, ctx=replace(site.ctx, session=session))) == set()
     assert not (site.folder / "node_modules" / "evil").exists()
+    assert "evil" not in (site.folder / "node_modules/tiny/index.js").read_text()
 
 
-def test_large_packages_are_copied_by_s3_and_not_sent_again(site: Site) -> None:
-    (site.folder / "node_modules" / "noise.bin").write_bytes(os.urandom(6 << 20))
-    (key,) = archives(site)
-    Modules(site.ctx, lambda *_: None, {}, lambda _: None)._save(key)  # type: ignore[arg-type,return-value]
-    packages = stored(site)
-    assert len(packages) > 6 << 20
-    sent: list[int] = []
-
-    def count(request: Any, **_: Any) -> None:
-        sent.append(int(request.headers.get("Content-Length", 0)))
-
-    site.clients.s3.meta.events.register("before-send.s3", count)
+def test_another_lock_file_keeps_the_sessions_cache(site: Site, registry: NpmRegistry) -> None:
     pictures(site, "a.webp")
     assert cache(site).save(site.fence)
-    assert stored(site).startswith(packages) and restored(site) == {"a.webp"}
-    assert 0 < sum(sent) < 1 << 20
-    head = site.clients.s3.head_object(Bucket="artifacts", Key=key)
-    assert head["Metadata"][PACKAGES_BYTES] == str(len(packages))
+    write(site.folder, {"package.json": SITE["package.json"].replace("tiny", "small")})
+    registry.lock(site.folder)
+    assert provide(site) and (site.folder / "node_modules/.astro/assets/a.webp").exists()
+
+
+def test_a_damaged_cache_is_no_reason_to_fail(site: Site) -> None:
+    site.clients.s3.put_object(Bucket="artifacts", Key=KEY, Body=b"rubbish")
+    assert restored(site) == set() and any("cannot be used" in line for line in site.logs)
+    pictures(site, "a.webp")
+    assert cache(site).save(site.fence)
 
 
 def test_without_cache_or_without_packages_nothing_is_uploaded(site: Site) -> None:
@@ -96,11 +108,11 @@ def test_without_cache_or_without_packages_nothing_is_uploaded(site: Site) -> No
     assert not cache(site).save(site.fence)
 
 
-@pytest.mark.parametrize("mark", ["amelia/site/manifest.json.gz", "other/cache/node_modules-" + "0" * 64, "\udcff", ""])
-def test_a_key_that_the_agent_wrote_is_not_believed(site: Site, mark: str) -> None:
+def test_too_large_a_cache_is_not_saved(site: Site) -> None:
     pictures(site, "a.webp")
-    (site.folder / "node_modules" / ".sitewright-modules").write_text(mark, errors="surrogateescape")
-    assert not cache(site).save(site.fence)
+    with (site.folder / "node_modules/.astro/film.webp").open("wb") as film:
+        film.truncate(BUILD_CACHE_BYTES + 1)
+    assert not cache(site).save(site.fence) and stored(site) is None
 
 
 def test_a_link_for_a_folder_is_not_followed(site: Site, tmp_path: Path) -> None:
@@ -161,4 +173,3 @@ def test_a_cache_is_saved_if_a_quarter_is_new() -> None:
     more = {f"new-{n}.webp": 1000 for n in range(9)}
     assert not is_worth_it(files | more, archived)
     assert is_worth_it(files | more | {"one.webp": 1000}, archived)
-    assert not is_worth_it({"film.webp": build_cache.LARGEST_BYTES + 1}, set())

@@ -9,41 +9,61 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
-from workspace.build.dependencies import MANAGERS, Modules, NoManager
+from workspace.build.dependencies import Modules
+from workspace.build.install_inputs import tree_files
+from workspace.build.package_managers import MANAGERS, NoManager
 from workspace.errors import StepStopped, StopReason
 from workspace.steps.build_step import _Build, read_package
 
 from sitewright.contracts.expiry import CACHE, TAG
 from tests.support.publishing.site_world import Site, make_site, npm_lock, write
+from tests.support.workspace.npm_registry import NpmRegistry, npm_registry
 
 SITE = {
     "package.json": json.dumps(
-        {"name": "site", "version": "1.0.0", "scripts": {"build": "x"}, "devDependencies": {"tiny": "file:./tiny"}}
+        {"name": "site", "version": "1.0.0", "scripts": {"build": "x"}, "devDependencies": {"tiny": "1.0.0"}}
     ),
+}
+
+LOCAL = {
+    "package.json": SITE["package.json"].replace('"tiny": "1.0.0"', '"tiny": "file:./tiny"'),
     "tiny/package.json": '{"name":"tiny","version":"1.0.0","main":"i.js","bin":{"tiny":"i.js"}}',
     "tiny/i.js": "module.exports = 1",
 }
 
-
 NOTES: list[str] = []
 
+MARKS_ITSELF = {"scripts": {"postinstall": "node index.js && echo made by a script > made.txt"}}
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+
+@pytest.fixture(name="registry")
+def registry_fixture() -> Iterator[NpmRegistry]:
+    with npm_registry() as made:
+        made.add("tiny", {}, bin={"tiny": "index.js"}, **MARKS_ITSELF)
+        made.add("small", {})
+        yield made
+
+
+@pytest.fixture(name="site")
+def site_fixture(tmp_path: Path, registry: NpmRegistry) -> Iterator[Site]:
     NOTES.clear()
     with mock_aws():
         made = make_site(tmp_path, SITE)
-        npm_lock(made.folder)
+        registry.lock(made.folder)
         yield made
 
 
 def provide(site: Site) -> bool:
-    """Provides node_modules. Returns whether the package manager ran."""
+    """Provides node_modules. Returns whether packages were installed."""
+    done = modules(site).provide()
+    assert done is None or done.returncode == 0, done.tail
+    return done is not None
+
+
+def modules(site: Site) -> Modules:
     step = _Build(site.ctx)
     step.deadline = float("inf")
-    done = Modules(site.ctx, step._run, read_package(site.folder), NOTES.append).provide()
-    assert done is None or done.returncode == 0
-    return done is not None
+    return Modules(site.ctx, step._run, lambda: 60.0, read_package(site.folder), NOTES.append)
 
 
 def archives(site: Site) -> list[str]:
@@ -56,6 +76,13 @@ def edit_package(site: Site, **values: Any) -> None:
     (site.folder / "package.json").write_text(json.dumps(package))
 
 
+def fresh_workspace(site: Site) -> None:
+    """Makes the folders those of a workspace that has installed nothing."""
+    shutil.rmtree(site.folder / "node_modules", ignore_errors=True)
+    shutil.rmtree(site.ctx.paths.private)
+    site.ctx.paths.scratch.mkdir(parents=True)
+
+
 def test_a_fresh_workspace_unpacks_what_another_installed(site: Site) -> None:
     assert provide(site) and not provide(site)
     marked = site.folder / "node_modules" / "installed-once.txt"
@@ -63,26 +90,32 @@ def test_a_fresh_workspace_unpacks_what_another_installed(site: Site) -> None:
     tags = site.clients.s3.get_object_tagging(Bucket="artifacts", Key=archive)["TagSet"]
     assert tags == [{"Key": TAG, "Value": CACHE}], "the lifecycle rule goes by it"
     write(site.folder / "node_modules", {"installed-once.txt": "not in the archive"})
-    shutil.rmtree(site.folder / "node_modules")
+    fresh_workspace(site)
     assert not provide(site) and not marked.exists() and NOTES == []
-    assert (site.folder / "node_modules" / "tiny").is_symlink()
+    assert (site.folder / "node_modules/tiny/made.txt").read_text() == "made by a script\n"
     assert (site.folder / "node_modules" / ".bin" / "tiny").exists()
-    assert not list(site.ctx.paths.scratch.glob("modules*")) and not list(site.ctx.paths.scratch.glob("*.zst"))
+    assert not site.ctx.paths.install.exists() and not list(site.ctx.paths.scratch.iterdir())
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda s: edit_package(s, dependencies={"tiny": "file:./tiny"}, devDependencies={}),
-        lambda s: edit_package(s, scripts={"build": "x", "postinstall": "node -v"}),
-        lambda s: write(s.folder, {".npmrc": "legacy-peer-deps=true\n"}),
-        lambda s: edit_package(s, version="2.0.0"),
+        lambda s: edit_package(s, dependencies={"tiny": "1.0.0"}, devDependencies={}),
+        lambda s: edit_package(s, devDependencies={"tiny": "1.0.0", "small": "1.0.0"}),
+        lambda s: edit_package(s, overrides={"small": "1.0.0"}),
     ],
 )
-def test_inputs_of_an_installation_change_the_key(site: Site, change: Any) -> None:
+def test_inputs_of_an_installation_change_the_key(site: Site, registry: NpmRegistry, change: Any) -> None:
     provide(site)
     change(site)
-    npm_lock(site.folder)
+    registry.lock(site.folder)
+    assert provide(site) and len(archives(site)) == 2
+
+
+def test_settings_change_the_key(site: Site) -> None:
+    provide(site)
+    with (site.folder / ".npmrc").open("a") as settings:
+        settings.write("legacy-peer-deps=true\n")
     assert provide(site) and len(archives(site)) == 2
 
 
@@ -92,26 +125,26 @@ def test_a_new_script_is_no_reason_to_install(site: Site) -> None:
     assert not provide(site)
 
 
-@pytest.mark.parametrize("damage", ["rubbish", "cut", "other"])
+@pytest.mark.parametrize("damage", ["rubbish", "cut", "empty"])
 def test_a_damaged_archive_is_replaced(site: Site, damage: str) -> None:
     provide(site)
     (key,) = archives(site)
     body = site.clients.s3.get_object(Bucket="artifacts", Key=key)["Body"].read()
-    if damage == "other":
-        body = repack(site, {"node_modules/.sitewright-modules": "of another lock file"})
+    if damage == "empty":
+        body = repack({"other/index.js": "x"})
     site.clients.s3.put_object(
         Bucket="artifacts",
         Key=key,
         Body=b"rubbish" if damage == "rubbish" else body[: len(body) // 2] if damage == "cut" else body,
     )
-    shutil.rmtree(site.folder / "node_modules")
+    fresh_workspace(site)
     assert provide(site)
     assert any("cannot be used" in line for line in site.logs)
-    shutil.rmtree(site.folder / "node_modules")
+    fresh_workspace(site)
     assert not provide(site)
 
 
-def repack(site: Site, files: Mapping[str, str]) -> bytes:
+def repack(files: Mapping[str, str]) -> bytes:
     import io
     import tarfile
 
@@ -134,21 +167,36 @@ def test_an_archive_that_cannot_be_written_is_no_reason_to_fail(site: Site) -> N
 
 def test_a_stop_ends_the_unpacking_and_leaves_nothing_behind(site: Site) -> None:
     provide(site)
-    shutil.rmtree(site.folder / "node_modules")
+    fresh_workspace(site)
     site.fence.at = lambda: site.stop.add(StopReason.INTERRUPT)
-    step = _Build(site.ctx)
-    step.deadline = float("inf")
     with pytest.raises(StepStopped):
-        Modules(site.ctx, step._run, read_package(site.folder), NOTES.append).provide()
-    assert not (site.folder / "node_modules").exists() and not list(site.ctx.paths.scratch.glob("modules*"))
-    left = subprocess.run(["pgrep", "-f", f"tar .*{site.ctx.paths.scratch}"], capture_output=True, check=False)
+        modules(site).provide()
+    assert not (site.folder / "node_modules").exists() and not site.ctx.paths.install.exists()
+    left = subprocess.run(["pgrep", "-f", f"tar .*{site.ctx.paths.root}"], capture_output=True, check=False)
     assert left.returncode == 1
 
 
-def test_workspaces_are_not_cached(site: Site) -> None:
-    edit_package(site, workspaces=["tiny"])
-    npm_lock(site.folder)
-    assert provide(site) and provide(site) and archives(site) == []
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: edit_package(s, workspaces=["tiny"]),
+        lambda s: (s.folder / ".npmrc").open("a").write("script-shell=/workspace/home/shell\n"),
+        lambda s: (s.folder / ".npmrc").open("a").write("cache = ${HOME}/x\n"),
+        lambda s: (s.folder / ".npmrc").open("a").write("node-options=--require /workspace/home/x.js\n"),
+    ],
+)
+def test_an_installation_that_needs_more_than_its_files_is_not_shared(site: Site, change: Any) -> None:
+    change(site)
+    package = json.loads((site.folder / "package.json").read_text())
+    assert tree_files(site.folder, package, MANAGERS[1]) is None
+
+
+def test_packages_in_folders_of_the_site_are_installed_in_the_checkout_once(tmp_path: Path) -> None:
+    with mock_aws():
+        site = make_site(tmp_path, LOCAL)
+        npm_lock(site.folder)
+        assert provide(site) and not provide(site) and archives(site) == []
+        assert (site.folder / "node_modules" / "tiny").is_symlink()
 
 
 @pytest.mark.parametrize("manager", [m for m in MANAGERS if m.program != "npm"], ids=lambda m: m.program)
@@ -161,16 +209,10 @@ def test_the_lock_file_of_a_manager_that_is_missing_is_named(site: Site, manager
         provide(site)
 
 
-def test_development_packages_are_installed_though_the_build_is_for_production(site: Site) -> None:
-    provide(site)
-    assert (site.folder / "node_modules" / "tiny" / "i.js").is_file()
-
-
-def test_an_outdated_lock_file_is_installed_and_not_changed(site: Site) -> None:
-    write(site.folder, {"small/package.json": '{"name":"small","version":"1.0.0"}'})
-    edit_package(site, devDependencies={"tiny": "file:./tiny", "small": "file:./small"})
+def test_an_outdated_lock_file_is_installed_and_neither_changed_nor_shared(site: Site) -> None:
+    edit_package(site, devDependencies={"tiny": "1.0.0", "small": "1.0.0"})
     before = {name: (site.folder / name).read_text() for name in ("package.json", "package-lock.json")}
-    assert provide(site)
+    assert provide(site) and archives(site) == []
     assert (site.folder / "node_modules" / "small").exists() and (site.folder / "node_modules" / "tiny").exists()
     assert any("not in sync" in line for line in site.logs)
     assert NOTES == ["package-lock.json does not fit package.json: run `npm install` and commit it."]

@@ -1,17 +1,26 @@
-"""The files that the site's own install scripts read belong to the key of node_modules."""
+"""The site's own install scripts: when they run, and which files decide it. Their output is never shared."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from moto import mock_aws
-from workspace.build.install_inputs import inputs
+from workspace.build.install_inputs import site_inputs
+from workspace.build.package_managers import MANAGERS
 
-from tests.integration.workspace.build.test_dependencies import SITE, archives, edit_package, provide
-from tests.support.publishing.site_world import Site, make_site, npm_lock, write
+from tests.integration.workspace.build.test_dependencies import (
+    SITE,
+    archives,
+    edit_package,
+    fresh_workspace,
+    modules,
+    provide,
+    registry_fixture,  # noqa: F401 - a fixture
+)
+from tests.support.publishing.site_world import Site, make_site, write
+from tests.support.workspace.npm_registry import NpmRegistry
 from tests.support.workspace.runner_parts import git
 
 POSTINSTALL = {
@@ -23,10 +32,10 @@ POSTINSTALL = {
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(tmp_path: Path, registry: NpmRegistry) -> Iterator[Site]:
     with mock_aws():
         made = make_site(tmp_path, SITE | POSTINSTALL)
-        npm_lock(made.folder)
+        registry.lock(made.folder)
         yield made
 
 
@@ -40,62 +49,66 @@ def made(site: Site) -> list[str]:
     return [(site.folder / name).read_text() for name in ("made.txt", "node_modules/made.txt")]
 
 
-def test_an_imported_file_of_an_install_script_changes_the_key(site: Site) -> None:
+def test_an_imported_file_of_an_install_script_runs_it_again_over_the_same_archive(site: Site) -> None:
     edit_package(site, scripts={"build": "x", "postinstall": "node tools/setup.mjs"})
     commit(site)
     assert provide(site) and made(site) == ["one", "one"]
-    assert not provide(site), "nothing changed"
     commit(site, {"src/pages/index.astro": "an edit"})
-    assert not provide(site), "no script names it"
+    (site.folder / "made.txt").write_text("kept")
+    assert not provide(site) and made(site) == ["kept", "one"], "no script names it"
     commit(site, {"tools/text.mjs": "export const text = 'two'\n"})
-    assert provide(site) and made(site) == ["two", "two"] and len(archives(site)) == 2
+    assert not provide(site) and made(site) == ["two", "two"] and len(archives(site)) == 1
 
 
 def test_install_scripts_run_on_archived_packages_too(site: Site) -> None:
     edit_package(site, scripts={"build": "x", "postinstall": "node tools/setup.mjs"})
     commit(site)
     provide(site)
-    shutil.rmtree(site.folder / "node_modules")
+    fresh_workspace(site)
     (site.folder / "made.txt").unlink()
     assert not provide(site), "from the archive"
     assert made(site) == ["one", "one"]
 
 
+def test_the_output_of_the_sites_scripts_reaches_no_archive(site: Site) -> None:
+    edit_package(site, scripts={"build": "x", "postinstall": "test ! -e node_modules/once && touch node_modules/once"})
+    commit(site)
+    assert provide(site) and (site.folder / "node_modules/once").exists()
+    fresh_workspace(site)
+    assert not provide(site), "the script would fail over its own output"
+
+
 def test_the_scripts_run_in_npms_order_and_once_each(site: Site) -> None:
-    scripts = {
-        name: f"echo {name} >> made.txt" for name in ("prepare", "postinstall", "preprepare", "preinstall", "install")
-    }
-    edit_package(site, scripts={"build": "x", **scripts})
+    order = ("preinstall", "install", "postinstall", "preprepare", "prepare")
+    edit_package(site, scripts={"build": "x", **{name: f"echo {name} >> made.txt" for name in reversed(order)}})
     commit(site)
     provide(site)
-    by_npm = (site.folder / "made.txt").read_text()
-    (site.folder / "made.txt").unlink()
-    shutil.rmtree(site.folder / "node_modules")
-    assert not provide(site)
-    assert (site.folder / "made.txt").read_text() == by_npm
-    assert by_npm.split() == ["preinstall", "install", "postinstall", "preprepare", "prepare"]
+    assert tuple((site.folder / "made.txt").read_text().split()) == order
 
 
-def test_a_script_that_fails_on_archived_packages_gets_a_fresh_installation(site: Site) -> None:
-    once = "test ! -e node_modules/once && touch node_modules/once"
-    edit_package(site, scripts={"build": "x", "postinstall": once})
+def test_a_script_that_fails_fails_the_installation_and_runs_again_next_time(site: Site) -> None:
+    edit_package(site, scripts={"build": "x", "postinstall": "echo nothing works && false"})
     commit(site)
-    assert provide(site)
-    shutil.rmtree(site.folder / "node_modules")
-    assert provide(site) and any("install script failed" in line for line in site.logs)
+    for _ in range(2):
+        done = modules(site).provide()
+        assert done is not None and done.returncode == 1 and "nothing works" in done.tail
+    edit_package(site, scripts={"build": "x"})
+    assert not provide(site)
 
 
 def test_scripts_that_the_site_forbids_are_not_run(site: Site) -> None:
     edit_package(site, scripts={"build": "x", "postinstall": "touch made.txt"})
-    commit(site, {".npmrc": "ignore-scripts = true\n"})
+    with (site.folder / ".npmrc").open("a") as settings:
+        settings.write("ignore-scripts = true\n")
     provide(site)
-    shutil.rmtree(site.folder / "node_modules")
+    fresh_workspace(site)
     assert not provide(site) and not (site.folder / "made.txt").exists()
+    assert not (site.folder / "node_modules/tiny/made.txt").exists()
 
 
 def read(site: Site) -> Any:
     commit(site)
-    return inputs(site.ctx.checkout, json.loads((site.folder / "package.json").read_text()), "package-lock.json")
+    return site_inputs(site.ctx.checkout, json.loads((site.folder / "package.json").read_text()), MANAGERS[1])
 
 
 @pytest.mark.parametrize(
