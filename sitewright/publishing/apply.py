@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 
 from sitewright.publishing.errors import NotRestorable, PublishError
-from sitewright.publishing.objects import workers
+from sitewright.publishing.objects import deletion, workers
 from sitewright.publishing.objects.s3_retry import is_transient_s3, retry_s3
 from sitewright.publishing.objects.upload import Sender
 from sitewright.publishing.plan import Heal
 from sitewright.publishing.publish_state import PublishState
-from sitewright.publishing.site_files import DELETE_BATCH, SentObject, SiteFile, is_html
+from sitewright.publishing.site_files import SentObject, SiteFile, is_html
 from sitewright.publishing.target import PublishTarget
 from sitewright.retry import AwsError
 
@@ -51,12 +51,22 @@ class Applier:
             workers.for_each(heals, lambda heal: self._heal(heal, sender), self.renew)
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Deletes pages first, then the other files: DeleteObjects is not atomic, and no page may outlive its assets."""
+        """Deletes pages first, then the other files: DeleteObjects is not atomic, and no page may outlive its assets.
+
+        A key that S3 refuses to delete does not keep the others: all are tried before the PublishError for the first one.
+        """
         if not keys:
             return
         self.target.guard.verify()
+        refused: list[tuple[str, Exception]] = []
         for pages in (True, False):
-            self._delete([key for key in keys if is_html(key) is pages])
+            for batch in deletion.batches([key for key in keys if is_html(key) is pages]):
+                self.check()
+                self.renew()
+                refused += self._delete_batch(batch)
+        if refused:
+            key, error = refused[0]
+            raise PublishError.of(self.target.bucket, key, error) from error
 
     def _heal(self, heal: Heal, sender: Sender) -> None:
         try:
@@ -85,38 +95,35 @@ class Applier:
             in_doubt.discard(file.key)
         return sent
 
-    def _delete(self, keys: Sequence[str]) -> None:
-        for start in range(0, len(keys), DELETE_BATCH):
-            self.check()
-            self.renew()
-            remaining = list(keys[start : start + DELETE_BATCH])
-            # A key that was in doubt before stays in doubt: an unanswered copy may still be carried out after this delete.
-            batch = frozenset(remaining) - self.state.in_doubt
-            self.state.in_doubt |= batch
-            attempts = 0
+    def _delete_batch(self, keys: Sequence[str]) -> list[tuple[str, Exception]]:
+        """Deletes one batch and returns the keys that S3 refuses for good, with its answers."""
+        remaining = list(keys)
+        # A key that was in doubt before stays in doubt: an unanswered copy may still be carried out after this delete.
+        batch = frozenset(remaining) - self.state.in_doubt
+        self.state.in_doubt |= batch
+        attempts, refused = 0, list[tuple[str, Exception]]()
 
-            def delete(remaining: list[str] = remaining) -> None:
-                nonlocal attempts
-                attempts += 1
-                self._delete_batch(remaining)
+        def done(key: str) -> None:
+            remaining.remove(key)
+            self.state.record_deleted([key])
 
-            try:
+        def delete() -> None:
+            nonlocal attempts
+            attempts += 1
+            for key, error in deletion.delete(self.target, tuple(remaining), done):
+                if is_transient_s3(error):
+                    raise error
+                remaining.remove(key)
+                refused.append((key, error))
+
+        try:
+            if remaining:
                 retry_s3(delete, self.check)
-            except AwsError as error:
-                if attempts == 1 and not is_transient_s3(error):
-                    self.state.in_doubt -= batch
+        except AwsError as error:
+            if is_transient_s3(error) or not isinstance(error, ClientError):
                 raise PublishError.of(self.target.bucket, remaining[0], error) from error
-            self.state.in_doubt -= batch
-
-    def _delete_batch(self, remaining: list[str]) -> None:
-        """Deletes the keys and removes deleted ones from the list. Raises ClientError, also for a single key that S3 refused."""
-        answer = self.target.s3.delete_objects(
-            Bucket=self.target.bucket, Delete={"Objects": [{"Key": key} for key in remaining], "Quiet": True}
-        )
-        failed = {error.get("Key", ""): error for error in answer.get("Errors", [])}
-        done = [key for key in remaining if key not in failed]
-        remaining[:] = [key for key in remaining if key in failed]
-        self.state.record_deleted(done)
-        for error in failed.values():
-            text = {k: str(error.get(k, "")) for k in ("Code", "Message")}
-            raise ClientError({"Error": text}, "DeleteObjects")  # type: ignore[typeddict-item]
+            if attempts == 1:
+                self.state.in_doubt -= batch
+            return [*refused, *((key, error) for key in remaining)]
+        self.state.in_doubt -= batch
+        return refused

@@ -48,6 +48,7 @@ class Store:
     objects: dict[tuple[str, str], list[Version]] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.RLock)
     number: int = 0
+    undeletable: set[str] = field(default_factory=set)
 
     def newest(self, bucket: str, key: str) -> Version | None:
         versions = self.objects.get((bucket, key), [])
@@ -181,8 +182,23 @@ class ModelS3:
 
     def delete_objects(self, Bucket: str, Delete: Any) -> Any:
         def work() -> Any:
+            if any(ord(char) < 32 and char not in "\t\n\r" for item in Delete["Objects"] for char in item["Key"]):
+                raise refused("MalformedXML", 400)
+            errors = []
             for item in Delete["Objects"]:
-                self.store.add(Bucket, item["Key"], None)
-            return {}
+                if item["Key"] in self.store.undeletable:
+                    errors.append({"Key": item["Key"], "Code": "AccessDenied", "Message": "no"})
+                else:
+                    self.store.add(Bucket, item["Key"], None)
+            return {"Errors": errors}
 
         return self._request("delete", "", work)
+
+    def delete_object(self, Bucket: str, Key: str) -> Any:
+        def work() -> Any:
+            if Key in self.store.undeletable:
+                raise refused("AccessDenied", 403)
+            self.store.add(Bucket, Key, None)
+            return {}
+
+        return self._request("delete", Key, work)

@@ -1,6 +1,7 @@
 """The step `build` with real npm on small sites, and S3 in moto."""
 
 import json
+import os
 import shutil
 import time
 from dataclasses import replace
@@ -54,25 +55,23 @@ def test_the_commit_is_checkpointed_while_npm_works(made: Site) -> None:
     assert len(saved) == 1, "nothing new to save"
 
 
-def test_node_modules_come_from_the_archive_of_the_same_lock_file(made: Site) -> None:
+def test_packages_are_installed_once_for_a_lock_file(made: Site) -> None:
     npm_lock(made.folder)
-    build_step.run(made.ctx)
-    assert len(npm_commands(made)) == 1
+    for number, note in enumerate("xyz"):
+        write(made.folder, {"note.txt": note})
+        assert build_step.run(made.ctx).build_success and len(npm_commands(made)) == 1, number
     shutil.rmtree(made.folder / "node_modules")
-    write(made.folder, {"note.txt": "x"})
-    again = build_step.run(made.ctx)
-    assert again.build_success and again.unchanged == 2
-    assert len(npm_commands(made)) == 1 and (made.folder / "node_modules" / "tiny").is_symlink()
-    write(made.folder, {"note.txt": "y"})
-    build_step.run(made.ctx)
-    assert len(npm_commands(made)) == 1
-    listing = made.clients.s3.list_objects_v2(Bucket="artifacts", Prefix="amelia/cache/")["Contents"]
-    assert len(listing) == 1
-    # A damaged archive must not fail the build.
-    made.clients.s3.put_object(Bucket="artifacts", Key=listing[0]["Key"], Body=b"rubbish")
-    shutil.rmtree(made.folder / "node_modules")
-    write(made.folder, {"note.txt": "z"})
+    write(made.folder, {"note.txt": "removed"})
     assert build_step.run(made.ctx).build_success and len(npm_commands(made)) == 2
+
+
+def test_a_fifo_instead_of_package_json_is_a_failed_build(made: Site) -> None:
+    git(made.folder, "update-index", "--skip-worktree", "package.json")
+    (made.folder / "package.json").unlink()
+    os.mkfifo(made.folder / "package.json")
+    result = build_step.run(made.ctx)
+    assert result.error is not None and result.error.code is ErrorCode.BUILD_FAILED
+    assert "package.json" in result.error.message and "regular" in result.error.message
 
 
 def test_without_a_lock_file_packages_are_installed_and_none_is_written(made: Site) -> None:
