@@ -56,7 +56,7 @@ unit: setup
 
 # Every test. The end-to-end ones share one deployed local stack, but for a deployment and a short chaos run on stacks of
 # their own. They wait more than they work, so there is a worker more than cores (two), and types are checked beside them.
-# The tests of the Astro site stay in one worker. The others are handed out one by one, the longest first (tests/conftest.py).
+# Tests are handed out one by one, the longest first (tests/conftest.py). Those of the templates stay in one worker.
 test: setup format-check
 	@$(MAKE) --no-print-directory --jobs 2 types every-test
 

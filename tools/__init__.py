@@ -1,1 +1,1 @@
-"""What measures and torments Sitewright: benchmarks, chaos, costs."""
+"""Programs that measure and test Sitewright: benchmarks, chaos runs, costs."""

@@ -15,7 +15,7 @@ WORK = {"Agent": "agent", "Build": "build", "Repair": "repair", "Push": "push"}
 def parts(
     *, sent: float, answered: float, began: float, ended: float, steps: Sequence[Step], log: Sequence[Json]
 ) -> Json:
-    """Seconds by part of one command, in order; they add up to `answered - sent`.
+    """Returns the seconds of one command by part, in order. They add up to `answered - sent`.
 
     Args:
         sent: when the message was put on the queue.

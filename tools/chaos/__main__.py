@@ -55,7 +55,7 @@ class Options:
 
 
 def report(text: str) -> None:
-    """A line for whoever watches."""
+    """Prints one line of progress."""
     print(f"  {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
@@ -71,7 +71,7 @@ def start(home: Home, site_repo: str | None) -> Json:
 
 
 def chaos(home: Home, options: Options) -> bool:
-    """One run; whether everything held. Raises LocalError."""
+    """Runs once. Returns whether every promise held. Raises LocalError."""
     os.environ["SITEWRIGHT_IDLE_SECONDS"] = str(IDLE_SECONDS)
     os.environ[HEARTBEAT_AT_MOST] = str(HEARTBEAT_SECONDS)
     os.environ.pop("ANTHROPIC_API_KEY", None)
@@ -107,7 +107,7 @@ def chaos(home: Home, options: Options) -> bool:
 
 
 def _warm_up(client: StackClient) -> None:
-    """Fills each site's cache of packages: under kills, their installation would be most of what is hit."""
+    """Fills each site's cache of packages. Otherwise most kills would hit their installation."""
     sent = [client.send('Add a paragraph "Calm" to the homepage', name, f"calm-{name}") for name in CLIENTS]
     for one in sent:
         client.response(one, 180)
@@ -135,7 +135,7 @@ def _wait(done: Any, seconds: float) -> None:
 def findings(
     home: Home, client: StackClient, orders: list[PlannedCommand], responses: list[Json], killer: RandomKiller
 ) -> dict[str, list[str]]:
-    """What does not hold, by promise."""
+    """Returns the violations by promise."""
     bare = {order.session_id: home.git / f"{order.client_id}.git" for order in orders}
     remote: dict[str, str] = {}
     for repository in sorted(set(bare.values())):
@@ -154,7 +154,7 @@ def findings(
 
 
 def on_remote(bare: Path) -> dict[str, str]:
-    """Path and text of every file that any commit of any branch has added."""
+    """Returns path and text of every file that a commit of any branch has added."""
     listed = _git(bare, "log", "--all", "--diff-filter=AMR", "--name-only", "--format=commit %H").splitlines()
     found, commit = {}, ""
     for line in listed:
@@ -166,7 +166,7 @@ def on_remote(bare: Path) -> dict[str, str]:
 
 
 def on_a_branch(bare: Path, commit: str) -> bool:
-    """Whether a branch of the repository has the commit."""
+    """Tells whether a branch of the repository has the commit."""
     return bool(_git(bare, "for-each-ref", "--contains", commit, "refs/heads").strip())
 
 

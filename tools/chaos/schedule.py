@@ -1,4 +1,4 @@
-"""What a chaos run sends, from its seed. Pure."""
+"""Plans the commands of a chaos run from its seed. Pure."""
 
 import random
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class PlannedCommand:
 
 
 def plan(seed: int, commands: int, sessions: int, clients: list[str]) -> list[list[PlannedCommand]]:
-    """The orders of each session. The last one of a session is not interrupted, so that it ends by itself."""
+    """Returns the commands of each session. The last command of a session is not interrupted, so that it ends by itself."""
     draw = random.Random(seed)  # noqa: S311 - reproducible, no secret
     counts = [commands // sessions + (number < commands % sessions) for number in range(sessions)]
     return [

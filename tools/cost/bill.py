@@ -19,7 +19,7 @@ class TaskSize:
     start_seconds: float = 57.5
     """Fargate's start, 45 to 70 s, billed from the image pull on."""
     model_seconds: float = 60.0
-    """What a real model takes more than the small stand-in of the local run."""
+    """The seconds that a real model takes longer than the small stand-in of the local run."""
     idle_seconds: float = 300.0
     pause_seconds: float = 60.0
     """Between an answer and the session's next message."""
@@ -28,7 +28,7 @@ class TaskSize:
 
 @dataclass
 class MessageCounts:
-    """What one message came to in the local run."""
+    """The measured usage of one message in the local run."""
 
     steps: list[float] = field(default_factory=list)
     """Seconds of each step in the workspace."""
@@ -37,7 +37,7 @@ class MessageCounts:
     transitions: int = 0
     log_bytes: int = 0
     units: dict[str, dict[str, float]] = field(default_factory=dict)
-    """By price, what was asked for and how many units."""
+    """Usage and number of units by price."""
     lambda_calls: int = 0
     gb_seconds: float = 0.0
     refreshes: int = 0
@@ -125,7 +125,7 @@ def bill(
 
 
 METRICS = 5
-"""What record_sync counts for each site."""
+"""The metrics that record_sync writes for each site."""
 
 
 def _each(counted: MessageCounts) -> float:

@@ -38,7 +38,7 @@ class BilledCall:
 def classify(
     method: str, path: str, query: str, headers: Mapping[str, str], *, request: bytes, response: bytes
 ) -> list[BilledCall]:
-    """What a request is billed as; nothing for one of the local stack's own tools."""
+    """Returns the billed kind of a request. Requests of the local stack's own tools have none."""
     if LOCAL_USER_AGENT in headers.get("user-agent", ""):
         return []
     scope = _SCOPE.search(headers.get("authorization", ""))

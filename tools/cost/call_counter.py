@@ -1,6 +1,6 @@
 """`python -m tools.cost.call_counter`: the emulator, with a line in a file for each request and each Lambda invocation.
 
-Inside the emulator, because what runs in its Lambdas calls it directly.
+It counts inside the emulator, because the functions call the emulator directly.
 """
 
 import json

@@ -54,7 +54,7 @@ class Engine:
 
     @property
     def text(self) -> str:
-        """What `parse` takes."""
+        """Returns the text that `parse` reads."""
         return shlex.join(self.command)
 
     @classmethod

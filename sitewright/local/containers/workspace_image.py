@@ -82,7 +82,7 @@ def _build(engine: Engine, home: Home, image: str, base: str | None, root: Path)
 
 
 def _secrets(folder: Path, env: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
-    """What `pip` in the build needs of this machine's configuration: mounted while it runs, in no layer."""
+    """Returns this machine's configuration of `pip`. The build mounts it while `pip` runs. No layer keeps it."""
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     ).stdout

@@ -40,7 +40,7 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Progress:
-    """What happened since the newest instruction: its text, and tool calls with their results, oldest first."""
+    """The newest instruction's text, and the tool calls since then with their results, oldest first."""
 
     instruction: str
     calls: list[Done]

@@ -1,4 +1,4 @@
-"""What an instruction asks for, among the kinds the demo model knows. Pure."""
+"""Recognises the kinds of edit that the demo model knows in an instruction. Pure."""
 
 import re
 from collections.abc import Callable

@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 
 class _Model:
-    """What the server remembers: faults, how it answered, how many headings it has worded."""
+    """The server's memory: the faults, the recorded answers, and the count of headings that it has worded."""
 
     def __init__(self) -> None:
         self.faults = Faults()

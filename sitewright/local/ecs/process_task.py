@@ -93,7 +93,7 @@ class ProcessTask(Task):
         kill_until_none(self._left)
 
     def _left(self) -> list[int]:
-        """What left the group."""
+        """Processes that left the group."""
         return processes_with_home(self.folder) + (processes_of(self.guest) if self.guest is not None else [])
 
     def remove(self) -> None:

@@ -18,7 +18,7 @@ class Website:
 
 @dataclass(frozen=True)
 class Lookup:
-    """What to do with a path: the object to serve, and the one whose presence makes it a redirect to a folder."""
+    """Returns the object to serve for a path, and the object whose presence makes the answer a redirect to a folder."""
 
     key: str | None
     """None: no object can have this name."""

@@ -1,7 +1,7 @@
 """A model of S3 with versions, conditional writes, its own clock, and a hook before each request.
 
 moto answers like S3, but cannot be stopped between any two requests, and its clock cannot be set. Requests take effect
-one at a time, because S3 orders the writes of one key.
+one at a time, because S3 orders the writes of one key. tests/unit/publishing/test_model_s3.py compares it with moto.
 """
 
 import hashlib

@@ -58,7 +58,7 @@ def aims(scenarios: Json) -> Iterator[tuple[str, bool]]:
 
 
 def late(size: Json) -> str:
-    """What the endpoint was made to be, with a comma after it."""
+    """Returns the endpoint's added delay as text, with a comma after it."""
     return f"each request {size['later_ms']} ms later, " if size["later_ms"] else ""
 
 
@@ -99,7 +99,7 @@ def show(result: Json) -> None:
 
 
 def remarks(size: Json) -> Iterator[str]:
-    """What is to be known about the figures, and the aims."""
+    """Returns the notes on the figures, and the aims."""
     scenarios, ceiling = size["scenarios"], size["ceiling"]
     yield f"The site was really built ({size['built_in']:.0f} s); what changes between two publishes is changed in the built files."
     yield "The rebuild without a change is of the same commit; with a new commit sitewright writes its manifests as well."

@@ -1,4 +1,4 @@
-"""What happens to a built site between two publishes."""
+"""Changes of a built site between two publishes."""
 
 import os
 import time
