@@ -120,7 +120,8 @@ class ErrorCode(StrEnum):
     GIT_AUTH_FAILED = (
         "git_auth_failed",
         ErrorSource.GIT,
-        "Put a token with write access to the repository into the site's git token secret.",
+        "Put a token with write access to the repository into the site's git token secret. "
+        "With `github-app`, do what the message says.",
     )
     GIT_UNAVAILABLE = (
         "git_unavailable",

@@ -89,3 +89,11 @@ def modules_key(client_id: str, lockfile_sha256: str) -> str:
 def website_url(host: str, *, https: bool = False) -> str:
     """Returns the site's URL. S3's website endpoints support http only, so https means CloudFront."""
     return f"{'https' if https else 'http'}://{host}"
+
+
+def github_api_host(host: str) -> str:
+    """Returns the host of a GitHub's API: one of its own but for an Enterprise Server, which answers below /api/v3.
+
+    Source: GitHub docs, "Getting started with the REST API", for each product (`NAME.ghe.com` has data residency).
+    """
+    return f"api.{host}" if host == "github.com" or host.endswith(".ghe.com") else host

@@ -6,13 +6,13 @@ from ipaddress import ip_address
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from sitewright.contracts.names import github_api_host
 from sitewright.contracts.site_config import SiteConfig, SiteConfigError
 from sitewright.contracts.workspace_settings import GitAuth, ModelProvider
 
 HTTPS = 443
 ANTHROPIC = "api.anthropic.com"
 NPM_REGISTRY = "registry.npmjs.org"
-GITHUB_API = "api.github.com"
 
 _REGIONAL = (
     "dynamodb.{region}.amazonaws.com",
@@ -77,8 +77,8 @@ def _domains(site: SiteConfig, region: str) -> set[str]:
             if site.model_provider is ModelProvider.ANTHROPIC
             else _BEDROCK.format(region=site.model_region or region)
         )
-    if site.git_auth is GitAuth.GITHUB_APP and urlsplit(site.repository).hostname == "github.com":
-        names.add(GITHUB_API)
+    if site.git_auth is GitAuth.GITHUB_APP:
+        names.add(github_api_host(urlsplit(site.repository).hostname or ""))
     if site.https:
         names.add(_CLOUDFRONT)
     return {name for name in names if name and not _is_local(name)}

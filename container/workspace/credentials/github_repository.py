@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote, urlsplit
 
+from sitewright.contracts.names import github_api_host
+
 
 @dataclass(frozen=True)
 class GitHubRepository:
@@ -18,18 +20,12 @@ class GitHubRepository:
 
     @classmethod
     def of(cls, url: str) -> Self:
-        """Returns the repository of `https://HOST/OWNER/NAME(.git)`. The site's settings are checked before.
-
-        The API is at api.github.com, at api.SUBDOMAIN.ghe.com (Enterprise Cloud with data residency), else at
-        HOST/api/v3 (Enterprise Server). GitHub docs: "Getting started with the REST API", of each product.
-        """
+        """Returns the repository of `https://HOST/OWNER/NAME(.git)`. The site's settings are checked before."""
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
         owner, _, name = parts.path.strip("/").partition("/")
-        if host == "github.com" or host.endswith(".ghe.com"):
-            api = f"{parts.scheme}://api.{parts.netloc.lower()}"
-        else:
-            api = f"{parts.scheme}://{parts.netloc}/api/v3"
+        own = github_api_host(host)
+        api = f"{parts.scheme}://{own}" if own != host else f"{parts.scheme}://{parts.netloc}/api/v3"
         return cls(api=api, noreply=f"users.noreply.{host}", owner=owner, name=name.removesuffix(".git"))
 
     @property
