@@ -1,7 +1,7 @@
 """Saves the work of a step that was stopped from outside. The step's children are dead when this begins.
 
-The response to an interrupted command names its WIP commit. The commit is made and checkpointed here, and pushed in the
-background of the next command. After SIGTERM the workspace only checkpoints: the run goes on in a new workspace, with the
+The response to an interrupted command names its WIP commit. The commit is made and checkpointed here, and pushed in
+the gap before the next step. After SIGTERM the workspace only checkpoints: the run goes on in a new workspace, with the
 edits still uncommitted.
 """
 
@@ -46,7 +46,7 @@ class InterruptionHandler:
     base: str | None = None
     """The commit of HEAD when the step began."""
     push: BackgroundPush | None = None
-    """Pushes in the background. A push under way must not outlive the claim."""
+    """Pushes between two steps. A push under way must not outlive the claim."""
 
     def stopped(self, reason: StopReason) -> StepEnd:
         """Saves the step's work as far as the reason allows, and reports the step."""

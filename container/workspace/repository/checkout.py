@@ -15,10 +15,10 @@ from workspace.credentials.git_credentials import GitCredentials
 from workspace.errors import GitError
 from workspace.repository.checkout_scan import clear_git_folder
 from workspace.repository.guest_git import GuestGit
-from workspace.repository.object_exchange import ObjectExchange, Poll
+from workspace.repository.objects.object_exchange import ObjectExchange, Poll
+from workspace.repository.objects.transport import Transport, must
 from workspace.repository.remote import Remote
 from workspace.repository.staging import Staging, refuse
-from workspace.repository.transport import Transport, must
 from workspace.system import guest_files
 from workspace.system.child_environment import git_environment
 from workspace.system.guest import Guest

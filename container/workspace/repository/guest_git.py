@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workspace.errors import GitError
-from workspace.repository import streams
-from workspace.repository.streams import Command
+from workspace.repository.objects import streams
+from workspace.repository.objects.streams import Command
 from workspace.system.guest import Guest
 from workspace.system.processes import Completed
 

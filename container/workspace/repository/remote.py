@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 
 from workspace.credentials.git_credentials import GitCredentials
 from workspace.errors import GitError
-from workspace.repository import streams
 from workspace.repository.git_errors import Refusal, classify
-from workspace.repository.object_exchange import ObjectExchange, Poll
-from workspace.repository.streams import Command
-from workspace.repository.transport import Transport
+from workspace.repository.objects import streams
+from workspace.repository.objects.object_exchange import ObjectExchange, Poll
+from workspace.repository.objects.streams import Command
+from workspace.repository.objects.transport import Transport
 from workspace.system.child_environment import git_config
 from workspace.system.guest import Guest
 

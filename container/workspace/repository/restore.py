@@ -12,9 +12,9 @@ from workspace.repository import checkpoint_archive
 from workspace.repository.checkout import Checkout
 from workspace.repository.checkpoint_archive import CheckpointError, CheckpointMeta
 from workspace.repository.git_errors import BundleVerdict, classify_bundle
+from workspace.repository.objects.transport import must
 from workspace.repository.remote_retry import retry_remote
 from workspace.repository.transcript_files import unpack_transcripts
-from workspace.repository.transport import must
 from workspace.system.aws_clients import Clients
 from workspace.system.guest import Guest
 from workspace.system.paths import Paths

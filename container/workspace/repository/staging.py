@@ -11,10 +11,10 @@ from typing import BinaryIO
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.limits import CHECKOUT_FILE_BYTES, GIT_INDEX_BYTES, NEW_FILES
 from workspace.errors import StepFailed
-from workspace.repository import streams
 from workspace.repository.checkout_scan import Leftover, clear_git_folder, scan
 from workspace.repository.guest_git import SECONDS, GuestGit
-from workspace.repository.transport import must
+from workspace.repository.objects import streams
+from workspace.repository.objects.transport import must
 from workspace.system import guest_files
 from workspace.system.guest_files import GuestFileError
 

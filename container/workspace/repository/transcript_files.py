@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sitewright.contracts.limits import TRANSCRIPT_BYTES, TRANSCRIPT_FILES, TRANSCRIPTS_BYTES
 from workspace.repository.guest_git import GuestGit
-from workspace.repository.transport import must
+from workspace.repository.objects.transport import must
 from workspace.system import guest_files
 from workspace.system.guest_files import Entry, GuestFileError
 

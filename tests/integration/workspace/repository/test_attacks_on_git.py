@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from workspace.errors import GitError, StepFailed, WorkspaceError
-from workspace.repository import transport
+from workspace.repository.objects import transport
 from workspace.system.child_register import processes_of
 
 from sitewright.contracts.error_codes import ErrorCode

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sitewright.contracts.limits import GIT_MEMORY_BYTES, PACK_BYTES
 from workspace.errors import GitError
-from workspace.repository import streams
-from workspace.repository.streams import Command
+from workspace.repository.objects import streams
+from workspace.repository.objects.streams import Command
 from workspace.system.processes import Completed
 
 _CONFIG = """[core]

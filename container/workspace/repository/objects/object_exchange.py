@@ -10,9 +10,9 @@ from typing import IO
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.limits import BUNDLE_BYTES
 from workspace.errors import GitError, StepFailed
-from workspace.repository import streams
 from workspace.repository.guest_git import GuestGit
-from workspace.repository.transport import Transport, known_commits, must
+from workspace.repository.objects import streams
+from workspace.repository.objects.transport import Transport, known_commits, must
 
 Poll = Callable[[], None] | None
 
