@@ -37,8 +37,11 @@ def scan(dist: Path, check: Callable[[], None] = lambda: None) -> list[LocalFile
     Raises DistRefused (a name that S3 refuses, too many or too large files), OSError.
     """
     root = os.fspath(dist)
+    found, left = list[LocalFile](), DIST_BYTES
     with _Folders(root) as folders:
-        found = [_describe(root, key, name, folder, check) for key, name, folder in _walk(folders, check)]
+        for key, folder in _walk(folders, check):
+            found.append(_describe(root, key, folder, left, check))
+            left -= found[-1].size
     return sorted(found, key=lambda file: file.key)
 
 
@@ -59,7 +62,7 @@ def open_beneath(root: str | Path, name: str) -> Iterator[FileIO]:
     if ".." in parents:
         raise OSError(f"{_short(name)} leads out of the folder")
     with _Folders(os.fspath(root)) as folders:
-        opened = FileIO(_open_regular(last, folders.open(parents), name), "rb")
+        opened = FileIO(_open_regular(last, folders.open(parents), name)[0], "rb")
     with opened:
         yield opened
 
@@ -94,12 +97,12 @@ class _Folders:
             os.close(self._chain.pop()[1])
 
 
-def _walk(folders: _Folders, check: Callable[[], None]) -> Iterator[tuple[str, str, int]]:
-    """Yields key and name of the regular files, with the descriptor of the file's folder.
+def _walk(folders: _Folders, check: Callable[[], None]) -> Iterator[tuple[str, int]]:
+    """Yields the keys of the regular files, with the descriptor of the file's folder.
 
     Raises DistRefused as soon as a limit is exceeded, and OSError.
     """
-    files = entries = size = 0
+    files = entries = 0
     waiting: list[str] = [""]
     while waiting:
         prefix = waiting.pop()
@@ -116,17 +119,10 @@ def _walk(folders: _Folders, check: Callable[[], None]) -> Iterator[tuple[str, s
                     waiting.append(f"{_named(prefix + entry.name)}/")
                 elif entry.is_file(follow_symlinks=False):
                     key = _named(prefix + entry.name)
-                    length = entry.stat(follow_symlinks=False).st_size
-                    files, size = files + 1, size + length
-                    if length > DIST_FILE_BYTES:
-                        raise _too_large(
-                            f"dist/{_short(key)} has {length:,} bytes, at most {DIST_FILE_BYTES:,} are allowed"
-                        )
+                    files += 1
                     if files > DIST_FILES:
                         raise _too_large(f"dist has more than {DIST_FILES:,} files")
-                    if size > DIST_BYTES:
-                        raise _too_large(f"the files in dist have more than {DIST_BYTES:,} bytes together")
-                    yield key, entry.name, folder
+                    yield key, folder
 
 
 def _named(key: str) -> str:
@@ -151,16 +147,23 @@ def _is_storable(char: str) -> bool:
     return unicodedata.category(char) != "Cc" and char not in "\ufffe\uffff"
 
 
-def _describe(root: str, key: str, name: str, folder: int, check: Callable[[], None]) -> LocalFile:
+def _describe(root: str, key: str, folder: int, left: int, check: Callable[[], None]) -> LocalFile:
+    """Reads a file of at most `left` bytes."""
     digest, crc32, size = hashlib.md5(usedforsecurity=False), 0, 0
-    descriptor = _open_regular(name, folder, key)
+    descriptor, length = _open_regular(key.rpartition("/")[2], folder, key)
     try:
+        if length > DIST_FILE_BYTES:
+            raise _too_large(f"dist/{_short(key)} has {length:,} bytes, at most {DIST_FILE_BYTES:,} are allowed")
+        if length > left:
+            raise _too_large(f"the files in dist have more than {DIST_BYTES:,} bytes together")
         while chunk := os.read(descriptor, _CHUNK):
             digest.update(chunk)
             crc32 = zlib.crc32(chunk, crc32)
             size += len(chunk)
-            if len(chunk) == _CHUNK:
-                check()
+            # A short read of a regular file is its end. Most files are short, and each call counts with 100,000 of them.
+            if len(chunk) < _CHUNK:
+                break
+            check()
             if size > DIST_FILE_BYTES:
                 raise _too_large(f"dist/{_short(key)} grows beyond {DIST_FILE_BYTES:,} bytes while it is read")
     finally:
@@ -168,10 +171,12 @@ def _describe(root: str, key: str, name: str, folder: int, check: Callable[[], N
     return LocalFile(key, root, digest.hexdigest(), size, content_type(key), cache_control(key), crc32)
 
 
-def _open_regular(name: str, folder: int, shown: str) -> int:
+def _open_regular(name: str, folder: int, shown: str) -> tuple[int, int]:
+    """Returns a file's descriptor and size. Raises OSError."""
     descriptor = os.open(name, _FILE, dir_fd=folder)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode):
+        return descriptor, found.st_size
     os.close(descriptor)
     raise OSError(f"{_short(shown)} is no regular file")
 

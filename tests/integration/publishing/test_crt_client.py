@@ -238,3 +238,20 @@ def _certificate(root: Path) -> tuple[Path, Path]:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return private, pem
+
+
+@pytest.mark.parametrize("replaced_by", ["link", "fifo"])
+def test_a_file_replaced_after_the_scan_is_neither_sent_nor_waited_for(
+    s3: ScriptedS3Server, tmp_path: Path, replaced_by: str
+) -> None:
+    found = file(tmp_path / "dist", body=b"public")
+    (tmp_path / "secret.txt").write_bytes(b"secret")
+    path = tmp_path / "dist" / found.key
+    path.unlink()
+    if replaced_by == "link":
+        path.symlink_to(tmp_path / "secret.txt")
+    else:
+        os.mkfifo(path)
+    with pytest.raises(OSError, match=r"a\.html"):
+        make_client(s3).put(BUCKET, found)
+    assert s3.requests == []
