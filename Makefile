@@ -26,10 +26,10 @@ tools/cdk/node_modules/.done: tools/cdk/package-lock.json tools/cdk/cdk .venv/.d
 	@ln -sf ../../tools/cdk/cdk $(BIN)/cdk
 	@touch $@
 
-# mypy reads the packages' types for a minute and a half, and then finds them in its cache.
+# mypy reads the packages' types for a minute and a half, and then finds them in its cache. Beside it pytest compiles the tests.
 TYPED := app.py sitewright stacks lambdas container/workspace tools
 .venv/.types: .venv/.done
-	$(call phase,Reading the types of the packages (a minute or two the first time),($(BIN)/mypy --no-error-summary $(TYPED) >/dev/null || true))
+	$(call phase,Reading the types of the packages (a minute or two the first time),($(BIN)/pytest --collect-only -q tests >/dev/null 2>&1 & $(BIN)/mypy --no-error-summary $(TYPED) >/dev/null || true; wait))
 	@touch $@
 
 demo: installed
