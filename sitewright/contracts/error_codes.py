@@ -82,7 +82,7 @@ class ErrorCode(StrEnum):
     MODEL_REJECTED = (
         "model_rejected",
         ErrorSource.AGENT,
-        "Check the model key in the site's secret and the `model` setting of the site.",
+        "Check the model key in the site's secret (with Bedrock: the account's access to the model) and the setting `model`.",
     )
     BUILD_FAILED = (
         "build_failed",
