@@ -22,7 +22,7 @@ person search for edits that were never pushed.
 
 CACHE = "cache"
 CACHE_DAYS = 30
-"""Age at which S3 deletes an archive of node_modules, even one in use. The next build then makes it again.
+"""Age at which S3 deletes an archive of node_modules or a session's build cache, even one in use. A build makes it again.
 
 The price is one installation a month.
 """
