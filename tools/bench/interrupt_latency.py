@@ -85,7 +85,7 @@ def run(home: Home, count: int) -> Json:
 
 @dataclass(frozen=True)
 class _Message:
-    """One that was sent `at`; what its command notes is in the file `note`."""
+    """A command that was sent `at`. It writes its notes into the file `note`."""
 
     ids: SentCommand
     note: Path

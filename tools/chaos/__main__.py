@@ -60,7 +60,7 @@ def report(text: str) -> None:
 
 
 def start(home: Home, site_repo: str | None) -> Json:
-    """Brings up what is not running, all sites by one deployment."""
+    """Starts the missing services, and deploys all sites at once."""
     state = stack_state.read(home)
     if missing := [client for client in CLIENTS if client not in state["sites"]]:
         home.create()
@@ -178,7 +178,7 @@ def _git(bare: Path, *arguments: str) -> str:
 def show(
     options: Options, responses: list[Json], killer: RandomKiller, seconds: float, found: dict[str, list[str]]
 ) -> None:
-    """The table."""
+    """Prints the table of the run."""
     title = f"{options.commands} commands, {options.sessions} sessions, seed {options.seed}: {seconds:.0f} s"
     table = Table("what", "result", title=title, title_justify="left")
     for status, count in sorted(Counter(str(a["status"]) for a in responses).items()):

@@ -39,7 +39,7 @@ def files(
 
 
 def outcomes(orders: Sequence[PlannedCommand], responses: Sequence[Json], remote: Mapping[str, str]) -> list[str]:
-    """A command that succeeded has its own file on the remote: the answer is not another command's."""
+    """Checks that a command that succeeded has its own file on the remote, so its response is not another command's."""
     done = {answer["commandId"] for answer in responses if answer["status"] == "succeeded"}
     return [
         f"{o.command_id} succeeded, but {o.path} is nowhere"

@@ -17,7 +17,7 @@ from sitewright.local.machine.stack_home import Home
 
 CHECKPOINT_SECONDS = 30.0
 MARGIN_SECONDS = 5.0
-"""A checkpoint under way takes a moment."""
+"""The time that a checkpoint itself takes at most."""
 
 KINDS = {"workspace": 4, "runner": 3, "agent": 3, "ecs": 1}
 
@@ -38,12 +38,12 @@ class RandomKiller:
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begins."""
+        """Starts the thread that kills."""
         self._thread = threading.Thread(target=self._loop, name="killer", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends; a restart under way is waited for."""
+        """Ends the kills. Waits for a restart under way."""
         self._ended.set()
         if self._thread is not None:
             self._thread.join(120)
@@ -101,7 +101,7 @@ def _tasks(home: Home) -> list[tuple[Path, ProcessRecord]]:
 
 
 def living_tasks(home: Home) -> list[int]:
-    """The runners that live."""
+    """Returns the pids of the living runners."""
     return [record.pid for _, record in _tasks(home)]
 
 

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 
 SLOW_SECONDS = 42
-"""Longer than a checkpoint's period: what a kill may not cost any more."""
+"""Longer than a checkpoint's period: a kill after that time may lose no edit."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class PlannedCommand:
     path: str
     instruction: str
     model_delay: float
-    """Seconds the model takes for its first answer."""
+    """Seconds until the model's first answer."""
     interrupt_after: float | None
     """Seconds after which the session's next command is sent; None: after the answer."""
 

@@ -35,7 +35,7 @@ class ResponseCollector:
         self._ended.set()
 
     def answered(self, order: PlannedCommand) -> bool:
-        """Whether there is an answer."""
+        """Tells whether the command is answered."""
         return any(a["sessionId"] == order.session_id and a["commandId"] == order.command_id for a in self.responses)
 
     def _loop(self) -> None:

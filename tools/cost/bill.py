@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class TaskSize:
-    """The sizes that are billed, and what a local run cannot tell."""
+    """The billed sizes, and values that a local run cannot measure."""
 
     vcpus: float = 2.0
     gb: float = 4.0
@@ -90,7 +90,7 @@ def fargate_seconds(span: float, task: TaskSize, *, kind: str) -> float:
 def bill(
     counted: MessageCounts, prices: Mapping[str, Price], task: TaskSize, *, kind: str, waiting: MessageCounts
 ) -> list[Row]:
-    """The lines of a message's bill. `waiting`: what a workspace counted in `span` seconds without a message."""
+    """Returns the lines of a message's bill. `waiting` has the usage of a workspace in `span` seconds without a message."""
     seconds = fargate_seconds(counted.span, task, kind=kind)
     starts = {"first": 1, "following": 0, "alone": 1}[kind]
     idle = {"first": task.idle_seconds, "following": task.pause_seconds, "alone": 0.0}[kind]
@@ -139,7 +139,7 @@ POLLS_A_MINUTE = 3
 
 
 def month(sweep: MessageCounts, alarms: int, prices: Mapping[str, Price]) -> list[Row]:
-    """A month in which no message comes: one site."""
+    """Returns the bill of one site for a month without a message."""
     sweeps = MONTH_MINUTES / SWEEP_MINUTES
 
     def row(price: str, units: float, note: str) -> Row:

@@ -1,4 +1,4 @@
-"""A request to AWS as what it is billed as. Pure."""
+"""Maps a request to AWS to the kind that AWS bills. Pure."""
 
 import json
 import math
@@ -104,7 +104,7 @@ def _asked(operation: str, request: Json) -> str:
 
 
 def table_of(request: Json) -> str:
-    """The name of the request's table."""
+    """Returns the name of the request's table."""
     return str(request.get("TableName", ""))
 
 

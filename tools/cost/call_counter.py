@@ -35,7 +35,7 @@ class Counter:
 
 
 def counted(app: Callable[..., Awaitable[None]], counter: Counter) -> Callable[..., Awaitable[None]]:
-    """The ASGI application with its requests counted."""
+    """Returns the ASGI application with its requests counted."""
 
     async def wrapped(scope: Json, receive: Callable[[], Awaitable[Json]], send: Callable[[Json], Any]) -> None:
         if scope["type"] != "http":
@@ -63,7 +63,7 @@ def counted(app: Callable[..., Awaitable[None]], counter: Counter) -> Callable[.
 
 
 def timed(execute: Callable[[Json, Json], Json], counter: Counter) -> Callable[[Json, Json], Json]:
-    """The Lambda executor with its invocations timed."""
+    """Returns the Lambda executor with its invocations timed."""
 
     def wrapped(func: Json, event: Json) -> Json:
         began = time.monotonic()

@@ -43,7 +43,7 @@ The wait at the end only moves. With `idleSeconds: 0` each message starts a task
 
 
 def tables(counts: Any, prices: Mapping[str, Price], task: TaskSize) -> dict[str, list[Row]]:
-    """The bills by title."""
+    """Returns the bills by title."""
     return {
         "First message of a session": bill(counts.first, prices, task, kind="first", waiting=counts.idle),
         "Following message": bill(counts.following, prices, task, kind="following", waiting=counts.idle),
@@ -62,7 +62,7 @@ def page(
     token: int,
     polls: int,
 ) -> str:
-    """The document."""
+    """Returns the document."""
     bills = tables(counts, prices, task)
     head = HEAD.format(
         at=at,
@@ -88,7 +88,7 @@ def _summary(title: str, rows: Sequence[Row]) -> str:
 
 
 def total(rows: Sequence[Row]) -> float:
-    """The sum of a bill."""
+    """Returns the sum of a bill."""
     return sum(row.usd for row in rows)
 
 

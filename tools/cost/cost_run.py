@@ -117,7 +117,10 @@ def seconds(log: Sequence[Json]) -> tuple[list[float], float]:
 
 
 def measure(home: Home) -> Measured:
-    """A session of two messages beside one of a task a message, each site's cache of packages filled. Raises LocalError."""
+    """Runs a session of two messages, and a session with a task for each message, with filled caches of packages.
+
+    Raises LocalError.
+    """
     own = temporary_home(home, "cost")
     own.create()
     file = own.root / "calls.jsonl"
@@ -153,7 +156,7 @@ def alarms(assembly: Path) -> int:
 
 
 def _stop_tasks(client: StackClient) -> None:
-    """Ends the workspaces that wait: what they refresh would be counted with the next message."""
+    """Ends the waiting workspaces. Otherwise their refreshes would count as the next message's."""
     cluster = client.info["cluster"]
     for arn in client.aws.ecs.list_tasks(cluster=cluster, desiredStatus="RUNNING")["taskArns"]:
         client.aws.ecs.stop_task(cluster=cluster, task=arn)

@@ -1,1 +1,1 @@
-"""The workspace image: where a container engine comes from, and what the image's size is made of."""
+"""The workspace image: finds a container engine, and prints the image's size by layer."""

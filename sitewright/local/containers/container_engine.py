@@ -29,12 +29,12 @@ REMEDY = (
 
 
 class EngineError(Exception):
-    """The engine refused; the text is what it said, in one line."""
+    """The engine refused. The text is its message in one line."""
 
 
 @dataclass(frozen=True)
 class ContainerState:
-    """Of a container, as `inspect` tells it."""
+    """A container's state from `inspect`."""
 
     running: bool
     exit_code: int
@@ -49,7 +49,7 @@ class Engine:
 
     @classmethod
     def parse(cls, text: str) -> "Engine":
-        """The engine of a command line, such as `sudo docker`."""
+        """Returns the engine of a command line, such as `sudo docker`."""
         return cls(tuple(shlex.split(text)))
 
     @property
@@ -59,7 +59,7 @@ class Engine:
 
     @classmethod
     def find(cls, env: Mapping[str, str]) -> "Engine":
-        """The first engine that answers. Raises NoEngine."""
+        """Returns the first engine that answers. Raises NoEngine."""
         named = shlex.split(env.get(ENGINE_VARIABLE, ""))
         problems = []
         for command in (tuple(named),) if named else CANDIDATES:
@@ -98,7 +98,7 @@ class Engine:
         return done.stdout
 
     def has_image(self, image: str) -> bool:
-        """Whether the image is there."""
+        """Tells whether the engine has the image."""
         try:
             self.call(["image", "inspect", "--format", "{{.Id}}", image])
         except EngineError:
@@ -131,7 +131,7 @@ class Engine:
         )
 
     def state(self, name: str) -> ContainerState | None:
-        """How a container is; None where there is none. Raises EngineError."""
+        """Returns a container's state, or None if it does not exist. Raises EngineError."""
         try:
             answer = self.call(["container", "inspect", "--format", "{{json .State}}", name])
         except EngineError as error:
@@ -156,7 +156,7 @@ class Engine:
         self.call(["kill", name])
 
     def names(self, stack: Path) -> set[str]:
-        """The containers of a stack, ended ones too. Raises EngineError."""
+        """Returns the names of a stack's containers, also of ended ones. Raises EngineError."""
         label = f"label={STACK_LABEL}={stack}"
         return set(self.call(["ps", "--all", "--filter", label, "--format", "{{.Names}}"]).split())
 

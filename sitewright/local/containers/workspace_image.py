@@ -41,12 +41,12 @@ _LIMIT_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit
 
 
 def tag(root: Path, base: str | None) -> str:
-    """The image's name, which changes with the content or the name of any file in it, and with its base."""
+    """Returns the image's name. It changes with the content or the name of any file in the image, and with its base."""
     return f"{NAME}:{digest(root, PARTS, seed=base or '')[:16]}"
 
 
 def provide(engine: Engine, home: Home, report: Report, root: Path = REPOSITORY_ROOT) -> str:
-    """The image of the present sources; builds it unless it exists. Raises ImageFailed."""
+    """Returns the image of the present sources, and builds it unless it exists. Raises ImageFailed."""
     base = os.environ.get(BASE_VARIABLE)
     image = tag(root, base)
     if engine.has_image(image):
@@ -100,7 +100,7 @@ def _secrets(folder: Path, env: Mapping[str, str]) -> Iterator[tuple[str, Path]]
 
 
 def pip_settings(listed: str) -> dict[str, str]:
-    """Indexes and proxy in the output of `pip config list`; without what is a path on this machine."""
+    """Returns indexes and proxy from the output of `pip config list`. Leaves out paths on this machine."""
     settings = {}
     for line in listed.splitlines():
         key, _, written = line.partition("=")

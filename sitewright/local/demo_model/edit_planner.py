@@ -59,7 +59,7 @@ def _text(blocks: list[Json]) -> str:
 
 
 def progress_of(messages: list[Json]) -> Progress:
-    """The newest instruction and what was done about it.
+    """The newest instruction and the agent's work on it.
 
     After an interrupt, Claude Code puts the result of the tool that was stopped and the next instruction into one message;
     after a tool that ran, nothing but reminders stands beside its result.

@@ -21,7 +21,7 @@ class Faults:
         self._faults: list[Fault] = []
 
     def add(self, data: dict[str, Any]) -> None:
-        """Sets one. Raises KeyError without `match`, TypeError or ValueError for what is no number."""
+        """Adds a fault. Raises KeyError without `match`, TypeError or ValueError for a value that is no number."""
         self._faults.append(
             Fault(data["match"], data.get("status"), int(data.get("times", 1)), float(data.get("delaySeconds", 0)))
         )

@@ -30,7 +30,7 @@ def escape(text: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Text as a quoted string that JavaScript and YAML read alike, without what the Astro parser could stumble over."""
+    """Returns text as a quoted string. JavaScript and YAML read it alike, and Astro's parser accepts every character."""
     return json.dumps(text, ensure_ascii=False).replace("<", "\\u003c").replace("---", "\\u002d--")
 
 

@@ -27,7 +27,7 @@ class ContainerTask(Task):
     engine: Engine = field(kw_only=True)
     home: Home = field(kw_only=True)
     options: list[str] = field(default_factory=list)
-    """Of `run`, beside those that every container gets."""
+    """Further options of `run` for this container."""
     there: bool = False
     """An earlier ECS service process started it."""
     limited: bool = True
@@ -165,7 +165,7 @@ class ContainerTask(Task):
 
     @property
     def end_reason(self) -> str | None:
-        """As ECS's agent words it."""
+        """Returns the reason in the words of ECS's agent."""
         if self._end and self._end.out_of_memory:
             return "OutOfMemoryError: Container killed due to memory usage"
         return super().end_reason

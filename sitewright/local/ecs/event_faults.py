@@ -1,4 +1,4 @@
-"""Loses, repeats and delays STOPPED events on demand, as EventBridge may.
+"""Loses, repeats and delays STOPPED events on demand, because EventBridge does so now and then.
 
 A file in the stack's home has the probabilities. It is read before each event, so a test can change it at any time.
 """
@@ -17,7 +17,7 @@ class EventFaults:
     _random: random.Random | None = None
 
     def deliveries(self) -> list[float]:
-        """The delays of the next event's deliveries, in seconds: empty if it is lost, two if it is repeated."""
+        """Returns the delays of the next event's deliveries, in seconds. A lost event has none, a repeated event two."""
         try:
             wanted = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -10,7 +10,7 @@ from sitewright.local.machine.ports import LOOPBACK
 
 
 def metadata_server(tasks: Mapping[str, Task], port: int) -> ThreadingHTTPServer:
-    """A server for `/v4/<task id>` and `/healthz`. `tasks`: the running tasks by id, read at each request."""
+    """Returns a server for `/v4/<task id>` and `/healthz`. It reads `tasks`, the running tasks by id, at each request."""
 
     class Metadata(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -27,7 +27,7 @@ class Task(ABC):
     """Why it could not start."""
     stop_asked: bool = False
     reports: int = 0
-    """How often the end was reported or failed to be."""
+    """The number of attempts to report the end."""
     _shipped: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -93,7 +93,7 @@ class Task(ABC):
         return int(self.container.get("stopTimeout") or STOP_SECONDS)
 
     def environment(self) -> dict[str, str]:
-        """The environment: the base, the definition's, the overrides'."""
+        """Returns the environment. The definition overwrites the base, and the overrides overwrite both."""
         env = dict(self.base_environment)
         env |= {pair["name"]: pair["value"] for pair in self.container.get("environment", [])}
         for override in self.task.get("overrides", {}).get("containerOverrides", []):

@@ -73,7 +73,7 @@ class TaskSupervisor:
         self.runtime.clear(self.tasks)
 
     def poll(self) -> None:
-        """One round: starts new tasks, stops those ECS stopped, ships logs, reports ends."""
+        """Starts new tasks, stops tasks that ECS stopped, ships logs, reports ended tasks."""
         for cluster in self._clusters():
             arns = self._running(cluster)
             new = [arn for arn in arns if arn not in self.seen]

@@ -12,7 +12,7 @@ from sitewright.local.website.website_app import site_app
 
 
 class _Server(uvicorn.Server):
-    """A server among several in one loop: signals are the program's business, not each server's."""
+    """One of several servers in one loop. The program handles signals, not each server."""
 
     def install_signal_handlers(self) -> None:
         """Leaves the handlers alone."""

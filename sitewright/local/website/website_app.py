@@ -42,7 +42,7 @@ class SiteServer:
         self._read_at = 0.0
 
     def answer(self, request: Request) -> Response:
-        """The response to a request; blocking."""
+        """Returns the response to a request. Blocks."""
         if request.method not in {"GET", "HEAD"}:
             return _error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
         try:

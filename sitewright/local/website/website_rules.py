@@ -47,7 +47,7 @@ def lookup(raw_path: str, website: Website) -> Lookup:
 
 
 def not_modified(etag: str, last_modified: float, if_none_match: str | None, if_modified_since: float | None) -> bool:
-    """Whether the client's copy is current (RFC 9110: If-None-Match before If-Modified-Since). Times in seconds."""
+    """Tells whether the client's copy is current (RFC 9110: If-None-Match before If-Modified-Since). Times are in seconds."""
     if if_none_match is not None:
         wanted = {part.strip().removeprefix("W/") for part in if_none_match.split(",")}
         return "*" in wanted or etag in wanted

@@ -21,7 +21,7 @@ class Tools:
     s5cmd: Path
 
     def versions(self) -> str:
-        """Both, as they name themselves."""
+        """Returns the versions of both tools as they print them."""
         aws = _run([str(self.aws), "--version"]).split()[0]
         return f"{aws}, s5cmd/{_run([str(self.s5cmd), 'version']).strip()}"
 

@@ -18,7 +18,7 @@ _SATURATED = 0.7
 
 
 def ratio(by_tool: Json, tool: str, seconds: str = "seconds") -> float:
-    """Seconds of a tool by those of s5cmd; `warm` for those of the publish alone, as a workspace does it."""
+    """Returns a tool's seconds divided by those of s5cmd. With `warm` the seconds are those of the publish alone."""
     return float(by_tool[tool][seconds] / by_tool[S5CMD]["seconds"])
 
 
@@ -69,7 +69,7 @@ def rate(scenarios: Json, tool: str) -> float:
 
 
 def way_back(scenarios: Json, name: str) -> str:
-    """A rollback beside the publish of the same files. Pure."""
+    """Compares a rollback with the publish of the same files. Pure."""
     back, there = scenarios[name][OURS], scenarios[ROLLBACKS[name]][OURS]
     checked = there["warm"] + there["check"]
     return (

@@ -1,6 +1,6 @@
 """`python -m tools.bench.publish_speed.s3_endpoint MS`: the emulator, which counts requests and their bytes in memory.
 
-Here and not in a proxy, for that would slow down each tool by its own number of connections.
+It counts here and not in a proxy. A proxy would slow down each tool by its own number of connections.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _START_SECONDS = 40
 
 
 class Counting:
-    """An ASGI application in front of another one. GET of COUNTS gives what came since the last time."""
+    """An ASGI application in front of another one. GET of COUNTS returns the requests since the last GET."""
 
     def __init__(self, app: Callable[..., Awaitable[None]], seconds_later: float = 0.0) -> None:
         self._app = app

@@ -12,7 +12,7 @@ _CSS = "_astro/*.css"
 
 @dataclass(frozen=True)
 class Scenario:
-    """Its name, and what the build changed."""
+    """The scenario's name, and the changes by the build."""
 
     name: str
     change: Callable[[Path], None]
@@ -70,4 +70,4 @@ SCENARIOS = (
     Scenario("one stylesheet changed", _stylesheet),
     Scenario("a hundred pages deleted", _fewer_pages),
 )
-"""In this order: each begins with what the one before left."""
+"""The scenarios in order. Each begins with the bucket that the one before left."""

@@ -17,7 +17,7 @@ from tools.bench.publish_speed.report_tables import COLUMNS, figures, late, rema
 Json = dict[str, Any]
 PAGE = REPOSITORY_ROOT / "docs" / "publishing.md"
 WIDTH = 118
-"""Characters of a line, as in the rest of the page."""
+"""The page's line length in characters."""
 
 
 def section(files: int, size: Json) -> Iterator[str]:
