@@ -114,6 +114,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worker: str) -> It
     assert not left, "`down` left processes behind"
 
 
+@pytest.mark.timeout(600)  # five deployments: minutes where the machine is busy
 def test_the_life_of_a_deployment(checkout: Checkout) -> None:
     checkout.up("--client", "first")
     assert set(checkout.stacks()) == {"CDKToolkit", "Sitewright-Platform", "Sitewright-Site-first"}
