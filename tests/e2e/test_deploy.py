@@ -180,7 +180,7 @@ def destroy_leaves_the_retained_and_nothing_else(checkout: Checkout) -> None:
     assert set(checkout.stacks()) == {"CDKToolkit"}
     assert checkout.tables() == tables
     assert checkout.buckets() == buckets
-    assert len(tables) == 3
+    assert len(tables) == 4
     assert sorted(name.split(".")[0] for name in buckets if "cdk" not in name)[:2] == ["edit", "edit"]
     body = aws.s3.get_object(Bucket="edit.first.webordinary.com", Key="kept.txt")["Body"].read()
     assert body == b"kept"
