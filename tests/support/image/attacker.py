@@ -62,7 +62,6 @@ class Attacker:
 
     def leaked(self, text: str, *runs: Sent) -> list[str]:
         """The names of the secrets in a text: those that every run has, and the task tokens of these runs."""
-        secrets = fixed_secrets(self.site) | {
-            f"task token {token[:12]}": token for token in task_tokens(runs, self.site)
-        }
+        tokens = {token for run in runs for token in task_tokens(run, self.site)}
+        secrets = fixed_secrets(self.site) | {f"task token {token[:12]}": token for token in tokens}
         return [name for name, secret in secrets.items() if secret in text]
