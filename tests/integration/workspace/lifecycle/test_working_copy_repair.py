@@ -166,11 +166,13 @@ def test_a_new_repository_that_cannot_be_replaced_is_neither_saved_nor_pushed(wo
     assert world.remote("branch", "--list", "thread-t1") == ""
 
 
-def test_an_agent_that_removed_the_folder_still_has_its_cost_recorded(world: World) -> None:
+def test_an_agent_that_removed_the_folder_fails_its_step_and_leaves_the_session_usable(world: World) -> None:
     claude_code(world, 'rm -rf "$PWD"')
     world.step(StepName.AGENT)
-    assert world.report[0] == "failure"
-    assert read_command(world.clients, "cmd-1").cost_usd == 0.5
+    assert (world.report[0], world.claim_is_free()) == ("failure", True)
+    world.use(agent=edit({"index.html": "edited"}))
+    assert world.step(StepName.AGENT) == 0
+    assert world.report[0] == "success"
 
 
 def test_the_files_are_restored_although_a_deletion_fails(world: World) -> None:
