@@ -65,11 +65,14 @@ def why_not() -> str | None:
 
 def python_closed() -> str | None:
     """Returns why a user without capabilities cannot run this Python."""
-    user = ["setpriv", "--reuid=1001", "--regid=1001", "--clear-groups", "--"]
+    user = ["setpriv", "--reuid=1001", "--regid=1001", "--clear-groups"]
+    bare = ["--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"]
+    # A Python whose own folder is closed to the user may start with the system's library instead.
+    code = "import sitewright, sys; print(sys.base_prefix)"
     done = subprocess.run(
-        [*user, sys.executable, "-c", "import sitewright"], capture_output=True, cwd=REPO, check=False
+        [*user, *bare, sys.executable, "-c", code], capture_output=True, text=True, cwd=REPO, check=False
     )
-    return "another user cannot run this Python" if done.returncode else None
+    return None if done.stdout.strip() == sys.base_prefix else "another user cannot run this Python"
 
 
 def entry_point() -> list[str]:
