@@ -41,9 +41,13 @@ def _down() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """SIGTERM ends the run as Ctrl-C does: with `pytest_sessionfinish`."""
+    """SIGTERM ends the run as Ctrl-C does: with `pytest_sessionfinish`.
+
+    A shell starts a background job with SIGINT ignored, and every process below would ignore it too.
+    """
     if not hasattr(config, "workerinput"):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
