@@ -31,6 +31,7 @@ def test_programs_planted_for_git_get_no_token_and_no_rights(shell: Attacker) ->
     loot = shell.in_shell(COLLECT, after=sent)
 
     ran = [line for line in loot.text.splitlines() if line.startswith("ran ")]
+    assert ran, "nothing that was planted ran at all: the attack is not one"
     own = shell.in_shell("id -u", after=loot.sent)
     assert [line for line in ran if f"as {own.text.strip()} capabilities 0000000000000000" not in line] == []
     assert shell.leaked(loot.text, sent, loot.sent) == []

@@ -33,4 +33,6 @@ done
 echo '*.txt filter=planted diff=planted merge=planted' >.gitattributes
 mkdir -p public
 echo "text for the filter" >public/filtered.txt
+# The trap works: the attacker's own command runs the filter, which leaves its daemon behind.
+git add public/filtered.txt
 echo planted
