@@ -57,7 +57,7 @@ class Modules:
         if manager is None:
             self.ctx.progress("Installing packages (no lock file)")
             return self.run(UNLOCKED)
-        files = tree_files(site, self.package, manager)
+        files = tree_files(site, self.package, manager, self.ctx.log)
         wanted = self._digest({"tree": files and files.digest, **site_inputs(self.ctx.checkout, self.package, manager)})
         # Each npm workspace has its own node_modules, and the mark tells of only one.
         if "workspaces" not in self.package and self._mark.is_of(wanted):

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -50,8 +50,9 @@ _FIELDS = (
 _SETTINGS = (NPMRC, ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs", "pnpm-workspace.yaml")
 
 _HARMLESS = re.compile(
-    r"(?:@[\w.-]+:)?registry|//[^=]+:[\w-]+|legacy-peer-deps|strict-peer-deps|engine-strict|ignore-scripts|save-\w+|fund"
+    r"(?:@[\w.-]+:)?registry|//[^=]+:[\w-]+|legacy-peer-deps|strict-peer-deps|engine-strict|ignore-scripts|save(?:-\w+)?|fund"
     r"|audit(?:-level)?|progress|loglevel|package-lock|lockfile-version|prefer-\w+|omit|include|optional|force|fetch-[\w-]+"
+    r"|omit-lockfile-registry-resolved|replace-registry-host|install-links|before|min-release-age|legacy-bundling|tag|yes"
     r"|maxsockets|strict-ssl|update-notifier|color|access|always-auth|install-strategy|foreground-scripts|message"
     r"|(?:public-)?hoist-pattern\[\]|shamefully-hoist|auto-install-peers|strict-peer-dependencies|node-linker"
 )
@@ -81,20 +82,31 @@ class TreeFiles:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def tree_files(site: Path, package: Mapping[str, Any], manager: Manager) -> TreeFiles | None:
+def tree_files(site: Path, package: Mapping[str, Any], manager: Manager, log: Callable[..., None]) -> TreeFiles | None:
     """Returns the files from which npm can install in a clean tree; None if the installation needs more of the site.
 
-    Raises GuestFileError.
+    Logs what it needs, because such a site installs in each new workspace. Raises GuestFileError.
     """
-    if manager.program != "npm" or "workspaces" in package:
-        return None
     lock = guest_files.read_file(site, manager.lockfile, limit=LOCKFILE_BYTES)
     settings = _read(site, NPMRC)
-    if not _is_remote(lock) or not all(_HARMLESS.fullmatch(name) for name in _names(settings or b"")):
+    if needs := _needs_of_site(package, manager, lock, settings or b""):
+        log("the packages are not shared with other sessions", reason=needs)
         return None
     reduced = {name: package[name] for name in _FIELDS if name in package}
     files = {PACKAGE: json.dumps(reduced, sort_keys=True).encode(), manager.lockfile: lock}
     return TreeFiles(files if settings is None else {**files, NPMRC: settings})
+
+
+def _needs_of_site(package: Mapping[str, Any], manager: Manager, lock: bytes, settings: bytes) -> str | None:
+    """Returns why packages cannot be installed without the site's other files; None if they can. Pure."""
+    if manager.program != "npm":
+        return f"they are installed by {manager.program}"
+    if "workspaces" in package:
+        return "package.json has workspaces"
+    if not _is_remote(lock):
+        return f"{manager.lockfile} names files or folders of the site, or is of an old version"
+    other = [name for name in _names(settings) if not _HARMLESS.fullmatch(name)]
+    return f"{NPMRC} sets {', '.join(other)}" if other else None
 
 
 def site_inputs(checkout: Checkout, package: Mapping[str, Any], manager: Manager) -> dict[str, Any]:

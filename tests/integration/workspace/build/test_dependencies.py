@@ -31,6 +31,8 @@ LOCAL = {
     "tiny/i.js": "module.exports = 1",
 }
 
+DEMO_SITE = Path(__file__).parents[4] / "sitewright" / "local" / "demo_site"
+
 NOTES: list[str] = []
 
 MARKS_ITSELF = {"scripts": {"postinstall": "node index.js && echo made by a script > made.txt"}}
@@ -177,18 +179,28 @@ def test_a_stop_ends_the_unpacking_and_leaves_nothing_behind(site: Site) -> None
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "reason"),
     [
-        lambda s: edit_package(s, workspaces=["tiny"]),
-        lambda s: (s.folder / ".npmrc").open("a").write("script-shell=/workspace/home/shell\n"),
-        lambda s: (s.folder / ".npmrc").open("a").write("cache = ${HOME}/x\n"),
-        lambda s: (s.folder / ".npmrc").open("a").write("node-options=--require /workspace/home/x.js\n"),
+        (lambda s: edit_package(s, workspaces=["tiny"]), "workspaces"),
+        (lambda s: (s.folder / ".npmrc").open("a").write("script-shell=/workspace/home/shell\n"), "script-shell"),
+        (lambda s: (s.folder / ".npmrc").open("a").write("cache = ${HOME}/x\n"), "cache"),
+        (
+            lambda s: (s.folder / ".npmrc").open("a").write("node-options=--require /workspace/home/x.js\n"),
+            "node-options",
+        ),
     ],
 )
-def test_an_installation_that_needs_more_than_its_files_is_not_shared(site: Site, change: Any) -> None:
+def test_an_installation_that_needs_more_than_its_files_is_not_shared(site: Site, change: Any, reason: str) -> None:
     change(site)
     package = json.loads((site.folder / "package.json").read_text())
-    assert tree_files(site.folder, package, MANAGERS[1]) is None
+    said: list[str] = []
+    assert tree_files(site.folder, package, MANAGERS[1], lambda _, reason: said.append(reason)) is None
+    assert len(said) == 1 and reason in said[0]
+
+
+def test_the_demo_sites_packages_are_shared(site: Site) -> None:
+    package = json.loads((DEMO_SITE / "package.json").read_text())
+    assert tree_files(DEMO_SITE, package, MANAGERS[1], site.ctx.log) is not None
 
 
 def test_packages_in_folders_of_the_site_are_installed_in_the_checkout_once(tmp_path: Path) -> None:
