@@ -95,6 +95,9 @@ class _Message:
 def _send(client: StackClient, home: Home, session: str) -> _Message:
     name = f"cmd-{uuid.uuid4().hex[:8]}"
     note = home.root / f"{name}.note"
+    # The agent's shell may be another user.
+    note.touch()
+    note.chmod(0o666)
     trap = f'trap "echo signal \\$(date +%s.%N) >> {note}; exit 1" INT TERM HUP'
     script = f"{trap}; echo began $(date +%s.%N) >> {note}; for i in $(seq 1200); do sleep 0.02; done"
     at = time.time()
