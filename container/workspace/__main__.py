@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.steps import StepEnv, step_request_from_env
+from workspace.guest.child_register import reap_orphans
 from workspace.lifecycle.runner import EXIT_UNREPORTED, Runner
 from workspace.lifecycle.step_report import Reporter
 from workspace.system import processes
 from workspace.system.aws_clients import Clients
-from workspace.system.child_register import reap_orphans
 from workspace.system.json_log import Log
 from workspace.system.periodic_thread import PeriodicThread
 from workspace.system.prestarted_process import PrestartedProcess

@@ -54,6 +54,7 @@ def test_a_package_imports_only_what_it_may(folder: str) -> None:
 
 WORKSPACE_LAYERS = (
     {"errors"},
+    {"guest"},
     {"system"},
     {"claim", "credentials"},
     {"repository"},

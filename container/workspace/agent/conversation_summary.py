@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from workspace.repository import transcript_files
-from workspace.system.guest_files import GuestFileError
+from workspace.guest.guest_files import GuestFileError
+from workspace.repository.checkpoints import transcript_files
 
 TURN_CHARACTERS = 600
 TOTAL_CHARACTERS = 8_000

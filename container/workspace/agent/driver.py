@@ -24,7 +24,7 @@ from claude_agent_sdk import (
 )
 
 from workspace.agent.driver_messages import DriverEvent, DriverRequest
-from workspace.system.become_guest import become_guest
+from workspace.guest.become_guest import become_guest
 
 _DETAIL = ("file_path", "path", "pattern", "command", "url", "description")
 

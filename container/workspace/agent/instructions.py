@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from workspace.system import guest_files
-from workspace.system.guest_files import GuestFileError
+from workspace.guest import guest_files
+from workspace.guest.guest_files import GuestFileError
 
 ROLE = (
     "You edit the source of a website (usually an Astro site) in the current folder, for a client who wrote the "

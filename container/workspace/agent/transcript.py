@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from sitewright.contracts.limits import TRANSCRIPT_BYTES
-from workspace.repository import transcript_files
+from workspace.guest.guest_files import GuestFileError, Refusal
+from workspace.repository.checkpoints import transcript_files
+from workspace.repository.checkpoints.transcript_files import FOLDER
 from workspace.repository.guest_git import GuestGit
 from workspace.repository.objects.transport import must
-from workspace.repository.transcript_files import FOLDER
-from workspace.system.guest_files import GuestFileError, Refusal
 
 _SAFE = re.compile(r"^[0-9A-Za-z-]+$")
 

@@ -20,10 +20,10 @@ from sitewright.contracts.names import session_prefix
 from workspace.build.clean_tree import FOLDER
 from workspace.build.tarball import ArchiveError, Tarball
 from workspace.errors import Fenced, StepStopped
+from workspace.guest import guest_files
+from workspace.guest.guest_files import GuestFileError
 from workspace.step_context import Fence, StepContext
-from workspace.system import guest_files
 from workspace.system.aws_clients import Clients
-from workspace.system.guest_files import GuestFileError
 from workspace.system.settings import Settings
 
 CACHE = ".astro"

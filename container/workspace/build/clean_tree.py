@@ -9,8 +9,8 @@ from pathlib import Path
 
 from workspace.build.install_inputs import TreeFiles
 from workspace.build.package_managers import Manager
+from workspace.guest import guest_files
 from workspace.step_context import StepContext
-from workspace.system import guest_files
 from workspace.system.child_environment import build_environment
 from workspace.system.children import ChildResult
 from workspace.system.processes import run_bounded

@@ -20,9 +20,9 @@ from typing import Any
 
 from sitewright.contracts.limits import LOCKFILE_BYTES, PACKAGE_FILE_BYTES
 from workspace.build.package_managers import Manager
+from workspace.guest import guest_files
+from workspace.guest.guest_files import GuestFileError, Refusal
 from workspace.repository.checkout import Checkout
-from workspace.system import guest_files
-from workspace.system.guest_files import GuestFileError, Refusal
 
 PACKAGE = "package.json"
 NPMRC = ".npmrc"

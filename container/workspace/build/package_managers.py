@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from workspace.system import guest_files
+from workspace.guest import guest_files
 
 OUT_OF_SYNC = "npm error code EUSAGE"
 """The words of `npm ci` for a lock file that does not match package.json."""

@@ -14,8 +14,8 @@ from sitewright.publishing.publisher import publish
 from sitewright.publishing.site_files import LocalFile
 from sitewright.publishing.target import PublishTarget
 from workspace.build import dist_state
+from workspace.guest import guest_files
 from workspace.step_context import StepContext
-from workspace.system import guest_files
 
 _PUBLIC = "public"
 """Astro and Vite copy this folder into dist unchanged, before any other output."""

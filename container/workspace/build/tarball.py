@@ -15,8 +15,8 @@ from typing import IO, Any, cast
 
 import zstandard
 
+from workspace.guest.guest_user import Guest
 from workspace.system import processes
-from workspace.system.guest import Guest
 
 _CHUNK = 1 << 20
 _LEVEL = 3

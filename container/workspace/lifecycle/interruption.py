@@ -19,7 +19,7 @@ from workspace.errors import Fenced, StepFailed, StepStopped, StopReason, Worksp
 from workspace.lifecycle.step_end import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, Follows, StepEnd
 from workspace.lifecycle.step_report import Reporter, for_record
 from workspace.repository.background_push import BackgroundPush
-from workspace.repository.checkpoint import Checkpointer
+from workspace.repository.checkpoints.checkpoint import Checkpointer
 from workspace.repository.commit_messages import wip_message
 from workspace.step_context import StepContext
 from workspace.steps import build_step

@@ -27,7 +27,7 @@ from workspace.lifecycle.step_end import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPO
 from workspace.lifecycle.step_report import Reporter
 from workspace.lifecycle.step_run import StepRun, report_failure
 from workspace.lifecycle.task_heartbeat import HEARTBEAT_SECONDS, Heartbeat
-from workspace.repository.checkpoint import PERIOD_SECONDS
+from workspace.repository.checkpoints.checkpoint import PERIOD_SECONDS
 from workspace.system.aws_clients import Clients
 from workspace.system.json_log import Log
 from workspace.system.prestarted_process import PrestartedProcess

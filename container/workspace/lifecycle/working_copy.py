@@ -15,15 +15,15 @@ from workspace.claim.session import SessionStore
 from workspace.credentials.git_credentials import GitCredentials
 from workspace.credentials.sign_in import git_credentials
 from workspace.errors import GitError, StopReason, WorkspaceError
+from workspace.guest.guest_user import Guest
 from workspace.lifecycle.interruption import INTERRUPTED_SUBJECT
 from workspace.repository.background_push import BackgroundPush
 from workspace.repository.checkout import Checkout
-from workspace.repository.checkpoint import Checkpointer
-from workspace.repository.checkpoint_archive import CheckpointError
+from workspace.repository.checkpoints.checkpoint import Checkpointer
+from workspace.repository.checkpoints.checkpoint_archive import CheckpointError
+from workspace.repository.checkpoints.restore import Restorer
 from workspace.repository.commit_messages import wip_message
-from workspace.repository.restore import Restorer
 from workspace.system.aws_clients import Clients
-from workspace.system.guest import Guest
 from workspace.system.json_log import Log
 from workspace.system.paths import Paths
 from workspace.system.settings import Settings

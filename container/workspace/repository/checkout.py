@@ -13,16 +13,16 @@ from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from sitewright.contracts.limits import LOCKFILE_BYTES
 from workspace.credentials.git_credentials import GitCredentials
 from workspace.errors import GitError
+from workspace.guest import guest_files
+from workspace.guest.guest_files import GuestFileError, Refusal
+from workspace.guest.guest_user import Guest
 from workspace.repository.checkout_scan import clear_git_folder
 from workspace.repository.guest_git import GuestGit
 from workspace.repository.objects.object_exchange import ObjectExchange, Poll
 from workspace.repository.objects.transport import Transport, must
 from workspace.repository.remote import Remote
 from workspace.repository.staging import Staging, refuse
-from workspace.system import guest_files
 from workspace.system.child_environment import git_environment
-from workspace.system.guest import Guest
-from workspace.system.guest_files import GuestFileError, Refusal
 from workspace.system.paths import Paths
 
 _SNAPSHOT = "Uncommitted edits"

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workspace.errors import GitError
+from workspace.guest.guest_user import Guest
 from workspace.repository.objects import streams
 from workspace.repository.objects.streams import Command
-from workspace.system.guest import Guest
 from workspace.system.processes import Completed
 
 SECONDS = 60.0

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 
 from workspace.credentials.git_credentials import GitCredentials
 from workspace.errors import GitError
+from workspace.guest.guest_user import Guest
 from workspace.repository.git_errors import Refusal, classify
 from workspace.repository.objects import streams
 from workspace.repository.objects.object_exchange import ObjectExchange, Poll
 from workspace.repository.objects.streams import Command
 from workspace.repository.objects.transport import Transport
 from workspace.system.child_environment import git_config
-from workspace.system.guest import Guest
 
 _HELPER = Path(__file__).with_name("credential_helper.py")
 

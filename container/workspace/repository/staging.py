@@ -11,12 +11,12 @@ from typing import BinaryIO
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.limits import CHECKOUT_FILE_BYTES, GIT_INDEX_BYTES, NEW_FILES
 from workspace.errors import StepFailed
+from workspace.guest import guest_files
+from workspace.guest.guest_files import GuestFileError
 from workspace.repository.checkout_scan import Leftover, clear_git_folder, scan
 from workspace.repository.guest_git import SECONDS, GuestGit
 from workspace.repository.objects import streams
 from workspace.repository.objects.transport import must
-from workspace.system import guest_files
-from workspace.system.guest_files import GuestFileError
 
 _USUALLY_IGNORED = ("node_modules", "dist", ".astro")
 """Folders at the top with many files. They are looked at only if git does not ignore them."""

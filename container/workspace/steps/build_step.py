@@ -25,11 +25,11 @@ from workspace.build.package_managers import NoManager
 from workspace.build.site_publish import live_deployment, publish_build, publish_interrupted
 from workspace.claim.session import commands_table
 from workspace.errors import StepStopped
+from workspace.guest import guest_files
+from workspace.guest.guest_files import GuestFileError, Refusal
 from workspace.step_context import StepContext
-from workspace.system import guest_files
 from workspace.system.child_environment import build_environment
 from workspace.system.children import ChildResult
-from workspace.system.guest_files import GuestFileError, Refusal
 
 DIST = "dist"
 FALLBACK_SUBJECT = "Update the website"

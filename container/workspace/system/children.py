@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Protocol
 
 from workspace.errors import StepStopped
+from workspace.guest.guest_user import Guest
 from workspace.system import processes
-from workspace.system.guest import Guest
 from workspace.system.memory_kills import memory_kills
 from workspace.system.prestarted_process import PrestartedProcess, Program
 from workspace.system.stop import Stop

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workspace.guest.guest_user import Guest
 from workspace.system import processes
-from workspace.system.guest import Guest
 
 _GRACE_SECONDS = 2.0
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from workspace.system import child_register
-from workspace.system.guest import Guest, without_capabilities
+from workspace.guest import child_register
+from workspace.guest.guest_user import Guest, without_capabilities
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36

@@ -8,8 +8,8 @@ from pydantic import Field, InstanceOf, ValidationError
 
 from sitewright.contracts.workspace_settings import MissingVariableError, WorkspaceSettings
 from workspace.errors import WorkspaceError
+from workspace.guest.guest_user import Guest
 from workspace.system.child_environment import inherited
-from workspace.system.guest import Guest
 from workspace.system.paths import Paths
 
 ROOT = "SITEWRIGHT_ROOT"

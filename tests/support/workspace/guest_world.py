@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from workspace.guest.guest_user import Guest
 from workspace.repository.checkout import Checkout
-from workspace.system.guest import Guest
 from workspace.system.paths import Paths
 
 from tests.support.workspace.runner_parts import GitHost, make_checkout, make_remote, serve_git

@@ -14,10 +14,10 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 from workspace.credentials.git_credentials import GitCredentials
+from workspace.guest.guest_user import Guest
 from workspace.repository.checkout import Checkout
 from workspace.system.aws_clients import Clients
 from workspace.system.child_environment import git_environment, inherited
-from workspace.system.guest import Guest
 from workspace.system.paths import Paths
 from workspace.system.settings import Settings
 

@@ -24,9 +24,11 @@ SECRET = "task-token-that-nobody-else-may-have"
 PRELUDE = """
 import json, os, signal, subprocess, sys, threading, time
 from pathlib import Path
-from workspace.system import child_register, guest as guests, processes
+from workspace.guest import child_register
+from workspace.guest import guest_user as guests
+from workspace.system import processes
 from workspace.system.children import ProcessChildren
-from workspace.system.guest import Guest
+from workspace.guest.guest_user import Guest
 from workspace.system.prestarted_process import PrestartedProcess, Program
 from workspace.system.stop import Stop
 

@@ -9,7 +9,7 @@ import pytest
 from workspace.lifecycle.interruption import PUSH_SECONDS
 from workspace.lifecycle.runner import BUSY_SECONDS
 from workspace.lifecycle.step_report import BACKOFF as REPORT_BACKOFF
-from workspace.repository.restore import CLONE_SECONDS, DOWN_SECONDS
+from workspace.repository.checkpoints.restore import CLONE_SECONDS, DOWN_SECONDS
 from workspace.system.children import STOP_LADDER
 
 from sitewright.contracts.error_codes import SfnError

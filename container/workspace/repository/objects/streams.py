@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from workspace.errors import GitError
+from workspace.guest.guest_user import Guest, without_capabilities
 from workspace.system import processes
-from workspace.system.guest import Guest, without_capabilities
 from workspace.system.processes import Completed
 
 OUTPUT_BYTES = 64 * 2**20

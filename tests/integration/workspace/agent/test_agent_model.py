@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from workspace.agent.driver_messages import DriverEvent
 from workspace.errors import StepFailed
-from workspace.repository.transcript_files import newest_conversation
+from workspace.repository.checkpoints.transcript_files import newest_conversation
 from workspace.steps import agent_step
 
 from sitewright.contracts.error_codes import ErrorCode

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from moto import mock_aws
 from workspace.build.build_cache import BuildCache
+from workspace.guest.guest_user import Guest
 from workspace.system.children import ProcessChildren
-from workspace.system.guest import Guest
 
 from tests.integration.workspace.build.test_dependencies import (
     SITE,

@@ -106,7 +106,7 @@ def test_an_interrupted_push_ends_soon_and_keeps_everything(world: World) -> Non
 def test_an_interrupt_at_the_very_end_loses_neither_result_nor_edits(
     world: World, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    from workspace.repository.checkpoint import Checkpointer
+    from workspace.repository.checkpoints.checkpoint import Checkpointer
 
     target, name = {
         "before the checkpoint": (Checkpointer, "write"),

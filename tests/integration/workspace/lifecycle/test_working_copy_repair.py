@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from workspace.errors import StopReason
 from workspace.lifecycle.runner import Runner
-from workspace.repository.restore import Restorer
+from workspace.repository.checkpoints.restore import Restorer
 from workspace.steps import agent_step
 from workspace.system.prestarted_process import Program
 from workspace.system.settings import Settings

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from workspace.errors import GitError, StepFailed, WorkspaceError
+from workspace.guest.child_register import processes_of
 from workspace.repository.objects import transport
-from workspace.system.child_register import processes_of
 
 from sitewright.contracts.error_codes import ErrorCode
 from tests.support.workspace.guest_world import GuestWorld, guest_world

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 from botocore.exceptions import ClientError
 from workspace.errors import GitError
-from workspace.repository import checkpoint_archive, transcript_files
+from workspace.repository.checkpoints import checkpoint_archive, transcript_files
 from workspace.repository.git_errors import BundleVerdict, classify_bundle
 from workspace.repository.objects.object_exchange import ObjectExchange
 from workspace.step_context import StepContext

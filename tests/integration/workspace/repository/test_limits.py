@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from workspace.agent import conversation_summary, instructions, transcript
 from workspace.errors import StepFailed
-from workspace.repository import checkpoint_archive, transcript_files
+from workspace.repository.checkpoints import checkpoint_archive, transcript_files
 from workspace.step_context import StepContext
 
 from sitewright.contracts.error_codes import ErrorCode

@@ -173,7 +173,7 @@ def test_a_secret_that_cannot_be_read_is_an_auth_error(world: World) -> None:
 
 
 def test_the_first_clone_retries_and_then_reports_the_host(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from workspace.repository import restore
+    from workspace.repository.checkpoints import restore
 
     world.host.failures = 1
     world.use(agent=edit({}))

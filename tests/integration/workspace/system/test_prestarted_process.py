@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from workspace.agent.driver_command import driver_program
+from workspace.guest.guest_user import Guest
 from workspace.system import processes
 from workspace.system.children import ProcessChildren
-from workspace.system.guest import Guest
 from workspace.system.prestarted_process import PrestartedProcess, Program
 from workspace.system.stop import Stop
 

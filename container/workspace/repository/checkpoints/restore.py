@@ -8,15 +8,15 @@ from pathlib import Path
 
 from sitewright.contracts.error_codes import ErrorCode
 from workspace.errors import GitError, StepFailed
-from workspace.repository import checkpoint_archive
+from workspace.guest.guest_user import Guest
 from workspace.repository.checkout import Checkout
-from workspace.repository.checkpoint_archive import CheckpointError, CheckpointMeta
+from workspace.repository.checkpoints import checkpoint_archive
+from workspace.repository.checkpoints.checkpoint_archive import CheckpointError, CheckpointMeta
+from workspace.repository.checkpoints.transcript_files import unpack_transcripts
 from workspace.repository.git_errors import BundleVerdict, classify_bundle
 from workspace.repository.objects.transport import must
 from workspace.repository.remote_retry import retry_remote
-from workspace.repository.transcript_files import unpack_transcripts
 from workspace.system.aws_clients import Clients
-from workspace.system.guest import Guest
 from workspace.system.paths import Paths
 from workspace.system.stop import Stop
 

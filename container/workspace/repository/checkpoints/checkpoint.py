@@ -18,9 +18,9 @@ from sitewright.contracts.steps import StepRequest
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, WorkspaceError
-from workspace.repository import checkpoint_archive, transcript_files
 from workspace.repository.checkout import Checkout
-from workspace.repository.checkpoint_archive import CheckpointMeta
+from workspace.repository.checkpoints import checkpoint_archive, transcript_files
+from workspace.repository.checkpoints.checkpoint_archive import CheckpointMeta
 from workspace.system.aws_clients import Clients
 from workspace.system.paths import Paths
 

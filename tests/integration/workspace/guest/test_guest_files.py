@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from workspace.system import guest_files
-from workspace.system.guest_files import GuestFileError, Refusal, look, open_file, read_file, walk
+from workspace.guest import guest_files
+from workspace.guest.guest_files import GuestFileError, Refusal, look, open_file, read_file, walk
 
 LIMIT = 1000
 

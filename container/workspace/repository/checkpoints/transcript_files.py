@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sitewright.contracts.limits import TRANSCRIPT_BYTES, TRANSCRIPT_FILES, TRANSCRIPTS_BYTES
+from workspace.guest import guest_files
+from workspace.guest.guest_files import Entry, GuestFileError
 from workspace.repository.guest_git import GuestGit
 from workspace.repository.objects.transport import must
-from workspace.system import guest_files
-from workspace.system.guest_files import Entry, GuestFileError
 
 FOLDER = ".claude/projects"
 """Below HOME. A folder for each working folder of Claude Code, a file for each conversation in it."""

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workspace.errors import WorkspaceError
-from workspace.system import child_register
-from workspace.system.become_guest import BECOME_GUEST
+from workspace.guest import child_register
+from workspace.guest.become_guest import BECOME_GUEST
 
 PROCESSES = 2_000
 """RLIMIT_NPROC of the guest: processes and threads of its uid. A large build with workers takes some 300."""

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 import pytest
-from workspace.system.guest import Guest
+from workspace.guest.guest_user import Guest
 from workspace.system.settings import GUEST_UID, Settings, SettingsError
 
 from sitewright.contracts.workspace_settings import WorkspaceSettings

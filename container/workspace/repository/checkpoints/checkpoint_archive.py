@@ -10,8 +10,8 @@ from typing import IO
 import zstandard
 
 from sitewright.contracts.base import Contract
-from workspace.repository import transcript_files
-from workspace.system.guest_files import Entry, GuestFileError
+from workspace.guest.guest_files import Entry, GuestFileError
+from workspace.repository.checkpoints import transcript_files
 
 BUNDLE = "repository.bundle"
 META = "meta.json"

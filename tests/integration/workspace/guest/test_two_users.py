@@ -156,17 +156,19 @@ answer(alive=alive(), seconds=time.monotonic() - started, after=run("echo fine")
 
 
 def test_a_stop_interrupts_the_group_politely_first(world: TwoUsers) -> None:
-    script = "trap 'echo interrupted; exit 3' INT; while :; do sleep 0.05; done"
+    script = "trap 'echo interrupted; exit 3' INT; echo ready; while :; do sleep 0.05; done"
     code = f"""
 from workspace.errors import StepStopped, StopReason
 lines = []
-threading.Timer(0.4, lambda: stop.add(StopReason.INTERRUPT)).start()
+def heard(line):
+    lines.append(line)
+    stop.add(StopReason.INTERRUPT)
 try:
-    run({script!r}, on_line=lines.append)
+    run({script!r}, on_line=heard)
 except StepStopped as stopped:
     answer(reason=stopped.reason, lines=lines, alive=alive())
 """
-    assert world.runner(code) == {"reason": "interrupt", "lines": ["interrupted"], "alive": []}
+    assert world.runner(code) == {"reason": "interrupt", "lines": ["ready", "interrupted"], "alive": []}
 
 
 def test_a_sparse_giant_file_is_refused_to_the_guest(world: TwoUsers) -> None:
@@ -194,7 +196,7 @@ ln -s / everything; mkfifo fifo; chmod 000 .
 
 
 def test_an_early_program_is_out_of_the_guests_reach_until_its_request(world: TwoUsers) -> None:
-    program = "import os, sys; from workspace.system.become_guest import become_guest; asked = sys.stdin.read(); "
+    program = "import os, sys; from workspace.guest.become_guest import become_guest; asked = sys.stdin.read(); "
     program += "become_guest(os.environ); print(asked, open('/proc/self/status').read())"
     code = f"""
 early = PrestartedProcess(log, guest)

@@ -1,0 +1,1 @@
+"""The guest: the user of everything that nobody reviewed, its processes and its files."""

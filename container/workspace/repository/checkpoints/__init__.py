@@ -1,0 +1,1 @@
+"""Checkpoints of a session: what goes into one, and how a workspace is filled from it."""
