@@ -1,13 +1,10 @@
 """A command's cost is counted with its response, exactly once. Runs on the double and on moto."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from sitewright.contracts.messages import Response, ResponseStatus
 from sitewright.contracts.records import CommandRecord
@@ -18,23 +15,9 @@ from sitewright.tables.keys import CommandRef
 from sitewright.tables.spending import Spending, month_of
 from sitewright.tables.table import Table
 from tests.support.dynamodb_double import DynamoDB, DynamoDBClient
-from tests.support.lambdas.platform_tables import REGION, make_tables
 
 NOVEMBER = 1_795_000_000_000  # 2026-11-18 UTC
 DECEMBER_1 = 1_796_083_200_000  # 2026-12-01 00:00 UTC
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Any]:
-    with mock_aws():
-        client = boto3.client("dynamodb", REGION, aws_access_key_id="x", aws_secret_access_key="y")
-        make_tables(client)
-        yield client
-
-
-@pytest.fixture(params=["double", "moto"])
-def client(request: pytest.FixtureRequest) -> Any:
-    return DynamoDBClient(DynamoDB()) if request.param == "double" else request.getfixturevalue("moto")
 
 
 class Site:

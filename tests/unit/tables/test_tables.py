@@ -1,12 +1,9 @@
 """The transitions of the tables. Each runs on the double and on moto, which must accept the expressions and agree."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.messages import Response, ResponseStatus
@@ -20,23 +17,8 @@ from sitewright.tables.keys import CommandRef
 from sitewright.tables.schema import OPEN
 from sitewright.tables.sessions import CLAIM_SECONDS, Sessions
 from sitewright.tables.table import Table
-from tests.support.dynamodb_double import DynamoDB, DynamoDBClient
-from tests.support.lambdas.platform_tables import REGION, make_tables
 
 LATER = int(CLAIM_SECONDS * 1000) + 1
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Any]:
-    with mock_aws():
-        client = boto3.client("dynamodb", REGION, aws_access_key_id="x", aws_secret_access_key="y")
-        make_tables(client)
-        yield client
-
-
-@pytest.fixture(params=["double", "moto"])
-def client(request: pytest.FixtureRequest) -> Any:
-    return DynamoDBClient(DynamoDB()) if request.param == "double" else request.getfixturevalue("moto")
 
 
 @pytest.fixture
