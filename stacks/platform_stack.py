@@ -28,7 +28,8 @@ class PlatformStack(Stack):
         egress: Egress | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(scope, construct_id, **kwargs)
+        # Every site needs this stack, and its queues hold commands and responses that nobody has read.
+        super().__init__(scope, construct_id, termination_protection=True, **kwargs)
         self.network = Network(self, "Network", egress=egress or Egress())
         self.cluster = ecs.Cluster(self, "Cluster", vpc=self.network.vpc)
         self.queues = Queues(self, "Messaging")

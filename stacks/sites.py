@@ -2,6 +2,7 @@
 
 import aws_cdk as cdk
 
+from sitewright.contracts.names import CLIENT_TAG
 from sitewright.contracts.site_config import CERTIFICATE_REGION, SiteConfig
 from stacks.certificate_stack import CertificateStack
 from stacks.platform_stack import PlatformStack
@@ -10,9 +11,9 @@ from stacks.site_stack import SiteStack
 
 def add_site(app: cdk.App, platform: PlatformStack, site: SiteConfig, region: str) -> SiteStack:
     """Adds a site's stacks to the app. They name no account: with one, CDK would make network calls at synth."""
-    certificate = None
+    certificates = None
     if site.https and site.certificate_arn is None and site.hosted_zone and site.zone_name:
-        certificate = CertificateStack(
+        certificates = CertificateStack(
             app,
             f"Sitewright-Certificate-{site.client_id}",
             host=site.host,
@@ -21,13 +22,16 @@ def add_site(app: cdk.App, platform: PlatformStack, site: SiteConfig, region: st
             env=cdk.Environment(region=CERTIFICATE_REGION),
             # CDK passes the ARN in an SSM parameter: CloudFormation's exports do not cross regions.
             cross_region_references=True,
-        ).certificate
-    return SiteStack(
+        )
+    stack = SiteStack(
         app,
         f"Sitewright-Site-{site.client_id}",
         platform=platform,
         site=site,
-        certificate=certificate,
+        certificate=certificates.certificate if certificates else None,
         env=cdk.Environment(region=region),
-        cross_region_references=certificate is not None,
+        cross_region_references=certificates is not None,
     )
+    for tagged in filter(None, (certificates, stack)):
+        cdk.Tags.of(tagged).add(CLIENT_TAG, site.client_id)
+    return stack

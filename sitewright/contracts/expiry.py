@@ -27,6 +27,13 @@ CACHE_DAYS = 30
 The price is one installation a month.
 """
 
+ARTIFACT_VERSION_DAYS = 7
+"""Days that S3 keeps an artifact after it was deleted or replaced, a checkpoint above all: time to notice a mistake.
+
+Every command replaces some checkpoints, and each has the repository in it. A longer time would mostly keep copies of
+edits that are in git.
+"""
+
 MULTIPART_DAYS = 1
 """Age at which S3 deletes the parts of an unfinished upload."""
 

@@ -12,6 +12,12 @@ SITE_PARAMETER_PREFIX = "/sitewright/sites/"
 GITHUB_APP_SECRET = "sitewright/github-app"
 """Name of the secret that the platform makes for the GitHub App."""
 
+CLIENT_TAG = "sitewright:client"
+"""Tag of every resource that belongs to one site. Billing shows costs by it, once it is activated there."""
+
+BUCKET_PREFIXES = ("edit.", "sitewright-")
+"""How the name of a site's bucket begins. The functions that all sites share may list no other bucket."""
+
 EVENT_SOURCE = "sitewright"
 """EventBridge source of the service's events."""
 
@@ -40,6 +46,15 @@ def state_machine_name(client_id: str) -> str:
     return f"sitewright-{client_id}"
 
 
+def run_log_group(client_id: str) -> str:
+    """Returns the log group of a site's runs.
+
+    Step Functions names each group in the account's one resource policy for log delivery, which has 5,120 characters.
+    Groups with this prefix share an entry: https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html
+    """
+    return f"/aws/vendedlogs/states/{state_machine_name(client_id)}"
+
+
 def execution_of(client_id: str, session_id: str, command_id: str) -> str:
     """Returns the end of a run's ARN: the state machine's name and the run's."""
     return f"{state_machine_name(client_id)}:{execution_name(session_id, command_id)}"
@@ -61,8 +76,8 @@ def rescue_branch(command_id: str) -> str:
     return f"rescue/{safe}"
 
 
-def site_bucket(client_id: str, domain: str) -> str:
-    """Returns the site's bucket, named like its host: S3 website hosting behind a CNAME demands it."""
+def site_host(client_id: str, domain: str) -> str:
+    """Returns the site's host. S3 website hosting behind a CNAME demands a bucket of the same name."""
     return f"edit.{client_id}.{domain}"
 
 

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 from sitewright.contracts.base import Contract
 from sitewright.contracts.bedrock_models import model_resource
 from sitewright.contracts.commit_author import CommitAuthor
-from sitewright.contracts.names import site_bucket, website_url
+from sitewright.contracts.names import BUCKET_PREFIXES, site_host, website_url
 from sitewright.contracts.workspace_settings import GitAuth, ModelProvider, OperatorSettings
 
 DEFAULT_DOMAIN = "webordinary.com"
@@ -90,6 +90,8 @@ class SiteConfig(OperatorSettings):
     """Whether CloudFront serves the site from a private bucket, instead of S3's own website."""
     certificate_arn: str | None = None
     """ARN of a certificate for the site's host, with `https`. By default the stack makes one, validated in `hosted_zone`."""
+    bucket_name: str | None = None
+    """Name of the site's bucket, with `https`. The default is the host's name, which somebody else may own already."""
     hosted_zone: HostedZone | None = None
     """The zone that gets the DNS records of the site's host. A text is the zone's id, and its name is then `domain`."""
     run_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 5400
@@ -177,10 +179,24 @@ class SiteConfig(OperatorSettings):
             raise ValueError(f"hostedZone: {self.host} is not in the zone {zone}; name the zone that holds it")
         return self
 
+    @model_validator(mode="after")
+    def _bucket_name(self) -> Self:
+        if self.bucket_name is None:
+            return self
+        if not self.https:
+            raise ValueError(
+                "bucketName: S3's website finds its bucket by the host; set https to true, or leave it out"
+            )
+        if not self.bucket_name.startswith(BUCKET_PREFIXES):
+            raise ValueError(
+                f"bucketName: must begin with {' or '.join(BUCKET_PREFIXES)}, which the functions may read"
+            )
+        return self
+
     @property
     def host(self) -> str:
-        """The site's host name. Its bucket has the same name: S3's website behind a CNAME demands it."""
-        return self.bucket
+        """The site's host name."""
+        return site_host(self.client_id, self.domain)
 
     @property
     def zone_name(self) -> str | None:
@@ -189,8 +205,8 @@ class SiteConfig(OperatorSettings):
 
     @property
     def bucket(self) -> str:
-        """Name of the site's bucket. `https` does not change it, so its content stays when `https` changes."""
-        return site_bucket(self.client_id, self.domain)
+        """Name of the site's bucket. `https` alone does not change it, so its content stays when `https` changes."""
+        return self.bucket_name or self.host
 
     @property
     def url(self) -> str:
@@ -211,7 +227,7 @@ class SiteConfig(OperatorSettings):
         if not _BUCKET.match(site.bucket) or len(site.bucket) > 63:
             raise SiteConfigError(
                 f"{where}: {site.bucket!r} is no S3 bucket name (3 to 63 characters, lower case). "
-                "Shorten or correct clientId or domain in cdk.json."
+                "Shorten or correct clientId or domain in cdk.json, or with https bucketName."
             )
         return site
 
@@ -246,12 +262,11 @@ def parse_sites(entries: Any, defaults: Any = None) -> list[SiteConfig]:
         raise SiteConfigError("sites: must be a non-empty list. Add an entry to the context `sites` of cdk.json.")
     filled = [{**(defaults or {}), **entry} if isinstance(entry, dict) else entry for entry in entries]
     sites = [SiteConfig.parse(entry, i) for i, entry in enumerate(filled)]
-    seen: dict[str, int] = {}
-    for i, site in enumerate(sites):
-        if site.client_id in seen:
-            raise SiteConfigError(
-                f"sites[{i}] (clientId {site.client_id!r}): is there already as sites[{seen[site.client_id]}]. "
-                "Give each site a clientId of its own in cdk.json."
-            )
-        seen[site.client_id] = i
+    for setting, values in {"clientId": [s.client_id for s in sites], "bucketName": [s.bucket for s in sites]}.items():
+        for i, value in enumerate(values):
+            if (first := values.index(value)) < i:
+                raise SiteConfigError(
+                    f"sites[{i}] (clientId {sites[i].client_id!r}): {setting} {value!r} is that of sites[{first}]. "
+                    f"Give each site a {setting} of its own in cdk.json."
+                )
     return sites

@@ -32,10 +32,16 @@ class DataStores(Construct):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             encryption=s3.BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            # Checkpoints hold edits that are nowhere else. A workspace has no right to delete a version.
+            versioned=True,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
             lifecycle_rules=[
-                # A rule with tags cannot abort an upload: its object has no tags yet.
-                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(expiry.MULTIPART_DAYS)),
+                # A rule with tags can neither abort an upload nor delete a marker: neither has tags.
+                s3.LifecycleRule(
+                    abort_incomplete_multipart_upload_after=Duration.days(expiry.MULTIPART_DAYS),
+                    noncurrent_version_expiration=Duration.days(expiry.ARTIFACT_VERSION_DAYS),
+                    expired_object_delete_marker=True,
+                ),
                 _expiry(expiry.CHECKPOINT, expiry.CHECKPOINT_DAYS),
                 _expiry(expiry.CACHE, expiry.CACHE_DAYS),
             ],
@@ -52,7 +58,7 @@ class DataStores(Construct):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
 
 

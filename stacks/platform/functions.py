@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
 
-from sitewright.contracts.names import SITE_PARAMETER_PREFIX, deployment_key, manifest_key
+from sitewright.contracts.names import BUCKET_PREFIXES, SITE_PARAMETER_PREFIX, deployment_key, manifest_key
 from sitewright.tables.schema import OPEN_INDEX
 from stacks.arns import any_execution_arn, arn, state_machine_arn
 from stacks.platform.data_stores import DataStores
@@ -95,7 +95,7 @@ class PlatformFunctions:
         )
         _allow(function, [UPDATE], [stores.commands.table_arn])
         _allow(function, [PUT, UPDATE, QUERY], [stores.deployments.table_arn])
-        _allow(function, ["s3:ListBucket"], [f"arn:{self._stack.partition}:s3:::edit.*"])
+        _allow(function, ["s3:ListBucket"], [f"arn:{self._stack.partition}:s3:::{name}*" for name in BUCKET_PREFIXES])
         return function
 
     def _task_stopped(self, stores: DataStores) -> lambda_.Function:

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from sitewright.contracts.names import METRICS_NAMESPACE
+from stacks import trust
 
 REPOSITORY = Path(__file__).parents[2]
 SHARED = ["!sitewright", "!sitewright/**", "sitewright/cli", "sitewright/local"]
@@ -48,6 +50,7 @@ class LambdaFunction(Construct):
                 ignore_mode=IgnoreMode.DOCKER,
             ),
             layers=[lambda_.LayerVersion.from_layer_version_arn(self, "Powertools", layer)],
+            role=self._role(),
             timeout=timeout,
             memory_size=memory_size,
             environment={
@@ -59,4 +62,14 @@ class LambdaFunction(Construct):
             log_group=logs.LogGroup(
                 self, "Log", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
             ),
+        )
+
+    def _role(self) -> iam.Role:
+        return iam.Role(
+            self,
+            "FunctionServiceRole",
+            assumed_by=trust.functions(Stack.of(self)),
+            managed_policies=[
+                iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AWSLambdaBasicExecutionRole")
+            ],
         )

@@ -9,8 +9,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 
-from sitewright.contracts.names import state_machine_name
+from sitewright.contracts.names import run_log_group, state_machine_name
 from sitewright.contracts.site_config import SiteConfig
+from stacks import trust
 from stacks.arns import arn
 from stacks.leading_keys import own_items
 from stacks.platform_stack import PlatformStack
@@ -46,7 +47,11 @@ def run_state_machine(
         role=_run_role(stack, platform, site, task),
         logs=sfn.LogOptions(
             destination=logs.LogGroup(
-                stack, "RunLog", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
+                stack,
+                "RunLog",
+                log_group_name=run_log_group(site.client_id),
+                retention=logs.RetentionDays.THREE_MONTHS,
+                removal_policy=RemovalPolicy.DESTROY,
             ),
             level=sfn.LogLevel.ERROR,
             include_execution_data=False,
@@ -59,7 +64,7 @@ def run_state_machine(
 
 def _run_role(stack: Stack, platform: PlatformStack, site: SiteConfig, task: ecs.FargateTaskDefinition) -> iam.Role:
     """Creates the role of a run. Waiting for a token needs neither StopTask nor the events rule that `.sync` needs."""
-    role = iam.Role(stack, "RunRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+    role = iam.Role(stack, "RunRole", assumed_by=trust.runs(stack))
     role.add_to_policy(
         iam.PolicyStatement(
             # ECS resolves the family to its newest revision before it authorizes (ECS API reference, RunTask).

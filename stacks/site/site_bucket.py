@@ -17,7 +17,7 @@ def private_bucket(scope: Construct, name: str) -> s3.Bucket:
         enforce_ssl=True,
         versioned=True,
         lifecycle_rules=lifecycle_rules(),
-        removal_policy=RemovalPolicy.RETAIN,
+        removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     )
 
 
@@ -38,7 +38,7 @@ def website_bucket(scope: Construct, name: str) -> s3.Bucket:
         ),
         versioned=True,
         lifecycle_rules=lifecycle_rules(),
-        removal_policy=RemovalPolicy.RETAIN,
+        removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     )
 
 

@@ -7,10 +7,12 @@ from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from sitewright.contracts.names import WORKSPACE_CONTAINER, task_family
+from stacks import trust
 from stacks.platform.lambda_function import JUNK, SHARED
 
 REPOSITORY = Path(__file__).parents[2]
@@ -49,6 +51,8 @@ class WorkspaceTask(Construct):
             cpu=cpu,
             memory_limit_mib=memory_mib,
             family=task_family(client_id),
+            task_role=iam.Role(self, "TaskRole", assumed_by=trust.tasks(Stack.of(self))),
+            execution_role=iam.Role(self, "ExecutionRole", assumed_by=trust.task_starts(Stack.of(self))),
             runtime_platform=ecs.RuntimePlatform(
                 cpu_architecture=ecs.CpuArchitecture.ARM64,
                 operating_system_family=ecs.OperatingSystemFamily.LINUX,

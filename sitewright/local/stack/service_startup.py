@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sitewright.contracts.names import site_bucket
+from sitewright.contracts.names import site_host
 from sitewright.contracts.site_config import DEFAULT_DOMAIN
 from sitewright.local.machine.guest_users import obstacle, open_for_guests
 from sitewright.local.machine.service_environment import ACCESS_KEY, HEARTBEAT_AT_MOST, SECRET_KEY, engine_environment
@@ -45,7 +45,7 @@ def start(
     _ecs(home, ports["ecs"], endpoint, containers, report)
     website = ["sitewright.local.website", "--endpoint", endpoint, "--region", REGION]
     for client in state["sites"]:
-        website += ["--site", f"{site_bucket(client, DEFAULT_DOMAIN)}={state['site_ports'][client]}"]
+        website += ["--site", f"{site_host(client, DEFAULT_DOMAIN)}={state['site_ports'][client]}"]
     ensure(home, "website", website, url=loopback(state["site_ports"][state["sites"][-1]]))
     return _model(home, ports["demo-model"], report)
 

@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -32,13 +33,22 @@ def synthesis() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def templates(
-    tmp_path_factory: pytest.TempPathFactory, worker_id: str, request: pytest.FixtureRequest
-) -> dict[str, Template]:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder of all of pytest-xdist's workers."""
     folder = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        folder = folder.parent  # of all of pytest-xdist's workers
-    return _synthesized_once(folder, request)
+    return folder if worker_id == "master" else folder.parent
+
+
+@pytest.fixture(scope="session")
+def templates(shared_folder: Path, request: pytest.FixtureRequest) -> dict[str, Template]:
+    return _synthesized_once(shared_folder, request)
+
+
+@pytest.fixture(scope="session")
+def stack_properties(shared_folder: Path, templates: dict[str, Template]) -> dict[str, Any]:
+    """What the cloud assembly says of each stack beside its template, as `cdk deploy` reads it."""
+    artifacts = json.loads((shared_folder / "cdk/manifest.json").read_text())["artifacts"]
+    return {name: artifacts[name]["properties"] for name in templates}
 
 
 def _synthesized_once(folder: Path, request: pytest.FixtureRequest) -> dict[str, Template]:

@@ -18,10 +18,18 @@ from stacks.site.workspace_task import WorkspaceTask
 from stacks.sites import add_site
 from tests.support.stacks.synthesized_templates import PLATFORM, REGION, SITES, Template
 
+REPOSITORY = Path(__file__).parents[3]
+
+
+def feature_flags() -> dict[str, Any]:
+    """Returns CDK's feature flags as cdk.json sets them: an app in a test reads no cdk.json."""
+    context = json.loads((REPOSITORY / "cdk.json").read_text())["context"]
+    return {name: value for name, value in context.items() if name.startswith("@aws-cdk")}
+
 
 def _synthesize(outdir: Path, add: Callable[[cdk.App], None], **context: Any) -> dict[str, Template]:
     """Returns the templates of the stacks that `add` puts into an app, by the stack's name."""
-    app = cdk.App(outdir=str(outdir), context=context)
+    app = cdk.App(outdir=str(outdir), context={**feature_flags(), **context})
     add(app)
     return {stack.stack_name: json.loads(Path(stack.template_full_path).read_text()) for stack in app.synth().stacks}
 

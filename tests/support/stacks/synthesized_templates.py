@@ -16,6 +16,7 @@ SITES: list[dict[str, Any]] = [
     {"clientId": "amelia", "repository": "https://github.com/example/amelia.git"},
     {"clientId": "zoned", **BASE, "https": True, "hostedZone": ZONE},
     {"clientId": "certified", **BASE, "https": True, "certificateArn": CERTIFICATE},
+    {"clientId": "renamed", **BASE, "https": True, "certificateArn": CERTIFICATE, "bucketName": "sitewright-renamed"},
     {"clientId": "plain", **BASE, "hostedZone": ZONE["id"]},
     {"clientId": "apped", **BASE, "gitAuth": "github-app"},
     {"clientId": "bedrock", **BASE, "modelProvider": "bedrock", "model": "us.anthropic.claude-opus-5-5"},

@@ -10,6 +10,7 @@ CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c3d-1111-2222
 ZONE = {"id": "Z0123456789ABCDEFGHIJ", "name": "webordinary.com"}
 BASE = {"repository": "https://github.com/example/site.git"}
 A = {"clientId": "a", **BASE}
+B = {**A, "https": True, "certificateArn": CERTIFICATE, "bucketName": "sitewright-x"}
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,11 @@ A = {"clientId": "a", **BASE}
         ([{"clientId": "a"}], ["sites[0]", "'a'", "repository: is missing"]),
         ([{"clientId": "a", "repository": "git@h:r.git"}], ["repository"]),
         ([{"clientId": "a", "repository": "https://u:p@h/r.git"}], ["credentials"]),
-        ([A, A], ["sites[1]"]),
+        ([A, A], ["sites[1]", "clientId 'a'", "sites[0]"]),
+        (
+            [{**B, "clientId": "b"}, {**B, "clientId": "c"}],
+            ["sites[1]", "'c'", "bucketName 'sitewright-x'", "sites[0]"],
+        ),
         ([{**A, "modle": "x"}], ["sites[0]", "'a'", "modle", "did you mean 'model'"]),
         ([{**A, "cpu": 300}], ["sites[0]", "'a'", "cpu", "256, 512"]),
         ([{**A, "cpu": 512, "memoryMib": 8192}], ["sites[0]", "'a'", "memoryMib"]),
@@ -57,6 +62,9 @@ def test_the_line_names_the_entry_and_the_remedy(sites: Any, says: list[str]) ->
         ({"commitAuthor": {"name": "Sam", "mail": "a@b.example"}}, ["commitAuthor.email"]),
         ({"commitAuthor": {"name": "S", "email": "a@b.c", "x": "y"}}, ["commitAuthor.x", "settings are name, email."]),
         ({"commitAuthor": "Sam"}, ["commitAuthor"]),
+        ({"bucketName": "sitewright-x"}, ["bucketName", "https"]),
+        ({**B, "bucketName": "bakery"}, ["bucketName", "begin with edit. or sitewright-"]),
+        ({**B, "bucketName": "sitewright-X"}, ["'sitewright-X' is no S3 bucket name"]),
     ],
 )
 def test_a_wrong_entry_is_one_line_that_names_the_remedy(entry: dict[str, Any], says: list[str]) -> None:
@@ -124,3 +132,9 @@ def test_the_url_follows_https_but_for_one_of_the_operators() -> None:
     site = {**A, "https": True, "certificateArn": CERTIFICATE}
     assert parse_sites([site])[0].url == "https://edit.a.webordinary.com"
     assert parse_sites([{**site, "siteUrl": "https://example.com"}])[0].url == "https://example.com"
+
+
+def test_the_bucket_is_named_like_the_host_but_for_one_of_the_operators() -> None:
+    [named, unnamed] = parse_sites([B, {**A, "clientId": "b"}])
+    assert (named.bucket, named.host) == ("sitewright-x", "edit.a.webordinary.com")
+    assert unnamed.bucket == unnamed.host == "edit.b.webordinary.com"
