@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NPM_CONFIG_UPDATE_NOTIFIER := false
 
-.PHONY: setup installed demo down lint format-check types check unit test every-test test-e2e test-image bench cost chaos
+.PHONY: setup installed demo down lint format-check types check unit test every-test test-e2e test-image test-image-once bench cost chaos
 
 setup: installed .venv/.types
 
@@ -80,8 +80,15 @@ test-e2e: setup
 
 # Builds the workspace image, prints its size by layer, and runs the main scenarios and the attacks in real containers.
 # Uses Docker or Podman; as root on Debian it installs Podman where neither answers. Some ten minutes.
+# Writes down for which sources it passed.
 test-image: setup
-	@tools/image/with_engine.sh sh -c '$(BIN)/python -m tools.image && exec $(BIN)/pytest -v tests/image'
+	@tools/image/with_engine.sh sh -c 'digest=$$($(BIN)/python -m tools.image.seen) && $(BIN)/python -m tools.image \
+	  && $(BIN)/pytest -v tests/image && $(BIN)/python -m tools.image.seen --record $$digest'
+
+# What CI runs: test-image, unless it has passed for the same sources.
+test-image-once: setup
+	@if $(BIN)/python -m tools.image.seen --check; then echo "The image and its tests are as make test-image saw them."; \
+	  else $(MAKE) --no-print-directory test-image; fi
 
 # Commands under random kills of workspaces, agents and the ECS service, and lost or repeated events, on a stack of its
 # own; fails unless every command has exactly one answer and nothing written is lost. Some ten minutes.

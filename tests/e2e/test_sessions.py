@@ -28,14 +28,16 @@ def test_switching_between_two_sessions(session: OpenSession) -> None:
     assert not [subject for subject in subjects if "Session A" in subject or session.heading in subject]
 
 
-def test_two_sessions_of_a_client_and_another_client_at_the_same_time(site: Site, stack: Stack) -> None:
+def test_two_sessions_of_a_client_and_another_client_with_the_same_ids_at_the_same_time(site: Site, stack: Stack) -> None:
     other, texts = stack.site(OTHER), ["quiet", "calm"]
     sent = [site.send(f'Add a paragraph "{text}" to the homepage') for text in texts]
-    theirs = other.send('Add a new heading saying "For the second client" to the homepage')
+    # The second client happens to have the first one's ids.
+    same = {"session": sent[0].session_id, "thread": sent[0].thread, "command": sent[0].command_id}
+    theirs = other.send('Add a new heading saying "For the second client" to the homepage', **same)
 
-    their_answer = stack.response(theirs)
+    their_answer = other.response(theirs)
     their_page = other.page()
-    answers = [stack.response(one) for one in sent]
+    answers = [site.response(one) for one in sent]
 
     # The sessions do not interrupt each other, and the site is exactly one of them.
     assert all(answer["success"] and answer["deploySuccess"] for answer in answers), answers
@@ -52,7 +54,14 @@ def test_two_sessions_of_a_client_and_another_client_at_the_same_time(site: Site
     assert "For the second client" in their_page
     assert "For the second client" not in page
     assert not any(text in their_page for text in texts)
-    assert not any(other.has_branch(f"thread-{one.thread}") for one in sent)
+    assert not other.has_branch(f"thread-{sent[1].thread}")
+    # The same ids are two sessions, with a run, records and a branch each.
+    assert len(stack.responses(theirs.session_id, theirs.command_id)) == 2
+    assert site.execution_arn(sent[0]) != other.execution_arn(theirs)
+    assert texts[0] in site.command(sent[0])["instruction"]
+    assert "second client" in other.command(theirs)["instruction"]
+    assert "second client" not in site.git("show", f"thread-{theirs.thread}:src/pages/index.astro")
+    assert texts[0] not in other.git("show", f"thread-{theirs.thread}:src/pages/index.astro")
     assert os.path.realpath(site.bare) != os.path.realpath(other.bare)
 
 

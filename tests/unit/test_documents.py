@@ -43,10 +43,11 @@ def name_of(page: Path) -> str:
 
 
 def own_files() -> set[str]:
-    """Every file of the project by its path: no hidden folder, and nothing that was installed or built."""
+    """Every file of the project by its path: of hidden folders CI's only, and nothing that was installed or built."""
     found: set[str] = set()
     for folder, folders, names in os.walk(REPO):
-        folders[:] = [name for name in folders if not name.startswith(".") and name not in {"node_modules", "cdk.out"}]
+        shown = [name for name in folders if name == ".ci" or not name.startswith(".")]
+        folders[:] = [name for name in shown if name not in {"node_modules", "cdk.out"}]
         found |= {str(Path(folder, name).relative_to(REPO)) for name in names}
     return found
 

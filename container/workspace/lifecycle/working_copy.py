@@ -39,9 +39,9 @@ def make_folders(paths: Paths, guest: Guest) -> None:
     shutil.rmtree(paths.private, ignore_errors=True)
     for folder in (paths.private, paths.scratch):
         folder.mkdir(mode=0o700)
-    for folder in (paths.site, paths.guest_tmp, paths.install):
+    for folder in (paths.site, paths.guest_tmp, paths.tmp, paths.install):
         guest.remove(folder)
-    for folder in (paths.home, paths.guest_tmp):
+    for folder in (paths.home, paths.guest_tmp, paths.tmp):
         guest.folder(folder)
 
 
@@ -100,7 +100,8 @@ class WorkingCopy:
         self.log = log
         self.credentials.log_to(log)
         self.clients.forget_secrets()
-        self.settings.guest.folder(self.settings.paths.guest_tmp, anew=True)
+        for folder in (self.settings.paths.guest_tmp, self.settings.paths.tmp):
+            self.settings.guest.folder(folder, anew=True)
 
     @property
     def is_intact(self) -> bool:

@@ -184,6 +184,7 @@ def _common(paths: Paths, inherited: Mapping[str, str], author: CommitAuthor) ->
     # The identity is for the agent's own commits, which git refuses without one.
     return dict(inherited) | {
         "HOME": str(paths.home),
+        "TMPDIR": str(paths.tmp),
         **_within(paths.root),
         "USER": "sitewright",
         "SHELL": "/bin/sh",

@@ -41,6 +41,14 @@ class Paths:
         return self.root / "guest-tmp"
 
     @property
+    def tmp(self) -> Path:
+        """TMPDIR of the agent and the build, made anew for each step.
+
+        Not `guest_tmp`: a build that empties its TMPDIR must not take a checkpoint's temporary index along.
+        """
+        return self.root / "tmp"
+
+    @property
     def install(self) -> Path:
         """The guest's folder in which packages are installed for the cache."""
         return self.root / "install"

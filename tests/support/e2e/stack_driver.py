@@ -91,8 +91,18 @@ class Site:
             "chatThreadId": sent.thread,
             "instruction": instruction,
         }
-        self.stack.send_raw(json.dumps(body), group=sent.session_id, dedup=sent.command_id)
+        group = f"{self.client_id}#{sent.session_id}"
+        self.stack.send_raw(json.dumps(body), group=group, dedup=sent.command_id)
         return sent
+
+    def response(self, sent: Sent, *, seconds: float = 120) -> Json:
+        """Waits for this client's response to a command. Another client's command may have the same ids."""
+
+        def probe() -> list[Json]:
+            found = self.stack.responses(sent.session_id, sent.command_id)
+            return [answer for answer in found if answer["clientId"] == self.client_id]
+
+        return until(f"answer to {sent.command_id} of {self.client_id}", probe, seconds=seconds)[0]
 
     def run(self, instruction: str, *, seconds: float = 120, **ids: str) -> tuple[Sent, Json]:
         """Sends a command and waits for its response."""

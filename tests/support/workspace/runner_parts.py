@@ -221,7 +221,7 @@ def make_checkout(
     root.mkdir(parents=True, exist_ok=True)
     for folder in (paths.private, paths.scratch):
         folder.mkdir(mode=0o700, exist_ok=True)
-    for folder in (paths.home, paths.guest_tmp):
+    for folder in (paths.home, paths.guest_tmp, paths.tmp):
         user.folder(folder)
     return Checkout.of(
         paths,

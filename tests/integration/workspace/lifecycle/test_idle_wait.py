@@ -8,6 +8,7 @@ from workspace.build.build_cache import cache_key
 from workspace.claim.session import SessionStore
 from workspace.errors import StepFailed
 from workspace.step_context import StepContext
+from workspace.system.child_environment import build_environment
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, StepName
@@ -49,6 +50,26 @@ def test_the_next_command_finds_the_checkout_as_it_was(world: World) -> None:
     warm.end_idle()
     assert seen == ["1"]
     assert read_command(world.clients, "cmd-1").interruption is None, "it was done"
+
+
+def test_each_step_has_a_tmpdir_of_its_own(world: World) -> None:
+    seen: list[list[str]] = []
+
+    def leave(ctx: StepContext) -> AgentResult:
+        env = build_environment(ctx.paths, inherited=ctx.settings.inherited)
+        script = 'ls "$TMPDIR"; mkdir -p "$TMPDIR/deep"; date > "$TMPDIR/deep/left"; chmod 0 "$TMPDIR/deep"'
+        ctx.children.run(["sh", "-c", script], cwd=ctx.paths.site, env=env, timeout=10, on_line=left.append)
+        seen.append(list(left))
+        return AgentResult()
+
+    left: list[str] = []
+    world.use(agent=leave)
+    warm = Warm(world)
+    warm.first()
+    accept(world.clients, "cmd-2", 2)
+    warm.answer(warm.offer(StepName.AGENT, "cmd-2", 2).task_token)
+    warm.end_idle()
+    assert seen == [[], []]
 
 
 def test_an_interrupted_workspace_does_the_next_command_while_the_wip_commit_is_pushed(world: World) -> None:

@@ -43,6 +43,7 @@ def test_no_child_gets_a_secret(tmp_path: Path) -> None:
     assert "ANTHROPIC_API_KEY" not in build and "ANTHROPIC_API_KEY" not in own
     assert agent["HOME"] == build["HOME"] == str(tmp_path / "home")
     assert own["HOME"] != agent["HOME"]
+    assert agent["TMPDIR"] == build["TMPDIR"] == str(tmp_path / "tmp") and "TMPDIR" not in own
     for env in (agent, build, own):
         assert env["GIT_CEILING_DIRECTORIES"] == str(tmp_path), "git takes the folder around for its repository"
     assert build["NODE_ENV"] == "production" and "NODE_ENV" not in agent
