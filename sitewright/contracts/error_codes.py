@@ -82,7 +82,7 @@ class ErrorCode(StrEnum):
     MODEL_REJECTED = (
         "model_rejected",
         ErrorSource.AGENT,
-        "Check the model key in the site's secret (with Bedrock: the account's access to the model) and the setting `model`.",
+        "Check the model key in the site's secret and the setting `model`. With Bedrock do what the message says.",
     )
     BUILD_FAILED = (
         "build_failed",

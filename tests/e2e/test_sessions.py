@@ -28,7 +28,9 @@ def test_switching_between_two_sessions(session: OpenSession) -> None:
     assert not [subject for subject in subjects if "Session A" in subject or session.heading in subject]
 
 
-def test_two_sessions_of_a_client_and_another_client_with_the_same_ids_at_the_same_time(site: Site, stack: Stack) -> None:
+def test_two_sessions_of_a_client_and_another_client_with_the_same_ids_at_the_same_time(
+    site: Site, stack: Stack
+) -> None:
     other, texts = stack.site(OTHER), ["quiet", "calm"]
     sent = [site.send(f'Add a paragraph "{text}" to the homepage') for text in texts]
     # The second client happens to have the first one's ids.

@@ -209,6 +209,8 @@ class Agent:
         self.event = self.event.model_copy(update={"cost_usd": ledger.usd})
         if ledger.refused and failure(self.event) is not None:
             self.event = self.event.model_copy(update={"subtype": OVER_BUDGET})
+        elif ledger.key_refusal and _code(self.event) is ErrorCode.MODEL_REJECTED:
+            self.event = self.event.model_copy(update={"text": self._clean(ledger.key_refusal)})
         return self.event
 
     def _run(self, ledger: Ledger, resume: str | None, lost: str | None) -> ChildResult:

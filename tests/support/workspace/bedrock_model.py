@@ -44,8 +44,10 @@ class FakeBedrock:
     region: str = "eu-central-1"
     targets: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    refuses: str = ""
+    """Why every request is refused, if it is."""
     refused: list[str] = field(default_factory=list)
-    """The reasons why signatures did not match."""
+    """The reasons of the refusals."""
 
 
 @contextmanager
@@ -61,7 +63,8 @@ def fake_bedrock(script: Script) -> Iterator[FakeBedrock]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            if fault := _fault(self.command, seen.url + self.path, dict(self.headers.items()), body, seen.region):
+            fault = _fault(self.command, seen.url + self.path, dict(self.headers.items()), body, seen.region)
+            if fault := fault or seen.refuses:
                 seen.refused.append(fault)
                 return self._send(403, "application/json", json.dumps({"message": fault}).encode())
             seen.targets.append(self.path)

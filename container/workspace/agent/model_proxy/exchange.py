@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from botocore.exceptions import BotoCoreError
 
+from workspace.agent.model_proxy import key_refusals
 from workspace.agent.model_proxy.answer_meter import AnswerMeter
 from workspace.agent.model_proxy.ledger import Entry, Ledger
 from workspace.agent.model_proxy.request_rules import (
@@ -155,6 +156,9 @@ class Exchange:
         try:
             self._hold(connection.sock)
             answer = self._asked(connection, route, headers, body)
+            if answer.status in key_refusals.REFUSED:
+                said = answer.read(key_refusals.SAID_BYTES)
+                raise self.ledger.refuse_key(self.upstream.explain(answer.status, said))
             out = reply(answer.status, handed_back(dict(answer.getheaders())))
             meter = entry.meter if entry is not None and answer.status == 200 else None
             if meter is not None:

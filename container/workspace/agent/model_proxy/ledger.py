@@ -8,9 +8,9 @@ from sitewright.contracts.model_prices import PRICES, Usage, model_name, usd
 from workspace.agent.model_proxy.answer_meter import AnswerMeter
 from workspace.agent.model_proxy.request_rules import RefusalError
 
-BUDGET_STATUS = 402
+FINAL_STATUS = 402
 """Claude Code 2.1.330 does not repeat a request that is answered with 402, and ends. It repeats 400 with fewer beta
-features."""
+features, 401, and Bedrock's 403."""
 
 OVERSHOOT_USD = 0.5
 """An answer is cut off once the run has cost twice its limit, and this more. Requests in parallel could otherwise
@@ -56,6 +56,8 @@ class Ledger:
     log: Callable[..., None] = field(repr=False)
     refused: bool = False
     """Whether a request was refused because of the limit."""
+    key_refusal: str = ""
+    """Why the model's API refused the runner's key or role; empty if it did not."""
     _entries: list[Entry] = field(default_factory=list, repr=False)
     _unknown: set[str] = field(default_factory=set, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -75,7 +77,12 @@ class Ledger:
         """Raises RefusalError once the limit is reached."""
         if self.usd >= self.limit_usd:
             self.refused = True
-            raise RefusalError(BUDGET_STATUS, "billing_error", "The budget of this command is used up.")
+            raise RefusalError(FINAL_STATUS, "billing_error", "The budget of this command is used up.")
+
+    def refuse_key(self, why: str) -> RefusalError:
+        """Notes that the model's API refuses the runner's key or role. Returns the answer for the client."""
+        self.key_refusal = why
+        return RefusalError(FINAL_STATUS, "permission_error", why)
 
     @property
     def far_over(self) -> bool:

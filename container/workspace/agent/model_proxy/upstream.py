@@ -13,6 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
+from workspace.agent.model_proxy import key_refusals
 from workspace.agent.model_proxy.request_rules import Route, anthropic_route, bedrock_route
 
 ANTHROPIC_URL = "https://api.anthropic.com"
@@ -41,6 +42,8 @@ class Upstream:
     route: Callable[[str], Route] = field(repr=False)
     """Returns the route of a request target. Raises RefusalError."""
     authorize: Authorize = field(repr=False)
+    explain: Callable[[int, bytes], str] = field(repr=False)
+    """Returns the message for a refusal of the key or role, from its status and body."""
     ca_file: str | None = None
     """Trust anchors besides the system's."""
     _idle: list[http.client.HTTPConnection] = field(default_factory=list, repr=False)
@@ -125,7 +128,7 @@ def anthropic(key: str, url: str | None = None, ca_file: str | None = None) -> U
     def authorize(_: str, headers: Mapping[str, str], __: bytes) -> Mapping[str, str]:
         return {**headers, "x-api-key": key}
 
-    return Upstream(url or ANTHROPIC_URL, anthropic_route, authorize, ca_file)
+    return Upstream(url or ANTHROPIC_URL, anthropic_route, authorize, key_refusals.by_anthropic, ca_file)
 
 
 def bedrock(credentials: Callable[[], ReadOnlyCredentials], region: str, url: str | None = None) -> Upstream:
@@ -138,7 +141,7 @@ def bedrock(credentials: Callable[[], ReadOnlyCredentials], region: str, url: st
         own = {name: value for name, value in headers.items() if not name.startswith(("anthropic-", "x-"))}
         return own | {name.lower(): value for name, value in request.headers.items()}
 
-    return Upstream(url or bedrock_url(region), bedrock_route, authorize)
+    return Upstream(url or bedrock_url(region), bedrock_route, authorize, key_refusals.by_bedrock)
 
 
 def _dropped(connection: http.client.HTTPConnection) -> bool:

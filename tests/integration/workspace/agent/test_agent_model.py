@@ -20,10 +20,13 @@ def few_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(agent_step._QUIET, "CLAUDE_CODE_MAX_RETRIES", "2")
 
 
-@pytest.mark.usefixtures("few_retries")
-def test_a_refusal_is_model_rejected(tmp_path: Path) -> None:
-    with world(tmp_path, lambda *_: failure(401, "x_error", "no")) as (w, _):
-        assert failed(w) is ErrorCode.MODEL_REJECTED
+def test_a_refused_key_is_model_rejected_at_once(tmp_path: Path) -> None:
+    with world(tmp_path, lambda *_: failure(401, "authentication_error", "invalid x-api-key")) as (w, model):
+        with pytest.raises(StepFailed) as caught:
+            agent_step.run(w.ctx)
+        assert caught.value.error.code is ErrorCode.MODEL_REJECTED
+        assert "does not accept the model key (401): invalid x-api-key." in caught.value.error.message
+        assert len(model.requests) == 1
 
 
 @pytest.mark.usefixtures("few_retries")

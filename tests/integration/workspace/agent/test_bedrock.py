@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.credentials import ReadOnlyCredentials
+from workspace.errors import StepFailed
 from workspace.steps import agent_step
 
 from sitewright.contracts.error_codes import ErrorCode
@@ -70,9 +71,27 @@ def test_a_command_on_bedrock_ends_at_its_budget(tmp_path: Path) -> None:
         assert len(server.targets) == 1
 
 
-def test_a_role_that_bedrock_refuses_is_model_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Claude Code tries a refusal of Bedrock again, with credentials that it might have got meanwhile.
-    monkeypatch.setitem(agent_step._QUIET, "CLAUDE_CODE_MAX_RETRIES", "1")
+REFUSALS = {
+    "User: arn:aws:sts::1:assumed-role/task/x is not authorized to perform: bedrock:InvokeModelWithResponseStream on "
+    "resource: arn:aws:bedrock:eu-central-1:1:inference-profile/x because no identity-based policy allows it": (
+        "bedrock:InvokeModel"
+    ),
+    "You don't have access to the model with the specified model ID.": "use case details",
+}
+
+
+@pytest.mark.parametrize(("said", "advice"), REFUSALS.items())
+def test_a_refusal_of_bedrock_is_told_at_once_with_what_to_do(tmp_path: Path, said: str, advice: str) -> None:
+    with fake_bedrock(lambda *_: text("never")) as server:
+        server.refuses = said
+        with pytest.raises(StepFailed) as caught:
+            agent_step.run(on_bedrock(tmp_path, server, RoleOnly()).ctx)
+        error = caught.value.error
+        assert (error.code, len(server.refused)) == (ErrorCode.MODEL_REJECTED, 1), "it was asked more than once"
+        assert said.rstrip(".") in error.message and advice in error.message
+
+
+def test_a_signature_that_bedrock_refuses_is_model_rejected(tmp_path: Path) -> None:
     with fake_bedrock(lambda *_: text("never")) as server:
         assert failed(on_bedrock(tmp_path, server, RoleOnly("another"))) is ErrorCode.MODEL_REJECTED
-        assert set(server.refused) == {"SignatureDoesNotMatch"}
+        assert server.refused == ["SignatureDoesNotMatch"]

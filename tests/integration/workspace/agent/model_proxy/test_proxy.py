@@ -103,7 +103,7 @@ def test_an_event_is_passed_on_before_the_next_one() -> None:
         assert response.read() == b"data: {}\n\n"
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 529, 302])
+@pytest.mark.parametrize("status", [400, 404, 413, 429, 500, 529, 302])
 def test_a_refusal_is_passed_on_as_it_is_and_costs_nothing(status: int) -> None:
     def answer(handler: BaseHTTPRequestHandler, _: threading.Event) -> None:
         handler.send_response(status)
@@ -120,6 +120,23 @@ def test_a_refusal_is_passed_on_as_it_is_and_costs_nothing(status: int) -> None:
         assert (response.status, response.read()) == (status, b'{"a":"b"}')
         assert response.headers["retry-after"] == "7"
         assert response.headers["location"] is None and response.headers["set-cookie"] is None
+        assert w.proxy.ledger.usd == 0 and not w.proxy.ledger.refused
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_of_the_key_is_answered_with_a_status_that_is_not_repeated(status: int) -> None:
+    def answer(handler: BaseHTTPRequestHandler, _: threading.Event) -> None:
+        body = json.dumps({"type": "error", "error": {"type": "x", "message": "invalid x-api-key"}}).encode()
+        handler.send_response(status)
+        handler.send_header("content-length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    with serving(answer) as w:
+        response = w.ask().getresponse()
+        assert response.status == 402
+        told = json.loads(response.read())["error"]["message"]
+        assert f"({status}): invalid x-api-key." in told and told == w.proxy.ledger.key_refusal
         assert w.proxy.ledger.usd == 0 and not w.proxy.ledger.refused
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from workspace.agent.model_proxy.answer_meter import AnswerMeter
-from workspace.agent.model_proxy.ledger import BUDGET_STATUS, Ledger
+from workspace.agent.model_proxy.ledger import FINAL_STATUS, Ledger
 from workspace.agent.model_proxy.request_rules import RefusalError
 
 MODEL = "claude-opus-5-5"
@@ -35,7 +35,7 @@ def test_requests_add_up_and_the_limit_refuses_the_next() -> None:
     assert book.ledger.usd == pytest.approx(1.0) and not book.ledger.far_over
     with pytest.raises(RefusalError) as refused:
         book.ledger.check()
-    assert refused.value.status == BUDGET_STATUS and book.ledger.refused
+    assert refused.value.status == FINAL_STATUS and book.ledger.refused
 
 
 def test_answers_in_parallel_are_cut_off_far_over_the_limit() -> None:
