@@ -6,6 +6,7 @@ from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_ecs as ecs
 from constructs import Construct
 
+from stacks.accepted_findings import accept
 from stacks.platform.alarms import Alarms
 from stacks.platform.data_stores import DataStores
 from stacks.platform.egress import Egress
@@ -32,6 +33,12 @@ class PlatformStack(Stack):
         super().__init__(scope, construct_id, termination_protection=True, **kwargs)
         self.network = Network(self, "Network", egress=egress or Egress())
         self.cluster = ecs.Cluster(self, "Cluster", vpc=self.network.vpc)
+        accept(
+            self.cluster,
+            "Container Insights bills custom metrics for each task family: each site is one, and pays while it is idle.",
+            "AwsSolutions-ECS4",
+            "CKV_AWS_65",
+        )
         self.queues = Queues(self, "Messaging")
         self.stores = DataStores(self, "Storage")
         self.functions = PlatformFunctions(self, queues=self.queues, stores=self.stores)

@@ -7,6 +7,7 @@ from constructs import Construct
 
 from sitewright.contracts import expiry
 from sitewright.tables import schema
+from stacks.accepted_findings import accept
 
 STRING = dynamodb.AttributeType.STRING
 
@@ -45,6 +46,13 @@ class DataStores(Construct):
                 _expiry(expiry.CHECKPOINT, expiry.CHECKPOINT_DAYS),
                 _expiry(expiry.CACHE, expiry.CACHE_DAYS),
             ],
+        )
+
+        accept(
+            self.artifacts,
+            "Only the deployment's own roles read it. A log of each request would cost more than the bucket itself.",
+            "AwsSolutions-S1",
+            "CKV_AWS_18",
         )
 
     def _table(self, name: str, partition: str, sort: str | None = None) -> dynamodb.Table:

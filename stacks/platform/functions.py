@@ -10,10 +10,13 @@ from aws_cdk import aws_lambda_event_sources as event_sources
 
 from sitewright.contracts.names import BUCKET_PREFIXES, SITE_PARAMETER_PREFIX, deployment_key, manifest_key
 from sitewright.tables.schema import OPEN_INDEX
+from stacks.accepted_findings import accept_wildcards
 from stacks.arns import any_execution_arn, arn, state_machine_arn
 from stacks.platform.data_stores import DataStores
 from stacks.platform.lambda_function import LambdaFunction
 from stacks.platform.queues import INTAKE_TIMEOUT, Queues
+
+EVERY_SITE = "A function serves every site. Sites come and go without a deployment of the platform."
 
 GET, PUT, UPDATE, QUERY = "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"
 
@@ -52,10 +55,10 @@ class PlatformFunctions:
         _allow(function, [GET, UPDATE], [stores.sessions.table_arn])
         _allow(function, [GET, PUT, UPDATE, QUERY], [stores.commands.table_arn])
         _allow(function, [GET], [stores.spending.table_arn])
-        _allow(function, ["states:StartExecution"], [state_machine_arn(stack, "*")])
-        _allow(function, ["states:StopExecution"], [any_execution_arn(stack)])
+        _allow(function, ["states:StartExecution"], [state_machine_arn(stack, "*")], EVERY_SITE)
+        _allow(function, ["states:StopExecution"], [any_execution_arn(stack)], EVERY_SITE)
         _allow(function, ["events:PutEvents"], [arn(stack, "events", "event-bus/default")])
-        _allow(function, ["ssm:GetParameter"], [arn(stack, "ssm", f"parameter{SITE_PARAMETER_PREFIX}*")])
+        _allow(function, ["ssm:GetParameter"], [arn(stack, "ssm", f"parameter{SITE_PARAMETER_PREFIX}*")], EVERY_SITE)
         return function
 
     def _commit_message(self, stores: DataStores) -> lambda_.Function:
@@ -83,8 +86,9 @@ class PlatformFunctions:
                 "DEPLOYMENTS_TABLE": stores.deployments.table_name,
             },
         ).function
-        _allow(function, ["s3:GetObject", "s3:PutObject"], [artifacts.arn_for_objects(manifest_key("*"))])
-        _allow(function, ["s3:GetObject", "s3:DeleteObject"], [artifacts.arn_for_objects(deployment_key("*", "*"))])
+        _allow(function, ["s3:GetObject", "s3:PutObject"], [artifacts.arn_for_objects(manifest_key("*"))], EVERY_SITE)
+        records = artifacts.arn_for_objects(deployment_key("*", "*"))
+        _allow(function, ["s3:GetObject", "s3:DeleteObject"], [records], EVERY_SITE)
         function.add_to_role_policy(
             iam.PolicyStatement(
                 # Without ListBucket a missing manifest answers 403 instead of 404 (S3 API reference, GetObject).
@@ -95,7 +99,8 @@ class PlatformFunctions:
         )
         _allow(function, [UPDATE], [stores.commands.table_arn])
         _allow(function, [PUT, UPDATE, QUERY], [stores.deployments.table_arn])
-        _allow(function, ["s3:ListBucket"], [f"arn:{self._stack.partition}:s3:::{name}*" for name in BUCKET_PREFIXES])
+        buckets = [f"arn:{self._stack.partition}:s3:::{name}*" for name in BUCKET_PREFIXES]
+        _allow(function, ["s3:ListBucket"], buckets, EVERY_SITE)
         return function
 
     def _task_stopped(self, stores: DataStores) -> lambda_.Function:
@@ -108,7 +113,7 @@ class PlatformFunctions:
         ).function
         _allow(function, [UPDATE], [stores.sessions.table_arn])
         # Task tokens are no resource that a permission could name (service authorization reference, Step Functions).
-        _allow(function, ["states:SendTaskFailure"], ["*"])
+        _allow(function, ["states:SendTaskFailure"], ["*"], "IAM has no resource for a task token.")
         return function
 
     def _respond(self, queues: Queues, stores: DataStores) -> lambda_.Function:
@@ -129,9 +134,12 @@ class PlatformFunctions:
             _allow(function, [GET, UPDATE], [table.table_arn])
         _allow(function, [UPDATE], [stores.spending.table_arn])
         _allow(function, [QUERY], [f"{stores.commands.table_arn}/index/{OPEN_INDEX}"])
-        _allow(function, ["states:DescribeExecution"], [any_execution_arn(self._stack)])
+        _allow(function, ["states:DescribeExecution"], [any_execution_arn(self._stack)], EVERY_SITE)
         return function
 
 
-def _allow(function: lambda_.Function, actions: list[str], resources: list[str]) -> None:
+def _allow(function: lambda_.Function, actions: list[str], resources: list[str], why_all: str | None = None) -> None:
+    """Adds a right. `why_all` is the reason for a resource with a `*`."""
     function.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=resources))
+    if why_all and function.role:
+        accept_wildcards(function.role, why_all, *resources)

@@ -8,6 +8,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 
 from sitewright.contracts.names import GITHUB_APP_SECRET
 from sitewright.contracts.site_config import SiteConfigError
+from stacks.accepted_findings import accept
 from stacks.arns import arn
 
 CONTEXT = "githubAppSecret"
@@ -25,13 +26,14 @@ class GitHubAppSecret:
         """Raises SiteConfigError for a context that is no secret's ARN."""
         self._own: str | None = _own(platform.node.try_get_context(CONTEXT))
         if self._own is None:
-            secretsmanager.Secret(
+            secret = secretsmanager.Secret(
                 platform,
                 "GitHubApp",
                 secret_name=GITHUB_APP_SECRET,
                 description='The GitHub App of all sites: {"appId", "privateKey"}',
                 removal_policy=RemovalPolicy.DESTROY,
             )
+            accept(secret, "GitHub issues the key, and has no API that makes a new one.", "AwsSolutions-SMG4")
         CfnOutput(platform, "GitHubAppSecret", value=self.id)
 
     @property

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from sitewright.contracts.names import METRICS_NAMESPACE
 from stacks import trust
+from stacks.accepted_findings import accept
 
 REPOSITORY = Path(__file__).parents[2]
 SHARED = ["!sitewright", "!sitewright/**", "sitewright/cli", "sitewright/local"]
@@ -37,6 +38,11 @@ class LambdaFunction(Construct):
         memory_size: int = 256,
     ) -> None:
         super().__init__(scope, construct_id)
+        log_group = logs.LogGroup(
+            self, "Log", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
+        )
+        role = iam.Role(self, "FunctionServiceRole", assumed_by=trust.functions(Stack.of(self)))
+        log_group.grant_write(role)
         layer = f"arn:aws:lambda:{Stack.of(self).region}:{POWERTOOLS_ACCOUNT}:layer:{POWERTOOLS_LAYER}"
         self.function = lambda_.Function(
             self,
@@ -50,7 +56,7 @@ class LambdaFunction(Construct):
                 ignore_mode=IgnoreMode.DOCKER,
             ),
             layers=[lambda_.LayerVersion.from_layer_version_arn(self, "Powertools", layer)],
-            role=self._role(),
+            role=role,
             timeout=timeout,
             memory_size=memory_size,
             environment={
@@ -59,17 +65,10 @@ class LambdaFunction(Construct):
                 "LOG_LEVEL": "INFO",
                 **environment,
             },
-            log_group=logs.LogGroup(
-                self, "Log", retention=logs.RetentionDays.THREE_MONTHS, removal_policy=RemovalPolicy.DESTROY
-            ),
+            log_group=log_group,
         )
-
-    def _role(self) -> iam.Role:
-        return iam.Role(
-            self,
-            "FunctionServiceRole",
-            assumed_by=trust.functions(Stack.of(self)),
-            managed_policies=[
-                iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AWSLambdaBasicExecutionRole")
-            ],
+        accept(
+            self.function,
+            "The runtime is the one that the functions' packages are made for. It changes with them.",
+            "AwsSolutions-L1",
         )

@@ -4,6 +4,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
+from stacks.accepted_findings import accept
 from stacks.platform.dns_firewall import DnsFirewall, serve_own_account
 from stacks.platform.egress import Egress
 
@@ -26,6 +27,11 @@ class Network(Construct):
             subnet_configuration=[
                 ec2.SubnetConfiguration(name="public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=20)
             ],
+        )
+        accept(
+            self.vpc,
+            "Flow logs bill each connection of each build. Nothing listens here, and all that goes out is https.",
+            "AwsSolutions-VPC7",
         )
         s3 = self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
         dynamodb = self.vpc.add_gateway_endpoint("DynamoDb", service=ec2.GatewayVpcEndpointAwsService.DYNAMODB)

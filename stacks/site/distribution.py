@@ -9,6 +9,8 @@ from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from stacks.accepted_findings import accept
+
 INDEX_DOCUMENTS = Path(__file__).parent / "index_documents.js"
 
 
@@ -53,6 +55,20 @@ class SiteDistribution(Construct):
                 )
                 for status in (403, 404)
             ],
+        )
+
+        accept(
+            self.distribution,
+            "A log of each request would hold visitors' addresses, and cost more than it serves. The site is public.",
+            "AwsSolutions-CFR3",
+            "CKV_AWS_86",
+        )
+        accept(
+            self.distribution,
+            "Every country may read the site. It is static: no program answers, so a web ACL ($5 a month) protects nothing.",
+            "AwsSolutions-CFR1",
+            "AwsSolutions-CFR2",
+            "CKV_AWS_68",
         )
 
     def _index_documents(self) -> cloudfront.Function:

@@ -5,11 +5,16 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from sitewright.contracts import expiry
+from stacks.accepted_findings import accept
+
+NO_ACCESS_LOG = (
+    "A log of each request would hold visitors' addresses, and cost more than it serves. The site is public."
+)
 
 
 def private_bucket(scope: Construct, name: str) -> s3.Bucket:
     """Creates the bucket of a site with `https`, which only the distribution may read."""
-    return s3.Bucket(
+    bucket = s3.Bucket(
         scope,
         "Site",
         bucket_name=name,
@@ -19,11 +24,13 @@ def private_bucket(scope: Construct, name: str) -> s3.Bucket:
         lifecycle_rules=lifecycle_rules(),
         removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     )
+    accept(bucket, NO_ACCESS_LOG, "AwsSolutions-S1", "CKV_AWS_18")
+    return bucket
 
 
 def website_bucket(scope: Construct, name: str) -> s3.Bucket:
     """Creates the bucket of a site without `https`, which S3 itself serves to everybody."""
-    return s3.Bucket(
+    bucket = s3.Bucket(
         scope,
         "Site",
         bucket_name=name,
@@ -40,6 +47,17 @@ def website_bucket(scope: Construct, name: str) -> s3.Bucket:
         lifecycle_rules=lifecycle_rules(),
         removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     )
+    accept(bucket, NO_ACCESS_LOG, "AwsSolutions-S1", "CKV_AWS_18")
+    accept(
+        bucket,
+        "S3 serves the site to everybody, and its website endpoint speaks http only. `https` makes the bucket private.",
+        "AwsSolutions-S2",
+        "AwsSolutions-S5",
+        "AwsSolutions-S10",
+        "CKV_AWS_54",
+        "CKV_AWS_56",
+    )
+    return bucket
 
 
 def lifecycle_rules() -> list[s3.LifecycleRule]:

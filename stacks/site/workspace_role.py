@@ -8,6 +8,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 
 from sitewright.contracts.bedrock_models import model_resource
 from sitewright.contracts.site_config import SiteConfig
+from stacks.accepted_findings import accept_wildcards
 from stacks.leading_keys import own_items
 from stacks.platform.data_stores import DataStores
 
@@ -36,6 +37,13 @@ def grant_workspace(
     _allow(role, ["secretsmanager:GetSecretValue"], [secret.secret_arn for secret in secrets])
     # Task tokens are no resource that a permission could name (service authorization reference, Step Functions).
     _allow(role, ["states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"], ["*"])
+    accept_wildcards(role, "IAM has no resource for a task token.", "*")
+    accept_wildcards(
+        role,
+        "A workspace writes any page of its own site, and any object of its own client's artifacts.",
+        bucket.arn_for_objects("*"),
+        stores.artifacts.arn_for_objects(f"{client_id}/*"),
+    )
 
 
 def grant_bedrock(role: iam.IRole, site: SiteConfig) -> None:
@@ -48,6 +56,7 @@ def grant_bedrock(role: iam.IRole, site: SiteConfig) -> None:
     model = named.model_arn(stack.partition, region)
     profile = named.profile_arn(stack.partition, region, stack.account)
     _allow(role, ["bedrock:CountTokens"], [model])
+    accept_wildcards(role, "A profile sends to regions that Bedrock chooses. The model stays this one.", model)
     if profile is None:
         _allow(role, actions, [model])
         return

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from sitewright.contracts.names import WORKSPACE_CONTAINER, task_family
 from stacks import trust
+from stacks.accepted_findings import accept
 from stacks.platform.lambda_function import JUNK, SHARED
 
 REPOSITORY = Path(__file__).parents[2]
@@ -69,6 +70,11 @@ class WorkspaceTask(Construct):
             stop_timeout=Duration.seconds(120),
             # No init process: it would have the task's environment, and be open to every process of its user. The
             # runner is PID 1, and reaps orphans itself.
+        )
+        accept(
+            self.definition,
+            "The environment holds names and limits. Secrets are read by name, and never enter an environment.",
+            "AwsSolutions-ECS2",
         )
 
     def _image(self) -> ecs.ContainerImage:

@@ -16,9 +16,12 @@ from stacks.platform_stack import PlatformStack
 from stacks.site import workspace_task
 from stacks.site.workspace_task import WorkspaceTask
 from stacks.sites import add_site
+from tests.support.stacks.nag import cdk_nag_findings
 from tests.support.stacks.synthesized_templates import PLATFORM, REGION, SITES, Template
 
 REPOSITORY = Path(__file__).parents[3]
+NAG = "cdk-nag.json"
+"""The file with the findings of cdk-nag that no construct accepts."""
 
 
 def feature_flags() -> dict[str, Any]:
@@ -29,20 +32,38 @@ def feature_flags() -> dict[str, Any]:
 
 def _synthesize(outdir: Path, add: Callable[[cdk.App], None], **context: Any) -> dict[str, Template]:
     """Returns the templates of the stacks that `add` puts into an app, by the stack's name."""
+    return _templates(_app(outdir, add, context))
+
+
+def _app(outdir: Path, add: Callable[[cdk.App], None], context: dict[str, Any]) -> cdk.App:
     app = cdk.App(outdir=str(outdir), context={**feature_flags(), **context})
     add(app)
+    return app
+
+
+def _templates(app: cdk.App) -> dict[str, Template]:
     return {stack.stack_name: json.loads(Path(stack.template_full_path).read_text()) for stack in app.synth().stacks}
 
 
 def all_sites(outdir: Path) -> dict[str, Template]:
-    """Returns the templates of the platform and SITES, composed as in app.py."""
+    """Returns the templates of the platform and SITES, composed as in app.py. Leaves NAG in the folder."""
 
     def add(app: cdk.App) -> None:
         platform = PlatformStack(app, PLATFORM, env=cdk.Environment(region=REGION))
         for site in parse_sites(SITES):
             add_site(app, platform, site, REGION)
 
-    return _synthesize(outdir, add, workspaceImage="example/workspace:1")
+    app = _app(outdir, add, {"workspaceImage": "example/workspace:1"})
+    templates = _templates(app)
+    (outdir / NAG).write_text(json.dumps(cdk_nag_findings(app, outdir)))
+    return templates
+
+
+def nagged(outdir: Path, add: Callable[[cdk.App], None]) -> list[str]:
+    """Returns what cdk-nag finds in an app and no construct accepts."""
+    app = _app(outdir, add, {})
+    app.synth()
+    return cdk_nag_findings(app, outdir)
 
 
 def _workspace(stack: cdk.Stack) -> None:
