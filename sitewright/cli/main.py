@@ -7,8 +7,10 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated
 
+import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
@@ -17,6 +19,9 @@ from rich.table import Table
 from sitewright.cli.aws_access import Access, refusals
 from sitewright.cli.deployment_history import History
 from sitewright.cli.deployment_lookup import read_history
+from sitewright.cli.doctor.doctor import aws_findings, local_findings
+from sitewright.cli.doctor.findings import Status, exit_code
+from sitewright.cli.doctor.site_list import read_sites
 from sitewright.cli.rollback_command import roll_back
 from sitewright.contracts.records import DeploymentRecord
 from sitewright.contracts.site_config import DEFAULT_CLIENT
@@ -181,6 +186,36 @@ def rollback(
         print(json.dumps(done.as_json(), ensure_ascii=False))
     else:
         print(f"{done}\n{done.site.site_url}")
+
+
+@app.command()
+def doctor(
+    aws: AwsOption = False,
+    region: RegionOption = None,
+    app_file: Annotated[Path, typer.Option("--app", help="the cdk.json whose sites are checked, with --aws")] = Path(
+        "cdk.json"
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """Checks what runs need before any is paid for, and changes nothing.
+
+    Exit code 0: nothing failed. 1: something failed. 3: nothing failed, and something could not be checked.
+    """
+    if aws:
+        sites = read_sites(app_file)
+        with refusals():
+            findings = aws_findings(sites, boto3.Session(), region or sites.region)
+    elif region is not None:
+        raise BadSetting("--region is for --aws.", "Add --aws, or leave --region out for the local stack.")
+    else:
+        findings = local_findings(home_of())
+    if as_json:
+        print(json.dumps([finding.as_json() for finding in findings], ensure_ascii=False))
+    else:
+        colours = {Status.FAILED: "red", Status.WARNING: "yellow", Status.NOT_CHECKED: "magenta", Status.OK: None}
+        for finding in findings:
+            _line(str(finding), style=colours[finding.status])
+    raise typer.Exit(exit_code(findings))
 
 
 @contextlib.contextmanager

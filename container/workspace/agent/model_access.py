@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.secret_text import SecretTextError, single_value
 from sitewright.contracts.workspace_settings import ModelProvider
 from workspace.agent.model_proxy.upstream import Upstream, anthropic, bedrock
-from workspace.credentials.secret_text import SecretTextError, single_value
 from workspace.errors import StepFailed
 from workspace.system.aws_clients import Clients
 from workspace.system.settings import Settings

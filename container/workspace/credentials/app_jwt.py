@@ -6,8 +6,8 @@ import json
 
 from awscrt.crypto import RSA, RSASignatureAlgorithm
 
+from sitewright.contracts.secret_text import SecretTextError
 from workspace.credentials.app_secret import AppSecret
-from workspace.credentials.secret_text import SecretTextError
 
 BACKDATED_SECONDS = 60
 """GitHub refuses a token of the future, and advises this (docs, "Generating a JSON Web Token for a GitHub App")."""

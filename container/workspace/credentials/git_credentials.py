@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from sitewright.contracts.error_codes import ErrorCode
-from workspace.credentials.secret_text import SecretTextError, single_value
+from sitewright.contracts.secret_text import SecretTextError, single_value
 from workspace.errors import StepFailed
 from workspace.system.aws_clients import Clients
 

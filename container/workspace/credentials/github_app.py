@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.secret_text import SecretTextError
 from workspace.credentials.app_jwt import sign_jwt
 from workspace.credentials.app_secret import AppSecret, parse_app
 from workspace.credentials.github_api import Answer, GitHubApi
 from workspace.credentials.github_refusals import MAX_SKEW_SECONDS, explain, passes
 from workspace.credentials.github_repository import GitHubRepository
-from workspace.credentials.secret_text import SecretTextError
 from workspace.errors import CredentialsUnavailable, StepFailed, WorkspaceError
 
 LIFETIME_SECONDS = 3600.0

@@ -1,0 +1,102 @@
+"""All checks of one site: registration, secrets, git host, model, DNS."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sitewright.cli.doctor import dns_check, git_check, model_check, stored_secrets
+from sitewright.cli.doctor.aws_answers import guarded
+from sitewright.cli.doctor.findings import Finding, not_checked, ok, warning
+from sitewright.cli.doctor.http_probe import Answer
+from sitewright.contracts.names import SITE_PARAMETER_PREFIX
+from sitewright.contracts.records import SiteEntry
+from sitewright.contracts.site_config import SiteConfig
+from sitewright.contracts.workspace_settings import GitAuth, ModelProvider
+
+if TYPE_CHECKING:
+    from mypy_boto3_bedrock import BedrockClient
+    from mypy_boto3_cloudfront import CloudFrontClient
+    from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
+
+
+@dataclass(frozen=True)
+class SiteClients:
+    """What the checks of a site ask. All clients may be used from any thread."""
+
+    region: str
+    ssm: "SSMClient"
+    secrets: "SecretsManagerClient"
+    route53: "Route53Client"
+    cloudfront: "CloudFrontClient"
+    bedrock: "Callable[[str], BedrockClient]"
+    get: Callable[[str, dict[str, str]], Answer]
+    lookup: dns_check.Lookup
+
+
+def site_findings(site: SiteConfig, clients: SiteClients) -> list[Finding]:
+    """Makes all checks of a site. Raises nothing that AWS, a git host, a model or DNS can cause."""
+    entry: list[SiteEntry] = []
+    found = guarded("registration", "ssm:GetParameter", lambda: [_registered(site, clients, entry)], site.client_id)
+    found += _git(site, clients)
+    found += _model(site, clients)
+    found += _dns(site, clients, entry[0] if entry else None)
+    return found
+
+
+def _registered(site: SiteConfig, clients: SiteClients, entry: list[SiteEntry]) -> Finding:
+    try:
+        stored = clients.ssm.get_parameter(Name=f"{SITE_PARAMETER_PREFIX}{site.client_id}")
+    except clients.ssm.exceptions.ParameterNotFound:
+        remedy = f"Run `cdk deploy Sitewright-Site-{site.client_id}`."
+        return warning("registration", "the site is not deployed.", remedy, site.client_id)
+    entry.append(SiteEntry.model_validate_json(stored["Parameter"]["Value"]))
+    return ok("registration", "the site is deployed.", site.client_id)
+
+
+def _git(site: SiteConfig, clients: SiteClients) -> list[Finding]:
+    if site.git_auth is GitAuth.GITHUB_APP:
+        remedy = "Send a first message; docs/github-app.md has the App's errors."
+        return [
+            not_checked(git_check.CHECK, "a GitHub App's tokens are minted in the workspace.", remedy, site.client_id)
+        ]
+    stored = stored_secrets.read(clients.secrets, site.client_id, "git-token", stored_secrets.GIT_KEYS)
+    if stored.value is None:
+        return [stored.finding]
+    return [stored.finding, git_check.may_push(site.client_id, site.repository, stored.value, clients.get)]
+
+
+def _model(site: SiteConfig, clients: SiteClients) -> list[Finding]:
+    if site.model_provider is ModelProvider.BEDROCK:
+        bedrock = clients.bedrock(site.model_region or clients.region)
+        action = "bedrock:GetFoundationModelAvailability"
+        return guarded(model_check.CHECK, action, lambda: [model_check.bedrock_access(site, bedrock)], site.client_id)
+    stored = stored_secrets.read(clients.secrets, site.client_id, "model-key", stored_secrets.MODEL_KEYS)
+    if stored.value is None:
+        return [stored.finding]
+    return [stored.finding, model_check.key_is_valid(site, stored.value, clients.get)]
+
+
+def _dns(site: SiteConfig, clients: SiteClients, entry: SiteEntry | None) -> list[Finding]:
+    zone, name = site.hosted_zone, site.zone_name
+    if zone is not None and name is not None:
+
+        def servers() -> list[Finding]:
+            told: Any = clients.route53.get_hosted_zone(Id=zone.id)
+            return [dns_check.zone_is_delegated(site, name, told["DelegationSet"]["NameServers"], clients.lookup)]
+
+        return guarded(dns_check.CHECK, "route53:GetHostedZone", servers, site.client_id)
+    if not site.https:
+        target = dns_check.website_endpoint(site.bucket, clients.region)
+        return [dns_check.host_points_at(site, target, clients.lookup)]
+    if entry is None or entry.distribution_id is None:
+        remedy = f"Deploy the site, then create a CNAME from {site.host} to its output DistributionDomain."
+        return [not_checked(dns_check.CHECK, "the site has no distribution yet.", remedy, site.client_id)]
+    distribution = entry.distribution_id
+
+    def domain() -> list[Finding]:
+        told = clients.cloudfront.get_distribution(Id=distribution)["Distribution"]["DomainName"]
+        return [dns_check.host_points_at(site, told.lower(), clients.lookup)]
+
+    return guarded(dns_check.CHECK, "cloudfront:GetDistribution", domain, site.client_id)
