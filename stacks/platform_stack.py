@@ -6,6 +6,7 @@ from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_ecs as ecs
 from constructs import Construct
 
+from sitewright.contracts.names import CLUSTER
 from stacks.accepted_findings import accept
 from stacks.platform.alarms import Alarms
 from stacks.platform.data_stores import DataStores
@@ -32,7 +33,7 @@ class PlatformStack(Stack):
         # Every site needs this stack, and its queues hold commands and responses that nobody has read.
         super().__init__(scope, construct_id, termination_protection=True, **kwargs)
         self.network = Network(self, "Network", egress=egress or Egress())
-        self.cluster = ecs.Cluster(self, "Cluster", vpc=self.network.vpc)
+        self.cluster = ecs.Cluster(self, "Cluster", cluster_name=CLUSTER, vpc=self.network.vpc)
         accept(
             self.cluster,
             "Container Insights bills custom metrics for each task family: each site is one, and pays while it is idle.",
@@ -41,7 +42,7 @@ class PlatformStack(Stack):
         )
         self.queues = Queues(self, "Messaging")
         self.stores = DataStores(self, "Storage")
-        self.functions = PlatformFunctions(self, queues=self.queues, stores=self.stores)
+        self.functions = PlatformFunctions(self, queues=self.queues, stores=self.stores, network=self.network)
         add_event_rules(
             self,
             respond=self.functions.respond,

@@ -18,6 +18,9 @@ class Settings(BaseModel):
     DEPLOYMENTS_TABLE: str = ""
     SPENDING_TABLE: str = ""
     ARTIFACTS_BUCKET: str = ""
+    WORKSPACE_SUBNETS: str = ""
+    """Ids, separated by commas."""
+    WORKSPACE_SECURITY_GROUP: str = ""
 
     def need(self, name: str) -> str:
         """Returns a required setting. Raises RuntimeError, with the setting's name and the remedy, if it is missing."""

@@ -16,8 +16,16 @@ from lambdas.intake.later_commands import later_commands
 from lambdas.intake.monthly_budget import MonthlyBudget
 from lambdas.intake.runs import Runs
 from lambdas.intake.site_registry import SiteRegistry
+from sitewright.contracts.steps import WorkspaceNetwork
 
 logger = Logger()
+
+
+def _network() -> WorkspaceNetwork:
+    return WorkspaceNetwork(
+        subnets=settings().need("WORKSPACE_SUBNETS").split(","),
+        security_group=settings().need("WORKSPACE_SECURITY_GROUP"),
+    )
 
 
 @cache
@@ -25,7 +33,7 @@ def _intake() -> Intake:
     return Intake(
         sessions=sessions(),
         commands=commands(),
-        runs=Runs(client("stepfunctions")),
+        runs=Runs(client("stepfunctions"), _network()),
         sites=SiteRegistry(client("ssm"), now_ms),
         budget=MonthlyBudget(spending()),
         events=client("events"),

@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from sitewright.contracts.records import CommandRecord
-from sitewright.contracts.steps import ExecutionInput
+from sitewright.contracts.steps import ExecutionInput, WorkspaceNetwork
 from sitewright.retry import error_code
 
 
@@ -15,18 +15,22 @@ class Runs:
     """Intake's access to Step Functions."""
 
     sfn: Any
+    network: WorkspaceNetwork
+    """Where the runs start workspaces."""
 
     def start(self, state_machine_arn: str, record: CommandRecord) -> bool:
-        """Starts the command's run. Returns False if the run has ended already."""
+        """Starts the command's run. Returns False if the run was started before, and is not open with the same input."""
         if record.execution_arn is None or record.client_id is None or record.chat_thread_id is None:
             raise RuntimeError(f"the record of {record.command_id} has no run to start")
-        # The input is the same at every repetition, so StartExecution is idempotent while the run is open.
+        # The input is the same at every repetition, so StartExecution is idempotent while the run is open. A deployment
+        # of another network between two repetitions makes it ExecutionAlreadyExists, which is as good.
         payload = ExecutionInput(
             session_id=record.session_id,
             command_id=record.command_id,
             client_id=record.client_id,
             chat_thread_id=record.chat_thread_id,
             generation=record.generation,
+            network=self.network,
         )
         try:
             self.sfn.start_execution(

@@ -24,6 +24,9 @@ EVENT_SOURCE = "sitewright"
 NOT_STARTED = "Command Not Started"
 """EventBridge detail-type of a command that ends without a run: rejected, or superseded before it began."""
 
+CLUSTER = "sitewright"
+"""Name of the ECS cluster. Site stacks refer to it by name, so that no export of the platform ties them to it."""
+
 WORKSPACE_CONTAINER = "workspace"
 """Name of the container in the workspace's task definition."""
 
@@ -39,6 +42,11 @@ def execution_name(session_id: str, command_id: str) -> str:
     digest = hashlib.sha256(f"{session_id}\n{command_id}".encode()).hexdigest()[:10]
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", command_id)[: EXECUTION_NAME_LIMIT - len(digest) - 1]
     return f"{readable}-{digest}"
+
+
+def function_name(module: str) -> str:
+    """Returns the name of the Lambda function of a folder in `lambdas/`."""
+    return f"sitewright-{module.replace('_', '-')}"
 
 
 def state_machine_name(client_id: str) -> str:

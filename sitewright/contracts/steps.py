@@ -190,11 +190,24 @@ STEP_KINDS: Mapping[StepName, StepKind] = {
 """All steps. `workspace.steps.step_registry` has their functions, `stacks.site.workflow` their states."""
 
 
+class WorkspaceNetwork(Contract):
+    """Where Fargate starts a workspace."""
+
+    subnets: list[str]
+    security_group: str
+
+
 class ExecutionInput(Contract):
-    """The input of a run. It has ids only: the workspace reads the command from the table."""
+    """The input of a run: ids, because the workspace reads the command from the table, and the network.
+
+    Intake knows the network from the platform's stack. So no state machine of a site names a subnet, and the platform can
+    replace its network without an update of all sites.
+    """
 
     client_id: str
     session_id: str
     command_id: str
     chat_thread_id: str
     generation: int
+    network: WorkspaceNetwork | None = None
+    """Only the state machine reads it. Without it no fresh workspace starts."""

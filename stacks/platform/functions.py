@@ -3,7 +3,7 @@
 Their scope is the stack itself: a scope of their own would change the logical ids of deployed resources.
 """
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration, Fn, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
@@ -14,6 +14,7 @@ from stacks.accepted_findings import accept_wildcards
 from stacks.arns import any_execution_arn, arn, state_machine_arn
 from stacks.platform.data_stores import DataStores
 from stacks.platform.lambda_function import LambdaFunction
+from stacks.platform.network import Network
 from stacks.platform.queues import INTAKE_TIMEOUT, Queues
 
 EVERY_SITE = "A function serves every site. Sites come and go without a deployment of the platform."
@@ -24,15 +25,15 @@ GET, PUT, UPDATE, QUERY = "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Upda
 class PlatformFunctions:
     """Intake, commit message, record sync, task stopped and respond."""
 
-    def __init__(self, stack: Stack, *, queues: Queues, stores: DataStores) -> None:
+    def __init__(self, stack: Stack, *, queues: Queues, stores: DataStores, network: Network) -> None:
         self._stack = stack
-        self.intake = self._intake(queues, stores)
+        self.intake = self._intake(queues, stores, network)
         self.commit_message = self._commit_message(stores)
         self.record_sync = self._record_sync(stores)
         self.task_stopped = self._task_stopped(stores)
         self.respond = self._respond(queues, stores)
 
-    def _intake(self, queues: Queues, stores: DataStores) -> lambda_.Function:
+    def _intake(self, queues: Queues, stores: DataStores, network: Network) -> lambda_.Function:
         stack = self._stack
         function = LambdaFunction(
             stack,
@@ -44,6 +45,8 @@ class PlatformFunctions:
                 "SESSIONS_TABLE": stores.sessions.table_name,
                 "COMMANDS_TABLE": stores.commands.table_name,
                 "SPENDING_TABLE": stores.spending.table_name,
+                "WORKSPACE_SUBNETS": Fn.join(",", network.subnets),
+                "WORKSPACE_SECURITY_GROUP": network.security_group.security_group_id,
             },
         ).function
         function.add_event_source(

@@ -8,7 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from sitewright.contracts.names import METRICS_NAMESPACE
+from sitewright.contracts.names import METRICS_NAMESPACE, function_name
 from stacks import trust
 from stacks.accepted_findings import accept
 
@@ -47,6 +47,8 @@ class LambdaFunction(Construct):
         self.function = lambda_.Function(
             self,
             "Function",
+            # Site stacks name functions without importing them. No change of code or settings replaces a function.
+            function_name=function_name(module),
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
             handler=f"lambdas.{module}.handler.handler",

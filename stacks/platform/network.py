@@ -33,6 +33,8 @@ class Network(Construct):
             "Flow logs bill each connection of each build. Nothing listens here, and all that goes out is https.",
             "AwsSolutions-VPC7",
         )
+        self.subnets = [subnet.subnet_id for subnet in self.vpc.public_subnets]
+        """The ids of the subnets for workspaces."""
         s3 = self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
         dynamodb = self.vpc.add_gateway_endpoint("DynamoDb", service=ec2.GatewayVpcEndpointAwsService.DYNAMODB)
         self.security_group = ec2.SecurityGroup(

@@ -9,11 +9,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 
-from sitewright.contracts.names import run_log_group, state_machine_name
+from sitewright.contracts.names import CLUSTER, run_log_group, state_machine_name
 from sitewright.contracts.site_config import SiteConfig
 from stacks import trust
 from stacks.accepted_findings import accept, accept_wildcards
-from stacks.arns import arn
+from stacks.arns import arn, cluster_arn, function_arn
 from stacks.leading_keys import own_items
 from stacks.platform_stack import PlatformStack
 from stacks.site.workflow import definition
@@ -26,12 +26,10 @@ def run_state_machine(
     """Creates the state machine that runs a site's commands. `site_bucket` is the bucket's name."""
     parts = WorkflowParts(
         partition=stack.partition,
-        cluster_arn=platform.cluster.cluster_arn,
+        cluster_arn=cluster_arn(stack),
         task_family=task.family,
-        subnets=[subnet.subnet_id for subnet in platform.network.vpc.public_subnets],
-        security_group=platform.network.security_group.security_group_id,
-        commit_message_arn=platform.functions.commit_message.function_arn,
-        record_sync_arn=platform.functions.record_sync.function_arn,
+        commit_message_arn=function_arn(stack, "commit_message"),
+        record_sync_arn=function_arn(stack, "record_sync"),
         site_bucket=site_bucket,
         sessions_table=platform.stores.sessions.table_name,
         repair_attempts=site.build_repair_attempts,
@@ -72,14 +70,14 @@ def run_state_machine(
 def _run_role(stack: Stack, platform: PlatformStack, site: SiteConfig, task: ecs.FargateTaskDefinition) -> iam.Role:
     """Creates the role of a run. Waiting for a token needs neither StopTask nor the events rule that `.sync` needs."""
     family = arn(stack, "ecs", f"task-definition/{task.family}:*")
-    tasks = arn(stack, "ecs", f"task/{platform.cluster.cluster_name}/*")
+    tasks = arn(stack, "ecs", f"task/{CLUSTER}/*")
     role = iam.Role(stack, "RunRole", assumed_by=trust.runs(stack))
     role.add_to_policy(
         iam.PolicyStatement(
             # ECS resolves the family to its newest revision before it authorizes (ECS API reference, RunTask).
             actions=["ecs:RunTask"],
             resources=[family],
-            conditions={"ArnEquals": {"ecs:cluster": platform.cluster.cluster_arn}},
+            conditions={"ArnEquals": {"ecs:cluster": cluster_arn(stack)}},
         )
     )
     role.add_to_policy(
@@ -105,10 +103,13 @@ def _run_role(stack: Stack, platform: PlatformStack, site: SiteConfig, task: ecs
             conditions=own_items(site.client_id),
         )
     )
-    platform.functions.commit_message.grant_invoke(role)
-    platform.functions.record_sync.grant_invoke(role)
+    role.add_to_policy(
+        iam.PolicyStatement(
+            actions=["lambda:InvokeFunction"],
+            resources=[function_arn(stack, "commit_message"), function_arn(stack, "record_sync")],
+        )
+    )
     accept_wildcards(role, "IAM has no resource for the delivery of logs, which CDK allows the role.", "*")
     accept_wildcards(role, "RunTask names the family alone, so that a run outlives a deployment.", family)
     accept_wildcards(role, "A task's id is known when it has started.", tasks)
-    accept_wildcards(role, "A function's versions are the function: CDK's own grant names them.", "…:*")
     return role

@@ -80,8 +80,6 @@ class WorkflowParts:
     cluster_arn: str
     task_family: str
     """The task definition's family, not a revision: a deployment deregisters the revision that a current run would use."""
-    subnets: list[str]
-    security_group: str
     commit_message_arn: str
     record_sync_arn: str
     site_bucket: str
@@ -208,8 +206,8 @@ def _run_task(parts: WorkflowParts, step: StepName) -> Json:
             "PropagateTags": "TASK_DEFINITION",
             "NetworkConfiguration": {
                 "AwsvpcConfiguration": {
-                    "Subnets": parts.subnets,
-                    "SecurityGroups": [parts.security_group],
+                    "Subnets": f"{{% {INPUT}.network.subnets %}}",
+                    "SecurityGroups": [f"{{% {INPUT}.network.securityGroup %}}"],
                     "AssignPublicIp": "ENABLED",
                 }
             },

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sitewright.contracts.names import function_name
 from sitewright.local.aws_clients import Aws
 from sitewright.local.machine.marked_processes import processes_of_stack
 from sitewright.local.machine.service_processes import ProcessRecord, stop
@@ -147,8 +148,7 @@ def an_edited_lambda_runs_after_the_next_up(checkout: Checkout) -> None:
 
     assert "deployed" in checkout.up(), "the edit was not picked up"
 
-    [name] = [name for name in checkout.functions() if "CommitMessage" in name]
-    answer = checkout.aws.functions.invoke(FunctionName=name, Payload=b"{}")
+    answer = checkout.aws.functions.invoke(FunctionName=function_name("commit_message"), Payload=b"{}")
     assert json.loads(answer["Payload"].read()) == {"edited": "yes"}
     # The functions share one asset. All have the new code, and none was replaced.
     assert set(checkout.functions()) == set(functions)

@@ -11,6 +11,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from sitewright.contracts.names import function_name
 from sitewright.local.machine.stack_home import Home
 from sitewright.local.stack.service_startup import EmulatorProgram
 from sitewright.local.stack_client import StackClient
@@ -71,8 +72,7 @@ class _Meter:
 
     def sweep(self) -> MessageCounts:
         """One call of the schedule."""
-        functions = self.client.aws.functions.list_functions()["Functions"]
-        name = next(f["FunctionName"] for f in functions if "RespondFunction" in f["FunctionName"])
+        name = function_name("respond")
         event = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}, "resources": []}
         begin = time.time()
         self.client.aws.functions.invoke(FunctionName=name, Payload=json.dumps(event).encode())

@@ -93,3 +93,12 @@ def test_a_site_on_bedrock_has_no_model_key_and_may_invoke_its_model_only(templa
     assert "inference-profile/us.anthropic.claude-opus-5-5" in json.dumps(behind["Condition"])
     others = [s for s in statements(templates[SITE]) if any(a.startswith("bedrock:") for a in actions(s))]
     assert others == []
+
+
+def test_only_tables_and_the_bucket_tie_the_sites_to_the_platform(templates: dict[str, Template]) -> None:
+    platform = templates[PLATFORM]
+    exported = [o["Value"] for o in platform["Outputs"].values() if "Export" in o]
+    ids = {value["Ref"] if "Ref" in value else value["Fn::GetAtt"][0] for value in exported}
+    assert {platform["Resources"][name]["Type"] for name in ids} == {"AWS::DynamoDB::Table", "AWS::S3::Bucket"}
+    sites = json.dumps({k: v for k, v in templates.items() if k.startswith("Sitewright-Site-")})
+    assert set(re.findall(r"subnet-|SubnetId|SecurityGroupId", sites)) == set()

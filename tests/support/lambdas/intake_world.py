@@ -18,6 +18,7 @@ from sitewright.contracts.names import execution_name
 from sitewright.contracts.records import SiteEntry
 from tests.support.dynamodb_double import StoredTable
 from tests.support.lambdas.platform_tables import REGION, make_fifo, use_double
+from tests.support.lambdas.workspace_network import NETWORK
 
 
 class World:
@@ -33,11 +34,13 @@ class World:
         self.sqs = boto3.client("sqs", REGION)
         self.dead = make_fifo("dead")
         aws.setenv("INPUT_DLQ_URL", self.dead)
+        aws.setenv("WORKSPACE_SUBNETS", ",".join(NETWORK.subnets))
+        aws.setenv("WORKSPACE_SECURITY_GROUP", NETWORK.security_group)
         self.told: list[dict[str, Any]] = []
         self.intake = Intake(
             sessions=platform_tables.sessions(),
             commands=platform_tables.commands(),
-            runs=Runs(self.sfn),
+            runs=Runs(self.sfn, NETWORK),
             sites=SiteRegistry(self.ssm, lambda: 1_760_000_000_000),
             budget=MonthlyBudget(platform_tables.spending()),
             events=self,

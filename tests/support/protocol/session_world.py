@@ -32,6 +32,7 @@ from sitewright.tables.sessions import Sessions
 from sitewright.tables.spending import Spending
 from sitewright.tables.table import Table
 from tests.support.dynamodb_double import DynamoDB, DynamoDBClient, Item
+from tests.support.lambdas.workspace_network import NETWORK
 from tests.support.protocol.model_workspace import Workspace
 from tests.support.protocol.state_machine import Execution, StepFunctions, refused
 from tests.support.protocol.workspace_doubles import Killed, Lost, quiet
@@ -88,7 +89,7 @@ class World:
         self.intake = Intake(
             sessions=self.sessions,
             commands=self.commands_table,
-            runs=Runs(self.sfn),
+            runs=Runs(self.sfn, NETWORK),
             sites=SiteRegistry(SimpleNamespace(get_parameter=self._parameter), self.ms),
             budget=MonthlyBudget(self.spending),
             events=SimpleNamespace(put_events=self._not_started),

@@ -20,6 +20,7 @@ from tests.support.stacks.asl import Outcome, Run, StatesError, interpret
 from tests.support.stacks.workflow_parts import PARTS
 
 INPUT = {"sessionId": "s", "commandId": "c", "clientId": "amelia", "chatThreadId": "t", "generation": 3}
+NETWORK = {"subnets": ["subnet-1", "subnet-2"], "securityGroup": "sg-1"}
 AGENT = {"filesChanged": ["a.astro"], "filesChangedCount": 1, "summary": "done"}
 BUILD = {"commit": "abc", "buildSuccess": True, "deploySuccess": True}
 BROKEN = {"commit": "abc", "buildSuccess": False, "deploySuccess": False, "brokenByEdit": True}
@@ -45,7 +46,7 @@ REFUSED = StatesError("DynamoDb.ConditionalCheckFailedException", "The condition
 def run(**script: list[Outcome]) -> Run:
     """Runs the definition. The session's workspace does `{step}`, a fresh one `{step}InNewWorkspace`."""
     fresh = {f"{step}InNewWorkspace": GOOD[step] for step in STEPS}
-    return interpret(definition(PARTS), INPUT, {**GOOD, **fresh, **script})
+    return interpret(definition(PARTS), {**INPUT, "network": NETWORK}, {**GOOD, **fresh, **script})
 
 
 def cold(**script: list[Outcome]) -> Run:
@@ -79,6 +80,11 @@ def test_a_step_gets_its_ids_and_its_token() -> None:
         StepEnv.COMMAND_ID: "c",
         StepEnv.GENERATION: "3",
     }
+
+
+def test_a_fresh_workspace_starts_in_the_network_of_the_input() -> None:
+    found = cold().calls[1].arguments["NetworkConfiguration"]["AwsvpcConfiguration"]
+    assert (found["Subnets"], found["SecurityGroups"]) == (["subnet-1", "subnet-2"], ["sg-1"])
 
 
 def test_no_files_changed_needs_no_commit_message() -> None:
