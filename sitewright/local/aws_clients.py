@@ -23,9 +23,22 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_sts import STSClient
 
 LOCAL_USER_AGENT = "sitewright-local"
 """In the user agent of the local stack's own tools: these calls are not made on AWS."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Credentials of the emulator's root user, or of a role's session."""
+
+    access_key: str
+    secret_key: str
+    session_token: str | None = None
+
+
+ROOT = Keys(ACCESS_KEY, SECRET_KEY)
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,7 @@ class Aws:
 
     endpoint_url: str
     region: str
+    keys: Keys = ROOT
 
     @cached_property
     def _session(self) -> boto3.Session:
@@ -47,8 +61,9 @@ class Aws:
             }
         )
         return boto3.Session(
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
+            aws_access_key_id=self.keys.access_key,
+            aws_secret_access_key=self.keys.secret_key,
+            aws_session_token=self.keys.session_token,
             region_name=self.region,
             botocore_session=core,
         )
@@ -125,3 +140,8 @@ class Aws:
     def sfn(self) -> "SFNClient":
         """Step Functions."""
         return self._session.client("stepfunctions", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
+    def sts(self) -> "STSClient":
+        """Security Token Service."""
+        return self._session.client("sts", endpoint_url=self.endpoint_url, config=self._config)

@@ -15,7 +15,7 @@ from typing import Any
 from ministack import app as ministack  # type: ignore[import-untyped]
 from ministack.services import lambda_svc  # type: ignore[import-untyped]
 
-from sitewright.local.emulator import main as serve
+from sitewright.local.emulator.program import main as serve
 from tools.cost.billed_calls import CALLS_FILE_VARIABLE, classify
 
 Json = dict[str, Any]

@@ -183,7 +183,7 @@ class ContainerRuntime:
         self.before = engine.names(home.root)
         """Containers of an earlier ECS service process that no task has taken over yet."""
 
-    def task(self, data: Json, definition: Json, metadata_uri: str) -> ContainerTask:
+    def task(self, data: Json, definition: Json, endpoints: dict[str, str]) -> ContainerTask:
         """See Runtime.task."""
         identity = data["taskArn"].rsplit("/", 1)[-1]
         folder, log = self.home.tasks / identity, self.home.task_logs / f"{identity}.log"
@@ -194,7 +194,7 @@ class ContainerRuntime:
             definition,
             folder,
             log,
-            {**self.env, "ECS_CONTAINER_METADATA_URI_V4": metadata_uri},
+            {**self.env, **endpoints},
             engine=self.engine,
             home=self.home,
             options=self.options,

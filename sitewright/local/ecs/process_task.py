@@ -140,7 +140,7 @@ class ProcessRuntime:
     _uids: dict[str, int] = field(default_factory=dict)
     """The guest of each running task, by the task's id."""
 
-    def task(self, data: Json, definition: Json, metadata_uri: str) -> ProcessTask:
+    def task(self, data: Json, definition: Json, endpoints: dict[str, str]) -> ProcessTask:
         """See Runtime.task."""
         identity = data["taskArn"].rsplit("/", 1)[-1]
         record = self.home.task_records / f"{identity}.json"
@@ -150,7 +150,7 @@ class ProcessRuntime:
             "PATH": os.pathsep.join([*tool_path(), os.environ.get("PATH", os.defpath)]),
             "PYTHONPATH": os.pathsep.join([str(REPOSITORY_ROOT), str(REPOSITORY_ROOT / "container")]),
             "PYTHONUNBUFFERED": "1",
-            "ECS_CONTAINER_METADATA_URI_V4": metadata_uri,
+            **endpoints,
         }
         folder, log = self.home.tasks / identity, self.home.task_logs / f"{identity}.log"
         # A record means that an earlier ECS service started the task and was killed: continue with that process.

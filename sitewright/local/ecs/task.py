@@ -146,8 +146,8 @@ class Task(ABC):
 class Runtime(Protocol):
     """Starts tasks as processes or as containers."""
 
-    def task(self, data: Json, definition: Json, metadata_uri: str) -> Task:
-        """A new task to start, or one that an earlier ECS service process started."""
+    def task(self, data: Json, definition: Json, endpoints: dict[str, str]) -> Task:
+        """A new task with the variables that name ECS's endpoints to start, or one that an earlier ECS service process started."""
 
     def clear(self, tasks: dict[str, Task]) -> None:
         """Ends processes and containers that belong to no task of `tasks` (by id)."""

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.local.aws_clients import Aws
 from sitewright.local.ecs.event_faults import EventFaults
+from sitewright.local.ecs.role_credentials import RoleCredentials
 from sitewright.local.ecs.task import Json, Runtime, Task
 from sitewright.local.ecs.task_logs import ship_logs
 from sitewright.local.ecs.task_state_events import TaskStateEvents
@@ -29,7 +30,9 @@ END_SECONDS = 7.0
 class TaskSupervisor:
     """Runs the tasks of every cluster of the endpoint."""
 
-    def __init__(self, aws: Aws, home: Home, port: int, start_delay: float, runtime: Runtime) -> None:
+    def __init__(
+        self, aws: Aws, home: Home, port: int, start_delay: float, runtime: Runtime, roles: RoleCredentials
+    ) -> None:
         self.aws = aws
         self.home = home
         self.port = port
@@ -38,6 +41,7 @@ class TaskSupervisor:
         self.seen: set[str] = set()
         self.ending = False
         self.runtime = runtime
+        self.roles = roles
         self.events = TaskStateEvents(aws, EventFaults(home.event_faults))
         self.cleaner = ThreadPoolExecutor(1, "cleaner")
         self._known_clusters: list[str] = []
@@ -85,7 +89,7 @@ class TaskSupervisor:
                     task.stop()
         for task in list(self.tasks.values()):
             over = task.over
-            ship_logs(self.aws, task)
+            ship_logs(self.roles, task)
             if over:
                 self._ended(task)
 
@@ -110,11 +114,19 @@ class TaskSupervisor:
         arn = data["taskArn"]
         identity = arn.rsplit("/", 1)[-1]
         definition = self.aws.ecs.describe_task_definition(taskDefinition=data["taskDefinitionArn"])["taskDefinition"]
-        task = self.runtime.task(data, dict(definition), f"http://{LOOPBACK}:{self.port}/v4/{identity}")
+        task = self.runtime.task(data, dict(definition), self._endpoints(identity))
         self.tasks[identity] = task
         self.seen.add(arn)
         if not task.adopted:
             threading.Thread(target=self._launch, args=(task,), daemon=True).start()
+
+    def _endpoints(self, identity: str) -> dict[str, str]:
+        # Fargate names the path alone (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI): its host is one for all tasks.
+        base = f"http://{LOOPBACK}:{self.port}"
+        return {
+            "ECS_CONTAINER_METADATA_URI_V4": f"{base}/v4/{identity}",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{base}{self.roles.path(identity)}",
+        }
 
     def _launch(self, task: Task) -> None:
         time.sleep(self.start_delay)
@@ -129,6 +141,7 @@ class TaskSupervisor:
         if not self.events.deliver(task.stopped_event()) and task.reports < REPORT_TRIES:
             return
         del self.tasks[task.id]
+        self.roles.forget(task.id)
         task.remove()
         # In a thread: on a slow disk this takes many seconds, in which no task would start and no end be reported.
         self.cleaner.submit(self._clean, task.folder)

@@ -34,10 +34,12 @@ _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 HEARTBEAT_AT_MOST = "SITEWRIGHT_HEARTBEAT_AT_MOST"
 """Seconds, for the emulator: lowers every HeartbeatSeconds, which allow for Fargate's cold start. For tests."""
 
+DECISIONS_FILE = "SITEWRIGHT_DECISIONS_FILE"
+"""For the emulator: the file that gets each right that a role used, or lacked."""
+
 ACCESS_KEY = "test"
-SECRET_KEY = "test"  # noqa: S105 - the emulator's own, which it does not check
-TASK_SECRET_KEY = "secret-access-key-of-the-task-role"  # noqa: S105
-"""What a workspace gets in its place. A search finds it where it must not be."""
+SECRET_KEY = "test"  # noqa: S105
+"""The emulator's root user: the local stack's tools, as an operator of the account. Tasks and functions have roles."""
 
 
 def tool_path() -> list[str]:
@@ -54,14 +56,18 @@ def network_environment(host: Mapping[str, str]) -> dict[str, str]:
     return env
 
 
+def operator_environment(endpoint_url: str, region: str) -> dict[str, str]:
+    """`aws_environment`, with the credentials of the emulator's root user."""
+    keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+    return {**aws_environment(endpoint_url, region), **keys}
+
+
 def aws_environment(endpoint_url: str, region: str) -> dict[str, str]:
     """The variables with which an AWS SDK finds the emulator and ignores the user's own configuration."""
     return {
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": TASK_SECRET_KEY,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

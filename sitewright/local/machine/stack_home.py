@@ -74,6 +74,11 @@ class Home:
         return self.root / "emulator"
 
     @property
+    def decisions(self) -> Path:
+        """Each right that a role of the stack used, or lacked; see sitewright/local/emulator/identity."""
+        return self.log / "iam-decisions.jsonl"
+
+    @property
     def tmp(self) -> Path:
         """TMPDIR of the services."""
         return self.root / "tmp"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sitewright.local.errors import DeployFailed
-from sitewright.local.machine.service_environment import aws_environment, service_environment
+from sitewright.local.machine.service_environment import operator_environment, service_environment
 from sitewright.local.machine.service_processes import run_group, tail
 from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home
 
@@ -44,7 +44,7 @@ def deploy(home: Home, endpoint_url: str, sites: list[dict[str, Any]], image: st
 def _run(home: Home, endpoint_url: str, cwd: Path, *arguments: str) -> None:
     env = {
         **service_environment(home, os.environ),
-        **aws_environment(endpoint_url, REGION),
+        **operator_environment(endpoint_url, REGION),
         "CDK_DEFAULT_ACCOUNT": ACCOUNT,
         "CDK_DEFAULT_REGION": REGION,
         "CI": "true",

@@ -8,7 +8,13 @@ from typing import Any
 from sitewright.contracts.names import site_host
 from sitewright.contracts.site_config import DEFAULT_DOMAIN
 from sitewright.local.machine.guest_users import obstacle, open_for_guests
-from sitewright.local.machine.service_environment import ACCESS_KEY, HEARTBEAT_AT_MOST, SECRET_KEY, engine_environment
+from sitewright.local.machine.service_environment import (
+    ACCESS_KEY,
+    DECISIONS_FILE,
+    HEARTBEAT_AT_MOST,
+    SECRET_KEY,
+    engine_environment,
+)
 from sitewright.local.machine.stack_home import Home
 from sitewright.local.progress import Report
 from sitewright.local.stack.cdk_deploy import REGION
@@ -53,6 +59,9 @@ def start(
 def _emulator(home: Home, program: EmulatorProgram, port: int, endpoint: str) -> None:
     environment = {
         "BIND_HOST": "127.0.0.1",
+        # Checks signatures and IAM policies.
+        "AUTH": "true",
+        DECISIONS_FILE: str(home.decisions),
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": REGION,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,

@@ -19,7 +19,7 @@ from workspace.errors import StepStopped
 from workspace.system.aws_clients import Clients
 from workspace.system.stop import Signals, Stop
 
-from sitewright.local.machine.service_environment import aws_environment
+from sitewright.local.machine.service_environment import operator_environment
 from sitewright.local.stack.cdk_deploy import REGION
 from sitewright.publishing import lease, rollback
 from sitewright.publishing.dist_files import scan
@@ -78,7 +78,7 @@ class Stoppable:
 
 def work(order: Order, session: boto3.Session) -> PublishResult:
     """Publishes or rolls back."""
-    os.environ.update(aws_environment(order.url, REGION))
+    os.environ.update(operator_environment(order.url, REGION))
     if order.lease is not None:
         lease.LEASE_SECONDS = order.lease  # type: ignore[assignment]
         lease.RENEW_SECONDS, lease.MARGIN_SECONDS = order.lease / 4, order.lease / 3
@@ -137,7 +137,7 @@ def _tell(event: str, number: int, value: int) -> None:
 def main() -> None:
     """Serves orders until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.update(aws_environment("http://127.0.0.1:9", REGION))
+    os.environ.update(operator_environment("http://127.0.0.1:9", REGION))
     session = boto3.Session()
     session.client("s3")  # loads botocore's models once for all forked processes
     running: dict[int, int] = {}

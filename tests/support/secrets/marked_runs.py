@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from tests.support.e2e.stack_driver import Sent, Site, until
 from tests.support.secrets.marked_secrets import (
     PROXY_TOKEN,
+    ROLE,
     TASK_TOKEN,
     fixed_secrets,
     leaks,
     mark_model_key,
     model_tokens,
+    role_credentials,
     task_tokens,
 )
 from tests.support.secrets.stack_places import EventTap, Place, places
@@ -36,6 +38,7 @@ class MarkedRuns:
     sent: list[Sent] = field(default_factory=list)
     proxy_tokens: set[str] = field(default_factory=set)
     task_tokens: set[str] = field(default_factory=set)
+    role_credentials: set[str] = field(default_factory=set)
 
     def leaks(self) -> list[str]:
         """Does all runs, and returns which secret is where it must not be."""
@@ -45,7 +48,8 @@ class MarkedRuns:
         self._crashes()
         self._is_interrupted()
         secrets = fixed_secrets(self.site)
-        for kind, found in ((TASK_TOKEN, self.task_tokens), (PROXY_TOKEN, self.proxy_tokens)):
+        read = ((TASK_TOKEN, self.task_tokens), (PROXY_TOKEN, self.proxy_tokens), (ROLE, self.role_credentials))
+        for kind, found in read:
             assert found, f"the runs had no {kind}"
             secrets |= {f"{kind} {number}": text for number, text in enumerate(sorted(found))}
         sessions = {sent.session_id for sent in self.sent}
@@ -95,3 +99,4 @@ class MarkedRuns:
     def _agent_at_work(self, sent: Sent) -> None:
         tokens = until("Claude Code runs", lambda: model_tokens(self.processes(sent)), seconds=90)
         self.proxy_tokens |= tokens
+        self.role_credentials |= role_credentials(self.processes(sent))

@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sitewright.contracts.steps import StepEnv
-from sitewright.local.machine.service_environment import TASK_SECRET_KEY
+import httpx
+
 from tests.support.e2e.stack_driver import Sent, Site
 from tests.support.secrets.stack_places import Place
 
 MODEL_KEY = "sk-ant-marked-for-the-tests-5c1d7a"
 """What the site's secret holds. The demo model takes any key."""
 
-GIT_TOKEN, TASK_TOKEN, PROXY_TOKEN = "git token", "task token", "proxy token"
+GIT_TOKEN, TASK_TOKEN, PROXY_TOKEN, ROLE = "git token", "task token", "proxy token", "credential of the task role"
 
 ALLOWED = {
     # The token is the address of a step's result: Step Functions hands it to ECS, and keeps it in its history.
@@ -48,7 +49,6 @@ def fixed_secrets(site: Site) -> dict[str, str]:
         GIT_TOKEN: token,
         **{f"{GIT_TOKEN} in a header {number}": text for number, text in enumerate(basic)},
         "model key": MODEL_KEY,
-        "secret key of the task role": TASK_SECRET_KEY,
     }
 
 
@@ -76,6 +76,20 @@ def model_tokens(processes: Iterable[int]) -> set[str]:
                 line.partition(b"=")[2].decode() for line in environment if line.startswith(b"ANTHROPIC_API_KEY=")
             }
     return found - {""}
+
+
+def role_credentials(processes: Iterable[int]) -> set[str]:
+    """What the task roles of workspaces sign with, and the address that hands it out."""
+    found = set()
+    for pid in processes:
+        with contextlib.suppress(OSError):
+            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            for line in environment:
+                name, _, url = line.decode(errors="replace").partition("=")
+                if name == "AWS_CONTAINER_CREDENTIALS_FULL_URI":
+                    handed = httpx.get(url, trust_env=False).json()
+                    found |= {url.rpartition("/")[2], handed["SecretAccessKey"], handed["Token"]}
+    return found
 
 
 def leaks(places: Iterable[Place], secrets: dict[str, str]) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from ministack.services import stepfunctions  # type: ignore[import-untyped]
 
-from sitewright.local import emulator
-from sitewright.local.emulator import STOPPED, TokenWatch
+from sitewright.local.emulator import callbacks
+from sitewright.local.emulator.callbacks import STOPPED, TokenWatch
 
 
 class Clock:
@@ -68,7 +68,7 @@ def test_the_pause_before_a_run_is_left_out_and_no_other(monkeypatch: pytest.Mon
         monkeypatch.setattr(stepfunctions, name, getattr(stepfunctions, name))
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    emulator.install(None)
+    callbacks.install(None)
     # The emulator's own code, up to its first look for the state machine.
     monkeypatch.setattr(stepfunctions, "_executions", {"run": {"stateMachineArn": "gone", "status": "RUNNING"}})
     monkeypatch.setattr(stepfunctions, "_fail_execution", lambda *_: None)

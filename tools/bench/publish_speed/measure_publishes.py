@@ -13,7 +13,7 @@ from typing import Any
 
 from sitewright.local.aws_clients import Aws
 from sitewright.local.errors import LocalError
-from sitewright.local.machine.service_environment import aws_environment, tool_path
+from sitewright.local.machine.service_environment import operator_environment, tool_path
 from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home
 from sitewright.local.stack.cdk_deploy import REGION
 from tools.bench.publish_speed.generated_site import built
@@ -146,7 +146,7 @@ def _argv(tool: str, programs: Tools, url: str, dist: Path) -> list[str]:
 def _environment(url: str) -> dict[str, str]:
     path = os.pathsep.join([*tool_path(), os.environ.get("PATH", os.defpath)])
     code = os.pathsep.join(map(str, (REPOSITORY_ROOT, REPOSITORY_ROOT / "container")))
-    return {**aws_environment(url, REGION), "PATH": path, "PYTHONPATH": code, "HOME": os.devnull}
+    return {**operator_environment(url, REGION), "PATH": path, "PYTHONPATH": code, "HOME": os.devnull}
 
 
 def _measured(argv: list[str], env: Mapping[str, str]) -> Json:

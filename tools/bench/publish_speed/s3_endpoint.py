@@ -20,7 +20,7 @@ import httpx
 
 from sitewright.local.errors import ServiceFailed
 from sitewright.local.machine.ports import LOOPBACK, choose_port, choosing
-from sitewright.local.machine.service_environment import aws_environment, service_environment
+from sitewright.local.machine.service_environment import operator_environment, service_environment
 from sitewright.local.machine.service_processes import tail
 from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home
 from sitewright.local.stack.cdk_deploy import REGION
@@ -93,7 +93,7 @@ def endpoint(home: Home, later_ms: int = 0) -> Iterator[Endpoint]:
         port = choose_port(_PORT, ())
         env = {
             **service_environment(home, os.environ),
-            **aws_environment(f"http://{LOOPBACK}:{port}", REGION),
+            **operator_environment(f"http://{LOOPBACK}:{port}", REGION),
             "BIND_HOST": LOOPBACK,
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": REGION,
@@ -136,7 +136,7 @@ def main() -> None:
     """Starts the emulator."""
     from ministack import app as ministack  # type: ignore[import-untyped]  # noqa: PLC0415 - only in this process
 
-    from sitewright.local.emulator import main as serve  # noqa: PLC0415 - as above
+    from sitewright.local.emulator.program import main as serve  # noqa: PLC0415 - as above
 
     # The rest is the emulator's own.
     ministack.app = Counting(ministack.app, int(sys.argv.pop(1)) / 1000)

@@ -14,6 +14,7 @@ import pytest
 from sitewright.local.aws_clients import Aws
 from sitewright.local.ecs.event_faults import write
 from sitewright.local.ecs.process_task import ProcessRuntime
+from sitewright.local.ecs.role_credentials import RoleCredentials
 from sitewright.local.ecs.task import Runtime
 from sitewright.local.ecs.task_supervisor import TaskSupervisor
 from sitewright.local.machine.service_processes import ProcessRecord, start_time
@@ -34,6 +35,7 @@ class Emulator:
 
     def __init__(self, code: str) -> None:
         self.definition: dict[str, Any] = {
+            "executionRoleArn": "arn:aws:iam::000000000000:role/writes-logs",
             "containerDefinitions": [
                 {
                     "name": "workspace",
@@ -42,7 +44,7 @@ class Emulator:
                     "stopTimeout": 2,
                     "logConfiguration": {"options": {"awslogs-group": "g", "awslogs-stream-prefix": "workspace"}},
                 }
-            ]
+            ],
         }
         self.running = [f"{CLUSTER.replace(':cluster/', ':task/')}/t1"]
         self.hidden = ""  # a running task that no page shows
@@ -115,9 +117,10 @@ def plane_of(
         endpoint_url="http://127.0.0.1:1",
         region="us-west-2",
     )
-    return TaskSupervisor(
-        cast(Aws, aws), home, 1, start_delay, runtime or ProcessRuntime(home, "http://127.0.0.1:1", "us-west-2")
-    )
+    roles = RoleCredentials(cast(Aws, aws), home)
+    roles.writing_log = lambda task, role: aws  # type: ignore[assignment,misc]
+    runtime = runtime or ProcessRuntime(home, "http://127.0.0.1:1", "us-west-2")
+    return TaskSupervisor(cast(Aws, aws), home, 1, start_delay, runtime, roles)
 
 
 def poll_until(plane: TaskSupervisor, done: Any) -> None:

@@ -42,16 +42,16 @@ def test_no_two_running_tasks_have_one_uid_and_an_ended_one_frees_its_own(
     drawn = iter([5, 5, 7, 5])
     monkeypatch.setattr(guest_users.secrets, "randbelow", lambda _: next(drawn))
     runtime = ProcessRuntime(Home(tmp_path), "http://127.0.0.1:1", "us-west-2", guests=True)
-    first, second = (runtime.task(task(name), DEFINITION, "http://127.0.0.1:1") for name in ("t1", "t2"))
+    first, second = (runtime.task(task(name), DEFINITION, {}) for name in ("t1", "t2"))
     assert (first.guest, second.guest) == (200_006, 200_008)
     assert second.environment()[guest_users.GUEST_UID] == "200008"
     runtime.clear({"t2": second})
-    assert runtime.task(task("t3"), DEFINITION, "http://127.0.0.1:1").guest == 200_006
+    assert runtime.task(task("t3"), DEFINITION, {}).guest == 200_006
 
 
 def test_without_a_second_user_the_task_is_told_of_none(tmp_path: Path) -> None:
     runtime = ProcessRuntime(Home(tmp_path), "http://127.0.0.1:1", "us-west-2")
-    env = runtime.task(task("t1"), DEFINITION, "http://127.0.0.1:1").environment()
+    env = runtime.task(task("t1"), DEFINITION, {}).environment()
     assert guest_users.GUEST_UID not in env and "IS_SANDBOX" not in env
 
 

@@ -1,4 +1,4 @@
-"""`python -m sitewright.local.emulator`: MiniStack, with the parts of AWS's callback pattern that it lacks.
+"""The parts of AWS's callback pattern that MiniStack lacks.
 
 AWS fails a state whose worker sends no heartbeat for HeartbeatSeconds. It gives every attempt of a state its own token,
 and ends the tokens of a stopped run. MiniStack does none of it. Without heartbeats, a lost workspace would be noticed
@@ -6,7 +6,6 @@ only at the step's timeout. Without own tokens, a late report of one attempt wou
 MiniStack also sleeps before the first state of each run; that pause is removed.
 """
 
-import os
 import threading
 import time
 import uuid
@@ -16,8 +15,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from ministack.services import stepfunctions  # type: ignore[import-untyped]
-
-from sitewright.local.machine.service_environment import HEARTBEAT_AT_MOST
 
 Json = dict[str, Any]
 
@@ -107,16 +104,3 @@ def install(at_most: float | None) -> None:
     stepfunctions.time = SimpleNamespace(**{**vars(time), "sleep": sleep})
     stepfunctions._apply_jsonata_arguments = arguments
     stepfunctions._invoke_with_callback = callback
-
-
-def main() -> None:
-    """MiniStack's own command, which takes its settings from the environment."""
-    from ministack.app import main as serve  # type: ignore[import-untyped]  # noqa: PLC0415 - reads the environment when imported
-
-    limit = os.environ.get(HEARTBEAT_AT_MOST)
-    install(float(limit) if limit else None)
-    serve()
-
-
-if __name__ == "__main__":
-    main()

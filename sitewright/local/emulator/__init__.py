@@ -1,0 +1,1 @@
+"""The emulator of AWS: MiniStack, with parts of AWS that it lacks."""

@@ -1,0 +1,21 @@
+"""MiniStack's own command, with the parts that it lacks. It takes its settings from the environment."""
+
+import os
+from pathlib import Path
+
+from sitewright.local.emulator import callbacks, secret_refs
+from sitewright.local.emulator.identity import enforcement
+from sitewright.local.emulator.identity.decision_log import DecisionLog
+from sitewright.local.machine.service_environment import DECISIONS_FILE, HEARTBEAT_AT_MOST
+
+
+def main() -> None:
+    """Serves until SIGTERM."""
+    from ministack.app import main as serve  # type: ignore[import-untyped]  # noqa: PLC0415 - reads the environment when imported
+
+    limit = os.environ.get(HEARTBEAT_AT_MOST)
+    callbacks.install(float(limit) if limit else None)
+    secret_refs.install()
+    if decisions := os.environ.get(DECISIONS_FILE):
+        enforcement.install(DecisionLog(Path(decisions)))
+    serve()
