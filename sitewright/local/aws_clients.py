@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient, DynamoDBServiceResource
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
@@ -110,6 +111,11 @@ class Aws:
     def functions(self) -> "LambdaClient":
         """Lambda."""
         return self._session.client("lambda", endpoint_url=self.endpoint_url, config=self._config)
+
+    @cached_property
+    def iam(self) -> "IAMClient":
+        """IAM."""
+        return self._session.client("iam", endpoint_url=self.endpoint_url, config=self._config)
 
     @cached_property
     def logs(self) -> "CloudWatchLogsClient":

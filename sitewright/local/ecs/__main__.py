@@ -11,7 +11,6 @@ from sitewright.local.ecs.container_task import ContainerRuntime
 from sitewright.local.ecs.metadata_server import metadata_server
 from sitewright.local.ecs.orphan_processes import become_subreaper
 from sitewright.local.ecs.process_task import ProcessRuntime
-from sitewright.local.ecs.role_credentials import RoleCredentials
 from sitewright.local.ecs.task import Runtime
 from sitewright.local.ecs.task_supervisor import TaskSupervisor
 from sitewright.local.machine.stack_home import Home
@@ -40,15 +39,14 @@ def main() -> None:
     parser.add_argument("--two-users", action="store_true", help="host processes: a second user for each task")
     options = parser.parse_args()
     aws, home = Aws(options.endpoint, options.region), Home(options.home)
-    roles = RoleCredentials(aws, home)
-    supervisor = TaskSupervisor(aws, home, options.port, options.start_delay, _runtime(options, home), roles)
+    supervisor = TaskSupervisor(aws, home, options.port, options.start_delay, _runtime(options, home))
 
     def end(*_: object) -> None:
         supervisor.ending = True
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    server = metadata_server(supervisor.tasks, roles, options.port)
+    server = metadata_server(supervisor.tasks, supervisor.roles, options.port)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     supervisor.run()
 

@@ -30,9 +30,7 @@ END_SECONDS = 7.0
 class TaskSupervisor:
     """Runs the tasks of every cluster of the endpoint."""
 
-    def __init__(
-        self, aws: Aws, home: Home, port: int, start_delay: float, runtime: Runtime, roles: RoleCredentials
-    ) -> None:
+    def __init__(self, aws: Aws, home: Home, port: int, start_delay: float, runtime: Runtime) -> None:
         self.aws = aws
         self.home = home
         self.port = port
@@ -41,7 +39,7 @@ class TaskSupervisor:
         self.seen: set[str] = set()
         self.ending = False
         self.runtime = runtime
-        self.roles = roles
+        self.roles = RoleCredentials(aws, home)
         self.events = TaskStateEvents(aws, EventFaults(home.event_faults))
         self.cleaner = ThreadPoolExecutor(1, "cleaner")
         self._known_clusters: list[str] = []

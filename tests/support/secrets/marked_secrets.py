@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from sitewright.contracts.steps import StepEnv
 import httpx
 
+from sitewright.contracts.steps import StepEnv
 from tests.support.e2e.stack_driver import Sent, Site
 from tests.support.secrets.stack_places import Place
 

@@ -37,6 +37,8 @@ def install(log: DecisionLog) -> None:
     roles = Roles(log)
     _record_requests(log)
     _add_leading_keys()
+    _name_log_streams()
+    _ask_for_all_rights_of_a_put()
     _take_loopback_for_tls()
     _ask_trust_policies_for_services()
     _ask_roles_of_state_machines(roles)
@@ -88,6 +90,41 @@ def _add_leading_keys() -> None:
         return {**found, "dynamodb:LeadingKeys": keys} if keys else found
 
     iam_actions.dynamodb_service_context = context
+
+
+def _name_log_streams() -> None:
+    """A stream is the resource of the calls that name one; MiniStack names its group.
+
+    Source: https://github.com/aws-solutions/aws-crr-monitor/issues/8 (a refusal as AWS words it).
+    """
+    resource_of = iam_actions.extract_resource_arn
+
+    def resource(service: str, method: str, path: str, headers: Json, body: bytes, *rest: Any) -> str:
+        found = str(resource_of(service, method, path, headers, body, *rest))
+        stream = json.loads(body or b"{}").get("logStreamName") if service == "logs" else None
+        return f"{found}:log-stream:{stream}" if stream else found
+
+    iam_actions.extract_resource_arn = resource
+
+
+def _ask_for_all_rights_of_a_put() -> None:
+    """PutObject with tags and on a condition needs further rights.
+
+    Sources: S3 API reference, PutObject, "Permissions"; S3 User Guide, "How to prevent object overwrites with
+    conditional writes".
+    """
+    checks_of = iam_actions.s3_additional_checks
+
+    def checks(method: str, path: str, headers: Json, body: bytes, query: Json) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = checks_of(method, path, headers, body, query)
+        if iam_actions._s3_action(method, path, query) == "PutObject":
+            named = {"x-amz-tagging": "s3:PutObjectTagging", "if-match": "s3:GetObject"}
+            found += [
+                (action, f"arn:aws:s3:::{path.lstrip('/')}") for name, action in named.items() if headers.get(name)
+            ]
+        return found
+
+    iam_actions.s3_additional_checks = checks
 
 
 def _take_loopback_for_tls() -> None:
@@ -174,7 +211,8 @@ def _ask_roles_of_event_sources(roles: Roles) -> None:
             return True
         role, source = function["config"]["Role"], function["config"]["FunctionArn"]
         actions = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
-        return all([roles.may(role, LAMBDA, Right(action, queue), source=source) for action in actions])
+        asked = [roles.may(role, LAMBDA, Right(action, queue), source=source) for action in actions]
+        return all(asked)
 
     def allowed() -> Iterator[tuple[str, str, Json]]:
         for account, region, mapping in mappings():

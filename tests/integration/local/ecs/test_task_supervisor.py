@@ -14,7 +14,6 @@ import pytest
 from sitewright.local.aws_clients import Aws
 from sitewright.local.ecs.event_faults import write
 from sitewright.local.ecs.process_task import ProcessRuntime
-from sitewright.local.ecs.role_credentials import RoleCredentials
 from sitewright.local.ecs.task import Runtime
 from sitewright.local.ecs.task_supervisor import TaskSupervisor
 from sitewright.local.machine.service_processes import ProcessRecord, start_time
@@ -117,10 +116,10 @@ def plane_of(
         endpoint_url="http://127.0.0.1:1",
         region="us-west-2",
     )
-    roles = RoleCredentials(cast(Aws, aws), home)
-    roles.writing_log = lambda task, role: aws  # type: ignore[assignment,misc]
     runtime = runtime or ProcessRuntime(home, "http://127.0.0.1:1", "us-west-2")
-    return TaskSupervisor(cast(Aws, aws), home, 1, start_delay, runtime, roles)
+    plane = TaskSupervisor(cast(Aws, aws), home, 1, start_delay, runtime)
+    plane.roles.writing_log = lambda task, role: aws  # type: ignore[assignment,misc]
+    return plane
 
 
 def poll_until(plane: TaskSupervisor, done: Any) -> None:
