@@ -85,7 +85,7 @@ class _Names:
         """Returns a right in logical names."""
         text = self._pattern.sub(lambda match: self._logical[match[0]], resource)
         if client := self._clients.get(role):
-            text = re.sub(rf"(?<![\w-]){re.escape(client)}(?![\w-])", "{client}", text)
+            text = re.sub(rf"(?<![a-z0-9]){re.escape(client)}(?![a-z0-9-])", "{client}", text)
         return Grant(self._logical.get(role, role), action, text)
 
 
