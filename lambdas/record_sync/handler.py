@@ -11,6 +11,7 @@ from lambdas.common.platform_tables import commands, deployments
 from lambdas.common.settings import settings
 from lambdas.record_sync.deployment_sync import DeploymentSync, SyncRequest
 from sitewright.contracts.names import METRICS_NAMESPACE
+from sitewright.contracts.result_size import within
 from sitewright.contracts.steps import SyncResult
 from sitewright.publishing.target import NoGuard, PublishTarget
 
@@ -28,7 +29,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "deployment recorded",
         extra={"clientId": request.client_id, "drift": result.drift_count, "due": result.due},
     )
-    answer: dict[str, Any] = result.model_dump(mode="json", by_alias=True)
+    answer: dict[str, Any] = within(result).model_dump(mode="json", by_alias=True)
     return answer
 
 

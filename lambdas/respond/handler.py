@@ -49,18 +49,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _run_ended(detail: dict[str, Any]) -> None:
     arn = detail.get("executionArn")
-    if not detail.get("input"):
-        # EventBridge leaves out an input that is too large. The service's inputs are small, so this run was started manually.
-        logger.warning("a run without an input", extra={"executionArn": arn})
-        return
     # The event's status is final. DescribeExecution is eventually consistent and may still return RUNNING, so it only
-    # supplies fields that an event may leave out.
-    error, cause = detail.get("error"), detail.get("cause")
-    if detail["status"] != "SUCCEEDED" and error is None:
+    # supplies fields that an event may leave out. The input is left out if the run's output is large (Step Functions
+    # developer guide, "Automating Step Functions event delivery with EventBridge").
+    given, error, cause = detail.get("input"), detail.get("error"), detail.get("cause")
+    if not given or (detail["status"] != "SUCCEEDED" and error is None):
         run = client("stepfunctions").describe_execution(executionArn=arn)
-        error, cause = run.get("error"), run.get("cause")
+        given, error, cause = run.get("input"), run.get("error"), run.get("cause")
     try:
-        request = ExecutionInput.model_validate_json(detail["input"])
+        request = ExecutionInput.model_validate_json(given or "")
     except ValidationError:
         # No retry would help. The sweep answers the command, if there is one.
         logger.warning("a run with an input of its own", extra={"executionArn": arn})

@@ -6,7 +6,8 @@ console, and no class decides on the query language of a nested state (aws-cdk 3
 
 from sitewright.contracts.error_codes import SfnError
 from sitewright.contracts.steps import StepName
-from stacks.site.workflow_states import INPUT, RESULT, Json, WorkflowParts, catch, function, in_workspace
+from stacks.site.jsonata import array, is_positive, is_true, number, text
+from stacks.site.workflow_states import ERROR, INPUT, RESULT, Json, WorkflowParts, catch, function, in_workspace
 
 NOTHING_YET = {"commitMessage": "{% null %}", "sync": "{% null %}", "repair": "{% null %}", "repairs": 0}
 """Variables that some paths read without assigning them. The null is an expression: CDK drops a plain null."""
@@ -35,7 +36,7 @@ def definition(parts: WorkflowParts) -> Json:
             ),
             "HasChanges": {
                 "Type": "Choice",
-                "Choices": [{"Condition": "{% $agent.filesChangedCount > 0 %}", "Next": "WriteCommitMessage"}],
+                "Choices": [{"Condition": f"{{% {is_positive('$agent.filesChangedCount')} %}}", "Next": "WriteCommitMessage"}],
                 "Default": "Build",
             },
             "WriteCommitMessage": function(
@@ -45,9 +46,9 @@ def definition(parts: WorkflowParts) -> Json:
                     "sessionId": f"{{% {INPUT}.sessionId %}}",
                     "commandId": f"{{% {INPUT}.commandId %}}",
                     "clientId": f"{{% {INPUT}.clientId %}}",
-                    "filesChanged": "{% $edit.filesChanged %}",
-                    "filesChangedCount": "{% $edit.filesChangedCount %}",
-                    "summary": "{% $edit.summary %}",
+                    "filesChanged": f"{{% {array('$edit.filesChanged')} %}}",
+                    "filesChangedCount": f"{{% {number('$edit.filesChangedCount')} %}}",
+                    "summary": f"{{% {text('$edit.summary')} %}}",
                     "repairs": "{% $repairs %}",
                 },
                 assign="commitMessage",
@@ -66,7 +67,7 @@ def definition(parts: WorkflowParts) -> Json:
             "IsPublished": {
                 "Type": "Choice",
                 "Choices": [
-                    {"Condition": "{% $build.deploySuccess %}", "Next": "RecordSync"},
+                    {"Condition": f"{{% {is_true('$build.deploySuccess')} %}}", "Next": "RecordSync"},
                     *([_repairable(parts)] if parts.repair_attempts else []),
                 ],
                 "Default": "Push",
@@ -88,7 +89,7 @@ def definition(parts: WorkflowParts) -> Json:
                 catches=[
                     {
                         "ErrorEquals": ["States.ALL"],
-                        "Assign": {"sync": {"error": "{% $states.errorOutput %}"}},
+                        "Assign": {"sync": {"error": ERROR}},
                         "Next": "Push",
                     }
                 ],
@@ -124,8 +125,8 @@ def definition(parts: WorkflowParts) -> Json:
 
 
 def _repairable(parts: WorkflowParts) -> Json:
-    # An older image's result has no brokenByEdit: `undefined and ...` is false.
-    condition = f"$build.brokenByEdit and $agent.filesChangedCount > 0 and $repairs < {parts.repair_attempts}"
+    edited = is_positive("$agent.filesChangedCount")
+    condition = f"{is_true('$build.brokenByEdit')} and ({edited}) and $repairs < {parts.repair_attempts}"
     return {"Condition": f"{{% {condition} %}}", "Next": "Repair"}
 
 
@@ -145,7 +146,7 @@ def _repair(parts: WorkflowParts) -> Json:
         ),
         "HasRepaired": {
             "Type": "Choice",
-            "Choices": [{"Condition": "{% $repair.changed %}", "Next": "WriteCommitMessage"}],
+            "Choices": [{"Condition": f"{{% {is_true('$repair.changed')} %}}", "Next": "WriteCommitMessage"}],
             "Default": "Push",
         },
     }

@@ -8,6 +8,7 @@ from sitewright.contracts.names import WORKSPACE_CONTAINER
 from sitewright.contracts.steps import StepEnv, StepName
 from sitewright.tables.keys import client_session_jsonata
 from sitewright.tables.schema import offer_arguments
+from stacks.site.jsonata import shortened
 
 Json = dict[str, Any]
 
@@ -42,6 +43,14 @@ its heartbeat stops.
 INPUT = "$states.context.Execution.Input"
 
 RESULT = "{% $states.result %}"
+
+ERROR = {
+    "Error": f"{{% {shortened('$states.errorOutput.Error', 256)} %}}",
+    # A cause has up to 32,768 characters (Step Functions API reference, SendTaskFailure), too many for a run's output.
+    "Cause": f"{{% {shortened('$states.errorOutput.Cause', 2_000)} %}}",
+}
+"""A caught error for the output of a run."""
+
 
 ECS_TRANSIENT = [
     # Without capacity RunTask answers 200 with failures[]. The integration turns that into AmazonECS.Unknown.

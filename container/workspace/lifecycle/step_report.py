@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sitewright.contracts.base import Contract
 from sitewright.contracts.error_codes import ErrorInfo, SfnError
 from sitewright.contracts.messages import MAX_FILES_LISTED
+from sitewright.contracts.result_size import within
 from sitewright.contracts.steps import (
     RESULT_FILES_LISTED,
     TOKEN_GONE,
@@ -46,8 +47,8 @@ def for_record(result: Contract) -> Contract:
 
 
 def for_console(result: StepResult) -> StepResult:
-    """Returns a result, cut to the limits of a state's payload and of the console."""
-    return _shorter(result, RESULT_FILES_LISTED) if isinstance(result, AgentResult) else result
+    """Returns a result, cut to the limits of a run's output and of the console."""
+    return within(_shorter(result, RESULT_FILES_LISTED) if isinstance(result, AgentResult) else result)
 
 
 def _shorter(result: _Agent, files: int, limit: int = MAX_LIST_BYTES) -> _Agent:

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from sitewright.contracts.steps import ExecutionInput
 from sitewright.tables.keys import client_session, client_session_jsonata
+from stacks.site.jsonata import is_positive, is_true
 from stacks.site.workflow import definition
 from stacks.site.workflow_states import INPUT
 from tests.support.stacks.asl import Json, StatesError, Step, Walk
@@ -36,9 +37,9 @@ class _ShortcutWalk(Walk):
     def _expression(self, text: str, scope: Json) -> Any:
         if text == "$string($millis())":
             return str(self.millis())
-        if text == "$agent.filesChangedCount > 0":
+        if text == is_positive("$agent.filesChangedCount"):
             return self.variables["agent"]["filesChangedCount"] > 0
-        if text == "$build.deploySuccess":
+        if text == is_true("$build.deploySuccess"):
             return self.variables["build"]["deploySuccess"]
         if text == "$states.context.Task.Token":
             return scope["context"]["Task"]["Token"]

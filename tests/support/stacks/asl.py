@@ -7,7 +7,6 @@ empty value.
 """
 
 import copy
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -123,7 +122,10 @@ class Walk:
                 return self._leave(state, scope, data)
             case "Choice":
                 for rule in state["Choices"]:
-                    if self._value(rule["Condition"], scope) is True:
+                    answer = self._value(rule["Condition"], scope)
+                    if not isinstance(answer, bool):
+                        raise StatesError("States.QueryEvaluationError", f"{rule['Condition']} is no boolean: {answer}")
+                    if answer:
                         return self._leave(rule, scope, data)
                 if "Default" not in state:
                     raise StatesError("States.NoChoiceMatched")
@@ -180,23 +182,22 @@ class Walk:
         return template
 
     def _expression(self, text: str, scope: Json) -> Any:
+        value = self._evaluated(text, scope)
+        # The evaluation returns None both for null and for undefined.
+        if value is None and not self._evaluated(f"$exists({text})", scope):
+            raise StatesError("States.QueryEvaluationError", f"{text}: is undefined")
+        return None if value is jsonata.utils.Utils.NULL_VALUE else value
+
+    def _evaluated(self, text: str, scope: Json) -> Any:
         expression = jsonata.Jsonata(text)
         frame = expression.create_frame()
         for name, value in {**self.variables, "states": scope}.items():
             # jsonata-python takes a bound None for undefined.
             frame.bind(name, jsonata.utils.Utils.NULL_VALUE if value is None else copy.deepcopy(value))
         try:
-            value = expression.evaluate(None, frame)
+            return expression.evaluate(None, frame)
         except jsonata.JException as error:
             raise StatesError("States.QueryEvaluationError", f"{text}: {error}") from error
-        if value is None and text != "null" and not self._is_null(text):
-            raise StatesError("States.QueryEvaluationError", f"{text}: is undefined")
-        return None if value is jsonata.utils.Utils.NULL_VALUE else value
-
-    def _is_null(self, text: str) -> bool:
-        # The evaluation returns None both for null and for undefined. Only a plain variable shows the difference.
-        found = re.fullmatch(r"\$(\w+)", text)
-        return bool(found and found[1] in self.variables)
 
     def _scope(self, name: str, data: Any, token: str | None = None) -> Json:
         """Returns `$states`. Only a task's arguments see the token."""

@@ -53,22 +53,49 @@ def test_the_handler_takes_the_error_from_the_event(world: World, call: Any) -> 
 
 
 def test_the_handler_reads_fields_that_the_event_leaves_out(world: World, call: Any) -> None:
+    event = status_change("ABORTED")
+    run = _run(world, event["detail"]["input"])
+    boto3.client("stepfunctions", REGION).stop_execution(executionArn=run, error="Superseded", cause="newer")
+    world.put(superseded_by="c2")
+    world.session(generation=2)
+    call({**event, "detail": {**event["detail"], "executionArn": run}})
+    response = world.the_response()
+    assert (response["status"], response["supersededBy"], response["error"]) == ("interrupted", "c2", None)
+
+
+def _run(world: World, given: str) -> str:
+    """Starts a run of a state machine in moto, and returns its ARN."""
     sfn = boto3.client("stepfunctions", REGION)
     machine = sfn.create_state_machine(
         name="sitewright-amelia",
         definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}),
         roleArn="arn:aws:iam::123456789012:role/x",
     )["stateMachineArn"]
-    run = sfn.start_execution(stateMachineArn=machine, name="r", input="{}")["executionArn"]
-    sfn.stop_execution(executionArn=run, error="Superseded", cause="newer")
-    world.put(superseded_by="c2")
-    world.session(generation=2)
-    call(status_change("ABORTED", executionArn=run))
+    return str(sfn.start_execution(stateMachineArn=machine, name="r", input=given)["executionArn"])
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED"])
+def test_the_handler_reads_an_input_that_a_large_output_drove_out_of_the_event(
+    world: World, call: Any, status: str
+) -> None:
+    event = status_change(status)
+    world.put(**PARTS)
+    run = _run(world, event["detail"].pop("input"))
+    call({**event, "detail": {**event["detail"], "executionArn": run, "inputDetails": {"included": False}}})
+    assert world.the_response()["status"] == status.lower()
+
+
+@pytest.mark.parametrize("error", ["States.DataLimitExceeded", "States.Runtime", "States.QueryEvaluationError"])
+def test_a_run_that_no_catch_could_save_is_answered_with_what_is_known(world: World, call: Any, error: str) -> None:
+    world.put(**PARTS)
+    call(status_change("FAILED", error=error, cause="The state/task returned a result with a size exceeding"))
     response = world.the_response()
-    assert (response["status"], response["supersededBy"], response["error"]) == ("interrupted", "c2", None)
+    assert (response["status"], response["commit"], response["pushed"]) == ("failed", "abc", True)
+    assert response["error"]["code"] == "internal_error" and error in response["error"]["message"]
+    assert response["error"]["remedy"]
 
 
-@pytest.mark.parametrize("given", [None, "", "{}", "[1]", "no json"])
+@pytest.mark.parametrize("given", ["{}", "[1]", "no json"])
 def test_the_handler_ignores_a_manually_started_run(world: World, call: Any, given: str | None) -> None:
     assert call(status_change("SUCCEEDED", input=given)) == {}
     assert world.responses() == []

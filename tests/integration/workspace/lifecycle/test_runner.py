@@ -11,6 +11,7 @@ from workspace.repository.checkout import Checkout
 from workspace.step_context import StepContext
 from workspace.system.stop import Stop
 
+from sitewright.contracts.result_size import RESULT_BYTES
 from sitewright.contracts.steps import AgentResult, RepairResult, StepName
 from sitewright.retry import Backoff
 from tests.support.workspace.runner_parts import git, read_command, read_session, request
@@ -203,7 +204,7 @@ def test_results_fit_a_payload_and_an_item() -> None:
     result = AgentResult(files_changed=paths, files_changed_count=2_000, summary="s" * 300_000)
     console, record = for_console(result), for_record(result)
     assert isinstance(console, AgentResult) and isinstance(record, AgentResult)
-    assert len(console.to_json().encode()) < 100_000 and len(console.files_changed) == 100
+    assert len(console.to_json().encode()) <= RESULT_BYTES and console.files_changed == paths[: len(console.files_changed)]
     assert sum(len(p) for p in record.files_changed) <= MAX_LIST_BYTES
     assert console.files_changed_count == record.files_changed_count == 2_000
 
