@@ -11,6 +11,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    INPUT_QUEUE_URL: str = ""
     INPUT_DLQ_URL: str = ""
     RESPONSE_QUEUE_URL: str = ""
     SESSIONS_TABLE: str = ""

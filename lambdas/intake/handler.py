@@ -14,6 +14,7 @@ from lambdas.common.settings import settings
 from lambdas.intake.command_intake import Intake
 from lambdas.intake.later_commands import later_commands
 from lambdas.intake.monthly_budget import MonthlyBudget
+from lambdas.intake.redelivery import redeliver, redeliveries
 from lambdas.intake.runs import Runs
 from lambdas.intake.site_registry import SiteRegistry
 from sitewright.contracts.steps import WorkspaceNetwork
@@ -45,7 +46,10 @@ def _intake() -> Intake:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Handles each record in order. After a failure, the later messages of the same group stay on the queue."""
+    """Handles each record in order. After a failure, the later messages of the same group stay on the queue.
+
+    Those messages come back within seconds, in their order.
+    """
     records = event["Records"]
     later = dict(zip((r["messageId"] for r in records), later_commands([r["body"] for r in records]), strict=True))
 
@@ -55,4 +59,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
     processor = SqsFifoPartialProcessor(skip_group_on_error=True)
     processor.raise_on_entire_batch_failure = False
-    return process_partial_response(event=event, record_handler=handle, processor=processor, context=context)
+    answer = process_partial_response(event=event, record_handler=handle, processor=processor, context=context)
+    failed = {str(each["itemIdentifier"]) for each in answer["batchItemFailures"]}
+    if failed:
+        redeliver(
+            client("sqs"),
+            settings().need("INPUT_QUEUE_URL"),
+            redeliveries(records, failed),
+            lambda message, **fields: logger.warning(message, extra=fields),
+        )
+    return answer

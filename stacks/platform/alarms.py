@@ -15,7 +15,7 @@ from stacks.platform.queues import Queues
 WAITING_SECONDS = 900
 """Age of a message that raises the alarm. Intake normally handles a message within a second.
 
-At this age intake has failed at least twice: SQS delivers a message every 360 s.
+At this age intake has failed at least ten times, or died twice: `sitewright/contracts/redelivery.py` has the pauses.
 """
 
 

@@ -41,6 +41,7 @@ class PlatformFunctions:
             module="intake",
             timeout=INTAKE_TIMEOUT,
             environment={
+                "INPUT_QUEUE_URL": queues.input.queue_url,
                 "INPUT_DLQ_URL": queues.dead_letters.queue_url,
                 "SESSIONS_TABLE": stores.sessions.table_name,
                 "COMMANDS_TABLE": stores.commands.table_name,
@@ -49,6 +50,7 @@ class PlatformFunctions:
                 "WORKSPACE_SECURITY_GROUP": network.security_group.security_group_id,
             },
         ).function
+        # The event source's own rights include ChangeMessageVisibility on the queue.
         function.add_event_source(
             event_sources.SqsEventSource(queues.input, batch_size=10, report_batch_item_failures=True)
         )

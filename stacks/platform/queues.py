@@ -4,6 +4,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from sitewright.contracts.redelivery import MAX_RECEIVES
 from stacks.accepted_findings import accept
 
 INTAKE_TIMEOUT = Duration.seconds(60)
@@ -29,10 +30,11 @@ class Queues(Construct):
             enforce_ssl=True,
             encryption=SSE_SQS,
             retention_period=Duration.days(4),
+            # Only a function that died leaves a message to this timeout: intake shortens it for those that it failed.
             # Lambda can retry a throttled batch only with at least six times the function's timeout (Lambda developer
             # guide, "Creating and configuring an Amazon SQS event source mapping").
             visibility_timeout=Duration.seconds(INTAKE_TIMEOUT.to_seconds() * 6),
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=5),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=MAX_RECEIVES),
         )
         self.response = sqs.Queue(
             self, "Response", fifo=True, retention_period=Duration.days(14), enforce_ssl=True, encryption=SSE_SQS

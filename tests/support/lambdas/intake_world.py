@@ -36,6 +36,7 @@ class World:
         aws.setenv("INPUT_DLQ_URL", self.dead)
         aws.setenv("WORKSPACE_SUBNETS", ",".join(NETWORK.subnets))
         aws.setenv("WORKSPACE_SECURITY_GROUP", NETWORK.security_group)
+        aws.setenv("INPUT_QUEUE_URL", "https://sqs/input.fifo")
         self.told: list[dict[str, Any]] = []
         self.intake = Intake(
             sessions=platform_tables.sessions(),
