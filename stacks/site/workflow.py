@@ -36,7 +36,9 @@ def definition(parts: WorkflowParts) -> Json:
             ),
             "HasChanges": {
                 "Type": "Choice",
-                "Choices": [{"Condition": f"{{% {is_positive('$agent.filesChangedCount')} %}}", "Next": "WriteCommitMessage"}],
+                "Choices": [
+                    {"Condition": f"{{% {is_positive('$agent.filesChangedCount')} %}}", "Next": "WriteCommitMessage"}
+                ],
                 "Default": "Build",
             },
             "WriteCommitMessage": function(

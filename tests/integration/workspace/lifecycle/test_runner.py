@@ -204,7 +204,9 @@ def test_results_fit_a_payload_and_an_item() -> None:
     result = AgentResult(files_changed=paths, files_changed_count=2_000, summary="s" * 300_000)
     console, record = for_console(result), for_record(result)
     assert isinstance(console, AgentResult) and isinstance(record, AgentResult)
-    assert len(console.to_json().encode()) <= RESULT_BYTES and console.files_changed == paths[: len(console.files_changed)]
+    assert (
+        len(console.to_json().encode()) <= RESULT_BYTES and console.files_changed == paths[: len(console.files_changed)]
+    )
     assert sum(len(p) for p in record.files_changed) <= MAX_LIST_BYTES
     assert console.files_changed_count == record.files_changed_count == 2_000
 
