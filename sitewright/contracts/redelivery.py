@@ -17,4 +17,4 @@ function uses them up too (Lambda developer guide, "Using Lambda with Amazon SQS
 
 def pause_seconds(receives: int) -> int:
     """Returns the pause after the given number of deliveries: 2 s, doubled each time, at most 5 minutes."""
-    return min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** min(max(receives, 1) - 1, 20))
+    return min(LONGEST_SECONDS, FIRST_SECONDS << min(max(receives, 1) - 1, 20))
