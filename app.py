@@ -9,7 +9,7 @@ import aws_cdk as cdk
 from sitewright.contracts.site_config import DEFAULT_REGION, SiteConfig, SiteConfigError, parse_sites
 from stacks.platform.egress import Egress
 from stacks.platform_stack import PlatformStack
-from stacks.sites import add_site
+from stacks.sites import add_sites
 
 
 def sites_of(app: cdk.App) -> list[SiteConfig]:
@@ -47,8 +47,7 @@ def _add_stacks(app: cdk.App) -> None:
     platform = PlatformStack(
         app, "Sitewright-Platform", alarm_email=app.node.try_get_context("alarmEmail"), egress=egress, env=env
     )
-    for site in sites:
-        add_site(app, platform, site, region)
+    add_sites(app, platform, sites, region)
 
 
 main()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_cdk import Stack
+from aws_cdk import CrossStackReferences, ReferenceStrength, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_route53 as route53
 from constructs import Construct
@@ -28,3 +28,6 @@ class CertificateStack(Stack):
             domain_name=host,
             validation=acm.CertificateValidation.from_dns(hosted_zone(self, zone, zone_name)),
         )
+        # CloudFormation reads the ARN from the stack's outputs. A strong reference across regions would take two functions
+        # and two roles a site.
+        CrossStackReferences.of(self.certificate).produce(ReferenceStrength.WEAK)

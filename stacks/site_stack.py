@@ -14,6 +14,7 @@ from sitewright.contracts.records import SiteEntry
 from sitewright.contracts.site_config import SiteConfig
 from sitewright.contracts.workspace_settings import GitAuth, ModelProvider, WorkspaceSettings
 from stacks.accepted_findings import accept
+from stacks.cdn_stack import CdnStack
 from stacks.certificate_stack import hosted_zone
 from stacks.platform_stack import PlatformStack
 from stacks.site.distribution import SiteDistribution
@@ -34,6 +35,7 @@ class SiteStack(Stack):
         *,
         platform: PlatformStack,
         site: SiteConfig,
+        cdn: CdnStack | None = None,
         certificate: acm.ICertificate | None = None,
         **kwargs: Any,
     ) -> None:
@@ -41,7 +43,7 @@ class SiteStack(Stack):
         self._platform = platform
         self._site = site
         self.bucket = private_bucket(self, site.bucket) if site.https else website_bucket(self, site.bucket)
-        self.distribution = self._distribution(certificate) if site.https else None
+        self.distribution = self._distribution(cdn, certificate) if site.https else None
         self._dns_records()
         self.github_app = platform.github_app() if site.git_auth is GitAuth.GITHUB_APP else None
         # With the App there is no token to keep.
@@ -80,14 +82,16 @@ class SiteStack(Stack):
         self._register()
         self._outputs()
 
-    def _distribution(self, made: acm.ICertificate | None) -> cloudfront.Distribution:
+    def _distribution(self, cdn: CdnStack | None, made: acm.ICertificate | None) -> cloudfront.Distribution:
         arn, certificate = self._site.certificate_arn, made
         if arn is not None:
             certificate = acm.Certificate.from_certificate_arn(self, "Certificate", arn)
-        if certificate is None:
-            raise ValueError(f"{self._site.client_id}: https without a certificate")
-        cdn = SiteDistribution(self, "Cdn", bucket=self.bucket, host=self._site.host, certificate=certificate)
-        return cdn.distribution
+        if certificate is None or cdn is None:
+            raise ValueError(f"{self._site.client_id}: https without a certificate, or without a stack of shared parts")
+        made_here = SiteDistribution(
+            self, "Cdn", cdn=cdn, bucket=self.bucket, host=self._site.host, certificate=certificate
+        )
+        return made_here.distribution
 
     def _dns_records(self) -> None:
         site = self._site

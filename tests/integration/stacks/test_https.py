@@ -21,6 +21,7 @@ STACKS = [
     ("Sitewright-Certificate-zoned", "us-east-1"),
     ("Sitewright-Site-certified", "us-west-2"),
     ("Sitewright-Site-plain", "us-west-2"),
+    ("Sitewright-Cdn-1", "us-west-2"),
 ]
 
 
@@ -76,6 +77,24 @@ def test_the_distribution(templates: dict[str, Template], client: str) -> None:
     [origin] = config["Origins"]
     assert origin["OriginAccessControlId"]
     assert "RegionalDomainName" in json.dumps(origin["DomainName"])
+
+
+def test_distributions_share_what_cloudfront_counts_for_an_account(templates: dict[str, Template]) -> None:
+    shared = {name for name in templates if "Cdn" in name}
+    assert shared == {"Sitewright-Cdn-1"}
+    counted = ("Function", "OriginAccessControl", "CachePolicy", "ResponseHeadersPolicy")
+    for kind in counted:
+        of_stacks = {name for name, template in templates.items() if of_type(template, f"AWS::CloudFront::{kind}")}
+        assert of_stacks == shared, kind
+
+
+def test_no_function_carries_the_certificate_to_the_site(templates: dict[str, Template]) -> None:
+    [found] = of_type(templates["Sitewright-Site-zoned"], "AWS::CloudFront::Distribution")
+    arn = found["DistributionConfig"]["ViewerCertificate"]["AcmCertificateArn"]["Fn::GetStackOutput"]
+    certificates = templates["Sitewright-Certificate-zoned"]
+    assert (arn["StackName"], arn["Region"]) == ("Sitewright-Certificate-zoned", "us-east-1")
+    assert certificates["Outputs"][arn["OutputName"]]["Value"]["Ref"] in certificates["Resources"]
+    assert [r["Type"] for r in certificates["Resources"].values()] == ["AWS::CertificateManager::Certificate"]
 
 
 def test_the_operators_certificate_is_taken(templates: dict[str, Template]) -> None:

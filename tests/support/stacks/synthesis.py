@@ -15,7 +15,7 @@ from stacks.platform.lambda_function import LambdaFunction
 from stacks.platform_stack import PlatformStack
 from stacks.site import workspace_task
 from stacks.site.workspace_task import WorkspaceTask
-from stacks.sites import add_site
+from stacks.sites import add_sites
 from tests.support.stacks.nag import cdk_nag_findings
 from tests.support.stacks.synthesized_templates import PLATFORM, REGION, SITES, Template
 
@@ -50,8 +50,7 @@ def all_sites(outdir: Path) -> dict[str, Template]:
 
     def add(app: cdk.App) -> None:
         platform = PlatformStack(app, PLATFORM, env=cdk.Environment(region=REGION))
-        for site in parse_sites(SITES):
-            add_site(app, platform, site, REGION)
+        add_sites(app, platform, parse_sites(SITES), REGION)
 
     app = _app(outdir, add, {"workspaceImage": "example/workspace:1"})
     templates = _templates(app)
