@@ -14,6 +14,7 @@ import pytest
 
 from sitewright.contracts.names import function_name
 from sitewright.local.aws_clients import Aws
+from sitewright.local.errors import DeployFailed
 from sitewright.local.machine.marked_processes import processes_of_stack
 from sitewright.local.machine.service_processes import ProcessRecord, stop
 from sitewright.local.machine.stack_home import Home
@@ -22,6 +23,7 @@ from tests.home import HOME, REPO, sitewright
 
 SOURCES = ("app.py", "cdk.json", "container", "lambdas", "requirements.txt", "sitewright", "stacks")
 EDIT = '\n\ndef handler(event: object, context: object) -> dict[str, str]:\n    return {"edited": "yes"}\n'
+ONE_SITE = ("Sitewright-Site-first", "--exclusively", "--require-approval", "never")
 Snapshot = dict[str, Any]
 
 
@@ -123,6 +125,8 @@ def test_the_life_of_a_deployment(checkout: Checkout) -> None:
     a_second_deploy_changes_nothing(checkout)
     an_edited_lambda_runs_after_the_next_up(checkout)
     another_site_leaves_the_first_alone(checkout)
+    a_removed_site_gets_its_bucket_back(checkout)
+    the_platform_is_not_destroyed_by_mistake(checkout)
     destroy_leaves_the_retained_and_nothing_else(checkout)
 
 
@@ -172,6 +176,44 @@ def another_site_leaves_the_first_alone(checkout: Checkout) -> None:
     assert checkout.functions() == functions
 
 
+def a_removed_site_gets_its_bucket_back(checkout: Checkout) -> None:
+    before = checkout.stacks()["Sitewright-Site-first"]["resources"]
+
+    checkout.cdk("destroy", "Sitewright-Site-first", "--force")
+
+    assert "Sitewright-Site-first" not in checkout.stacks()
+    assert "sitewright-first" not in checkout.machines()
+    assert _kept(checkout) == b"kept"
+    with pytest.raises(DeployFailed):
+        checkout.cdk("deploy", *ONE_SITE)
+    assert _kept(checkout) == b"kept", "a creation that failed took the bucket with it"
+
+    checkout.cdk("destroy", "Sitewright-Site-first", "--force")  # what the failed creation left: `import` would skip it
+    # `deploy --import-existing-resources` does it at once, but the emulator's check before a creation refuses the name.
+    [bucket] = [name for name, (kind, _) in before.items() if kind == "AWS::S3::Bucket"]
+    mapping = json.dumps({bucket: {"BucketName": "edit.first.webordinary.com"}})
+    checkout.cdk("import", "Sitewright-Site-first", "--resource-mapping-inline", mapping)
+    checkout.cdk("deploy", *ONE_SITE)
+
+    assert checkout.stacks()["Sitewright-Site-first"]["resources"].keys() == before.keys()
+    assert _kept(checkout) == b"kept"
+
+
+def the_platform_is_not_destroyed_by_mistake(checkout: Checkout) -> None:
+    with pytest.raises(DeployFailed) as refused:
+        checkout.cdk("destroy", "Sitewright-Platform", "--exclusively", "--force")
+
+    assert "TerminationProtection" in refused.value.tail
+    assert checkout.stacks()["Sitewright-Platform"]["status"].endswith("_COMPLETE")
+    checkout.aws.cloudformation.update_termination_protection(
+        StackName="Sitewright-Platform", EnableTerminationProtection=False
+    )
+
+
+def _kept(checkout: Checkout) -> bytes:
+    return checkout.aws.s3.get_object(Bucket="edit.first.webordinary.com", Key="kept.txt")["Body"].read()
+
+
 def destroy_leaves_the_retained_and_nothing_else(checkout: Checkout) -> None:
     tables, buckets, aws = checkout.tables(), checkout.buckets(), checkout.aws
 
@@ -182,8 +224,7 @@ def destroy_leaves_the_retained_and_nothing_else(checkout: Checkout) -> None:
     assert checkout.buckets() == buckets
     assert len(tables) == 4
     assert sorted(name.split(".")[0] for name in buckets if "cdk" not in name)[:2] == ["edit", "edit"]
-    body = aws.s3.get_object(Bucket="edit.first.webordinary.com", Key="kept.txt")["Body"].read()
-    assert body == b"kept"
+    assert _kept(checkout) == b"kept"
     assert not checkout.functions()
     assert not checkout.machines()
     assert not aws.sqs.list_queues().get("QueueUrls")
