@@ -8,6 +8,7 @@ import aws_cdk as cdk
 
 from sitewright.contracts.site_config import DEFAULT_REGION, SiteConfig, SiteConfigError, parse_sites
 from stacks.platform.egress import Egress
+from stacks.platform.image_build import ImageSource
 from stacks.platform_stack import PlatformStack
 from stacks.sites import add_sites
 
@@ -42,10 +43,16 @@ def _add_stacks(app: cdk.App) -> None:
     region = app.node.try_get_context("region") or DEFAULT_REGION
     sites = sites_of(app)
     egress = Egress.of(sites, region, _context(app, "egressAllowList"))
+    image = ImageSource.of(app.node.try_get_context("workspaceImage"), app.node.try_get_context("imageBuilder"))
     # No account: with one, CDK would look up availability zones over the network at synth.
     env = cdk.Environment(region=region)
     platform = PlatformStack(
-        app, "Sitewright-Platform", alarm_email=app.node.try_get_context("alarmEmail"), egress=egress, env=env
+        app,
+        "Sitewright-Platform",
+        alarm_email=app.node.try_get_context("alarmEmail"),
+        egress=egress,
+        image=image,
+        env=env,
     )
     add_sites(app, platform, sites, region)
 

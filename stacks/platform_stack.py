@@ -16,6 +16,8 @@ from stacks.platform.functions import PlatformFunctions
 from stacks.platform.github_app_secret import GitHubAppSecret
 from stacks.platform.network import Network
 from stacks.platform.queues import Queues
+from stacks.platform.image_build import ImageBuilder, ImageSource
+from stacks.platform.workspace_image import BuiltImage
 
 
 class PlatformStack(Stack):
@@ -28,6 +30,7 @@ class PlatformStack(Stack):
         *,
         alarm_email: str | None = None,
         egress: Egress | None = None,
+        image: ImageSource | None = None,
         **kwargs: Any,
     ) -> None:
         # Every site needs this stack, and its queues hold commands and responses that nobody has read.
@@ -51,6 +54,7 @@ class PlatformStack(Stack):
             failed_events=self.queues.failed_events,
         )
         Alarms(self, "Alarms", queues=self.queues, email=alarm_email)
+        self.workspace_image = self._workspace_image(image or ImageSource())
         self._outputs()
         self._github_app: GitHubAppSecret | None = None
 
@@ -58,6 +62,11 @@ class PlatformStack(Stack):
         """Returns the GitHub App's secret. The first site that signs in with the App has it made."""
         self._github_app = self._github_app or GitHubAppSecret(self)
         return self._github_app
+
+    def _workspace_image(self, source: ImageSource) -> str | BuiltImage | None:
+        if source.uri:
+            return source.uri
+        return BuiltImage(self, "WorkspaceImage") if source.builder is ImageBuilder.CODEBUILD else None
 
     def _outputs(self) -> None:
         queues, stores = self.queues, self.stores

@@ -40,6 +40,8 @@ class SiteStack(Stack):
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
+        # Its image is built by then. It is no reference that CDK sees.
+        self.add_stack_dependency(platform)
         self._platform = platform
         self._site = site
         self.bucket = private_bucket(self, site.bucket) if site.https else website_bucket(self, site.bucket)
@@ -59,6 +61,7 @@ class SiteStack(Stack):
             cpu=site.cpu,
             memory_mib=site.memory_mib,
             environment=self._workspace_settings().to_environment(),
+            image=platform.workspace_image,
         )
         grant_workspace(
             self.workspace.definition.task_role,

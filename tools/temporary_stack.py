@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sitewright.local.machine.stack_home import Home
+from sitewright.local.progress import Report
+from sitewright.local.stack import stack_state
 from sitewright.local.stack.service_startup import EMULATOR, EmulatorProgram
 from sitewright.local.stack.stack_control import StackOptions, down, up
 from sitewright.local.stack.stack_owner import owned_stacks
@@ -19,6 +21,17 @@ _MODEL = ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
 def temporary_home(home: Home, name: str) -> Home:
     """A home below the user's, whose stack may run meanwhile."""
     return Home(home.root / "own" / name)
+
+
+def up_with_sites(
+    home: Home, sites: Sequence[str], emulator: EmulatorProgram = EMULATOR, say: Report | None = None
+) -> Json:
+    """Starts a stack with all these sites in one deployment, and returns its `stack.json`. Raises LocalError."""
+    state = stack_state.read(home)
+    if missing := [site for site in sites if site not in state["sites"]]:
+        home.create()
+        stack_state.save(home, {**state, "sites": [*state["sites"], *missing]})
+    return up(home, StackOptions(runtime="process", emulator=emulator), say or report)
 
 
 @contextlib.contextmanager
@@ -35,11 +48,8 @@ def temporary_stack(
             os.environ.pop(name, None)
         os.environ.update(settings)
         down(home, report)  # a stack of an older run has other settings
-        info: Json = {}
         with owned_stacks():
-            for site in sites:
-                info = up(home, StackOptions(site, runtime="process", emulator=emulator), report)
-            yield info
+            yield up_with_sites(home, sites, emulator)
     finally:
         down(home, report)
         os.environ.clear()

@@ -30,6 +30,12 @@ CLUSTER = "sitewright"
 WORKSPACE_CONTAINER = "workspace"
 """Name of the container in the workspace's task definition."""
 
+IMAGE_REPOSITORY = "sitewright/workspace"
+"""Name of the ECR repository of the workspace image."""
+
+IMAGE_BUILD_PROJECT = "sitewright-workspace-image"
+"""Name of the CodeBuild project that builds the workspace image."""
+
 EXECUTION_NAME_LIMIT = 80
 """Maximum length of the `name` of StartExecution (Step Functions API reference)."""
 

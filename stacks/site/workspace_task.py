@@ -1,11 +1,9 @@
 """The workspace as an ECS task definition: image, settings, roles."""
 
 import re
-from pathlib import Path
 
-from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
-from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
@@ -14,9 +12,7 @@ from constructs import Construct
 from sitewright.contracts.names import WORKSPACE_CONTAINER, task_family
 from stacks import trust
 from stacks.accepted_findings import accept
-from stacks.platform.lambda_function import JUNK, SHARED
-
-REPOSITORY = Path(__file__).parents[2]
+from stacks.platform.workspace_image import BuiltImage, image_of_docker
 
 _ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/"
@@ -37,7 +33,9 @@ class WorkspaceTask(Construct):
         cpu: int,
         memory_mib: int,
         environment: dict[str, str],
+        image: str | BuiltImage | None,
     ) -> None:
+        """`image`: a URI, what CodeBuild built, or None for a build by the operator's Docker."""
         super().__init__(scope, construct_id)
         self.log_group = logs.LogGroup(
             self,
@@ -62,7 +60,7 @@ class WorkspaceTask(Construct):
         self.definition.add_container(
             WORKSPACE_CONTAINER,
             container_name=WORKSPACE_CONTAINER,
-            image=self._image(),
+            image=self._image(image),
             command=["python", "-m", "workspace"],
             environment=environment,
             logging=ecs.LogDrivers.aws_logs(stream_prefix=WORKSPACE_CONTAINER, log_group=self.log_group),
@@ -77,19 +75,11 @@ class WorkspaceTask(Construct):
             "AwsSolutions-ECS2",
         )
 
-    def _image(self) -> ecs.ContainerImage:
-        uri = self.node.try_get_context("workspaceImage")
-        if uri:
-            self._let_pull(uri)
-            return ecs.ContainerImage.from_registry(uri)
-        return ecs.ContainerImage.from_asset(
-            str(REPOSITORY),
-            file="container/Dockerfile",
-            platform=ecr_assets.Platform.LINUX_ARM64,
-            # .venv, .local and caches must not change the hash: each deployment would build a new image.
-            exclude=["*", "!container", "!container/**", *SHARED, *JUNK],
-            ignore_mode=IgnoreMode.DOCKER,
-        )
+    def _image(self, image: str | BuiltImage | None) -> ecs.ContainerImage:
+        if isinstance(image, str):
+            self._let_pull(image)
+            return ecs.ContainerImage.from_registry(image)
+        return image.in_task(self) if image else image_of_docker()
 
     def _let_pull(self, uri: str) -> None:
         # `from_registry` gives the execution role no right to pull from ECR.

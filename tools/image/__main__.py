@@ -42,13 +42,17 @@ def main() -> int:
 
 def table(found: list[Layer], *, folders: bool) -> list[str]:
     """Returns the lines of the report."""
-    lines = [f"{'unpacked':>9} {'gzip':>8}  layer"]
+    lines = [f"{'unpacked':>9} {'gzip':>8} {'zstd':>8}  layer"]
     for layer in found:
-        lines.append(f"{layer.unpacked / MB:6.1f} MB {layer.compressed / MB:5.1f} MB  {layer.instruction}")
+        lines.append(_line(layer.unpacked, layer.gzip, layer.zstd, layer.instruction))
         if folders:
-            lines += [f"{size / MB:6.1f} MB             /{name}" for name, size in layer.folders if size > MB]
-    unpacked, compressed = sum(layer.unpacked for layer in found), sum(layer.compressed for layer in found)
-    return [*lines, f"{unpacked / MB:6.1f} MB {compressed / MB:5.1f} MB  together"]
+            lines += [f"{size / MB:6.1f} MB                      /{name}" for name, size in layer.folders if size > MB]
+    sums = (sum(sizes) for sizes in zip(*((one.unpacked, one.gzip, one.zstd) for one in found), strict=True))
+    return [*lines, _line(*sums, "together")]
+
+
+def _line(unpacked: int, gzip: int, zstd: int, text: str) -> str:
+    return f"{unpacked / MB:6.1f} MB {gzip / MB:5.1f} MB {zstd / MB:5.1f} MB  {text}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""`app.py` with a wrong context: one line on stderr and no traceback. test_site_config checks the lines' texts."""
+"""`app.py`: a wrong context is one line on stderr (test_site_config checks the lines' texts); a synthesis is offline."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ SITE = {"clientId": "a", "repository": "https://github.com/b/site"}
             {"sites": [SITE], "siteDefaults": '{"gitAuth": "github-app"}', "githubAppSecret": "sitewright/app"},
             ["githubAppSecret:", "complete ARN"],
         ),
+        ({"sites": [SITE], "imageBuilder": "kaniko"}, ["imageBuilder:", "'kaniko'", "`codebuild`"]),
         ({"sites": [SITE], "egressAllowList": ["https://example.com/"]}, ["egressAllowList", "domains"]),
     ],
 )
@@ -32,3 +34,32 @@ def test_a_wrong_context_fails_with_one_line(context: dict[str, Any], mentions: 
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert all(words in done.stderr for words in mentions), done.stderr
+
+
+def test_a_synthesis_needs_no_network_no_docker_and_no_credentials(tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "node").symlink_to(shutil.which("node") or "")
+    env = {
+        "PATH": str(programs),
+        "HOME": str(tmp_path),
+        "CDK_OUTDIR": str(tmp_path / "cdk"),
+        "CDK_CONTEXT_JSON": json.dumps({"sites": [SITE]}),
+        "CDK_VALIDATION": "false",
+        "CDK_DOCKER": "/no/docker",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+    }
+    subprocess.run([*_offline(), sys.executable, "app.py"], cwd=REPO, env=env, capture_output=True, check=True)
+    manifests = [json.loads(path.read_text()) for path in (tmp_path / "cdk").glob("*.assets.json")]
+    assert len(manifests) == 2
+    assert not any(manifest["dockerImages"] for manifest in manifests)
+
+
+def _offline() -> list[str]:
+    """Returns a command that takes the network away; nothing where this user may not."""
+    argv = [shutil.which("unshare") or "unshare", "--map-root-user", "--net"]
+    try:
+        allowed = subprocess.run([*argv, "true"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        allowed = False
+    return argv if allowed else []

@@ -1,11 +1,14 @@
 """Constructs in small stacks: the effects of the context and of the checkout."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
+from sitewright.contracts.names import IMAGE_REPOSITORY
 from tests.support.stacks.policies import text
 from tests.support.stacks.synthesized_templates import (
     PLATFORM,
@@ -36,6 +39,56 @@ def test_an_image_in_ecr_may_be_pulled(synthesis: Any, tmp_path: Path) -> None:
         assert ends == ([True] if repository else []), image
         [task] = of_type(template, "AWS::ECS::TaskDefinition")
         assert task["ContainerDefinitions"][0]["Image"] == image
+
+
+def test_sites_share_the_one_image_that_codebuild_makes(templates: dict[str, Template]) -> None:
+    sites = {name: template for name, template in templates.items() if "-Site-" in name}
+    assert len(sites) > 2
+    [build] = of_type(templates[PLATFORM], "Custom::CDKContainerImageBuild")
+    assert int(build["ServiceTimeout"]) <= 3600
+    for name, template in sites.items():
+        assert not of_type(template, "Custom::CDKContainerImageBuild")
+        [task] = of_type(template, "AWS::ECS::TaskDefinition")
+        image = json.dumps(task["ContainerDefinitions"][0]["Image"])
+        assert f'{IMAGE_REPOSITORY}:{build["imageTag"]}"' in image
+        # An export that a site imports could not change: the next image would be refused.
+        assert "ImportValue" not in image
+        pulls = [s for s in statements(template, "ExecutionRole") if "ecr:BatchGetImage" in actions(s)]
+        assert [json.dumps(s["Resource"]).endswith(f':repository/{IMAGE_REPOSITORY}"]]}}') for s in pulls] == [True], name
+
+
+def test_codebuild_pushes_the_image_packed_with_zstd(templates: dict[str, Template], tmp_path: Path) -> None:
+    [build] = of_type(templates[PLATFORM], "Custom::CDKContainerImageBuild")
+    [project] = of_type(templates[PLATFORM], "AWS::CodeBuild::Project")
+    assert project["Environment"]["Type"] == "ARM_CONTAINER"
+    commands = json.loads(project["Source"]["BuildSpec"])["phases"]["build"]["commands"]
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\necho "$@" >> "$CALLS"\n')
+    docker.chmod(0o755)
+    env = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "CALLS": str(tmp_path / "calls"),
+        "buildCommand": build["buildCommand"],
+        "repositoryUri": "1.dkr.ecr.us-west-2.amazonaws.com/w",
+        "imageTag": "t1",
+    }
+    script = "\n".join(command for command in commands if "docker" in command and "aws ecr" not in command)
+    subprocess.run(["sh", "-e", "-c", script], env=env, check=True)
+    created, built = (tmp_path / "calls").read_text().splitlines()[-2:]
+    assert created.startswith("buildx create --use --driver docker-container")
+    [output] = re.findall(r"--output (\S+)", built)
+    assert {"type=image", "name=1.dkr.ecr.us-west-2.amazonaws.com/w:t1", "push=true"} <= set(output.split(","))
+    assert {"compression=zstd", "force-compression=true", "oci-mediatypes=true"} <= set(output.split(","))
+    assert "--platform linux/arm64" in built and "--file container/Dockerfile" in built
+
+
+def test_the_operators_docker_builds_where_it_is_asked_to(synthesis: Any, tmp_path: Path) -> None:
+    found = synthesis.sites_by_docker(tmp_path / "cdk")
+    assert not any(of_type(template, "AWS::CodeBuild::Project") for template in found.values())
+    images = set()
+    for path in (tmp_path / "cdk").glob("*.assets.json"):
+        images |= set(json.loads(path.read_text())["dockerImages"])
+    assert len(images) == 1
 
 
 def test_other_files_in_a_checkout_change_no_asset(synthesis: Any, tmp_path: Path) -> None:

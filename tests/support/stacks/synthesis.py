@@ -9,11 +9,11 @@ import aws_cdk as cdk
 import pytest
 
 from sitewright.contracts.site_config import parse_sites
-from stacks.platform import lambda_function
+from stacks.platform import lambda_function, workspace_image
 from stacks.platform.egress import Egress
+from stacks.platform.image_build import ImageBuilder, ImageSource
 from stacks.platform.lambda_function import LambdaFunction
 from stacks.platform_stack import PlatformStack
-from stacks.site import workspace_task
 from stacks.site.workspace_task import WorkspaceTask
 from stacks.sites import add_sites
 from tests.support.stacks.nag import cdk_nag_findings
@@ -52,7 +52,7 @@ def all_sites(outdir: Path) -> dict[str, Template]:
         platform = PlatformStack(app, PLATFORM, env=cdk.Environment(region=REGION))
         add_sites(app, platform, parse_sites(SITES), REGION)
 
-    app = _app(outdir, add, {"workspaceImage": "example/workspace:1"})
+    app = _app(outdir, add, {})
     templates = _templates(app)
     (outdir / NAG).write_text(json.dumps(cdk_nag_findings(app, outdir)))
     return templates
@@ -65,8 +65,8 @@ def nagged(outdir: Path, add: Callable[[cdk.App], None]) -> list[str]:
     return cdk_nag_findings(app, outdir)
 
 
-def _workspace(stack: cdk.Stack) -> None:
-    WorkspaceTask(stack, "Workspace", client_id="amelia", cpu=256, memory_mib=512, environment={})
+def _workspace(stack: cdk.Stack, image: str | None) -> None:
+    WorkspaceTask(stack, "Workspace", client_id="amelia", cpu=256, memory_mib=512, environment={}, image=image)
 
 
 def workspaces(outdir: Path, images: list[str]) -> list[Template]:
@@ -75,8 +75,7 @@ def workspaces(outdir: Path, images: list[str]) -> list[Template]:
     def add(app: cdk.App) -> None:
         for number, image in enumerate(images):
             stack = cdk.Stack(app, f"Stack{number}", env=cdk.Environment(region=REGION))
-            stack.node.set_context("workspaceImage", image)
-            _workspace(stack)
+            _workspace(stack, image)
 
     return list(_synthesize(outdir, add).values())
 
@@ -86,13 +85,26 @@ def assets_of_checkout(outdir: Path, checkout: Path) -> dict[str, Template]:
 
     def add(app: cdk.App) -> None:
         stack = cdk.Stack(app, "Stack", env=cdk.Environment(region=REGION))
-        _workspace(stack)
+        _workspace(stack, image=None)
         LambdaFunction(stack, "Intake", module="intake", timeout=cdk.Duration.seconds(1), environment={})
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (lambda_function, workspace_task):
+        for module in (lambda_function, workspace_image):
             patch.setattr(module, "REPOSITORY", checkout)
         return _synthesize(outdir, add)
+
+
+def sites_by_docker(outdir: Path) -> dict[str, Template]:
+    """Returns the templates of the platform and two of SITES whose image the operator's Docker builds."""
+
+    def add(app: cdk.App) -> None:
+        platform = PlatformStack(
+            app, PLATFORM, image=ImageSource(builder=ImageBuilder.DOCKER), env=cdk.Environment(region=REGION)
+        )
+        for site in parse_sites([SITES[0], SITES[3]]):
+            add_site(app, platform, site, REGION)
+
+    return _synthesize(outdir, add)
 
 
 def platform_with_allow_list(outdir: Path, allow_list: Any) -> Template:

@@ -1,6 +1,7 @@
 """Reads, compares and lints synthesized templates."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,8 @@ def stable(value: Any) -> Any:
     """Returns the template without asset hashes and paths, which depend on the code and the machine."""
     if isinstance(value, dict):
         return {k: "ASSET" if k == "S3Key" else stable(v) for k, v in value.items() if k != "Metadata"}
+    if isinstance(value, str):
+        return re.sub(r"[0-9a-f]{64}", "HASH", value)
     return [stable(v) for v in value] if isinstance(value, list) else value
 
 

@@ -1,0 +1,111 @@
+"""The workspace image, built once for all sites by AWS CodeBuild while the platform's stack is deployed.
+
+CodeBuild builds on ARM, so the operator's machine needs no Docker and no emulation. `docs/decisions/` has the reasons.
+"""
+
+from pathlib import Path
+
+from aws_cdk import CfnResource, Duration, FileSystem, IgnoreMode, RemovalPolicy, Stack
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_ecr_assets as ecr_assets
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from cdklabs.deploy_time_build import ContainerImageBuild
+from constructs import Construct
+
+from sitewright.contracts.names import IMAGE_BUILD_PROJECT, IMAGE_REPOSITORY
+from stacks.platform.image_build import pushing_from_buildkit
+from stacks.platform.lambda_function import JUNK, SHARED
+
+REPOSITORY = Path(__file__).parents[2]
+DOCKERFILE = "container/Dockerfile"
+
+SOURCES = ["*", "!container", "!container/**", *SHARED, *JUNK]
+"""The image's sources, as patterns of .dockerignore. .venv, .local and caches must not change the image's tag."""
+
+KEPT_IMAGES = 20
+"""A site that was not deployed for so many builds loses its image."""
+
+BUILD_LIMIT = Duration.minutes(20)
+"""A build takes some minutes. CodeBuild ends a longer one without a word to CloudFormation."""
+
+ANSWER_LIMIT = Duration.minutes(25)
+"""How long CloudFormation waits for the build's answer. Its default is an hour."""
+
+
+def image_of_docker() -> ecs.AssetImage:
+    """Returns an image that the operator's Docker builds and pushes: once, however many sites use it."""
+    return ecs.ContainerImage.from_asset(
+        str(REPOSITORY),
+        file=DOCKERFILE,
+        platform=ecr_assets.Platform.LINUX_ARM64,
+        exclude=SOURCES,
+        ignore_mode=IgnoreMode.DOCKER,
+    )
+
+
+class BuiltImage(Construct):
+    """The image in ECR. CodeBuild builds it when its sources have changed.
+
+    Its tag is the digest of the sources, which is known at synth. A site names repository and tag itself: an export that
+    a site imports could not change (CloudFormation user guide, "Fn::ImportValue").
+    """
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.tag = FileSystem.fingerprint(
+            str(REPOSITORY), exclude=SOURCES, ignore_mode=IgnoreMode.DOCKER, extra_hash=DOCKERFILE
+        )
+        repository = ecr.Repository(
+            self,
+            "Repository",
+            repository_name=IMAGE_REPOSITORY,
+            removal_policy=RemovalPolicy.DESTROY,
+            empty_on_delete=True,
+            lifecycle_rules=[ecr.LifecycleRule(max_image_count=KEPT_IMAGES)],
+        )
+        build = ContainerImageBuild(
+            self,
+            "Build",
+            directory=str(REPOSITORY),
+            file=DOCKERFILE,
+            platform=ecr_assets.Platform.LINUX_ARM64,
+            exclude=SOURCES,
+            ignore_mode=IgnoreMode.DOCKER,
+            repository=repository,
+            tag=self.tag,
+            zstd_compression=True,
+        )
+        resource = build.node.find_child("Resource").node.default_child
+        assert isinstance(resource, CfnResource)  # noqa: S101 - for the type
+        resource.add_property_override("ServiceTimeout", ANSWER_LIMIT.to_seconds())
+        self._adapt()
+
+    def in_task(self, scope: Construct) -> ecs.ContainerImage:
+        """Returns the image for a task definition of another stack. Its execution role may pull it."""
+        repository = ecr.Repository.from_repository_name(scope, "ImageRepository", IMAGE_REPOSITORY)
+        return ecs.ContainerImage.from_ecr_repository(repository, self.tag)
+
+    def _adapt(self) -> None:
+        """Changes the project and the function that deploy-time-build puts into the stack itself."""
+        log_group = logs.LogGroup(
+            self,
+            "Log",
+            log_group_name=f"/aws/codebuild/{IMAGE_BUILD_PROJECT}",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        for child in Stack.of(self).node.children:
+            resource = child.node.default_child
+            if isinstance(resource, codebuild.CfnProject):
+                resource.add_property_override("Name", IMAGE_BUILD_PROJECT)
+                resource.add_property_override("TimeoutInMinutes", BUILD_LIMIT.to_minutes())
+                destination = {"Status": "ENABLED", "GroupName": log_group.log_group_name}
+                resource.add_property_override("LogsConfig.CloudWatchLogs", destination)
+                source = Stack.of(self).resolve(resource.source)
+                resource.add_property_override("Source.BuildSpec", pushing_from_buildkit(source["buildSpec"]))
+            elif isinstance(resource, lambda_.CfnFunction):
+                # Otherwise Lambda makes a group of its own, which lasts for ever.
+                resource.add_property_override("LoggingConfig.LogGroup", log_group.log_group_name)
