@@ -14,9 +14,9 @@ from stacks.platform.egress import Egress
 from stacks.platform.event_rules import add_event_rules
 from stacks.platform.functions import PlatformFunctions
 from stacks.platform.github_app_secret import GitHubAppSecret
+from stacks.platform.image_build import ImageBuilder, ImageSource
 from stacks.platform.network import Network
 from stacks.platform.queues import Queues
-from stacks.platform.image_build import ImageBuilder, ImageSource
 from stacks.platform.workspace_image import BuiltImage
 
 

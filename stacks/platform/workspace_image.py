@@ -10,7 +10,7 @@ from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from cdklabs.deploy_time_build import ContainerImageBuild
 from constructs import Construct
@@ -25,6 +25,8 @@ DOCKERFILE = "container/Dockerfile"
 SOURCES = ["*", "!container", "!container/**", *SHARED, *JUNK]
 """The image's sources, as patterns of .dockerignore. .venv, .local and caches must not change the image's tag."""
 
+LOG_DAYS = 90
+
 KEPT_IMAGES = 20
 """A site that was not deployed for so many builds loses its image."""
 
@@ -33,6 +35,9 @@ BUILD_LIMIT = Duration.minutes(20)
 
 ANSWER_LIMIT = Duration.minutes(25)
 """How long CloudFormation waits for the build's answer. Its default is an hour."""
+
+_OF_THE_BUILD = ("ContainerImageBuildArm64", "DeployTimeBuildCustomResourceHandler")
+"""How the names of deploy-time-build's own constructs begin. It puts them into the stack, once."""
 
 
 def image_of_docker() -> ecs.AssetImage:
@@ -89,7 +94,8 @@ class BuiltImage(Construct):
         return ecs.ContainerImage.from_ecr_repository(repository, self.tag)
 
     def _adapt(self) -> None:
-        """Changes the project and the function that deploy-time-build puts into the stack itself."""
+        """Changes what deploy-time-build puts into the stack itself."""
+        stack = Stack.of(self)
         log_group = logs.LogGroup(
             self,
             "Log",
@@ -97,15 +103,18 @@ class BuiltImage(Construct):
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=RemovalPolicy.DESTROY,
         )
-        for child in Stack.of(self).node.children:
-            resource = child.node.default_child
+        own = [child for child in stack.node.children if child.node.id.startswith(_OF_THE_BUILD)]
+        for resource in (found for child in own for found in child.node.find_all()):
             if isinstance(resource, codebuild.CfnProject):
                 resource.add_property_override("Name", IMAGE_BUILD_PROJECT)
                 resource.add_property_override("TimeoutInMinutes", BUILD_LIMIT.to_minutes())
                 destination = {"Status": "ENABLED", "GroupName": log_group.log_group_name}
                 resource.add_property_override("LogsConfig.CloudWatchLogs", destination)
-                source = Stack.of(self).resolve(resource.source)
+                source = stack.resolve(resource.source)
                 resource.add_property_override("Source.BuildSpec", pushing_from_buildkit(source["buildSpec"]))
-            elif isinstance(resource, lambda_.CfnFunction):
-                # Otherwise Lambda makes a group of its own, which lasts for ever.
-                resource.add_property_override("LoggingConfig.LogGroup", log_group.log_group_name)
+            elif isinstance(resource, logs.CfnLogGroup):
+                resource.retention_in_days = LOG_DAYS
+                resource.apply_removal_policy(RemovalPolicy.DESTROY)
+            elif isinstance(resource, iam.CfnRole):
+                same_account = {"StringEquals": {"aws:SourceAccount": stack.account}}
+                resource.add_property_override("AssumeRolePolicyDocument.Statement.0.Condition", same_account)

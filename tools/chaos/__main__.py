@@ -24,13 +24,14 @@ from sitewright.local.machine.service_environment import HEARTBEAT_AT_MOST
 from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home
 from sitewright.local.stack import stack_state
 from sitewright.local.stack.site_repositories import ensure_repository
-from sitewright.local.stack.stack_control import StackOptions, down, up
+from sitewright.local.stack.stack_control import down
 from sitewright.local.stack.stack_owner import owned_stacks
 from sitewright.local.stack_client import StackClient
 from tools.chaos import promises
 from tools.chaos.random_kills import RandomKiller, living_tasks
 from tools.chaos.schedule import PlannedCommand, plan
 from tools.chaos.sending import CommandSender, ResponseCollector
+from tools.temporary_stack import up_with_sites
 
 Json = dict[str, Any]
 CLIENTS = ["amelia", "bruno"]
@@ -61,13 +62,12 @@ def report(text: str) -> None:
 
 def start(home: Home, site_repo: str | None) -> Json:
     """Starts the missing services, and deploys all sites at once."""
-    state = stack_state.read(home)
-    if missing := [client for client in CLIENTS if client not in state["sites"]]:
+    missing = [client for client in CLIENTS if client not in stack_state.read(home)["sites"]]
+    if site_repo and missing:
         home.create()
-        for client in missing if site_repo else []:
+        for client in missing:
             ensure_repository(home.git / f"{client}.git", site_repo)
-        stack_state.save(home, {**state, "sites": [*state["sites"], *missing]})
-    return up(home, StackOptions(runtime="process"), lambda _: None)
+    return up_with_sites(home, CLIENTS, say=lambda _: None)
 
 
 def chaos(home: Home, options: Options) -> bool:

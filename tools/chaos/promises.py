@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from tools.chaos.schedule import PlannedCommand
 
@@ -10,7 +10,19 @@ Json = dict[str, Any]
 SAVED = {"succeeded", "interrupted"}
 
 
-def answers(orders: Sequence[PlannedCommand], responses: Sequence[Json]) -> list[str]:
+class Sent(Protocol):
+    """A command that was sent."""
+
+    @property
+    def session_id(self) -> str:
+        """Its session."""
+
+    @property
+    def command_id(self) -> str:
+        """Its own id."""
+
+
+def answers(orders: Sequence[Sent], responses: Sequence[Json]) -> list[str]:
     """Exactly one answer for each command."""
     counts = Counter((answer["sessionId"], answer["commandId"]) for answer in responses)
     sent = {(order.session_id, order.command_id) for order in orders}

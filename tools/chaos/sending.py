@@ -11,6 +11,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.local.stack_client import StackClient
+from tools.chaos.promises import Sent
 from tools.chaos.schedule import PlannedCommand
 
 Json = dict[str, Any]
@@ -34,7 +35,7 @@ class ResponseCollector:
         """Ends."""
         self._ended.set()
 
-    def answered(self, order: PlannedCommand) -> bool:
+    def answered(self, order: Sent) -> bool:
         """Tells whether the command is answered."""
         return any(a["sessionId"] == order.session_id and a["commandId"] == order.command_id for a in self.responses)
 

@@ -54,7 +54,9 @@ def test_sites_share_the_one_image_that_codebuild_makes(templates: dict[str, Tem
         # An export that a site imports could not change: the next image would be refused.
         assert "ImportValue" not in image
         pulls = [s for s in statements(template, "ExecutionRole") if "ecr:BatchGetImage" in actions(s)]
-        assert [json.dumps(s["Resource"]).endswith(f':repository/{IMAGE_REPOSITORY}"]]}}') for s in pulls] == [True], name
+        assert [json.dumps(s["Resource"]).endswith(f':repository/{IMAGE_REPOSITORY}"]]}}') for s in pulls] == [True], (
+            name
+        )
 
 
 def test_codebuild_pushes_the_image_packed_with_zstd(templates: dict[str, Template], tmp_path: Path) -> None:

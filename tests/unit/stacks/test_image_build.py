@@ -16,7 +16,9 @@ def test_codebuild_builds_unless_the_context_says_otherwise() -> None:
     assert ImageSource.of("example/w:1", None).uri == "example/w:1"
 
 
-@pytest.mark.parametrize(("uri", "builder", "named"), [(True, None, "workspaceImage"), (None, "kaniko", "imageBuilder")])
+@pytest.mark.parametrize(
+    ("uri", "builder", "named"), [(True, None, "workspaceImage"), (None, "kaniko", "imageBuilder")]
+)
 def test_another_value_is_an_error_that_names_the_setting(uri: object, builder: object, named: str) -> None:
     with pytest.raises(SiteConfigError, match=f"^{named}: "):
         ImageSource.of(uri, builder)
