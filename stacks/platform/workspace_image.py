@@ -13,9 +13,10 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from cdklabs.deploy_time_build import ContainerImageBuild
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from sitewright.contracts.names import IMAGE_BUILD_PROJECT, IMAGE_REPOSITORY
+from stacks.accepted_findings import accept
 from stacks.platform.image_build import pushing_from_buildkit
 from stacks.platform.lambda_function import JUNK, SHARED
 
@@ -38,6 +39,25 @@ ANSWER_LIMIT = Duration.minutes(25)
 
 _OF_THE_BUILD = ("ContainerImageBuildArm64", "DeployTimeBuildCustomResourceHandler")
 """How the names of deploy-time-build's own constructs begin. It puts them into the stack, once."""
+
+_ACCEPTED = {
+    "The project keeps no artifacts.": ["AwsSolutions-CB4"],
+    "CDK's own grant on the bucket of its assets: the sources of the image.": [
+        *(f"AwsSolutions-IAM5[Action::s3:{action}*]" for action in ("GetBucket", "GetObject", "List")),
+        "AwsSolutions-IAM5[Resource::arn:aws:s3:::cdk-hnb659fds-assets-…-{region}/*]",
+    ],
+    "A sign-in to ECR knows no resource.": ["AwsSolutions-IAM5[Resource::*]"],
+    "CDK's own grants of a project: its log, and test reports that no build here writes.": [
+        "AwsSolutions-IAM5[Resource::arn:aws:codebuild:{region}:…:report-group/…-*]",
+        "AwsSolutions-IAM5[Resource::arn:aws:logs:{region}:…:log-group:/aws/codebuild/…:*]",
+    ],
+    "AWS keeps these policies as small as their names say: reading public images, and writing a function's log.": [
+        "AwsSolutions-IAM4[Policy::arn:…:iam::aws:policy/AmazonElasticContainerRegistryPublicReadOnly]",
+        "AwsSolutions-IAM4[Policy::arn:…:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole]",
+    ],
+    "deploy-time-build chooses the version of Node that its function is tested with.": ["AwsSolutions-L1"],
+}
+"""The findings at deploy-time-build's own constructs, by the reason why they stand."""
 
 
 def image_of_docker() -> ecs.AssetImage:
@@ -103,7 +123,10 @@ class BuiltImage(Construct):
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=RemovalPolicy.DESTROY,
         )
-        own = [child for child in stack.node.children if child.node.id.startswith(_OF_THE_BUILD)]
+        own: list[IConstruct] = [child for child in stack.node.children if child.node.id.startswith(_OF_THE_BUILD)]
+        for child in own:
+            for reason, rules in _ACCEPTED.items():
+                accept(child, reason, *(rule.format(region=stack.region) for rule in rules))
         for resource in (found for child in own for found in child.node.find_all()):
             if isinstance(resource, codebuild.CfnProject):
                 resource.add_property_override("Name", IMAGE_BUILD_PROJECT)

@@ -11,7 +11,7 @@ from constructs import Construct
 
 from sitewright.contracts.names import WORKSPACE_CONTAINER, task_family
 from stacks import trust
-from stacks.accepted_findings import accept
+from stacks.accepted_findings import accept, accept_wildcards
 from stacks.platform.workspace_image import BuiltImage, image_of_docker
 
 _ECR = re.compile(
@@ -79,6 +79,7 @@ class WorkspaceTask(Construct):
         if isinstance(image, str):
             self._let_pull(image)
             return ecs.ContainerImage.from_registry(image)
+        accept_wildcards(self.definition.obtain_execution_role(), "A sign-in to ECR knows no resource.", "*")
         return image.in_task(self) if image else image_of_docker()
 
     def _let_pull(self, uri: str) -> None:
