@@ -101,8 +101,7 @@ def sites_by_docker(outdir: Path) -> dict[str, Template]:
         platform = PlatformStack(
             app, PLATFORM, image=ImageSource(builder=ImageBuilder.DOCKER), env=cdk.Environment(region=REGION)
         )
-        for site in parse_sites([SITES[0], SITES[3]]):
-            add_site(app, platform, site, REGION)
+        add_sites(app, platform, parse_sites([SITES[0], SITES[3]]), REGION)
 
     return _synthesize(outdir, add)
 
