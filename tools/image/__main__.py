@@ -47,8 +47,8 @@ def table(found: list[Layer], *, folders: bool) -> list[str]:
         lines.append(_line(layer.unpacked, layer.gzip, layer.zstd, layer.instruction))
         if folders:
             lines += [f"{size / MB:6.1f} MB                      /{name}" for name, size in layer.folders if size > MB]
-    sums = (sum(sizes) for sizes in zip(*((one.unpacked, one.gzip, one.zstd) for one in found), strict=True))
-    return [*lines, _line(*sums, "together")]
+    unpacked, gzip, zstd = (sum(getattr(layer, name) for layer in found) for name in ("unpacked", "gzip", "zstd"))
+    return [*lines, _line(unpacked, gzip, zstd, "together")]
 
 
 def _line(unpacked: int, gzip: int, zstd: int, text: str) -> str:

@@ -13,11 +13,6 @@ Json = dict[str, Any]
 CLAIM = ("workspaceId", "aliveUntil", "mailbox", "serving")
 """Attributes of a session that only a living workspace has."""
 QUEUES = ("input_queue_url", "response_queue_url", "dead_letter_queue_url")
-_COUNTS = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
 
 
 def leftovers(home: Home, client: StackClient) -> dict[str, list[str]]:
@@ -71,8 +66,9 @@ def _items(client: StackClient, table: str) -> list[Json]:
 def _messages(client: StackClient) -> list[str]:
     found = []
     for name in QUEUES:
-        attributes = client.aws.sqs.get_queue_attributes(QueueUrl=client.info[name], AttributeNames=list(_COUNTS))
-        count = sum(int(attributes["Attributes"].get(one, 0)) for one in _COUNTS)
-        if count:
-            found.append(f"{name}: {count}")
+        answer = client.aws.sqs.get_queue_attributes(QueueUrl=client.info[name], AttributeNames=["All"])
+        # Visible ones, those that somebody has taken, and those that are delayed.
+        counts = [int(v) for k, v in answer["Attributes"].items() if k.startswith("ApproximateNumberOfMessages")]
+        if sum(counts):
+            found.append(f"{name}: {sum(counts)}")
     return found
