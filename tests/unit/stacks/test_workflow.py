@@ -17,30 +17,20 @@ from sitewright.contracts.steps import StepEnv
 from stacks.site.workflow import definition
 from stacks.site.workflow_states import MARGIN_SECONDS
 from tests.support.stacks.asl import Outcome, Run, StatesError, interpret
+from tests.support.stacks.run_results import (
+    AGENT,
+    BROKEN,
+    BUILD,
+    GOOD,
+    INPUT,
+    NETWORK,
+    PUSH,
+    REFUSED,
+    REPAIR,
+    STEPS,
+    SYNC,
+)
 from tests.support.stacks.workflow_parts import PARTS
-
-INPUT = {"sessionId": "s", "commandId": "c", "clientId": "amelia", "chatThreadId": "t", "generation": 3}
-NETWORK = {"subnets": ["subnet-1", "subnet-2"], "securityGroup": "sg-1"}
-AGENT = {"filesChanged": ["a.astro"], "filesChangedCount": 1, "summary": "done"}
-BUILD = {"commit": "abc", "buildSuccess": True, "deploySuccess": True}
-BROKEN = {"commit": "abc", "buildSuccess": False, "deploySuccess": False, "brokenByEdit": True}
-REPAIR = {"filesChanged": ["b.astro"], "filesChangedCount": 1, "summary": "repaired", "changed": True}
-SYNC = {"deploymentId": "d", "files": 2}
-PUSH = {"commit": "abc", "pushed": True}
-
-GOOD: dict[str, list[Outcome]] = {
-    "Agent": [AGENT],
-    "WriteCommitMessage": ["[2026-01-01] Edit"],
-    "Build": [BUILD],
-    "Repair": [REPAIR],
-    "RecordSync": [SYNC],
-    "Push": [PUSH],
-    "Salvage": [PUSH],
-}
-
-
-STEPS = ("Agent", "Build", "Repair", "Push", "Salvage")
-REFUSED = StatesError("DynamoDb.ConditionalCheckFailedException", "The conditional request failed")
 
 
 def run(**script: list[Outcome]) -> Run:
