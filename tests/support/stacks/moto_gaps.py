@@ -7,8 +7,9 @@
 
 Still different from AWS:
 
-- A missing heartbeat is `States.Timeout` in a Catch too. AWS has `States.HeartbeatTimeout` there (Step Functions developer
-  guide, "Handling errors"), and `States.Timeout` in the history: LocalStack recorded it in `test_heartbeats.snapshot.json`.
+- A missing heartbeat is `States.Timeout` in a Catch too. AWS has `States.HeartbeatTimeout` there, and only there
+  (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html). LocalStack's recording of AWS has
+  `States.Timeout` in the history (`tests/aws/services/stepfunctions/v2/timeouts/test_heartbeats.snapshot.json`).
 - A Fail state refuses an error that begins with `States.`. The language reserves the prefix; what AWS does is unconfirmed.
 - A text variable with a quotation mark breaks the expressions after it: variables are written into them without escaping.
 """
