@@ -88,6 +88,7 @@ def test_a_workspace_reaches_its_own_artifacts_only(
     assert workspace.may(action, f"{bucket}/amelia/sessions/s/checkpoints/1.tar.zst")
     for key in ("plain/sessions/s/checkpoints/1.tar.zst", "plain/site/manifest.json.gz", "amelia", "amelia-2/x", "x"):
         assert not workspace.may(action, f"{bucket}/{key}"), key
+    assert not workspace.may("s3:DeleteObjectVersion", f"{bucket}/amelia/sessions/s/checkpoints/1.tar.zst")
 
 
 def test_a_workspace_lists_its_own_artifacts_only(templates: dict[str, Template], workspace: Role) -> None:

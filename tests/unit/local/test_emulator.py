@@ -5,9 +5,9 @@ import time
 from typing import Any
 
 import pytest
-from ministack.services import stepfunctions  # type: ignore[import-untyped]
+from ministack.services import s3, stepfunctions  # type: ignore[import-untyped]
 
-from sitewright.local.emulator import callbacks
+from sitewright.local.emulator import callbacks, old_versions
 from sitewright.local.emulator.callbacks import STOPPED, TokenWatch
 
 
@@ -76,3 +76,21 @@ def test_the_pause_before_a_run_is_left_out_and_no_other(monkeypatch: pytest.Mon
     assert slept == []
     stepfunctions.time.sleep(0.5)
     assert slept == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("bucket", "kept"), [("sitewright-platform-storageartifacts08431d1f-a", []), ("edit.a.example.com", ["1", "2", ""])]
+)
+def test_older_versions_of_artifacts_are_forgotten_and_those_of_sites_are_not(
+    monkeypatch: pytest.MonkeyPatch, bucket: str, kept: list[str]
+) -> None:
+    for name in ("_record_object_version", "_record_delete_marker"):
+        monkeypatch.setattr(s3, name, getattr(s3, name))
+    monkeypatch.setattr(s3, "_bucket_versioning", {bucket: "Enabled"})
+    monkeypatch.setattr(s3, "_object_versions", {})
+    old_versions.install()
+    for etag in ("1", "2"):
+        s3._record_object_version(bucket, "key", None, {"etag": etag, "size": 1, "last_modified": ""}, b"x")
+    assert [version["etag"] for version in s3._object_versions[bucket, "key"]] == (kept[:2] or ["2"])
+    s3._record_delete_marker(bucket, "key", None)
+    assert [version["etag"] for version in s3._object_versions.get((bucket, "key"), [])] == kept
