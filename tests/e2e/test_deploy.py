@@ -184,11 +184,7 @@ def a_removed_site_gets_its_bucket_back(checkout: Checkout) -> None:
     assert "Sitewright-Site-first" not in checkout.stacks()
     assert "sitewright-first" not in checkout.machines()
     assert _kept(checkout) == b"kept"
-    with pytest.raises(DeployFailed):
-        checkout.cdk("deploy", *ONE_SITE)
-    assert _kept(checkout) == b"kept", "a creation that failed took the bucket with it"
 
-    checkout.cdk("destroy", "Sitewright-Site-first", "--force")  # what the failed creation left: `import` would skip it
     # `deploy --import-existing-resources` does it at once, but the emulator's check before a creation refuses the name.
     [bucket] = [name for name, (kind, _) in before.items() if kind == "AWS::S3::Bucket"]
     mapping = json.dumps({bucket: {"BucketName": "edit.first.webordinary.com"}})

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from tests.support.stacks.policies import Role
 from tests.support.stacks.synthesized_templates import (
     CERTIFICATE,
+    PLATFORM,
     ZONE,
     Template,
     actions,
@@ -58,6 +60,19 @@ def test_only_this_distribution_reads_the_bucket(templates: dict[str, Template],
         ("s3:GetObject", {"Service": "cloudfront.amazonaws.com"})
     ]
     assert f'"Ref": "{distribution}"' in json.dumps(allowed[0]["Condition"]["StringEquals"]["AWS:SourceArn"])
+
+
+def test_a_bucket_of_another_name_serves_the_sites_host(templates: dict[str, Template]) -> None:
+    template = templates["Sitewright-Site-renamed"]
+    [bucket] = of_type(template, "AWS::S3::Bucket")
+    assert bucket["BucketName"] == "sitewright-renamed"
+    [distribution] = of_type(template, "AWS::CloudFront::Distribution")
+    assert distribution["DistributionConfig"]["Aliases"] == ["edit.renamed.webordinary.com"]
+    record_sync = Role(templates, PLATFORM, "RecordSync")
+    for site in (found for name, found in templates.items() if "-Site-" in name):
+        [bucket] = of_type(site, "AWS::S3::Bucket")
+        assert record_sync.may("s3:ListBucket", f"arn:aws:s3:::{bucket['BucketName']}")
+    assert not record_sync.may("s3:ListBucket", "arn:aws:s3:::anybody")
 
 
 @pytest.mark.parametrize("client", ["zoned", "certified"])

@@ -42,6 +42,16 @@ def test_nothing_costs_money_while_idle(templates: dict[str, Template]) -> None:
     assert not any("SecurityGroupIngress" in group["Properties"] for group in groups)
 
 
+def test_no_log_of_a_run_fills_the_accounts_resource_policy(templates: dict[str, Template]) -> None:
+    # Step Functions adds each group without this prefix to one policy of 5,120 characters.
+    for name in (name for name in templates if "-Site-" in name):
+        resources = templates[name]["Resources"]
+        [machine] = [r for r in resources.values() if r["Type"] == "AWS::StepFunctions::StateMachine"]
+        [destination] = machine["Properties"]["LoggingConfiguration"]["Destinations"]
+        group = resources[destination["CloudWatchLogsLogGroup"]["LogGroupArn"]["Fn::GetAtt"][0]]["Properties"]
+        assert group["LogGroupName"] == f"/aws/vendedlogs/states/sitewright-{name.rpartition('-')[2]}"
+
+
 def test_a_run_outlives_a_deployment(templates: dict[str, Template]) -> None:
     template = templates[SITE]
     [run] = [s for s in statements(template, "RunRole") if "ecs:RunTask" in actions(s)]
