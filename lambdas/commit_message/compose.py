@@ -6,6 +6,7 @@ import unicodedata
 from datetime import UTC, datetime
 
 from sitewright.contracts.commit_trailers import commit_trailers
+from sitewright.contracts.secret_shapes import masked
 
 COLUMNS = 72
 FILES_LISTED = 50
@@ -14,6 +15,9 @@ SUMMARY_CHARACTERS = 4_000
 
 The instruction on the same item may take most of that.
 """
+
+_LOOKED_AT = 4_000
+"""Characters of the instruction from which the subject is made."""
 
 # Lines at which git ends the message and begins a patch. git-interpret-trailers does so at three dashes and white space.
 # git-am (mailinfo) does so there too, and at "diff -" or "Index: ". The trailers would belong to the patch.
@@ -69,13 +73,14 @@ def compose(
     prefix = f"[{day}] "
     if repairs:
         prefix += "Repair the build: " if repairs == 1 else f"Repair the build ({repairs}): "
-    subject = prefix + cut(one_line(instruction), COLUMNS - len(prefix))
+    # A client may paste a key into his instruction. The history of a repository keeps it for good.
+    subject = prefix + cut(masked(one_line(instruction[:_LOOKED_AT])), COLUMNS - len(prefix))
     parts = [subject]
     # A "#" may stay, because git reads the message verbatim from a file. A line of the summary that looks like a trailer
     # is only text, because git reads trailers from the last paragraph.
     if len(summary) > SUMMARY_CHARACTERS:
         summary = summary[:SUMMARY_CHARACTERS] + "…"
-    paragraphs = [one_line(p) for p in summary.split("\n\n")]
+    paragraphs = [one_line(p) for p in masked(summary).split("\n\n")]
     body = "\n\n".join(
         textwrap.fill(p, COLUMNS, break_long_words=False, break_on_hyphens=False) for p in paragraphs if p
     )

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from sitewright.contracts.base import Contract
+from sitewright.contracts.secret_shapes import masked
 
 
 class ErrorSource(StrEnum):
@@ -199,8 +200,8 @@ class ErrorInfo(Contract):
 
     @classmethod
     def of(cls, code: ErrorCode, message: str) -> "ErrorInfo":
-        """Makes an error with the catalogue's remedy; cuts the message at 2,000 characters."""
-        return cls(code=code, message=message[:2000], remedy=code.remedy)
+        """Makes an error with the catalogue's remedy. Masks what looks like a secret; cuts at 2,000 characters."""
+        return cls(code=code, message=masked(message)[:2000], remedy=code.remedy)
 
 
 class SfnError(StrEnum):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sitewright.contracts.commit_trailers import session_trailer
 from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.secret_shapes import masked
 from sitewright.contracts.steps import AgentResult
 from workspace.agent.budget import CommandBudget
 from workspace.agent.conversation_summary import recall
@@ -152,7 +153,7 @@ class Agent:
 
     def summary(self, event: DriverEvent) -> str:
         """Returns the summary for the client."""
-        return (event.text[:SUMMARY_CHARACTERS] + (BEGUN_ANEW if self.anew else "")).strip()
+        return (masked(event.text)[:SUMMARY_CHARACTERS] + (BEGUN_ANEW if self.anew else "")).strip()
 
     def final(self) -> DriverEvent:
         """Returns the driver's final event. Starts a new conversation if the old one cannot be resumed."""

@@ -6,13 +6,15 @@ import threading
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from sitewright.contracts.secret_shapes import masked
+
 MAX_TEXT = 8_000
 """The limit of a field, in characters. CloudWatch limits an event to 256 KiB, and a build's line can be a whole
 bundle."""
 
 
 class Log:
-    """A callable: `log("message", key=value)`. Hidden secrets never appear in it."""
+    """A callable: `log("message", key=value)`. Neither hidden secrets nor what looks like one appear in it."""
 
     def __init__(self, stream: TextIO | None = None, **bound: Any) -> None:
         self._stream = stream
@@ -49,7 +51,7 @@ class Log:
         if isinstance(value, str):
             for secret in self._secrets:
                 value = value.replace(secret, "***")
-            text = value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "…"
+            text = masked(value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "…")
             return text.encode("utf-8", "replace").decode()
         if isinstance(value, dict):
             return {k: self._clean(v) for k, v in value.items()}

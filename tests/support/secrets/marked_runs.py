@@ -1,10 +1,13 @@
 """Runs that succeed, fail, crash and are interrupted, in a site whose secrets are marked."""
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from tests.support.e2e.stack_driver import Sent, Site, until
 from tests.support.secrets.marked_secrets import (
+    INVENTED_BY_AGENT,
+    INVENTED_BY_BUILD,
     PROXY_TOKEN,
     ROLE,
     TASK_TOKEN,
@@ -18,10 +21,13 @@ from tests.support.secrets.marked_secrets import (
 from tests.support.secrets.stack_places import EventTap, Place, places
 
 ECHO = (
-    "Run the command: `env; echo $ANTHROPIC_API_KEY; echo sk-ant-an-invented-key-of-the-agent; "
+    "Run the command: `env; echo $ANTHROPIC_API_KEY; printf '%s%s' {} {}; "
     "cat /proc/self/environ; git config --list --show-origin; date > public/now.txt`"
-)
+).format(*INVENTED_BY_AGENT)
 """The agent says aloud what it has."""
+
+BREAK = 'Run the command: `echo \'throw new Error("{}" + "{}")\' >> build.mjs`'.format(*INVENTED_BY_BUILD)
+"""The build says aloud what it has."""
 
 SLOW = "Write 40 notes, one every 0.5 seconds"
 
@@ -56,6 +62,8 @@ class MarkedRuns:
         found_places: list[Place] = [*tap.events(), *places(self.site, sessions)]
         kinds = {place.name.split(" ")[0] for place in found_places}
         assert {"event", "log", "execution", "history", "item", "object", "commits", "response", "task"} <= kinds, kinds
+        shown = f"{INVENTED_BY_AGENT[0][:4]}***".encode()
+        assert any(shown in place.content for place in found_places), "the agent did not show its key"
         return leaks(found_places, secrets)
 
     def _send(self, instruction: str, after: Sent | None = None) -> Sent:
@@ -74,8 +82,8 @@ class MarkedRuns:
     def _succeeds_and_fails(self) -> None:
         first = self._send(ECHO)
         assert self._answer(first)["success"] is True
-        broken = self._send("Run the command: `echo 'throw new Error(process.env)' >> build.mjs`", after=first)
-        assert self._answer(broken)["buildSuccess"] is False
+        broken = self._answer(self._send(BREAK, after=first))
+        assert broken["buildSuccess"] is False and f"{INVENTED_BY_BUILD[0]}***" in json.dumps(broken), broken
         self.site.stack.git_mode(self.site.client_id, "reject-auth")
         try:
             refused = self._send('Add a new heading saying "Refused" to the about page', after=first)

@@ -16,7 +16,12 @@ from tests.support.secrets.stack_places import Place
 MODEL_KEY = "sk-ant-marked-for-the-tests-5c1d7a"
 """What the site's secret holds. The demo model takes any key."""
 
+INVENTED_BY_AGENT = ("sk-ant-", "shown-by-the-agent-in-tests")
+INVENTED_BY_BUILD = ("AKIA", "SHOWNBYTHEBUILDX")
+"""Keys that nobody gave the site: the agent and the build join the two halves and show them."""
+
 GIT_TOKEN, TASK_TOKEN, PROXY_TOKEN, ROLE = "git token", "task token", "proxy token", "credential of the task role"
+INVENTED = "invented key"
 
 ALLOWED = {
     # The token is the address of a step's result: Step Functions hands it to ECS, and keeps it in its history.
@@ -28,7 +33,8 @@ ALLOWED = {
     # The events of ECS carry the overrides: task_stopped fails the open step with it.
     "event": {TASK_TOKEN},
     # The agent may write down the key that Claude Code was given. It opened the model proxy for that step only.
-    "transcript": {PROXY_TOKEN},
+    # What the agent itself saw stays in its conversation, so that it can go on with it.
+    "transcript": {PROXY_TOKEN, INVENTED},
 }
 """By the beginning of a place's name: the secrets that are there by design. Nobody but the account's operators reads them."""
 
@@ -49,6 +55,8 @@ def fixed_secrets(site: Site) -> dict[str, str]:
         GIT_TOKEN: token,
         **{f"{GIT_TOKEN} in a header {number}": text for number, text in enumerate(basic)},
         "model key": MODEL_KEY,
+        f"{INVENTED} of the agent": "".join(INVENTED_BY_AGENT),
+        f"{INVENTED} of the build": "".join(INVENTED_BY_BUILD),
     }
 
 

@@ -57,9 +57,9 @@ def places(site: Site, sessions: set[str]) -> Iterator[Place]:
     yield from _histories(site)
     yield from _tasks(stack)
     yield from _items(stack)
-    yield from _objects(stack, site.bucket, "")
-    yield from _objects(stack, stack.info["artifacts_bucket"], f"{site.client_id}/")
-    yield Place("commits and git objects", _git_objects(site.bare))
+    yield from objects(stack.client("s3"), site.bucket)
+    yield from objects(stack.client("s3"), stack.info["artifacts_bucket"], f"{site.client_id}/")
+    yield Place("commits and git objects", git_objects(site.bare))
     for session in sorted(sessions):
         yield Place("response", json.dumps(stack.responses(session)).encode())
 
@@ -115,15 +115,15 @@ def _items(stack: Stack) -> Iterator[Place]:
             yield Place(f"item of {name}", _text(item))
 
 
-def _objects(stack: Stack, bucket: str, prefix: str) -> Iterator[Place]:
-    s3 = stack.client("s3")
+def objects(s3: Any, bucket: str, prefix: str = "") -> Iterator[Place]:
+    """The objects of a bucket, with the files of their archives."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for entry in page.get("Contents", []):
             body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
-            yield from _unpacked(f"object {bucket}/{entry['Key']}", body)
+            yield from unpacked(f"object {bucket}/{entry['Key']}", body)
 
 
-def _unpacked(name: str, body: bytes) -> Iterator[Place]:
+def unpacked(name: str, body: bytes) -> Iterator[Place]:
     yield Place(name, body)
     if not body.startswith(ZSTD):
         return
@@ -153,10 +153,11 @@ def _bundle_objects(bundle: bytes) -> bytes:
             ["git", "-C", str(bare), "unpack-objects", "-q", "-r"], input=pack, capture_output=True, check=False
         )
         assert done.returncode in (0, 1, 128)
-        return _git_objects(bare)
+        return git_objects(bare)
 
 
-def _git_objects(bare: Path) -> bytes:
+def git_objects(bare: Path) -> bytes:
+    """Every object of a repository, as git prints it."""
     command = ["git", "-C", str(bare), "cat-file", "--batch", "--batch-all-objects", "--unordered"]
     return subprocess.run(command, capture_output=True, check=True).stdout
 

@@ -56,6 +56,7 @@ class GitHub:
     revoked: set[str] = field(default_factory=set)
     late: int = 0
     """How many of the next git requests with a valid token are refused, as when GitHub's servers do not know it yet."""
+    jwts: set[str] = field(default_factory=set)
     presented: list[str] = field(default_factory=list)
     """The tokens of git requests."""
 
@@ -68,6 +69,7 @@ class GitHub:
 
     def refuses_jwt(self, jwt: str) -> tuple[int, str] | None:
         """GitHub's answers to a wrong JWT, as its users report them."""
+        self.jwts.add(jwt)
         try:
             head, claims, signature = jwt.split(".")
             parsed = json.loads(_decode(claims))

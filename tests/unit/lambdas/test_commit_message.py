@@ -17,6 +17,14 @@ def test_a_short_instruction_stands_whole_in_the_subject() -> None:
     assert make("Add a heading").splitlines()[0] == "[2025-10-09] Add a heading"
 
 
+def test_a_key_in_the_instruction_or_the_summary_is_not_in_the_message() -> None:
+    key = "ghp_" + "aB3" * 12
+    known = {"files": [], "files_count": 0, "session_id": "s", "command_id": "c", "accepted_at": AT}
+    message = compose(instruction=f"Use {key} for the feed", summary=f"I used\n{key}.", **known)  # type: ignore[arg-type]
+    assert message.splitlines()[0] == "[2025-10-09] Use ghp_*** for the feed"
+    assert "I used ghp_***." in message and key not in message
+
+
 def test_a_long_instruction_is_cut_at_a_word() -> None:
     subject = make("Add a new heading to the homepage and then change every other page as well").splitlines()[0]
     assert subject == "[2025-10-09] Add a new heading to the homepage and then change every…"

@@ -1,5 +1,6 @@
 """The step `agent` with the real Claude Code against a Messages API on loopback."""
 
+import io
 import json
 import threading
 import time
@@ -13,6 +14,7 @@ from workspace.agent.instructions import instructions
 from workspace.agent.transcript import damage, prepare_resume, slug
 from workspace.errors import StepStopped, StopReason
 from workspace.steps import agent_step
+from workspace.system.json_log import Log
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import AgentResult
@@ -209,3 +211,19 @@ def test_a_slow_agent_is_timed_out_and_an_interrupt_ends_it(tmp_path: Path) -> N
 
 def test_an_id_that_is_a_path_is_not_resumed(tmp_path: Path) -> None:
     assert prepare_resume(tmp_path, tmp_path, "../../etc/passwd", make_checkout(tmp_path, "").git) is None
+
+
+def test_a_key_that_the_agent_shows_is_masked_in_its_answer_and_in_the_log(tmp_path: Path) -> None:
+    key, log = "sk-ant-" + "invented-" * 4, io.StringIO()
+
+    def script(body: dict[str, Any], number: int) -> Reply:
+        if number == 0:
+            return tool("Bash", {"command": f"echo {key} > .env; cat .env", "description": "x"})
+        assert key in str(body["messages"]), "the agent itself works with what the site has"
+        return text(f"The key of the site is {key}")
+
+    with world(tmp_path, script) as (w, _):
+        ctx = replace(w.ctx, log=(real := Log(log)), progress=real.progress)
+        result = agent_step.run(ctx)
+    assert result.summary == "The key of the site is sk-a***"
+    assert "Bash echo sk-a***" in log.getvalue() and key not in log.getvalue()

@@ -83,13 +83,18 @@ def test_a_failed_build_names_the_file_and_leaves_the_site_alone(made: Site) -> 
     made.clients.s3.put_object(Bucket=BUCKET, Key="index.html", Body=b"old")
     noise = "".join(f"console.error('line {i}');" for i in range(60))
     write(
-        made.folder, {"build.js": f"console.error(process.cwd()+'/src/pages/about.astro:3:1');{noise}process.exit(7)"}
+        made.folder,
+        {
+            "build.js": f"console.error(process.cwd()+'/src/pages/about.astro:3:1');{noise}"
+            "console.error('bad key ghp_' + 'aB3'.repeat(12));process.exit(7)"
+        },
     )
     result = build_step.run(made.ctx)
     assert not result.build_success and not result.deploy_success and result.committed and result.commit
     assert result.error is not None and result.error.code is ErrorCode.BUILD_FAILED
     assert "src/pages/about.astro:3:1" in result.error.message and "line 59" in result.error.message
     assert "line 10\n" not in result.error.message
+    assert "bad key ghp_***" in result.error.message and "aB3aB3" not in result.error.message
     assert made.live() == {"index.html"} and made.read("index.html") == "old"
 
 

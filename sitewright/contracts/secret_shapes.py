@@ -1,0 +1,44 @@
+"""Recognises secrets by their shape, such as `ghp_…`, and masks them. Pure.
+
+The agent, a build or a client may show a key that we do not know: it stands in a file of the site. Prefixes and alphabets
+are those of gitleaks (https://github.com/gitleaks/gitleaks, config/gitleaks.toml); shorter texts count too.
+"""
+
+import re
+
+MASK = "***"
+
+_KEPT = 4
+"""Characters that stay, so that the reader knows which kind it is."""
+
+_SHAPES = (
+    r"sk-ant-[\w-]{16,}",  # Anthropic
+    r"sk-(?:proj|svcacct|admin)-[\w-]{20,}|sk-[A-Za-z0-9]{40,}",  # OpenAI
+    r"gh[opusr]_[\w.]{19,}\w|github_pat_\w{20,}",  # GitHub
+    r"gl(?:pat|ptt|dt|rt|cbt)-[\w.-]{19,}\w",  # GitLab
+    r"npm_[A-Za-z0-9]{36}",
+    r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}",  # AWS
+    r"AIza[\w-]{35}",  # Google
+    r"xox[abeoprs]-[A-Za-z0-9-]{10,}",  # Slack
+    r"[rs]k_(?:live|prod|test)_[A-Za-z0-9]{10,}",  # Stripe
+    r"ey[\w-]{17,}\.ey[\w-]{17,}\.[\w-]{10,}",  # a JSON web token
+)
+# JSON within a text has a line end as the two characters "\\n".
+_TOKEN = re.compile(rf"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))(?:{'|'.join(_SHAPES)})", re.ASCII)
+
+_NAMED = re.compile(r"(aws.?secret.?access.?key\W{1,6})[A-Za-z0-9/+]{40}", re.IGNORECASE)
+_IN_URL = re.compile(r"(\bhttps?://[^\s/:@]{0,100}:)[^\s/@]{3,200}(?=@)")
+_PRIVATE_KEY = re.compile(
+    r"(-----BEGIN[ A-Z0-9]{0,60}PRIVATE KEY-----).*?(?:-----END[ A-Z0-9]{0,60}PRIVATE KEY-----|\Z)", re.DOTALL
+)
+_KEY_LINE = re.compile(r"^(\s*)(?=[0-9a-fA-F]{0,63}[G-Zg-z+/])[A-Za-z0-9+/]{64}$", re.MULTILINE)
+"""A line of a private key. A log has each line for itself. 64 digits of a hash are none."""
+
+
+def masked(text: str) -> str:
+    """Returns the text with `***` in place of what looks like a secret."""
+    text = _PRIVATE_KEY.sub(rf"\1{MASK}", text)
+    text = _KEY_LINE.sub(rf"\1{MASK}", text)
+    text = _IN_URL.sub(rf"\1{MASK}", text)
+    text = _NAMED.sub(rf"\1{MASK}", text)
+    return _TOKEN.sub(lambda found: found[0][:_KEPT] + MASK, text)
