@@ -15,7 +15,7 @@ _SHAPES = (
     r"sk-ant-[\w-]{16,}",  # Anthropic
     r"sk-(?:proj|svcacct|admin)-[\w-]{20,}|sk-[A-Za-z0-9]{40,}",  # OpenAI
     r"gh[opusr]_[\w.]{19,}\w|github_pat_\w{20,}",  # GitHub
-    r"gl(?:pat|ptt|dt|rt|cbt)-[\w.-]{19,}\w",  # GitLab
+    r"gl(?:pat|ptt|dt|rt|cbt)-[\w.-]{16,}\w",  # GitLab
     r"npm_[A-Za-z0-9]{36}",
     r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}",  # AWS
     r"AIza[\w-]{35}",  # Google
@@ -29,9 +29,10 @@ _TOKEN = re.compile(rf"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))(?:{'|'.join(_SHAPES)})"
 _NAMED = re.compile(r"(aws.?secret.?access.?key\W{1,6})[A-Za-z0-9/+]{40}", re.IGNORECASE)
 _IN_URL = re.compile(r"(\bhttps?://[^\s/:@]{0,100}:)[^\s/@]{3,200}(?=@)")
 _PRIVATE_KEY = re.compile(
-    r"(-----BEGIN[ A-Z0-9]{0,60}PRIVATE KEY-----).*?(?:-----END[ A-Z0-9]{0,60}PRIVATE KEY-----|\Z)", re.DOTALL
+    r"(-----BEGIN[ A-Z0-9]{0,60}PRIVATE KEY-----)(?=[\s\\nr]{0,20}[\w+/:-]{9}).*?(?:-----END[ A-Z0-9]{0,60}PRIVATE KEY-----|\Z)",
+    re.DOTALL,
 )
-_KEY_LINE = re.compile(r"^(\s*)(?=[0-9a-fA-F]{0,63}[G-Zg-z+/])[A-Za-z0-9+/]{64}$", re.MULTILINE)
+_KEY_LINE = re.compile(r"^([ \t]{0,20})(?=[0-9a-fA-F]{0,63}[G-Zg-z+/])[A-Za-z0-9+/]{64}$", re.MULTILINE)
 """A line of a private key. A log has each line for itself. 64 digits of a hash are none."""
 
 
