@@ -82,7 +82,7 @@ Error: objects_refused.
 """
 
 GIT_MEMORY_BYTES = 1 * 2**30
-"""The memory of the git command that checks a pack of the guest's. A task has 4 GB by default.
+"""The memory of the git commands that make and check a pack of the guest's. A task has 4 GB by default.
 
 Error: objects_refused.
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from sitewright.contracts.error_codes import ErrorCode
-from sitewright.contracts.limits import BUNDLE_BYTES
+from sitewright.contracts.limits import BUNDLE_BYTES, GIT_MEMORY_BYTES
 from workspace.errors import GitError, StepFailed
 from workspace.repository.guest_git import GuestGit
 from workspace.repository.objects import streams
@@ -22,6 +22,9 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 """What `git index-pack` says about objects that it refuses."""
+
+_TOO_LARGE = re.compile(r"out of memory|malloc|mmap failed", re.IGNORECASE)
+"""What `git pack-objects` says at the limit of its memory."""
 
 _HEADER_BYTES = 64 * 2**20
 _BUNDLE = re.compile(rb"# v[23] git bundle\n")
@@ -43,13 +46,19 @@ class ObjectExchange:
         if self.transport.having([commit]):
             return
         has = self.known(self.transport.refs().values())
-        argv = ("git", "pack-objects", "--revs", "--stdout", "--thin", "--delta-base-offset", "--quiet")
+        # The pack's source unfolds objects too, and the task's memory is the runner's. Large files get no deltas, which
+        # would keep ten of them in memory.
+        limits = ("prlimit", f"--data={GIT_MEMORY_BYTES}", "--", "git", "-c", "core.bigFileThreshold=16m")
+        argv = (*limits, "pack-objects", "--revs", "--stdout", "--thin", "--delta-base-offset", "--quiet")
         wanted = _lines((commit,), has)
         sent, taken = streams.pipe(
             self.git.command(*argv), self.transport.index_pack(), stdin=wanted, timeout=timeout, poll=poll
         )
         if taken.returncode != 0 and sent.returncode in {0, -13} and _REFUSED.search(taken.stderr):
             message = f"git's checks refuse what the commits hold: {taken.stderr.strip()[-1000:]}"
+            raise StepFailed(ErrorCode.OBJECTS_REFUSED, message)
+        if sent.returncode != 0 and _TOO_LARGE.search(sent.stderr):
+            message = f"the commits hold an object that unfolds to too much: {sent.stderr.strip()[-300:]}"
             raise StepFailed(ErrorCode.OBJECTS_REFUSED, message)
         must("pack-objects", sent)
         must("index-pack", taken)
