@@ -6,7 +6,7 @@ export NPM_CONFIG_UPDATE_NOTIFIER := false
 
 .PHONY: setup installed demo down lint format-check types check unit test every-test test-e2e test-image test-image-once bench cost chaos
 
-setup: installed .venv/.types
+setup: installed .venv/.types .venv/checkov/.done
 
 # What the demo needs.
 installed: .venv/.done tools/cdk/node_modules/.done
@@ -30,6 +30,12 @@ tools/cdk/node_modules/.done: tools/cdk/package-lock.json tools/cdk/cdk .venv/.d
 TYPED := app.py sitewright stacks lambdas container/workspace tools
 .venv/.types: .venv/.done
 	$(call phase,Reading the types of the packages (a minute or two the first time),($(BIN)/pytest --collect-only -q tests >/dev/null 2>&1 & $(BIN)/mypy --no-error-summary $(TYPED) >/dev/null || true; wait))
+	@touch $@
+
+# checkov checks the templates in `make test`. It needs an older boto3 than the tests, so it has an environment of its own.
+CHECKOV := .venv/checkov/bin/pip install --quiet --quiet --disable-pip-version-check --no-compile -r tools/checkov/requirements.txt
+.venv/checkov/.done: tools/checkov/requirements.txt .venv/.done
+	$(call phase,Installing checkov (a minute the first time),$(PYTHON) -m venv .venv/checkov && $(CHECKOV))
 	@touch $@
 
 demo: installed

@@ -90,6 +90,13 @@ class BuiltImage(Construct):
             removal_policy=RemovalPolicy.DESTROY,
             empty_on_delete=True,
             lifecycle_rules=[ecr.LifecycleRule(max_image_count=KEPT_IMAGES)],
+            # Basic scanning costs nothing (ECR user guide, "Scan images for software vulnerabilities").
+            image_scan_on_push=True,
+        )
+        accept(
+            repository,
+            "The tag is the digest of the sources. A build that is repeated pushes the same tag again.",
+            "CKV_AWS_51",
         )
         build = ContainerImageBuild(
             self,

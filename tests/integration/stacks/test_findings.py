@@ -4,11 +4,16 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+from tests.support.stacks.checkov import checkov_findings
 from tests.support.stacks.synthesized_templates import Template
 
 
 def test_cdk_nag_finds_nothing(templates: dict[str, Template], shared_folder: Path, synthesis: ModuleType) -> None:
     assert json.loads((shared_folder / "cdk" / synthesis.NAG).read_text()) == []
+
+
+def test_checkov_finds_nothing(templates: dict[str, Template], tmp_path: Path) -> None:
+    assert checkov_findings(templates, tmp_path) == []
 
 
 def test_what_no_construct_accepts_is_found(synthesis: ModuleType, tmp_path: Path) -> None:
