@@ -1,8 +1,10 @@
-"""What cdk-nag and checkov find in the templates of each kind of site: nothing that no construct gives a reason for."""
+"""What cdk-nag, checkov and cdk-preflight find in the templates of each kind of site: nothing without a reason."""
 
 import json
 from pathlib import Path
 from types import ModuleType
+
+import pytest
 
 from tests.support.stacks.checkov import checkov_findings
 from tests.support.stacks.synthesized_templates import Template
@@ -14,6 +16,22 @@ def test_cdk_nag_finds_nothing(templates: dict[str, Template], shared_folder: Pa
 
 def test_checkov_finds_nothing(templates: dict[str, Template], tmp_path: Path) -> None:
     assert checkov_findings(templates, tmp_path) == []
+
+
+def test_cdk_preflight_finds_nothing(synthesis: ModuleType, tmp_path: Path) -> None:
+    synthesis.preflight(tmp_path / "cdk", lambda app: synthesis.add_platform(app, ["amelia", "zoned", "certified"]))
+
+
+def test_cdk_preflight_refuses_what_cloudformation_refuses(synthesis: ModuleType, tmp_path: Path) -> None:
+    from aws_cdk import App, CfnResource, Stack
+
+    def add(app: App) -> None:
+        CfnResource(
+            Stack(app, "Stack"), "P", type="AWS::SSM::Parameter", properties={"Type": "String", "Value": "x" * 5000}
+        )
+
+    with pytest.raises(RuntimeError, match="pf-ssm-parameter-tier"):
+        synthesis.preflight(tmp_path / "cdk", add)
 
 
 def test_what_no_construct_accepts_is_found(synthesis: ModuleType, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from stacks.platform_stack import PlatformStack
 from stacks.site.workspace_task import WorkspaceTask
 from stacks.sites import add_sites
 from tests.support.stacks.nag import cdk_nag_findings
+from tests.support.stacks.preflight import refuse_what_cloudformation_refuses
 from tests.support.stacks.synthesized_templates import PLATFORM, REGION, SITES, Template
 
 REPOSITORY = Path(__file__).parents[3]
@@ -56,6 +57,19 @@ def all_sites(outdir: Path) -> dict[str, Template]:
     templates = _templates(app)
     (outdir / NAG).write_text(json.dumps(cdk_nag_findings(app, outdir)))
     return templates
+
+
+def preflight(outdir: Path, add: Callable[[cdk.App], None]) -> None:
+    """Synthesizes an app under cdk-preflight. Raises its findings."""
+    app = _app(outdir, add, {})
+    refuse_what_cloudformation_refuses(app)
+    app.synth()
+
+
+def add_platform(app: cdk.App, clients: list[str]) -> None:
+    """Adds the platform and these sites of SITES to an app."""
+    platform = PlatformStack(app, PLATFORM, env=cdk.Environment(region=REGION))
+    add_sites(app, platform, parse_sites([site for site in SITES if site["clientId"] in clients]), REGION)
 
 
 def nagged(outdir: Path, add: Callable[[cdk.App], None]) -> list[str]:
