@@ -24,6 +24,7 @@ from workspace.guest import guest_files
 from workspace.guest.guest_files import GuestFileError
 from workspace.step_context import Fence, StepContext
 from workspace.system.aws_clients import Clients
+from workspace.system.freed_memory import give_back
 from workspace.system.settings import Settings
 
 CACHE = ".astro"
@@ -131,7 +132,8 @@ class BuildCache:
 
     def _in_background(self, fence: Fence) -> None:
         with contextlib.suppress(StepStopped):
-            self.save(fence)
+            if self.save(fence):
+                give_back()
 
     def _save(self, key: str, fence: Fence) -> None:
         cancelled = self._cancelled

@@ -29,6 +29,7 @@ from workspace.lifecycle.step_run import StepRun, report_failure
 from workspace.lifecycle.task_heartbeat import HEARTBEAT_SECONDS, Heartbeat
 from workspace.repository.checkpoints.checkpoint import PERIOD_SECONDS
 from workspace.system.aws_clients import Clients
+from workspace.system.freed_memory import give_back
 from workspace.system.json_log import Log
 from workspace.system.prestarted_process import PrestartedProcess
 from workspace.system.settings import Settings
@@ -135,6 +136,8 @@ class Runner:
             stop = self.signals.follow(Stop())
             over = end.follows is Follows.NOTHING and StopReason.INTERRUPT not in step_run.stop.reasons
             refresher.follow(step_run.store, stop, self.log, idle=True, eager=0.0 if over else EAGER_FOR_SECONDS)
+            if over:
+                give_back()
             if over and step_run.working_copy is not None:
                 step_run.working_copy.cache.start(ClaimFence(step_run.store, stop, stopped=True))
             try:
