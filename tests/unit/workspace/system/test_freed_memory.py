@@ -4,7 +4,6 @@ import threading
 
 import psutil
 import pytest
-
 from workspace.system import freed_memory
 
 
