@@ -15,6 +15,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.home import HOME
+from tests.support.iam.rights_check import RightsCheck
+
+RIGHTS = pytest.StashKey[RightsCheck]()
 
 # As `make` does it: the virtual environment's Node, also for who calls pytest by its path. What runs synth on a Node that
 # is out of support gets a banner of jsii's.
@@ -48,12 +51,19 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        config.stash[RIGHTS] = RightsCheck(config)
+        config.pluginmanager.register(config.stash[RIGHTS])
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Only the controlling process takes the stack down: its workers are done by then."""
     if not hasattr(session.config, "workerinput"):
-        _down()
+        try:
+            if findings := session.config.stash[RIGHTS].findings(HOME):
+                print("\nIAM (tests/support/iam/unused_rights.py has the reasons):", *findings, sep="\n  ")
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        finally:
+            _down()
 
 
 FIRST = ("tests/e2e/test_chaos.py", "tests/e2e/test_deploy.py", "tests/e2e/", "tests/integration/")

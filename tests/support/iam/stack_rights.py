@@ -11,6 +11,7 @@ from sitewright.local.aws_clients import Aws
 from sitewright.local.emulator.identity.decision_log import Decision, read_decisions
 
 STACK = "Sitewright-"
+_ARN = re.compile(r"^arn:aws:[^:]+:[^:]*:[^:]*:")
 _HASH = re.compile(r"[0-9A-F]{8}$")
 
 
@@ -23,7 +24,7 @@ class Grant:
     resource: str
 
     def __str__(self) -> str:
-        return f"{self.role}: {self.action} on {self.resource}"
+        return f"{self.role}: {self.action} on {_ARN.sub('', self.resource)}"
 
 
 @dataclass(frozen=True)
