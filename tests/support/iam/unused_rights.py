@@ -34,5 +34,14 @@ RARELY_USED = {
 }
 """Whether a run uses them depends on its faults and on chance."""
 
-NOT_ON_THE_LOCAL_STACK: dict[str, str] = {}
-"""Of sites with settings that the local stack does not have."""
+BEDROCK = "modelProvider bedrock: the local stack has no Bedrock. tests/integration/workspace/agent/test_bedrock.py calls it"
+
+NOT_ON_THE_LOCAL_STACK = {
+    "WorkspaceTaskRole: cloudfront:CreateInvalidation": "https: the local stack has no CloudFront. "
+    "tests/unit/publishing/test_invalidation.py makes the call",
+    **{
+        f"WorkspaceTaskRole: bedrock:{action}": BEDROCK
+        for action in ("CountTokens", "InvokeModel", "InvokeModelWithResponseStream")
+    },
+}
+"""The actions that only sites with other settings have."""
