@@ -23,4 +23,3 @@ def test_each_right_that_only_other_sites_have_has_a_reason(templates: dict[str,
     plain = set[str]().union(*(rights(templates[name]) for name in PLAIN))
     other = set[str]().union(*(rights(template) for template in templates.values()))
     assert other - plain == set(NOT_ON_THE_LOCAL_STACK)
-

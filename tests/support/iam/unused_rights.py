@@ -34,7 +34,9 @@ RARELY_USED = {
 }
 """Whether a run uses them depends on its faults and on chance."""
 
-BEDROCK = "modelProvider bedrock: the local stack has no Bedrock. tests/integration/workspace/agent/test_bedrock.py calls it"
+BEDROCK = (
+    "modelProvider bedrock: the local stack has no Bedrock. tests/integration/workspace/agent/test_bedrock.py calls it"
+)
 
 NOT_ON_THE_LOCAL_STACK = {
     "WorkspaceTaskRole: cloudfront:CreateInvalidation": "https: the local stack has no CloudFront. "

@@ -2,23 +2,23 @@
 
 With AUTH, MiniStack checks the signature of each request, and asks the caller's policies and the resource's. It does
 not ask when a service calls another one: Step Functions with a state machine's role, an event source mapping with its
-function's role, EventBridge with a function's policy. It computes no `dynamodb:LeadingKeys`.
+function's role, EventBridge with a function's policy. What it leaves out of requests: see `request_rights`.
 """
 
-import json
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
-from ministack.core import iam_actions, lambda_runtime  # type: ignore[import-untyped]
-from ministack.core import iam_evaluator as engine
+from ministack.core import iam_evaluator as engine  # type: ignore[import-untyped]
+from ministack.core import lambda_runtime
 from ministack.core.responses import get_account_id, get_region, request_scope  # type: ignore[import-untyped]
-from ministack.services import dynamodb, ecs, eventbridge, lambda_svc, stepfunctions  # type: ignore[import-untyped]
+from ministack.services import ecs, eventbridge, lambda_svc, stepfunctions  # type: ignore[import-untyped]
 
+from sitewright.local.emulator.identity import request_rights
 from sitewright.local.emulator.identity.authorization import Right, Roles, covering, lets_service, role_name, trusts
 from sitewright.local.emulator.identity.decision_log import DecisionLog
-from sitewright.local.emulator.identity.leading_keys import leading_keys
+from sitewright.local.emulator.identity.request_rights import partition_key
 from sitewright.local.emulator.identity.run_rights import Account, UnknownIntegration, rights
 
 Json = dict[str, Any]
@@ -36,10 +36,7 @@ def install(log: DecisionLog) -> None:
     """Replaces the functions of MiniStack that decide, or that call without asking."""
     roles = Roles(log)
     _record_requests(log)
-    _add_leading_keys()
-    _name_log_streams()
-    _ask_for_all_rights_of_a_put()
-    _take_loopback_for_tls()
+    request_rights.install()
     _ask_trust_policies_for_services()
     _ask_roles_of_state_machines(roles)
     _ask_roles_of_functions(roles)
@@ -76,67 +73,6 @@ def _record_requests(log: DecisionLog) -> None:
     engine.evaluate, engine.enforce = evaluated, enforced
 
 
-def _partition_key(table: str) -> str | None:
-    found = dynamodb._tables.get(table)
-    return found["pk_name"] if found else None
-
-
-def _add_leading_keys() -> None:
-    context_of = iam_actions.dynamodb_service_context
-
-    def context(body: bytes) -> Json:
-        found: Json = context_of(body)
-        keys = leading_keys(json.loads(body or b"{}"), _partition_key) if found else []
-        return {**found, "dynamodb:LeadingKeys": keys} if keys else found
-
-    iam_actions.dynamodb_service_context = context
-
-
-def _name_log_streams() -> None:
-    """A stream is the resource of the calls that name one; MiniStack names its group.
-
-    Source: https://github.com/aws-solutions/aws-crr-monitor/issues/8 (a refusal as AWS words it).
-    """
-    resource_of = iam_actions.extract_resource_arn
-
-    def resource(service: str, method: str, path: str, headers: Json, body: bytes, *rest: Any) -> str:
-        found = str(resource_of(service, method, path, headers, body, *rest))
-        stream = json.loads(body or b"{}").get("logStreamName") if service == "logs" else None
-        return f"{found}:log-stream:{stream}" if stream else found
-
-    iam_actions.extract_resource_arn = resource
-
-
-def _ask_for_all_rights_of_a_put() -> None:
-    """PutObject with tags and on a condition needs further rights.
-
-    Sources: S3 API reference, PutObject, "Permissions"; S3 User Guide, "How to prevent object overwrites with
-    conditional writes".
-    """
-    checks_of = iam_actions.s3_additional_checks
-
-    def checks(method: str, path: str, headers: Json, body: bytes, query: Json) -> list[tuple[str, str]]:
-        found: list[tuple[str, str]] = checks_of(method, path, headers, body, query)
-        if iam_actions._s3_action(method, path, query) == "PutObject":
-            named = {"x-amz-tagging": "s3:PutObjectTagging", "if-match": "s3:GetObject"}
-            found += [
-                (action, f"arn:aws:s3:::{path.lstrip('/')}") for name, action in named.items() if headers.get(name)
-            ]
-        return found
-
-    iam_actions.s3_additional_checks = checks
-
-
-def _take_loopback_for_tls() -> None:
-    """Policies refuse requests without TLS, which the emulator does not serve."""
-    resolve = engine._resolve_condition_key
-
-    def resolved(key: str, context: Any) -> Any:
-        return "true" if key.lower() == "aws:securetransport" else resolve(key, context)
-
-    engine._resolve_condition_key = resolved
-
-
 def _ask_trust_policies_for_services() -> None:
     evaluate = engine.evaluate_trust_policy
 
@@ -152,7 +88,7 @@ def _ask_trust_policies_for_services() -> None:
 
 def _ask_roles_of_state_machines(roles: Roles) -> None:
     evaluate = stepfunctions._apply_jsonata_arguments
-    account = Account(_arn_prefix, _task_definition, _partition_key)
+    account = Account(_arn_prefix, _task_definition, partition_key)
 
     def arguments(state: Json, given: Any, ctx: Json | None = None) -> Any:
         effective = evaluate(state, given, ctx)

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ministack.core import iam_actions, iam_evaluator, lambda_runtime  # type: ignore[import-untyped]
+from ministack.core import iam_evaluator, lambda_runtime  # type: ignore[import-untyped]
 from ministack.services import eventbridge, iam, lambda_svc, stepfunctions  # type: ignore[import-untyped]
 
-from sitewright.local.emulator.identity import enforcement
+from sitewright.local.emulator.identity import enforcement, request_rights
 from sitewright.local.emulator.identity.decision_log import Decision, DecisionLog, read_decisions
 
 ACCOUNT = "000000000000"
@@ -16,8 +16,8 @@ MACHINE = f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:m"
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"
 QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
 REPLACED = {
-    iam_actions: ("dynamodb_service_context", "extract_resource_arn", "s3_additional_checks"),
-    iam_evaluator: ("enforce", "evaluate", "evaluate_trust_policy", "_resolve_condition_key"),
+    request_rights: ("install",),
+    iam_evaluator: ("enforce", "evaluate", "evaluate_trust_policy"),
     lambda_runtime: ("execution_credentials",),
     lambda_svc: ("execution_credentials", "_iter_all_esms", "_route_async_failure", "function_policy_for_arn"),
     eventbridge: ("_invoke_target", "_dispatch_to_lambda"),
@@ -43,6 +43,7 @@ class Emulator:
         eventbridge._dispatch_to_lambda = lambda arn, _: self.called.append(arn)
         monkeypatch.setattr(lambda_svc, "_functions", {"f": {"config": config}})
         monkeypatch.setattr(stepfunctions, "_state_machines", {MACHINE: {"roleArn": ROLE}})
+        request_rights.install = lambda: None
         enforcement.install(DecisionLog(log))
 
     def role(self, service: str, *actions: str) -> None:
@@ -117,26 +118,6 @@ def test_a_rule_calls_a_function_whose_policy_names_it(emulator: Emulator) -> No
     }
     fire()
     assert emulator.called == [FUNCTION]
-
-
-def test_a_put_with_tags_and_a_condition_needs_their_rights(emulator: Emulator) -> None:
-    def checks(**headers: str) -> list[tuple[str, str]]:
-        found: list[tuple[str, str]] = iam_actions.s3_additional_checks("PUT", "/b/k", headers, b"", {})
-        return found
-
-    assert checks() == []
-    assert checks(**{"x-amz-tagging": "a=b"}) == [("s3:PutObjectTagging", "arn:aws:s3:::b/k")]
-    assert checks(**{"if-match": "e"}) == [("s3:GetObject", "arn:aws:s3:::b/k")]
-
-
-def test_a_log_stream_is_a_resource(emulator: Emulator) -> None:
-    def resource(body: bytes) -> str:
-        headers = {"x-amz-target": "Logs_20140328.PutLogEvents"}
-        return str(iam_actions.extract_resource_arn("logs", "POST", "/", headers, body, {}, "us-east-1", ACCOUNT))
-
-    group = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:g"
-    assert resource(b'{"logGroupName": "g", "logStreamName": "s"}') == f"{group}:log-stream:s"
-    assert resource(b'{"logGroupName": "g"}') == group
 
 
 def test_ecs_assumes_a_role_that_trusts_it_and_no_other(emulator: Emulator) -> None:
