@@ -12,6 +12,7 @@ from sitewright.local.emulator.identity.decision_log import Decision, read_decis
 
 STACK = "Sitewright-"
 _ARN = re.compile(r"^arn:aws:[^:]+:[^:]*:[^:]*:")
+_NAMED_BY_CLIENT = ("AWS::S3::Bucket", "AWS::SecretsManager::Secret")
 _HASH = re.compile(r"[0-9A-F]{8}$")
 
 
@@ -67,14 +68,13 @@ class _Names:
             if not (name := stack["StackName"]).startswith(STACK):
                 continue
             for resource in aws.cloudformation.describe_stack_resources(StackName=name)["StackResources"]:
-                physical = resource["PhysicalResourceId"].rpartition("://")[2].rpartition("amazonaws.com/")[2]
-                logical = _HASH.sub("", resource["LogicalResourceId"])
-                for text in {physical, physical.rpartition("/")[2] if "://" in resource["PhysicalResourceId"] else ""}:
-                    self._logical[text] = logical
+                physical, logical = resource["PhysicalResourceId"], _HASH.sub("", resource["LogicalResourceId"])
                 if resource["ResourceType"] == "AWS::IAM::Role":
                     self.roles.append(physical)
                     self._clients[physical] = name.removeprefix(f"{STACK}Site-")
-        self._logical.pop("", None)
+                if resource["ResourceType"] in _NAMED_BY_CLIENT or name.lower() in physical.lower():
+                    # A queue's is its URL.
+                    self._logical[physical.rpartition("/")[2] if "://" in physical else physical] = logical
         # The longest first: a name may begin with another.
         self._pattern = re.compile("|".join(map(re.escape, sorted(self._logical, key=len, reverse=True))))
 

@@ -2,6 +2,8 @@
 
 CDK = "CDK's grant for the queue brings it"
 LOG_DELIVERY = "Step Functions takes it when the state machine is created or changed, to set up its log"
+RETENTION = "for the deployments beyond those that are kept: tests/unit/lambdas/test_record_sync.py"
+MISSING = "for a 404 in place of a 403 where an object is missing"
 
 NEVER_USED = {
     "IntakeFunctionServiceRole: sqs:GetQueueUrl on MessagingInput": CDK,
@@ -27,6 +29,19 @@ NEVER_USED = {
 """A run that uses one of them fails: its line goes."""
 
 RARELY_USED = {
+    "IntakeFunctionServiceRole: dynamodb:GetItem on table/StorageSpending": "of a site with a monthly budget: "
+    "tests/unit/lambdas/test_monthly_budget.py",
+    "IntakeFunctionServiceRole: sqs:ChangeMessageVisibility on MessagingInput": "for a message that intake failed",
+    "RecordSyncFunctionServiceRole: dynamodb:UpdateItem on table/StorageDeployments": "notes drift of an earlier deployment, and retires old ones: tests/unit/lambdas/test_record_sync.py",
+    "RecordSyncFunctionServiceRole: s3:GetObject on StorageArtifacts/*/site/deployments/*.json.gz": RETENTION,
+    "RecordSyncFunctionServiceRole: s3:DeleteObject on StorageArtifacts/*/site/deployments/*.json.gz": RETENTION,
+    "RecordSyncFunctionServiceRole: s3:ListBucket on StorageArtifacts": MISSING,
+    "RecordSyncFunctionServiceRole: s3:ListBucket on sitewright-*": "of a site with https, whose bucket may have such a name",
+    "WorkspaceTaskRole: s3:ListBucket on StorageArtifacts": MISSING,
+    "WorkspaceTaskRole: s3:GetObject on Site/*": "asks for the version of a large file: tests/integration/publishing",
+    "WorkspaceTaskRole: s3:GetObjectVersion on Site/*": "takes an interrupted publish back: tests/unit/publishing/test_revert.py",
+    "WorkspaceTaskRole: s3:AbortMultipartUpload on Site/*": "gives a large upload up that failed",
+    "WorkspaceTaskRole: s3:AbortMultipartUpload on StorageArtifacts/{client}/*": "gives a large upload up that failed",
     **{
         f"{role}: sqs:SendMessage on MessagingFailedEvents": "for an event that the function failed to handle three times"
         for role in ("RespondFunctionServiceRole", "TaskStoppedFunctionServiceRole")
