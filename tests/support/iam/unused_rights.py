@@ -32,7 +32,8 @@ RARELY_USED = {
     "IntakeFunctionServiceRole: dynamodb:GetItem on table/StorageSpending": "of a site with a monthly budget: "
     "tests/unit/lambdas/test_monthly_budget.py",
     "IntakeFunctionServiceRole: sqs:ChangeMessageVisibility on MessagingInput": "for a message that intake failed",
-    "RecordSyncFunctionServiceRole: dynamodb:UpdateItem on table/StorageDeployments": "notes drift of an earlier deployment, and retires old ones: tests/unit/lambdas/test_record_sync.py",
+    "RecordSyncFunctionServiceRole: dynamodb:UpdateItem on table/StorageDeployments": "notes drift, and retires deployments: "
+    "tests/unit/lambdas/test_record_sync.py",
     "RecordSyncFunctionServiceRole: s3:GetObject on StorageArtifacts/*/site/deployments/*.json.gz": RETENTION,
     "RecordSyncFunctionServiceRole: s3:DeleteObject on StorageArtifacts/*/site/deployments/*.json.gz": RETENTION,
     "RecordSyncFunctionServiceRole: s3:ListBucket on StorageArtifacts": MISSING,
