@@ -70,6 +70,10 @@ class Intake:
         if refusal and self.commands.read(command) is None:
             self._reject(command, refusal)
             return
+        if command.prepare and self._is_at_work(command):
+            message = "prepare: the session is at work, or was prepared a moment ago"
+            self._reject(command, ErrorInfo.of(ErrorCode.NOTHING_TO_PREPARE, message))
+            return
         try:
             record, new = accept_command(self.sessions, self.commands, command, site, now=self.now(), sleep=self.sleep)
         except SessionMismatch as mismatch:
@@ -90,6 +94,14 @@ class Intake:
             self._stop(record, superseded_by)
         elif self.runs.start(site.state_machine_arn, record):
             self.log("started", **ids, generation=record.generation)
+
+    def _is_at_work(self, command: Command) -> bool:
+        """Tells whether another command of the session has no response yet. A preparation must not interrupt it."""
+        session = self.sessions.read(command)
+        if session is None or session.command_id in {None, command.command_id}:
+            return False
+        current = self.commands.read(CommandRef.beside(command, session.command_id))
+        return current is not None and current.response is None and current.answered_at is None
 
     def _superseded_by(self, record: CommandRecord, later: list[str]) -> str | None:
         # A superseded command stays superseded, because its response may be on the way.

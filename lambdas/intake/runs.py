@@ -30,6 +30,7 @@ class Runs:
             client_id=record.client_id,
             chat_thread_id=record.chat_thread_id,
             generation=record.generation,
+            prepare=record.prepare or False,
             network=self.network,
         )
         try:

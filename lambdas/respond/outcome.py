@@ -17,6 +17,8 @@ MAX_ITEM_BYTES = 380_000
 A record as JSON is no smaller than its item.
 """
 
+PREPARED = "The workspace is ready."
+PREPARED_UNBUILT = "The workspace is ready, but the site cannot be built as it is."
 UNCHANGED = "Nothing had to be built: the site is live as it is."
 CHECKPOINT_LOST = (
     "(The saved state of this conversation was damaged: what had not been pushed is lost, and the work went on from what "
@@ -89,7 +91,14 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
     if outcome.status is ResponseStatus.SUCCEEDED:
         # An error of a published build (the invalidation failed) is less urgent than a push that a person has to repair.
         unpublished = build.error if build and not build.deploy_success else None
-        error = unpublished or (push.error if push else None) or (build.error if build else None) or _unchecked(command)
+        unprepared = command.prepared.error if command.prepared else None
+        error = (
+            unprepared
+            or unpublished
+            or (push.error if push else None)
+            or (build.error if build else None)
+            or _unchecked(command)
+        )
     published = build is not None and (build.build_success or build.deploy_success)
     response = Response(
         client_id=command.client_id,
@@ -106,7 +115,7 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         site_url=command.site_url,
         commit=commit,
         pushed=pushed,
-        build_success=build.build_success if build else None,
+        build_success=build.build_success if build else command.prepared.build_success if command.prepared else None,
         deploy_success=build.deploy_success if build and published else None,
         error=error,
         cost_usd=command.cost_usd,
@@ -145,6 +154,8 @@ def _unchecked(command: CommandRecord) -> ErrorInfo | None:
 
 def _summary(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) -> str:
     said = command.agent.summary if command.agent else ""
+    if command.prepared:
+        said = PREPARED if command.prepared.build_success else PREPARED_UNBUILT
     match outcome.status:
         case ResponseStatus.SUCCEEDED:
             return "\n\n".join(part for part in (said, *_published(command)) if part)

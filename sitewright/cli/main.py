@@ -30,7 +30,7 @@ from sitewright.local.stack.stack_control import StackOptions, home_of
 from sitewright.local.stack.stack_control import down as stop_stack
 from sitewright.local.stack.stack_control import up as start_stack
 from sitewright.local.stack.stack_file import load
-from sitewright.local.stack_client import DECISION_STATES, FINAL_STATUSES, StackClient
+from sitewright.local.stack_client import DECISION_STATES, FINAL_STATUSES, SentCommand, StackClient
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 out, err = Console(), Console(stderr=True)
@@ -82,6 +82,11 @@ def send(  # noqa: PLR0917 - typer passes by name
     """Sends a command; with --wait the exit code is 0 only if the response says success."""
     user = StackClient(load(home_of(), whole=True))  # a half dead stack would accept the message and never answer
     sent = user.send(sys.stdin.read() if text == "-" else text, client, session, thread, command_id)
+    _answer(user, sent, wait, as_json, timeout)
+
+
+def _answer(user: StackClient, sent: SentCommand, wait: bool, as_json: bool, timeout: float) -> None:
+    """Tells what was sent and, with `wait`, the response. Raises typer.Exit."""
     if not wait:
         ids = {"sessionId": sent.session_id, "commandId": sent.command_id, "chatThreadId": sent.chat_thread_id}
         print(json.dumps(ids) if as_json else f"sent {sent.command_id} in session {sent.session_id}")
@@ -107,6 +112,20 @@ def send(  # noqa: PLR0917 - typer passes by name
             commit = f"  commit {answer['commit'][:10]}" if answer["commit"] else ""
             print(f"{answer['siteUrl']}{commit}  {(answer['durationMs'] or 0) / 1000:.1f} s")
     raise typer.Exit(0 if answer["success"] else 1)
+
+
+@app.command()
+def prepare(  # noqa: PLR0917 - typer passes by name
+    client: Annotated[str, typer.Option(help="clientId")] = DEFAULT_CLIENT,
+    session: Annotated[str | None, typer.Option(help="sessionId; a new one if left out")] = None,
+    thread: Annotated[str | None, typer.Option(help="chatThreadId; derived from the session if left out")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="wait until the workspace is ready")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    timeout: Annotated[float, typer.Option(help="seconds to wait")] = 900,
+) -> None:
+    """Makes a session's workspace ready for its first instruction; with --wait the exit code tells whether it is."""
+    user = StackClient(load(home_of(), whole=True))
+    _answer(user, user.prepare(client, session, thread), wait, as_json, timeout)
 
 
 @app.command()

@@ -53,6 +53,11 @@ class ErrorCode(StrEnum):
         ErrorSource.INTAKE,
         "A session keeps its chatThreadId: start a new session for another one.",
     )
+    NOTHING_TO_PREPARE = (
+        "nothing_to_prepare",
+        ErrorSource.INTAKE,
+        "Nothing is wrong: send the instruction. A preparation interrupts no command.",
+    )
     MONTHLY_BUDGET_EXCEEDED = (
         "monthly_budget_exceeded",
         ErrorSource.INTAKE,

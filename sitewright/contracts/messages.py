@@ -1,9 +1,9 @@
 """The two messages of the interface: the command and its response."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
+from pydantic import AfterValidator, AliasChoices, Field, StrictBool, StringConstraints, model_validator
 
 from sitewright.contracts.base import Contract
 from sitewright.contracts.error_codes import ErrorInfo
@@ -46,16 +46,28 @@ ThreadId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]
 
 
 class Command(Contract):
-    """One message of a session, as a client sends it. `command` is accepted as another name of `instruction`."""
+    """One message of a session, as a client sends it. `command` is accepted as another name of `instruction`.
+
+    With `prepare` it has no instruction: the session's workspace gets ready for the first one.
+    """
 
     session_id: OpaqueId
     command_id: OpaqueId
     client_id: ClientId
     chat_thread_id: ThreadId
-    instruction: Annotated[str, AfterValidator(_instruction)] = Field(
-        validation_alias=AliasChoices("instruction", "command"), serialization_alias="instruction"
+    instruction: Annotated[str, AfterValidator(_instruction)] | None = Field(
+        None, validation_alias=AliasChoices("instruction", "command"), serialization_alias="instruction"
     )
     user_id: Annotated[str, StringConstraints(max_length=256)] | None = None
+    prepare: StrictBool = False
+
+    @model_validator(mode="after")
+    def _instruction_or_prepare(self) -> Self:
+        if self.prepare and self.instruction is not None:
+            raise ValueError("prepare takes no instruction: send the instruction in a message of its own")
+        if not self.prepare and self.instruction is None:
+            raise ValueError("needs an instruction")
+        return self
 
 
 class ResponseStatus(StrEnum):

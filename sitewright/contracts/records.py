@@ -8,6 +8,7 @@ from sitewright.contracts.steps import (
     BuildResult,
     Interruption,
     LostCheckpoint,
+    PrepareResult,
     PushResult,
     RepairResult,
     StepRequest,
@@ -68,6 +69,8 @@ class CommandRecord(Contract):
     chat_thread_id: str | None = None
     instruction: str | None = None
     user_id: str | None = None
+    prepare: bool | None = None
+    """True for a command that only prepares the workspace. It has no instruction."""
     generation: int = 0
     accepted_at: int
     original_session_id: str | None = None
@@ -83,6 +86,7 @@ class CommandRecord(Contract):
     rejection: ErrorInfo | None = None
     """Why the command was rejected. A rejected command has no run and generation 0, and the sweep can still answer it."""
     open: str | None = None
+    prepared: PrepareResult | None = None
     agent: AgentResult | None = None
     spent_usd: float | None = None
     """Claude Code's cost for the command so far (US dollars), over all tries of all steps. Noted while it works."""

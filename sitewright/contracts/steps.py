@@ -20,6 +20,9 @@ LOST_LISTED = 50
 class StepName(StrEnum):
     """The part of a run that a workspace does at once."""
 
+    PREPARE = "prepare"
+    """Installs and builds, so that the session's first instruction meets a warm workspace. Edits and publishes nothing."""
+
     AGENT = "agent"
     REPAIR = "repair"
     """Runs the agent again, with the error of the build that its edit broke."""
@@ -79,6 +82,15 @@ class AgentResult(Contract):
     cost_usd: float | None = None
     turns: int | None = None
     seconds: float = 0.0
+
+
+class PrepareResult(Contract):
+    """The result of a preparation. A site that cannot be built is a result, not a failed step."""
+
+    build_success: bool = False
+    error: ErrorInfo | None = None
+    seconds: dict[str, float] = Field(default_factory=dict)
+    """Seconds by part: install, build."""
 
 
 class RepairResult(AgentResult):
@@ -181,6 +193,7 @@ class StepKind:
 
 
 STEP_KINDS: Mapping[StepName, StepKind] = {
+    StepName.PREPARE: StepKind("prepared", PrepareResult, last_of_run=True),
     StepName.AGENT: StepKind("agent", AgentResult, agent_at_work=True),
     StepName.REPAIR: StepKind("repair", RepairResult, agent_at_work=True),
     StepName.BUILD: StepKind("build", BuildResult),
@@ -209,5 +222,7 @@ class ExecutionInput(Contract):
     command_id: str
     chat_thread_id: str
     generation: int
+    prepare: bool = False
+    """Whether the run only prepares the workspace."""
     network: WorkspaceNetwork | None = None
     """Only the state machine reads it. Without it no fresh workspace starts."""

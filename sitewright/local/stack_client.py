@@ -25,7 +25,7 @@ from sitewright.tables.table import Table
 
 Json = dict[str, Any]
 FINAL_STATUSES = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
-DECISION_STATES = {"HasChanges", "IsPublished", "HasRepaired", "Done"}
+DECISION_STATES = {"IsPreparation", "Prepared", "HasChanges", "IsPublished", "HasRepaired", "Done"}
 """States without work: they take no time."""
 
 BOTO3_RETRIES_ONLY = Backoff(seconds=0, first=1, longest=1)
@@ -80,6 +80,15 @@ class StackClient:
 
         Raises BadSetting for an unknown site and for ids that are not valid.
         """
+        return self._send({"instruction": text}, client_id, session, thread, command)
+
+    def prepare(self, client_id: str, session: str | None, thread: str | None = None) -> SentCommand:
+        """Has the session's workspace made ready for its first instruction. Raises BadSetting."""
+        return self._send({"prepare": True}, client_id, session, thread, None)
+
+    def _send(
+        self, what: Json, client_id: str, session: str | None, thread: str | None, command: str | None
+    ) -> SentCommand:
         self.site(client_id)
         for option, value in (("--session", session), ("--command-id", command)):
             _check_id(option, value)
@@ -92,7 +101,7 @@ class StackClient:
             "commandId": sent.command_id,
             "clientId": client_id,
             "chatThreadId": sent.chat_thread_id,
-            "instruction": text,
+            **what,
         }
         self.aws.sqs.send_message(
             QueueUrl=self.info["input_queue_url"],

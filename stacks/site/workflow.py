@@ -22,8 +22,23 @@ def definition(parts: WorkflowParts) -> Json:
         "Comment": "One run of one command: edit, commit, build and publish, check, push",
         "QueryLanguage": "JSONata",
         "TimeoutSeconds": parts.run_seconds,
-        "StartAt": "Agent",
+        "StartAt": "IsPreparation",
         "States": {
+            "IsPreparation": {
+                "Type": "Choice",
+                "Choices": [{"Condition": f"{{% {is_true(f'{INPUT}.prepare')} %}}", "Next": "Prepare"}],
+                "Default": "Agent",
+            },
+            **in_workspace(
+                parts,
+                "Prepare",
+                StepName.PREPARE,
+                parts.build_seconds,
+                assign="prepared",
+                then="Prepared",
+                on_failure="Failed",
+            ),
+            "Prepared": {"Type": "Pass", "Output": {"prepared": "{% $prepared %}"}, "End": True},
             **in_workspace(
                 parts,
                 "Agent",

@@ -19,7 +19,14 @@ from tools.temporary_stack import temporary_home, temporary_stack
 Json = dict[str, Any]
 SITES = {"warm": 300, "cold": 0}
 """Two sites of one stack, by their `idleSeconds`: they take turns, so that both see the same machine."""
-KINDS = ("first message", "following message", "message that interrupts")
+FIRST, PREPARED, FOLLOWING, INTERRUPTING = (
+    "first message",
+    "first message, prepared",
+    "following message",
+    "message that interrupts",
+)
+KINDS = {"warm": (FIRST, PREPARED, FOLLOWING, INTERRUPTING), "cold": (FIRST, FOLLOWING, INTERRUPTING)}
+"""A workspace that ends with its command cannot be prepared."""
 _SLOW = "Write 40 notes slowly, one every 0.5 seconds"
 _WORK = (": work", ": commit", ": install", ": build", ": publish")
 _OURS = ("WriteCommitMessage", "RecordSync")
@@ -44,7 +51,7 @@ def run(home: Home, rounds: int, delay: float) -> Json:
     """Medians by site and kind of message. Raises LocalError."""
     own = temporary_home(home, "starts")
     idle = ",".join(f"{site}={seconds}" for site, seconds in SITES.items())
-    found: Json = {site: {kind: [] for kind in KINDS} for site in SITES}
+    found: Json = {site: {kind: [] for kind in KINDS[site]} for site in SITES}
     settings = {"SITEWRIGHT_IDLE_SECONDS": idle, "SITEWRIGHT_START_DELAY": str(delay)}
     with temporary_stack(own, tuple(SITES), settings) as info:
         client = StackClient(info)
@@ -65,10 +72,14 @@ def _text(number: str) -> str:
 
 def _session(client: StackClient, home: Home, site: str) -> Json:
     session = f"{site}-{uuid.uuid4().hex[:8]}"
-    found = {kind: _one(client, home, site, session) for kind in KINDS[:2]}
+    found = {kind: _one(client, home, site, session) for kind in (FIRST, FOLLOWING)}
+    if PREPARED in KINDS[site]:
+        opened = f"{site}-{uuid.uuid4().hex[:8]}"
+        client.response(client.prepare(site, opened), 120)
+        found[PREPARED] = _one(client, home, site, opened)
     old = client.send(_SLOW, site, session)
     _until_it_writes(home, old)
-    return {**found, KINDS[2]: _one(client, home, site, session)}
+    return {**found, INTERRUPTING: _one(client, home, site, session)}
 
 
 def _one(client: StackClient, home: Home, site: str, session: str) -> Json:
@@ -113,7 +124,7 @@ def show(result: Json) -> None:
     table = Table("site", "message", *names, title=title, title_justify="left")
     for site, kinds in result["medians"].items():
         for kind, row in kinds.items():
-            label = f"idleSeconds {result['idle_seconds'][site]}" if kind == KINDS[0] else ""
+            label = f"idleSeconds {result['idle_seconds'][site]}" if kind == FIRST else ""
             table.add_row(label, kind, f"{row['starts']:g}", *(f"{row[name]:.2f}" for name in names[1:]))
         table.add_section()
     Console(width=110).print(table)

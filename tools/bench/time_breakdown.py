@@ -9,7 +9,7 @@ Json = dict[str, Any]
 Step = tuple[str, float, float]
 """State, entered, left (seconds since the epoch)."""
 
-WORK = {"Agent": "agent", "Build": "build", "Repair": "repair", "Push": "push"}
+WORK = {"Prepare": "prepare", "Agent": "agent", "Build": "build", "Repair": "repair", "Push": "push"}
 
 
 def parts(

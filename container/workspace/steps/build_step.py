@@ -61,6 +61,15 @@ def run(ctx: StepContext) -> BuildResult:
     return _Build(ctx).run()
 
 
+def try_build(ctx: StepContext) -> tuple[ErrorInfo | None, dict[str, float]]:
+    """Installs and builds the checkout as it is. Returns why that failed, and the seconds of each part.
+
+    Raises StepStopped.
+    """
+    build = _Build(ctx)
+    return build.try_build(), build.seconds
+
+
 def publish_partial(ctx: StepContext) -> int:
     """Publishes the whole files of an interrupted build. Returns how many were sent.
 
@@ -122,6 +131,18 @@ class _Build:
                 "seconds": self.seconds,
             }
         )
+
+    def try_build(self) -> ErrorInfo | None:
+        """Installs and builds. Returns why that failed."""
+        ctx = self.ctx
+        self.deadline = time.monotonic() + ctx.settings.build_timeout_seconds
+        dist_state.forget(ctx.paths.scratch)
+        try:
+            self._build(ctx.checkout.head())
+        except (BuildFailed, OSError) as error:
+            ctx.log("build failed", level="error", error=str(error))
+            return ErrorInfo.of(ErrorCode.BUILD_FAILED, str(error))
+        return None
 
     def _is_edits(self, error: Exception, message: str) -> bool:
         if isinstance(error, DistRefused):

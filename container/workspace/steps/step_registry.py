@@ -6,13 +6,14 @@ all steps of a command, so a later import would only move the time.
 
 from collections.abc import Callable
 
-from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, StepName
+from sitewright.contracts.steps import AgentResult, BuildResult, PrepareResult, PushResult, StepName
 from workspace.step_context import StepContext
-from workspace.steps import agent_step, build_step, push_step, repair_step, salvage_step
+from workspace.steps import agent_step, build_step, prepare_step, push_step, repair_step, salvage_step
 
-StepResult = AgentResult | BuildResult | PushResult
+StepResult = AgentResult | BuildResult | PrepareResult | PushResult
 
 STEPS: dict[StepName, Callable[[StepContext], StepResult]] = {
+    StepName.PREPARE: prepare_step.run,
     StepName.AGENT: agent_step.run,
     StepName.REPAIR: repair_step.run,
     StepName.BUILD: build_step.run,
