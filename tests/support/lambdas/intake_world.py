@@ -16,6 +16,7 @@ from lambdas.intake.site_registry import SiteRegistry
 from sitewright.contracts.messages import Command
 from sitewright.contracts.names import execution_name
 from sitewright.contracts.records import SiteEntry
+from sitewright.tables.keys import CommandRef
 from tests.support.dynamodb_double import StoredTable
 from tests.support.lambdas.platform_tables import REGION, make_fifo, use_double
 from tests.support.lambdas.workspace_network import NETWORK
@@ -105,6 +106,15 @@ class World:
         except self.sfn.exceptions.ExecutionDoesNotExist:
             return "NONE"
 
+    def input(self, command: str) -> dict[str, Any]:
+        """Returns the input of a command's run."""
+        arn = self.machine.replace(":stateMachine:", ":execution:") + ":" + execution_name("s", command)
+        return dict(json.loads(self.sfn.describe_execution(executionArn=arn)["input"]))
+
+    def answer(self, name: str) -> None:
+        """Marks a command as answered."""
+        self.intake.commands.mark_answered(CommandRef("amelia", "s", name), 1_760_000_000_000)
+
     def generation(self) -> int:
         return int(self.sessions.read("amelia#s")["generation"])
 
@@ -112,6 +122,11 @@ class World:
 @pytest.fixture(name="world")
 def world_fixture(aws: pytest.MonkeyPatch) -> World:
     return World(aws)
+
+
+def preparation(name: str) -> dict[str, Any]:
+    """Returns a message that only prepares the session's workspace."""
+    return {"sessionId": "s", "commandId": name, "clientId": "amelia", "chatThreadId": "t", "prepare": True}
 
 
 def command(name: str, **changes: Any) -> dict[str, Any]:

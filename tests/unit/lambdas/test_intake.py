@@ -10,6 +10,7 @@ from lambdas.intake.later_commands import later_commands
 from tests.support.lambdas.intake_world import (
     World,
     command,
+    preparation,
     world_fixture,  # noqa: F401 - a fixture
 )
 
@@ -29,6 +30,30 @@ def test_a_newer_command_stops_the_older_run_and_names_itself(world: World) -> N
     assert world.generation() == 2
     old = world.record("c1")
     assert old["supersededBy"] == "c2"
+
+
+def test_a_preparation_is_a_run_without_an_instruction(world: World) -> None:
+    world.take(preparation("p1"))
+    world.take(preparation("p1"))
+    assert world.status("p1") == "RUNNING"
+    assert world.input("p1")["prepare"] is True
+    assert world.generation() == 1
+    assert world.record("p1")["prepare"] is True and "instruction" not in world.record("p1")
+    world.take(command("c1"))
+    assert world.status("p1") == "ABORTED", "an instruction does not wait"
+    assert world.input("c1")["prepare"] is False
+
+
+def test_a_preparation_interrupts_nothing(world: World) -> None:
+    world.take(command("c1"))
+    world.take(preparation("p1"))
+    assert world.status("c1") == "RUNNING"
+    assert world.generation() == 1
+    [event] = world.told
+    assert (event["commandId"], event["status"], event["error"]["code"]) == ("p1", "rejected", "nothing_to_prepare")
+    world.answer("c1")
+    world.take(preparation("p2"))
+    assert world.status("p2") == "RUNNING"
 
 
 def test_the_same_message_twice_is_one_command(world: World) -> None:

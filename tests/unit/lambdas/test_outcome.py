@@ -2,7 +2,7 @@
 
 import pytest
 
-from lambdas.respond.outcome import MAX_BODY_BYTES, build_response, fitted, of_execution
+from lambdas.respond.outcome import MAX_BODY_BYTES, Outcome, build_response, fitted, of_execution
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.messages import ResponseStatus
 from sitewright.contracts.records import CommandRecord
@@ -11,6 +11,7 @@ from sitewright.contracts.steps import (
     BuildResult,
     Interruption,
     LostCheckpoint,
+    PrepareResult,
     PushResult,
     RepairResult,
     StepName,
@@ -42,6 +43,15 @@ def test_the_status_of_an_ended_run(
     outcome = of_execution(status, error, cause, by)
     assert outcome.status is expected
     assert (outcome.error.code if outcome.error else None) == code
+
+
+def test_a_preparation_says_whether_the_site_can_be_built() -> None:
+    broken = ErrorInfo.of(ErrorCode.BUILD_FAILED, "no package.json")
+    for prepared, says in ((PrepareResult(build_success=True), "ready."), (PrepareResult(error=broken), "cannot be")):
+        response = build_response(record(prepare=True, prepared=prepared), Outcome(ResponseStatus.SUCCEEDED), 2000)
+        assert says in response.summary
+        assert (response.build_success, response.error) == (prepared.build_success, prepared.error)
+        assert (response.success, response.deploy_success, response.pushed) == (True, None, False)
 
 
 def record(**parts: object) -> CommandRecord:

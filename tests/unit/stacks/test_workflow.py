@@ -60,6 +60,22 @@ def test_everything_succeeds() -> None:
     assert result.output == done
 
 
+@pytest.mark.parametrize("warm", [True, False])
+def test_a_preparation_is_one_step(warm: bool) -> None:
+    prepared = {"buildSuccess": True}
+    offered: list[Outcome] = [prepared] if warm else [REFUSED]
+    script: dict[str, list[Outcome]] = {"Prepare": offered, "PrepareInNewWorkspace": [prepared]}
+    result = interpret(definition(PARTS), {**INPUT, "network": NETWORK, "prepare": True}, script)
+    assert [call.state for call in result.calls] == ["Prepare", *([] if warm else ["PrepareInNewWorkspace"])]
+    assert (result.status, result.output) == ("SUCCEEDED", {"prepared": prepared})
+
+
+def test_a_preparation_that_fails_has_nothing_to_salvage() -> None:
+    result = interpret(definition(PARTS), {**INPUT, "prepare": True}, {"Prepare": [StatesError(SfnError.STEP_FAILED)]})
+    assert [call.state for call in result.calls] == ["Prepare"]
+    assert (result.status, result.error) == ("FAILED", SfnError.STEP_FAILED)
+
+
 def test_a_step_gets_its_ids_and_its_token() -> None:
     first = environment(cold(), 1)
     assert first == {
@@ -318,8 +334,9 @@ def test_the_containers_own_limit_fires_before_the_states() -> None:
 def test_every_task_is_caught_bounded_and_retried() -> None:
     states = definition(PARTS)["States"]
     tasks = {name: state for name, state in states.items() if state["Type"] == "Task"}
-    fresh = {f"{step}InNewWorkspace" for step in STEPS}
-    assert set(tasks) == {"WriteCommitMessage", "RecordSync", *STEPS} | fresh
+    steps = {*STEPS, "Prepare"}
+    fresh = {f"{step}InNewWorkspace" for step in steps}
+    assert set(tasks) == {"WriteCommitMessage", "RecordSync", *steps} | fresh
     for name, state in tasks.items():
         assert state["TimeoutSeconds"] > 0, name
         assert state["Retry"], name

@@ -42,6 +42,13 @@ def is_positive(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+def test_the_first_choice_takes_any_input() -> None:
+    for prepare in VALUES:
+        given = INPUT if prepare is MISSING else {**INPUT, "prepare": prepare}
+        following, _ = Walk(MACHINE, given).enter("IsPreparation", None)
+        assert following == ("Prepare" if prepare is True else "Agent"), prepare
+
+
 @pytest.mark.parametrize("agent", results("filesChangedCount"), ids=repr)
 def test_the_choice_after_the_agent_takes_any_result(agent: Any) -> None:
     following, _ = walk(agent=agent).enter("HasChanges", None)
