@@ -62,8 +62,9 @@ class MarkedRuns:
         found_places: list[Place] = [*tap.events(), *places(self.site, sessions)]
         kinds = {place.name.split(" ")[0] for place in found_places}
         assert {"event", "log", "execution", "history", "item", "object", "commits", "response", "task"} <= kinds, kinds
-        shown = f"{INVENTED_BY_AGENT[0][:4]}***".encode()
-        assert any(shown in place.content for place in found_places), "the agent did not show its key"
+        shown = "".join(INVENTED_BY_AGENT).encode()
+        seen = [place for place in found_places if place.name.startswith("transcript") and shown in place.content]
+        assert seen, "the agent did not see its key"
         return leaks(found_places, secrets)
 
     def _send(self, instruction: str, after: Sent | None = None) -> Sent:
