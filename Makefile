@@ -15,10 +15,11 @@ installed: .venv/.done tools/cdk/node_modules/.done
 phase = @printf '%s ... ' '$(1)'; began=$$(date +%s); $(2) && echo "$$(($$(date +%s) - began)) s"
 PIP := $(BIN)/pip install --quiet --quiet --disable-pip-version-check
 
-.venv/.done: requirements.txt requirements-dev.txt container/requirements.txt pyproject.toml
+.venv/.done: requirements.txt requirements-dev.txt lambdas/requirements.txt container/requirements.txt pyproject.toml
 	$(call phase,Making the Python environment .venv,$(PYTHON) -m venv .venv)
 	$(call phase,Installing the Python packages (a minute or two the first time),$(PIP) -r requirements-dev.txt)
 	$(call phase,Installing the sitewright command,$(PIP) --no-deps --editable .)
+	$(call phase,Fetching the packages of the Lambda functions,$(BIN)/python -m tools.function_packages)
 	@touch $@
 
 tools/cdk/node_modules/.done: tools/cdk/package-lock.json tools/cdk/cdk .venv/.done

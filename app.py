@@ -7,6 +7,7 @@ from typing import Any
 import aws_cdk as cdk
 
 from sitewright.contracts.site_config import DEFAULT_REGION, SiteConfig, SiteConfigError, parse_sites
+from stacks.platform.alarms import dollars_a_day
 from stacks.platform.egress import Egress
 from stacks.platform.image_build import ImageSource
 from stacks.platform_stack import PlatformStack
@@ -50,6 +51,7 @@ def _add_stacks(app: cdk.App) -> None:
         app,
         "Sitewright-Platform",
         alarm_email=app.node.try_get_context("alarmEmail"),
+        alarm_daily_usd=dollars_a_day(_context(app, "alarmDailyUsd")),
         egress=egress,
         image=image,
         env=env,

@@ -12,6 +12,9 @@ from constructs import IConstruct
 CHECKOV = "CKV"
 """The beginning of checkov's ids. All other ids are of cdk-nag."""
 
+TRACES = "X-Ray has no resource that a right to write traces could name (service authorization reference, AWS X-Ray)."
+"""The reason of each role that writes traces."""
+
 TOKEN = re.compile(r"\$\{Token\[[^]]*\]\}")
 """A value in a text that CDK knows only when it writes the template."""
 

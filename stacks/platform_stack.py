@@ -8,7 +8,8 @@ from constructs import Construct
 
 from sitewright.contracts.names import CLUSTER
 from stacks.accepted_findings import accept
-from stacks.platform.alarms import Alarms
+from stacks.platform.alarms import DOLLARS_A_DAY, Alarms, alarms
+from stacks.platform.dashboard import Dashboard
 from stacks.platform.data_stores import DataStores
 from stacks.platform.egress import Egress
 from stacks.platform.event_rules import add_event_rules
@@ -29,6 +30,7 @@ class PlatformStack(Stack):
         construct_id: str,
         *,
         alarm_email: str | None = None,
+        alarm_daily_usd: float = DOLLARS_A_DAY,
         egress: Egress | None = None,
         image: ImageSource | None = None,
         **kwargs: Any,
@@ -53,7 +55,9 @@ class PlatformStack(Stack):
             cluster=self.cluster,
             failed_events=self.queues.failed_events,
         )
-        Alarms(self, "Alarms", queues=self.queues, email=alarm_email)
+        raised = Alarms(self, "Alarms", entries=alarms(self.queues, self.functions, alarm_daily_usd), email=alarm_email)
+        board = Dashboard(self, "Dashboard", queues=self.queues, functions=self.functions, alarms=raised.all)
+        CfnOutput(self, "DashboardName", value=board.name)
         self.workspace_image = self._workspace_image(image or ImageSource())
         self._outputs()
         self._github_app: GitHubAppSecret | None = None

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.commit_message.compose import compose
 from lambdas.common.platform_tables import commands
+from lambdas.common.telemetry import about, logger, traced
 from sitewright.contracts.base import Contract
-
-logger = Logger()
 
 
 class CommitMessageRequest(Contract):
@@ -25,12 +23,14 @@ class CommitMessageRequest(Contract):
     """Number of the command's repairs so far."""
 
 
+@traced
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     """Writes the message to the command's item, for the build step. Returns its subject, for the console.
 
     Raises LookupError (no such command).
     """
     request = CommitMessageRequest.model_validate(event)
+    about(request)
     command = commands().read(request)
     if command is None:
         raise LookupError(f"there is no command {request.command_id!r} of session {request.session_id!r}")
@@ -47,6 +47,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     if not commands().set_commit_message(request, message):
         raise LookupError(f"the command {request.command_id!r} of session {request.session_id!r} was deleted")
     subject = message.split("\n", 1)[0]
-    ids = {"clientId": request.client_id, "sessionId": request.session_id, "commandId": request.command_id}
-    logger.info("composed", extra={**ids, "subject": subject})
+    logger.info("composed", extra={"subject": subject})
     return {"subject": subject}

@@ -3,14 +3,15 @@
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.common.aws_clients import client, now_ms
 from lambdas.common.platform_tables import commands, sessions, spending
 from lambdas.common.settings import settings
+from lambdas.common.telemetry import log_info, logger, traced
 from lambdas.intake.command_intake import Intake
 from lambdas.intake.later_commands import later_commands
 from lambdas.intake.monthly_budget import MonthlyBudget
@@ -18,8 +19,6 @@ from lambdas.intake.redelivery import redeliver, redeliveries
 from lambdas.intake.runs import Runs
 from lambdas.intake.site_registry import SiteRegistry
 from sitewright.contracts.steps import WorkspaceNetwork
-
-logger = Logger()
 
 
 def _network() -> WorkspaceNetwork:
@@ -35,16 +34,17 @@ def _intake() -> Intake:
         sessions=sessions(),
         commands=commands(),
         runs=Runs(client("stepfunctions"), _network()),
-        sites=SiteRegistry(client("ssm"), now_ms),
+        sites=SiteRegistry(SSMProvider(boto3_client=client("ssm"))),
         budget=MonthlyBudget(spending()),
         events=client("events"),
         sqs=client("sqs"),
         dead_letter_url=settings().need("INPUT_DLQ_URL"),
         now=now_ms,
-        log=lambda message, **fields: logger.info(message, extra=fields),
+        log=log_info,
     )
 
 
+@traced
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Handles each record in order. After a failure, the later messages of the same group stay on the queue.
 

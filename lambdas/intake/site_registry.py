@@ -1,37 +1,33 @@
 """Finds the registered site of a client."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from botocore.exceptions import ClientError
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from sitewright.contracts.names import SITE_PARAMETER_PREFIX
 from sitewright.contracts.records import SiteEntry
 from sitewright.retry import error_code
 
-CACHE_MS = 60_000
+CACHE_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class SiteRegistry:
-    """The SSM parameters that the site stacks write, each read once a minute. `now` gives milliseconds."""
+    """The SSM parameters that the site stacks write. Powertools reads each once a minute."""
 
-    ssm: Any
-    now: Callable[[], int]
-    _cache: dict[str, tuple[int, SiteEntry]] = field(default_factory=dict, repr=False)
+    parameters: SSMProvider
 
     def find(self, client_id: str) -> SiteEntry | None:
-        """Returns the client's site; None for an unknown client."""
-        cached = self._cache.get(client_id)
-        if cached and self.now() - cached[0] < CACHE_MS:
-            return cached[1]
+        """Returns the client's site; None for an unknown client, who is asked for again each time.
+
+        Raises GetParameterError, if SSM does not answer.
+        """
         try:
-            value = self.ssm.get_parameter(Name=f"{SITE_PARAMETER_PREFIX}{client_id}")["Parameter"]["Value"]
-        except ClientError as error:
-            if error_code(error) != "ParameterNotFound":
+            value = self.parameters.get(f"{SITE_PARAMETER_PREFIX}{client_id}", max_age=CACHE_SECONDS)
+        except GetParameterError as error:
+            # Powertools keeps SSM's own error as the context only.
+            if error.__context__ is None or error_code(error.__context__) != "ParameterNotFound":
                 raise
             return None
-        entry = SiteEntry.model_validate_json(value)
-        self._cache[client_id] = (self.now(), entry)
-        return entry
+        return SiteEntry.model_validate_json(str(value))

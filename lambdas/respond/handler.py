@@ -3,20 +3,23 @@
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
 from lambdas.common.aws_clients import client, now_ms
+from lambdas.common.measurements import send
 from lambdas.common.platform_tables import commands, sessions, spending
 from lambdas.common.settings import settings
+from lambdas.common.telemetry import about, log_info, logger, traced
+from lambdas.respond.command_measurements import measurements_of
 from lambdas.respond.responder import Responder
 from lambdas.respond.sweep import Sweep
 from sitewright.contracts.events import CommandNotStarted
+from sitewright.contracts.messages import Response
+from sitewright.contracts.metrics import ANSWERED
 from sitewright.contracts.names import EVENT_SOURCE
+from sitewright.contracts.records import CommandRecord
 from sitewright.contracts.steps import ExecutionInput
-
-logger = Logger()
 
 
 @cache
@@ -28,10 +31,12 @@ def _responder() -> Responder:
         sqs=client("sqs"),
         queue_url=settings().need("RESPONSE_QUEUE_URL"),
         now=now_ms,
-        log=lambda message, **fields: logger.info(message, extra=fields),
+        log=log_info,
+        measure=_measure,
     )
 
 
+@traced
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answers the command of an event. Any other event (the schedule) starts the sweep.
 
@@ -39,12 +44,28 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     source, detail = event.get("source"), event.get("detail") or {}
     if source == EVENT_SOURCE:
-        _responder().not_started(CommandNotStarted.model_validate(detail))
+        ended = CommandNotStarted.model_validate(detail)
+        about(ended)
+        _responder().not_started(ended)
     elif source == "aws.states":
         _run_ended(detail)
     else:
         return {"answered": Sweep(_responder(), client("stepfunctions")).run()}
     return {}
+
+
+def _measure(command: CommandRecord, response: Response) -> None:
+    fields = {
+        "clientId": command.client_id,
+        "sessionId": command.session_id,
+        "commandId": command.command_id,
+        "outcome": response.status.value,
+        "errorCode": response.error.code if response.error else "",
+        "costUsd": response.cost_usd or 0,
+        "durationMs": response.duration_ms or 0,
+    }
+    logger.info(ANSWERED, extra=fields)
+    send(measurements_of(command, response))
 
 
 def _run_ended(detail: dict[str, Any]) -> None:
@@ -62,4 +83,5 @@ def _run_ended(detail: dict[str, Any]) -> None:
         # No retry would help. The sweep answers the command, if there is one.
         logger.warning("a run with an input of its own", extra={"executionArn": arn})
         return
+    about(request)
     _responder().run_ended(request, detail["status"], error, cause)

@@ -37,6 +37,8 @@ class Responder:
     now: Callable[[], int]
     log: Callable[..., None]
     sleep: Callable[[float], None] = time.sleep
+    measure: Callable[[CommandRecord, Response], None] = lambda *_: None
+    """Is called once a command, when its response is recorded."""
 
     def run_ended(self, ids: CommandIds, status: str, error: str | None, cause: str | None) -> None:
         """Answers the command of a run that reached its final status."""
@@ -66,12 +68,14 @@ class Responder:
 
     def answer(self, command: CommandRecord, outcome: Outcome) -> None:
         """Records the response with its cost, and sends it. If a response is recorded already, sends that response."""
-        response: Response | None = build_response(command, outcome, self.now())
-        if response and not record_answer(self.commands, self.spending, command, response):
-            known = self.commands.read(command)
-            response = known.response if known and not known.answered_at else None
-        if response:
+        response = build_response(command, outcome, self.now())
+        if record_answer(self.commands, self.spending, command, response):
+            self.measure(command, response)
             self.send(command, response)
+            return
+        known = self.commands.read(command)
+        if known and known.response and not known.answered_at:
+            self.send(command, known.response)
 
     def send(self, command: CommandRecord, response: Response) -> None:
         """Sends a recorded response and marks the command as answered."""

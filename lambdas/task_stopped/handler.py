@@ -2,20 +2,22 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ClientError
 
 from lambdas.common.aws_clients import client
+from lambdas.common.measurements import send
 from lambdas.common.platform_tables import sessions
+from lambdas.common.telemetry import about, logger, traced
 from lambdas.task_stopped.diagnosis import Diagnosis, diagnose, request_of
 from lambdas.task_stopped.open_tokens import open_tokens
+from lambdas.task_stopped.workspace_usage import billed, start_of
+from sitewright.contracts.metrics import WORKSPACE_ENDED
 from sitewright.contracts.steps import TOKEN_GONE
 from sitewright.retry import error_code
 
-logger = Logger()
 
-
+@traced
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Ends the stopped workspace's claim and fails the steps that it left unanswered."""
     detail = event["detail"]
@@ -24,16 +26,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if request is None:
         logger.info("not a workspace of ours", extra={"taskArn": task_arn})
         return {"ignored": True}
+    about(request)
     session = sessions().end_claim(request, task_arn)
     released = session is not None
     diagnosis = diagnose(detail)
-    fields = {
-        "taskArn": task_arn,
-        "clientId": request.client_id,
-        "sessionId": request.session_id,
-        "commandId": request.command_id,
-    }
+    fields = {"taskArn": task_arn}
     if session is not None and session.serving:
+        # The task was started for an earlier command than the one it served in the end.
         fields |= {"commandId": session.serving.command_id, "step": session.serving.step.value}
     if diagnosis is None:
         logger.info("ended by itself", extra={**fields, "released": released})
@@ -43,6 +42,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         _fail(token, failure)
     if released:
         sessions().clear_claim(request, task_arn)
+    # This comes last: the steps must fail, whatever the event's times are.
+    logger.info(WORKSPACE_ENDED, extra={"taskArn": task_arn, **billed(detail)})
+    send(start_of(detail))
     return {"released": released, "error": diagnosis.error.value if diagnosis else None}
 
 

@@ -33,6 +33,17 @@ class PlatformFunctions:
         self.task_stopped = self._task_stopped(stores)
         self.respond = self._respond(queues, stores)
 
+    @property
+    def named(self) -> dict[str, lambda_.Function]:
+        """All functions, by the names of their alarms."""
+        return {
+            "Intake": self.intake,
+            "CommitMessage": self.commit_message,
+            "RecordSync": self.record_sync,
+            "TaskStopped": self.task_stopped,
+            "Respond": self.respond,
+        }
+
     def _intake(self, queues: Queues, stores: DataStores, network: Network) -> lambda_.Function:
         stack = self._stack
         function = LambdaFunction(

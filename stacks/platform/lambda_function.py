@@ -1,4 +1,4 @@
-"""A Lambda function with the shared code asset, the Powertools layer and a log group."""
+"""A Lambda function with the shared code asset, the layer of packages and a log group."""
 
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from constructs import Construct
 
 from sitewright.contracts.names import METRICS_NAMESPACE, function_name
 from stacks import trust
-from stacks.accepted_findings import accept
+from stacks.accepted_findings import TRACES, accept, accept_wildcards
+from stacks.platform.function_packages import packages_layer
 
 REPOSITORY = Path(__file__).parents[2]
 SHARED = ["!sitewright", "!sitewright/**", "sitewright/cli", "sitewright/local"]
@@ -18,10 +19,6 @@ SHARED = ["!sitewright", "!sitewright/**", "sitewright/cli", "sitewright/local"]
 
 JUNK = ["**/__pycache__", "**/*.pyc", "**/.*"]
 """Files beside the code that must not change an asset's hash, as patterns of .dockerignore."""
-
-POWERTOOLS_ACCOUNT = "017000801446"
-"""The AWS account that publishes the layer (Powertools for AWS Lambda (Python), "Installation")."""
-POWERTOOLS_LAYER = "AWSLambdaPowertoolsPythonV3-python313-arm64:27"
 
 
 class LambdaFunction(Construct):
@@ -43,7 +40,6 @@ class LambdaFunction(Construct):
         )
         role = iam.Role(self, "FunctionServiceRole", assumed_by=trust.functions(Stack.of(self)))
         log_group.grant_write(role)
-        layer = f"arn:aws:lambda:{Stack.of(self).region}:{POWERTOOLS_ACCOUNT}:layer:{POWERTOOLS_LAYER}"
         self.function = lambda_.Function(
             self,
             "Function",
@@ -57,10 +53,12 @@ class LambdaFunction(Construct):
                 exclude=["*", "!lambdas", "!lambdas/**", *SHARED, *JUNK],
                 ignore_mode=IgnoreMode.DOCKER,
             ),
-            layers=[lambda_.LayerVersion.from_layer_version_arn(self, "Powertools", layer)],
+            layers=[packages_layer(Stack.of(self))],
             role=role,
             timeout=timeout,
             memory_size=memory_size,
+            # X-Ray. The state machine's runs are traced too, and a run's functions show in its trace.
+            tracing=lambda_.Tracing.ACTIVE,
             environment={
                 "POWERTOOLS_SERVICE_NAME": module,
                 "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
@@ -69,6 +67,7 @@ class LambdaFunction(Construct):
             },
             log_group=log_group,
         )
+        accept_wildcards(role, TRACES, "*")
         accept(
             self.function,
             "The runtime is the one that the functions' packages are made for. It changes with them.",

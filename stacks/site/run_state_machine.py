@@ -12,7 +12,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from sitewright.contracts.names import CLUSTER, run_log_group, state_machine_name
 from sitewright.contracts.site_config import SiteConfig
 from stacks import trust
-from stacks.accepted_findings import accept, accept_wildcards
+from stacks.accepted_findings import TRACES, accept, accept_wildcards
 from stacks.arns import arn, cluster_arn, function_arn
 from stacks.leading_keys import own_items
 from stacks.platform_stack import PlatformStack
@@ -38,12 +38,14 @@ def run_state_machine(
         push_seconds=site.push_timeout_seconds,
         run_seconds=site.run_timeout_seconds,
     )
+    role = _run_role(stack, platform, site, task)
     machine = sfn.StateMachine(
         stack,
         "Run",
         state_machine_name=state_machine_name(site.client_id),
         definition_body=sfn.DefinitionBody.from_string(stack.to_json_string(definition(parts))),
-        role=_run_role(stack, platform, site, task),
+        role=role,
+        tracing_enabled=True,
         logs=sfn.LogOptions(
             destination=logs.LogGroup(
                 stack,
@@ -61,7 +63,7 @@ def run_state_machine(
         "Step Functions itself keeps each event for 90 days. A log of them would copy the clients' instructions, and cost.",
         "AwsSolutions-SF1",
     )
-    accept(machine, "A run's steps and times are in the history that Step Functions keeps.", "AwsSolutions-SF2")
+    accept_wildcards(role, TRACES, "*")
     # The definition names the family as plain text. Without the dependency CloudFormation may create the machine first.
     machine.node.add_dependency(task)
     return machine

@@ -36,6 +36,8 @@ class MessageCounts:
     """From the first step's beginning to the last one's end."""
     transitions: int = 0
     log_bytes: int = 0
+    metrics: int = 0
+    """Custom metrics: names and dimensions of the values that were sent."""
     units: dict[str, dict[str, float]] = field(default_factory=dict)
     """Usage and number of units by price."""
     lambda_calls: int = 0
@@ -119,13 +121,14 @@ def bill(
     rows += [
         row("sqs_fifo", 5, "input: send, receive, delete; response: receive, delete"),
         row("logs_gb", counted.log_bytes, ""),
-        row("metric_hour", METRICS if starts else 0, "an hour's first message pays for all of the hour"),
+        row("metric_hour", counted.metrics if starts else 0, "an hour's first message of all sites pays for the hour"),
+        row("trace", TRACES, "at most: X-Ray samples a busy deployment"),
     ]
     return rows
 
 
-METRICS = 5
-"""The metrics that record_sync writes for each site."""
+TRACES = 4
+"""A message's traces: intake, the run with its functions, respond, and the end of a workspace."""
 
 
 def _each(counted: MessageCounts) -> float:
@@ -138,7 +141,7 @@ POLLERS = 5
 POLLS_A_MINUTE = 3
 
 
-def month(sweep: MessageCounts, alarms: int, prices: Mapping[str, Price]) -> list[Row]:
+def month(sweep: MessageCounts, alarms: int, dashboards: int, prices: Mapping[str, Price]) -> list[Row]:
     """Returns the bill of one site for a month without a message."""
     sweeps = MONTH_MINUTES / SWEEP_MINUTES
 
@@ -148,7 +151,9 @@ def month(sweep: MessageCounts, alarms: int, prices: Mapping[str, Price]) -> lis
     polls = MONTH_MINUTES * POLLERS * POLLS_A_MINUTE
     return [
         row("secret_month", 2, "each site"),
-        row("alarm_month", alarms, ""),
+        row("alarm_month", alarms, "ten of an account are free"),
+        row("dashboard_month", dashboards, "three of an account are free"),
+        row("trace", sweeps, "the sweep; 100,000 of an account are free"),
         row("sqs_fifo", polls, f"Lambda's empty receives: {POLLERS} pollers, {POLLS_A_MINUTE} a minute each"),
         row("ecr_gb_month", 0.9, "an image of 0.9 GB"),
         row("lambda_gb_second", sweeps * sweep.gb_seconds, f"the sweep, every {SWEEP_MINUTES} minutes"),

@@ -35,8 +35,8 @@ The wait at the end only moves. With `idleSeconds: 0` each message starts a task
   that the item had in the end.
 - Lambda's pollers ask the input queue {polls} times a minute whether or not a message comes: five pollers with long
   polls of 20 s. That is known of standard queues. For a FIFO queue it is an assumption.
-- Custom metrics are billed for each hour in which a value is sent. The first message of an hour pays, the following
-  ones do not. The first ten metrics of an account are free.
+- Custom metrics are billed for each hour in which a value is sent. The first message of an hour pays for all
+  sites, the following ones do not. The first ten metrics of an account are free.
 - Left out: data transfer to visitors and to the model, DynamoDB's storage and backups (kilobytes), stored logs ($0.03 a
   GB month), the client's own requests.
 """
@@ -48,7 +48,7 @@ def tables(counts: Any, prices: Mapping[str, Price], task: TaskSize) -> dict[str
         "First message of a session": bill(counts.first, prices, task, kind="first", waiting=counts.idle),
         "Following message": bill(counts.following, prices, task, kind="following", waiting=counts.idle),
         "Any message with idleSeconds 0": bill(counts.alone, prices, task, kind="alone", waiting=counts.idle),
-        "A month without a message, one site": month(counts.sweep, counts.alarms, prices),
+        "A month without a message, one site": month(counts.sweep, counts.alarms, counts.dashboards, prices),
     }
 
 

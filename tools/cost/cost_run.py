@@ -18,6 +18,7 @@ from sitewright.local.stack_client import StackClient
 from tools.bench.timed_command import CommandFailed, workspace_log
 from tools.cost.bill import MessageCounts, count
 from tools.cost.billed_calls import CALLS_FILE_VARIABLE, item_bytes, write_units
+from tools.cost.metric_lines import metrics_in
 from tools.temporary_stack import report, temporary_home, temporary_stack
 
 Json = dict[str, Any]
@@ -38,6 +39,7 @@ class Measured:
     idle: MessageCounts
     sweep: MessageCounts
     alarms: int
+    dashboards: int
 
 
 @dataclass
@@ -53,7 +55,10 @@ class _Meter:
     def counted(self, begin: float, end: float) -> MessageCounts:
         lines = self.lines(begin, end)
         found = count(lines, self._sizes(lines))
-        found.log_bytes = self._log_bytes(begin, end)
+        logged = self._logged(begin, end)
+        # An event's own 26 bytes are billed too.
+        found.log_bytes = sum(len(line.encode()) + 26 for line in logged)
+        found.metrics = metrics_in(logged)
         return found
 
     def message(self, site: str, session: str, text: str) -> MessageCounts:
@@ -90,15 +95,14 @@ class _Meter:
                 found[repr(key)] = write_units(item_bytes(typed))
         return found
 
-    def _log_bytes(self, begin: float, end: float) -> int:
-        logs, total = self.client.aws.logs, 0
+    def _logged(self, begin: float, end: float) -> list[str]:
+        logs, lines = self.client.aws.logs, []
         for group in logs.describe_log_groups()["logGroups"]:
             pages = logs.get_paginator("filter_log_events").paginate(
                 logGroupName=group["logGroupName"], startTime=int(begin * 1000), endTime=int(end * 1000)
             )
-            # An event's own 26 bytes are billed too.
-            total += sum(len(event["message"].encode()) + 26 for page in pages for event in page["events"])
-        return total
+            lines += [event["message"] for page in pages for event in page["events"]]
+        return lines
 
 
 def seconds(log: Sequence[Json]) -> tuple[list[float], float]:
@@ -145,14 +149,21 @@ def measure(home: Home) -> Measured:
         waiting = meter.counted(begin, begin + IDLE_SECONDS)
         waiting.span = IDLE_SECONDS
         _stop_tasks(meter.client)
-        return Measured(first, following, alone, waiting, meter.sweep(), alarms(own.cdk_out))
+        return Measured(
+            first,
+            following,
+            alone,
+            waiting,
+            meter.sweep(),
+            *(resources(own.cdk_out, kind) for kind in ("Alarm", "Dashboard")),
+        )
 
 
-def alarms(assembly: Path) -> int:
-    """How many alarms the templates have."""
+def resources(assembly: Path, kind: str) -> int:
+    """How many resources of CloudWatch the templates have."""
     templates = (json.loads(path.read_text()) for path in assembly.glob("*.template.json"))
-    resources = (one for template in templates for one in template["Resources"].values())
-    return sum(one["Type"] == "AWS::CloudWatch::Alarm" for one in resources)
+    found = (one for template in templates for one in template["Resources"].values())
+    return sum(one["Type"] == f"AWS::CloudWatch::{kind}" for one in found)
 
 
 def _stop_tasks(client: StackClient) -> None:

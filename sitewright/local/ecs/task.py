@@ -4,10 +4,14 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 Json = dict[str, Any]
+
+SIZES = ("cpu", "memory")
+"""What a task has of CPU units and MiB, as text."""
 
 STOP_SECONDS = 30
 """ECS's default of `stopTimeout`."""
@@ -28,6 +32,8 @@ class Task(ABC):
     stop_asked: bool = False
     reports: int = 0
     """The number of attempts to report the end."""
+    started_at: datetime | None = None
+    """Unknown for a task of an earlier ECS service process."""
     _shipped: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -140,7 +146,14 @@ class Task(ABC):
             "containers": [container],
             "group": self.task.get("group", ""),
             "startedBy": self.task.get("startedBy", ""),
+            **self._times(datetime.now(UTC)),
         }
+
+    def _times(self, now: datetime) -> Json:
+        """Returns the event's times and sizes. Nothing is pulled here: the pull is the moment of the order."""
+        ordered, size = self.task.get("createdAt"), {name: str(self.definition.get(name, "")) for name in SIZES}
+        known = {"pullStartedAt": ordered, "createdAt": ordered, "startedAt": self.started_at, "stoppedAt": now}
+        return size | {name: at.isoformat() for name, at in known.items() if isinstance(at, datetime)}
 
 
 class Runtime(Protocol):

@@ -5,6 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -129,6 +130,7 @@ class TaskSupervisor:
     def _launch(self, task: Task) -> None:
         time.sleep(self.start_delay)
         task.start()
+        task.started_at = datetime.now(UTC)
 
     def _ended(self, task: Task) -> None:
         task.kill()  # a container's end also ends background children of its command

@@ -10,13 +10,7 @@ from typing import Any
 
 from sitewright.contracts.names import IMAGE_REPOSITORY
 from tests.support.stacks.policies import text
-from tests.support.stacks.synthesized_templates import (
-    PLATFORM,
-    Template,
-    actions,
-    of_type,
-    statements,
-)
+from tests.support.stacks.synthesized_templates import PLATFORM, Template, actions, of_type, statements
 
 REPO = Path(__file__).parents[3]
 IMAGES = {
@@ -107,17 +101,5 @@ def test_other_files_in_a_checkout_change_no_asset(synthesis: Any, tmp_path: Pat
                 (checkout / path).write_text(name)
         found = json.dumps(synthesis.assets_of_checkout(tmp_path / name / "cdk", checkout))
         hashes.append(sorted(set(re.findall(r"[0-9a-f]{64}", found))))
-    assert len(hashes[0]) == 2
+    assert len(hashes[0]) == 3
     assert hashes[0] == hashes[1]
-
-
-def test_alarms_are_mailed_where_there_is_an_address(
-    synthesis: Any, templates: dict[str, Template], tmp_path: Path
-) -> None:
-    mailing = synthesis.platform_with_alarm_mail(tmp_path / "cdk", "ops@example.com")
-    [subscription] = of_type(mailing, "AWS::SNS::Subscription")
-    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
-    alarms = of_type(mailing, "AWS::CloudWatch::Alarm")
-    assert alarms and all(len(alarm["AlarmActions"]) == 1 for alarm in alarms)
-    silent = of_type(templates[PLATFORM], "AWS::CloudWatch::Alarm")
-    assert len(silent) == len(alarms) and not any("AlarmActions" in alarm for alarm in silent)

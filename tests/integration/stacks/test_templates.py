@@ -85,7 +85,9 @@ def test_an_event_that_cannot_be_delivered_is_kept_and_seen(templates: dict[str,
     targets = [t for r in resources if r["Type"] == "AWS::Events::Rule" for t in r["Properties"]["Targets"]]
     assert len(targets) == 4
     assert all("FailedEvents" in json.dumps(target["DeadLetterConfig"]) for target in targets)
-    watched = json.dumps([r["Properties"]["Dimensions"] for r in resources if r["Type"] == "AWS::CloudWatch::Alarm"])
+    watched = json.dumps(
+        [r["Properties"].get("Dimensions") for r in resources if r["Type"] == "AWS::CloudWatch::Alarm"]
+    )
     assert all(name in watched for name in ("DeadLetters", "FailedEvents", "Input"))
 
 

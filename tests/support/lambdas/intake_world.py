@@ -5,6 +5,7 @@ from typing import Any
 
 import boto3
 import pytest
+from aws_lambda_powertools.utilities.parameters import SSMProvider
 
 from lambdas.common import platform_tables
 from lambdas.intake.acceptance import accept_command
@@ -43,7 +44,7 @@ class World:
             sessions=platform_tables.sessions(),
             commands=platform_tables.commands(),
             runs=Runs(self.sfn, NETWORK),
-            sites=SiteRegistry(self.ssm, lambda: 1_760_000_000_000),
+            sites=SiteRegistry(SSMProvider(boto3_client=self.ssm)),
             budget=MonthlyBudget(platform_tables.spending()),
             events=self,
             sqs=self.sqs,

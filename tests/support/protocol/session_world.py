@@ -32,6 +32,7 @@ from sitewright.tables.sessions import Sessions
 from sitewright.tables.spending import Spending
 from sitewright.tables.table import Table
 from tests.support.dynamodb_double import DynamoDB, DynamoDBClient, Item
+from tests.support.lambdas.lambda_context import CONTEXT
 from tests.support.lambdas.workspace_network import NETWORK
 from tests.support.protocol.model_workspace import Workspace
 from tests.support.protocol.state_machine import Execution, StepFunctions, refused
@@ -90,7 +91,7 @@ class World:
             sessions=self.sessions,
             commands=self.commands_table,
             runs=Runs(self.sfn, NETWORK),
-            sites=SiteRegistry(SimpleNamespace(get_parameter=self._parameter), self.ms),
+            sites=SiteRegistry(SimpleNamespace(get=self._parameter)),
             budget=MonthlyBudget(self.spending),
             events=SimpleNamespace(put_events=self._not_started),
             sqs=SimpleNamespace(send_message=quiet),
@@ -282,8 +283,7 @@ class World:
             "overrides": {"containerOverrides": [{"name": WORKSPACE_CONTAINER, "environment": env}]},
             "containers": [{"name": WORKSPACE_CONTAINER, "exitCode": code}],
         }
-        context: Any = None
-        self.events.append(lambda: task_stopped.handler({"detail": detail}, context) and None)
+        self.events.append(lambda: task_stopped.handler({"detail": detail}, CONTEXT) and None)
 
     def _run_ended(self, run: Execution) -> None:
         ids, status, error, cause = ExecutionInput.model_validate(run.input), run.status, run.error, run.cause
@@ -295,9 +295,9 @@ class World:
             self.events.append(lambda detail=detail: self.responder.not_started(detail))  # type: ignore[misc]
         return {}
 
-    def _parameter(self, Name: str) -> dict[str, Any]:
-        assert Name == f"{SITE_PARAMETER_PREFIX}amelia"
-        return {"Parameter": {"Value": SITE.to_json()}}
+    def _parameter(self, name: str, max_age: int) -> str:
+        assert name == f"{SITE_PARAMETER_PREFIX}amelia"
+        return SITE.to_json()
 
     def _respond(self, *, MessageBody: str, MessageDeduplicationId: str, **_: Any) -> None:
         known = self.sent.setdefault(MessageDeduplicationId, MessageBody)

@@ -10,6 +10,7 @@ from sitewright.contracts.records import CommandRecord
 from sitewright.tables.commands import item
 from tests.support.dynamodb_double import StoredTable
 from tests.support.lambdas.composed_message import AT, make
+from tests.support.lambdas.lambda_context import CONTEXT
 from tests.support.lambdas.platform_tables import conflicting, use_double
 
 
@@ -82,20 +83,20 @@ REQUEST = {
 
 
 def test_the_handler_keeps_the_message_for_the_build(commands: StoredTable) -> None:
-    first = handler(REQUEST, None)  # type: ignore[arg-type]
+    first = handler(REQUEST, CONTEXT)
     assert first == {"subject": "[2025-10-09] Add a heading"}
     kept = commands.read("amelia#s", "c")["commitMessage"]
     assert kept.startswith(first["subject"] + "\n\nHalf a pair:")
-    assert handler(REQUEST, None) == first  # type: ignore[arg-type]
+    assert handler(REQUEST, CONTEXT) == first
     assert commands.read("amelia#s", "c")["commitMessage"] == kept
 
 
 def test_the_handler_names_an_unknown_command(commands: StoredTable) -> None:
     with pytest.raises(LookupError, match="nobody"):
-        handler({**REQUEST, "commandId": "nobody"}, None)  # type: ignore[arg-type]
+        handler({**REQUEST, "commandId": "nobody"}, CONTEXT)
 
 
 def test_the_handler_waits_for_a_transaction_on_its_command(commands: StoredTable) -> None:
     commands.dynamodb.interfere = conflicting(2)
-    handler(REQUEST, None)  # type: ignore[arg-type]
+    handler(REQUEST, CONTEXT)
     assert "commitMessage" in commands.read("amelia#s", "c")

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from botocore.exceptions import ClientError
 
 from lambdas.intake.handler import handler
 from lambdas.intake.later_commands import later_commands
@@ -13,6 +15,7 @@ from tests.support.lambdas.intake_world import (
     preparation,
     world_fixture,  # noqa: F401 - a fixture
 )
+from tests.support.lambdas.lambda_context import CONTEXT
 
 
 def test_a_command_starts_a_run_with_ids_only(world: World) -> None:
@@ -190,6 +193,30 @@ def test_a_batch_with_a_poisoned_message_takes_the_others(world: World) -> None:
         }
         for n, body in enumerate(bodies)
     ]
-    assert handler({"Records": records}, None) == {"batchItemFailures": []}  # type: ignore[arg-type]
+    assert handler({"Records": records}, CONTEXT) == {"batchItemFailures": []}
     assert world.status("c1") == "RUNNING"
     assert [letter["Body"] for letter in world.buried()] == bodies[:1]
+
+
+def test_a_site_is_read_from_ssm_once_a_minute(world: World) -> None:
+    sites = world.intake.sites
+    first = sites.find("amelia")
+    world.ssm.delete_parameter(Name="/sitewright/sites/amelia")
+    assert first is not None and sites.find("amelia") == first
+    sites.parameters.clear_cache()
+    assert sites.find("amelia") is None
+
+
+def test_a_site_is_found_as_soon_as_it_is_registered(world: World) -> None:
+    assert world.intake.sites.find("bruno") is None
+    world.add_site("bruno")
+    assert world.intake.sites.find("bruno") is not None
+
+
+def test_ssm_out_of_reach_is_no_unknown_client(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException"}}, "GetParameter")
+
+    monkeypatch.setattr(world.intake.sites.parameters, "_get", refuse)
+    with pytest.raises(GetParameterError):
+        world.intake.sites.find("amelia")

@@ -17,6 +17,7 @@ from sitewright.publishing.after_publish import manifest_check, retention
 from sitewright.publishing.manifest import Manifest, ManifestEntry
 from sitewright.publishing.target import PublishTarget
 from sitewright.tables.commands import item as command_item
+from tests.support.lambdas.lambda_context import CONTEXT
 from tests.support.lambdas.platform_tables import NOW, REGION, item, make_table
 
 KEPT = 3
@@ -80,7 +81,7 @@ class World:
             "siteBucket": SITE,
             "build": build.model_dump(mode="json", by_alias=True),
         }
-        answer: dict[str, Any] = entry.handler(event, None)  # type: ignore[arg-type]
+        answer: dict[str, Any] = entry.handler(event, CONTEXT)
         return answer
 
 

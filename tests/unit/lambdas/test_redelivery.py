@@ -14,6 +14,7 @@ from tests.support.lambdas.intake_world import (
     command,
     world_fixture,  # noqa: F401 - a fixture
 )
+from tests.support.lambdas.lambda_context import CONTEXT
 
 LONGEST_FAULT = 20 * 60
 
@@ -83,7 +84,7 @@ def queue(aws: pytest.MonkeyPatch, world: World) -> Queue:
 
 
 def invoke(*records: dict[str, Any]) -> set[str]:
-    answer = entry.handler({"Records": list(records)}, None)  # type: ignore[arg-type]
+    answer = entry.handler({"Records": list(records)}, CONTEXT)
     return {each["itemIdentifier"] for each in answer["batchItemFailures"]}
 
 

@@ -12,6 +12,7 @@ from sitewright.contracts.events import CommandNotStarted
 from sitewright.contracts.messages import ResponseStatus
 from sitewright.contracts.names import EVENT_SOURCE, NOT_STARTED
 from sitewright.contracts.steps import ExecutionInput
+from tests.support.lambdas.lambda_context import CONTEXT
 from tests.support.lambdas.platform_tables import MACHINE, REGION
 from tests.support.lambdas.respond_world import (
     PARTS,
@@ -23,7 +24,7 @@ from tests.support.lambdas.respond_world import (
 
 @pytest.fixture
 def call(world: World) -> Any:
-    return lambda event: entry.handler(event, None)  # type: ignore[arg-type]
+    return lambda event: entry.handler(event, CONTEXT)
 
 
 def status_change(status: str, **detail: Any) -> dict[str, Any]:

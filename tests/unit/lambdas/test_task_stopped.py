@@ -18,6 +18,7 @@ from sitewright.contracts.records import SessionRecord
 from sitewright.contracts.steps import TOKEN_GONE
 from sitewright.tables.keys import session_key
 from tests.support.dynamodb_double import StoredTable
+from tests.support.lambdas.lambda_context import CONTEXT
 from tests.support.lambdas.platform_tables import conflicting, use_double
 
 EVENTS = Path(__file__).parent / "events"
@@ -153,7 +154,7 @@ def world(aws: pytest.MonkeyPatch) -> World:
 
 
 def handle(name: str) -> dict[str, Any]:
-    return entry.handler(recorded(name), None)  # type: ignore[arg-type]
+    return entry.handler(recorded(name), CONTEXT)
 
 
 def task(name: str) -> str:
@@ -207,7 +208,7 @@ def test_a_throttled_report_of_a_failure_is_tried_again(world: World) -> None:
 def test_a_task_of_another_service_is_left_alone(world: World) -> None:
     event = recorded("user_stop")
     event["detail"]["overrides"] = {"containerOverrides": []}
-    assert entry.handler(event, None) == {"ignored": True}  # type: ignore[arg-type]
+    assert entry.handler(event, CONTEXT) == {"ignored": True}
     assert world.sfn.failed == []
 
 
