@@ -74,3 +74,25 @@ def test_a_session_keeps_its_thread(session: OpenSession) -> None:
 
     assert answer["status"] == "rejected"
     assert answer["error"]["code"] == "session_mismatch"
+
+
+def test_a_prepared_session_has_its_workspace_before_the_first_instruction(site: Site) -> None:
+    before = site.keys()
+    opened = site.prepare()
+    answer = site.response(opened)
+    assert (answer["status"], answer["buildSuccess"], answer["summary"]) == (
+        "succeeded",
+        True,
+        "The workspace is ready.",
+    )
+    assert site.keys() == before, "nothing is published"
+    assert not site.has_branch(f"thread-{opened.thread}"), "nothing is pushed"
+
+    first = site.send(
+        'Add a new heading saying "Prepared" to the homepage', session=opened.session_id, thread=opened.thread
+    )
+    answer = site.response(first)
+    assert answer["success"], answer
+    assert "Prepared" in site.page()
+    assert site.states(first)[:2] == ["IsPreparation", "Agent"]
+    assert "AgentInNewWorkspace" not in site.states(first)

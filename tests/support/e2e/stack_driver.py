@@ -82,6 +82,15 @@ class Site:
         command: str | None = None,
     ) -> Sent:
         """Sends one command like a client."""
+        return self._send({"instruction": instruction}, session, thread, command)
+
+    def prepare(self) -> Sent:
+        """Opens a chat: has the workspace of a new session prepared."""
+        return self._send({"prepare": True})
+
+    def _send(
+        self, what: Json, session: str | None = None, thread: str | None = None, command: str | None = None
+    ) -> Sent:
         session = session or f"s-{uuid.uuid4().hex[:10]}"
         sent = Sent(session, command or f"c-{uuid.uuid4().hex[:10]}", thread or f"t-{session}")
         body = {
@@ -89,7 +98,7 @@ class Site:
             "commandId": sent.command_id,
             "clientId": self.client_id,
             "chatThreadId": sent.thread,
-            "instruction": instruction,
+            **what,
         }
         group = f"{self.client_id}#{sent.session_id}"
         self.stack.send_raw(json.dumps(body), group=group, dedup=sent.command_id)
