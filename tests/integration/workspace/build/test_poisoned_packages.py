@@ -27,7 +27,8 @@ EVIL = "module.exports = 'evil'"
 DAEMON = """
 const { spawn } = require('child_process');
 const root = process.argv[2];
-const code = `const fs = require('fs'); setInterval(() => { for (const folder of ['install/tree', 'site']) try {
+const code = `const fs = require('fs'); setInterval(() => { if (fs.existsSync('${root}/over')) process.exit();
+  for (const folder of ['install/tree', 'site']) try {
   fs.writeFileSync('${root}/' + folder + '/node_modules/tiny/index.js', \\"module.exports = 'evil'\\") } catch {} }, 1)`;
 spawn('setsid', [process.execPath, '-e', code], { detached: true, stdio: 'ignore' }).unref();
 """
@@ -39,6 +40,7 @@ def site(tmp_path: Path, registry: NpmRegistry) -> Iterator[Site]:
         made = make_site(tmp_path, SITE)
         registry.lock(made.folder)
         yield made
+        (made.ctx.paths.root / "over").touch()  # ends the daemon
 
 
 def archived(site: Site) -> dict[str, str]:
