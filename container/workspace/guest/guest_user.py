@@ -9,6 +9,7 @@ import contextlib
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -30,6 +31,13 @@ PATIENCE_SECONDS = 1.0
 """How long `end_all` waits for short commands of the runner's, such as a checkpoint's git, before it kills them too."""
 
 END_SECONDS = 10.0
+
+KILLER_SECONDS = 1.0
+"""How long one `kill -1` may take. A process of the guest's may stop it (SIGSTOP), for it runs as the guest."""
+
+REMOVE_SECONDS = 120.0
+"""How long a removal may take. A tree of 500,000 files takes some seconds."""
+
 ABSENT_SECONDS = 75.0
 """How long the start of a guest's program waits for a push. A push in the background ends after 60 s."""
 
@@ -141,14 +149,12 @@ class Guest:
             return
         argv = [_tool("rm"), "-rf", "--", str(path)]
         argv = self._as_guest("+dac_override") + argv if self.separate else argv
-        with child_register.start_lock:
-            rm = subprocess.Popen(
-                argv, env={}, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-            )
-            child_register.register(rm.pid)
-        _, said = rm.communicate()
-        child_register.forget(rm.pid)
-        if rm.returncode:
+        returncode, said = _removed(argv)
+        if returncode == -signal.SIGKILL and self.separate:
+            # A process of the guest's has stopped or killed `rm`.
+            self._kill_all()
+            returncode, said = _removed(argv)
+        if returncode:
             raise OSError(f"{path} could not be removed: {said.decode(errors='replace').strip()[-300:]}")
 
     def _as_guest(self, *capabilities: str) -> list[str]:
@@ -162,6 +168,10 @@ class Guest:
             # A process with a pending SIGKILL cannot fork (copy_process in the kernel), so one round meets a fork bomb.
             _run_quietly([*self._as_guest(), _tool("sh"), "-c", "kill -9 -1"])
             alive = child_register.processes_of(uid)
+            for pid in alive:
+                # With CAP_KILL, and nobody can stop the runner.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
             seen |= alive
             if alive and time.monotonic() > deadline:
                 raise GuestSurvives(tuple(alive))
@@ -226,8 +236,26 @@ def _run_quietly(argv: Sequence[str]) -> None:
             argv, env={}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         child_register.register(child.pid)
-    child.wait()
+    try:
+        child.wait(KILLER_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
     child_register.forget(child.pid)
+
+
+def _removed(argv: Sequence[str]) -> tuple[int, bytes]:
+    """Runs `rm`. Returns its exit code and its words."""
+    with child_register.start_lock:
+        rm = subprocess.Popen(argv, env={}, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        child_register.register(rm.pid)
+    try:
+        _, said = rm.communicate(timeout=REMOVE_SECONDS)
+    except subprocess.TimeoutExpired:
+        rm.kill()
+        _, said = rm.communicate()
+    child_register.forget(rm.pid)
+    return rm.returncode, said
 
 
 def _setpriv(*capabilities: str, users: Sequence[str] = ()) -> list[str]:

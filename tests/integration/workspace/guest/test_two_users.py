@@ -272,3 +272,25 @@ for seconds in ("0.4", "15"):
 answer(done=done, killed=killed)
 """
     assert world.runner(code) == {"done": {"0.4": 0, "15": -9}, "killed": [0, 1]}
+
+
+@pytest.mark.parametrize("removes", [False, True])
+def test_a_guest_that_stops_every_process_of_its_own_user_does_not_stop_its_end(world: TwoUsers, removes: bool) -> None:
+    """What ends and removes the guest's things runs as the guest too: SIGSTOP reaches it from any of its processes."""
+    freeze = "import os, signal\nwhile True:\n  try: os.kill(-1, signal.SIGSTOP)\n  except OSError: pass\n"
+    code = f"""
+guests.REMOVE_SECONDS = guests.KILLER_SECONDS = 0.5
+left, began = [], time.monotonic()
+for _ in range(10):
+    child = processes.start(["/usr/bin/python3", "-c", {freeze!r}], guest=guest, env=ENV, cwd=root)
+    time.sleep(0.1)
+    if {removes}:
+        guest.folder(site)
+        guest.remove(site)
+        left += [1] if site.exists() else []
+    guest.end_all(log)
+    left += alive()
+answer(left=left, seconds=time.monotonic() - began)
+"""
+    said = world.runner(code, timeout=30)
+    assert said["left"] == [] and said["seconds"] < 20
