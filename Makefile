@@ -105,7 +105,7 @@ chaos: setup
 	$(BIN)/python -m tools.chaos --commands $(COMMANDS) --sessions $(SESSIONS) $(if $(SEED),--seed $(SEED))
 
 # Many commands over many sessions and sites, on a stack of its own; fails unless every command has one answer, the calls a
-# command do not grow, memory has a bound and nothing is left. An hour; a short one:
+# command do not grow, memory has a bound and nothing is left. A short one:
 #   python -m tools.soak --commands 100 --sessions 20 --sites 4
 # So many sessions at the same time: python -m tools.soak --at-once 12 25 50
 soak: setup
