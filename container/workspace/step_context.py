@@ -1,6 +1,7 @@
 """The context of a step: settings, clients, checkout, fence, log. A step creates none of these and uses no global."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -48,5 +49,7 @@ class StepContext:
     """The author of commits, the agent's own ones too."""
     checkpoint_in_background: Callable[[], None] = field(default=lambda: None, repr=False)
     """Begins a checkpoint in the background, while the step goes on."""
+    checkpoints_paused: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False)
+    """The block in which no checkpoint works in the checkout: its git may run programs of the guest's. Raises StepStopped."""
     repair_repository: Callable[[], None] = field(default=lambda: None, repr=False)
     """Restores the repository if a child destroyed it. The files do not change."""

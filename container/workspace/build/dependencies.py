@@ -77,13 +77,15 @@ class Modules:
         try:
             if not archive.unpack(tree):
                 self.ctx.progress("Installing packages")
-                tree = CleanTree.make(self.ctx)
-                installed = tree.install(files, manager, self.seconds_left())
+                # A checkpoint beside it runs git in the checkout, and so the filters that the agent may have planted.
+                with self.ctx.checkpoints_paused():
+                    tree = CleanTree.make(self.ctx)
+                    installed = tree.install(files, manager, self.seconds_left())
+                    if installed.returncode == 0 and tree.has_modules:
+                        archive.save(tree)
                 if installed.returncode != 0:
                     out_of_sync = OUT_OF_SYNC in installed.tail
                     return self._install_in_checkout(manager) if out_of_sync else installed
-                if tree.has_modules:
-                    archive.save(tree)
             if tree.has_modules:
                 tree.move_modules()
             else:

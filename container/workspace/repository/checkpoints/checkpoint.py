@@ -30,6 +30,8 @@ PERIOD_SECONDS = 30.0
 BUNDLE_SECONDS = 300.0
 """The limit for packing the history. 100 MB take some 2 s."""
 
+_CHECK_SECONDS = 0.1
+
 
 @dataclass
 class Checkpointer:
@@ -80,10 +82,14 @@ class Checkpointer:
             return True
 
     @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Blocks checkpoints during the block."""
-        with self._lock:
+    def paused(self, check: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Blocks checkpoints during the block. Waits for one under way; `check` may raise to give up."""
+        while not self._lock.acquire(timeout=_CHECK_SECONDS):
+            check()
+        try:
             yield
+        finally:
+            self._lock.release()
 
     def write_in_background(self, fence: ClaimFence) -> None:
         """Begins a checkpoint while the step goes on.

@@ -1,8 +1,11 @@
 """An attacker in one session tries to reach the other sessions of the site by the shared archive of node_modules."""
 
+import dataclasses
 import io
 import json
+import subprocess
 import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,3 +131,28 @@ def test_no_script_of_the_site_goes_into_the_tree(site: Site) -> None:
     assert (site.folder / "ran.txt").exists()
     package = json.loads((site.folder / "package.json").read_text())
     assert package["scripts"]["install"] and not any("evil" in text for text in archived(site).values())
+
+
+def test_no_checkpoint_runs_the_sites_filters_beside_the_installation(site: Site) -> None:
+    """The build's checkpoint runs `git add` in the background, and a filter in .git/config is a program of the agent's."""
+    checkpoints, began = threading.Lock(), threading.Event()
+    root = site.ctx.paths.root
+    write(site.folder, {"daemon.js": DAEMON})
+
+    def checkpoint() -> None:
+        # Scans first: a checkout of many files decides when the filter starts.
+        while not (root / "install/tree/package-lock.json").exists() and not began.wait(0.01):
+            pass
+        with checkpoints:
+            subprocess.run(["node", str(site.folder / "daemon.js"), str(root)], check=True)
+
+    thread = threading.Thread(target=checkpoint)
+    thread.start()
+    ctx = dataclasses.replace(site.ctx, checkpoints_paused=lambda: checkpoints)
+    try:
+        provide(dataclasses.replace(site, ctx=ctx))
+        assert archived(site)["node_modules/tiny/index.js"] == "module.exports = 'tiny'"
+    finally:
+        began.set()
+        thread.join()
+        site.ctx.settings.guest.end_all(site.ctx.log)
