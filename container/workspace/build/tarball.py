@@ -8,6 +8,8 @@ guest could not read, and unpacks to nothing that the guest could not write. Pyt
 import contextlib
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +23,11 @@ from workspace.system import processes
 _CHUNK = 1 << 20
 _LEVEL = 3
 """157 MB of node_modules become 39 MB in half a second on two cores. Higher levels cost more than they save."""
+
+SECONDS = 300.0
+"""The limit for one archive. 500 MB take some seconds."""
+
+_WATCH_SECONDS = 0.5
 
 
 class ArchiveError(Exception):
@@ -75,10 +82,13 @@ class Tarball:
         tar = processes.start(
             ("tar", *options), guest=self.guest, env=dict(self.env), stderr=subprocess.DEVNULL, **pipes
         )
+        ended = threading.Event()
+        threading.Thread(target=self._watch, args=(tar, ended), name="tar", daemon=True).start()
         try:
             yield tar
             returncode = tar.wait()
         finally:
+            ended.set()
             for pipe in (tar.stdin, tar.stdout):
                 with contextlib.suppress(OSError):
                     if pipe is not None:
@@ -88,3 +98,16 @@ class Tarball:
             processes.forget(tar)
         if returncode != 0:
             raise ArchiveError(f"tar exited with {returncode}")
+
+    def _watch(self, tar: "subprocess.Popen[bytes]", ended: threading.Event) -> None:
+        """Ends a tar that makes no progress: a process of the guest's may have stopped it (SIGSTOP)."""
+        deadline = time.monotonic() + SECONDS
+        while not ended.wait(_WATCH_SECONDS):
+            try:
+                self.check()
+            except Exception:
+                # The thread that reads or writes meets the closed pipe, and then raises the same.
+                deadline = 0.0
+            if time.monotonic() > deadline:
+                processes.signal_group(tar.pid, signal.SIGKILL)
+                return

@@ -23,7 +23,7 @@ from workspace.repository.git_errors import Refusal, classify
 from workspace.repository.objects import streams
 from workspace.repository.objects.object_exchange import ObjectExchange, Poll
 from workspace.repository.objects.streams import Command
-from workspace.repository.objects.transport import Transport
+from workspace.repository.objects.transport import OBJECT_ID, Transport
 from workspace.system.child_environment import git_config
 
 _HELPER = Path(__file__).with_name("credential_helper.py")
@@ -80,6 +80,9 @@ class Remote:
 
         Raises GitError (its stderr includes stdout), TimeoutError, StepFailed (OBJECTS_REFUSED).
         """
+        if not OBJECT_ID.fullmatch(commit):
+            # What git says in the checkout may be the words of a program that traces it: `+…` would force the push.
+            raise GitError("push", 1, f"{commit[:100]!r} is no commit")
         with self._lock:
             self.exchange.bring(commit, timeout=timeout, poll=poll)
             argv = ("push", "--porcelain", self.url, f"{commit}:refs/heads/{branch}")

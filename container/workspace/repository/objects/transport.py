@@ -45,7 +45,7 @@ session's whole history comes through here after a restore."""
 STRICT = "--strict=" + ",".join(f"{flaw}=ignore" for flaw in _OLD_FLAWS)
 
 _SECONDS = 60.0
-_OBJECT_ID = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$")
+OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Transport:
 
 def known_commits(ask: Callable[[bytes], bytes], commits: Iterable[str]) -> set[str]:
     """Returns the commits of which `git cat-file --batch-check` says that they exist."""
-    asked = [commit for commit in dict.fromkeys(commits) if _OBJECT_ID.match(commit)]
+    asked = [commit for commit in dict.fromkeys(commits) if OBJECT_ID.fullmatch(commit)]
     if not asked:
         return set()
     answers = ask("".join(f"{commit}\n" for commit in asked).encode()).decode("ascii", "replace").splitlines()

@@ -181,3 +181,13 @@ def test_a_host_that_hangs_ends_by_timeout_or_by_poll(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_classify(output: str, refusal: Refusal) -> None:
     assert classify(output) is refusal
+
+
+@pytest.mark.parametrize("said", ["HEAD", "", "+{}", "{}:refs/heads/main", "refs/heads/thread-t1"])
+def test_only_a_commits_id_is_pushed(host: GitHost, tmp_path: Path, said: str) -> None:
+    """A program that traces git in the checkout may put words into its mouth."""
+    checkout = make_checkout(tmp_path / "ws", host.url)
+    checkout.clone(timeout=30)
+    checkout.start_branch()
+    with pytest.raises(GitError, match="is no commit"):
+        checkout.remote.push(said.format(checkout.head()), "thread-t1", timeout=30)
