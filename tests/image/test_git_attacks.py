@@ -4,6 +4,9 @@ import pytest
 
 from tests.support.image.attacker import Attacker
 
+RUNNER = "1001"
+"""The runner's uid in the image."""
+
 COLLECT = "cat /tmp/traces /tmp/planted /workspace/home/loot 2>/dev/null; echo collected"
 
 
@@ -12,6 +15,8 @@ def test_a_planted_configuration_of_the_network_repository_is_not_used(shell: At
 
     assert answer["pushed"] is True, answer
     loot = shell.in_shell(COLLECT, after=sent)
+    # What was planted notes the id of the user that runs it. The runner's git has no secret in its environment to show.
+    assert RUNNER not in loot.text.splitlines(), "the runner ran what was planted"
     assert "AWS_" not in loot.text
     assert "SITEWRIGHT_" not in loot.text
     assert shell.leaked(loot.text, sent, loot.sent) == []
