@@ -12,13 +12,6 @@ from constructs import Construct
 
 INDEX_DOCUMENTS = Path(__file__).parent / "site" / "index_documents.js"
 
-SITES_OF_A_CDN_STACK = 50
-"""Sites that share one stack. CloudFront lets 100 distributions share a function, an access control or a policy.
-
-A site that is removed from the list moves the ones behind it up. With half of the quota a stack has room for its old
-and its new sites while they move. Source: CloudFront developer guide, "Quotas" (cloudfront-limits.html).
-"""
-
 
 class CdnStack(Stack):
     """The shared parts of up to SITES_OF_A_CDN_STACK distributions. They are free."""

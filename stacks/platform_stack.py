@@ -14,7 +14,6 @@ from stacks.platform.data_stores import DataStores
 from stacks.platform.egress import Egress
 from stacks.platform.event_rules import add_event_rules
 from stacks.platform.functions import PlatformFunctions
-from stacks.platform.github_app_secret import GitHubAppSecret
 from stacks.platform.image_build import ImageBuilder, ImageSource
 from stacks.platform.network import Network
 from stacks.platform.queues import Queues
@@ -60,12 +59,6 @@ class PlatformStack(Stack):
         CfnOutput(self, "DashboardName", value=board.name)
         self.workspace_image = self._workspace_image(image or ImageSource())
         self._outputs()
-        self._github_app: GitHubAppSecret | None = None
-
-    def github_app(self) -> GitHubAppSecret:
-        """Returns the GitHub App's secret. The first site that signs in with the App has it made."""
-        self._github_app = self._github_app or GitHubAppSecret(self)
-        return self._github_app
 
     def _workspace_image(self, source: ImageSource) -> str | BuiltImage | None:
         if source.uri:

@@ -1,19 +1,23 @@
-"""One client's site: bucket, secrets, workspace, state machine, and the registration that lets intake find it."""
+"""One client's site: bucket, workspace, state machine, and the registration that lets intake find it."""
 
 from typing import Any
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
-from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from sitewright.contracts.names import SITE_PARAMETER_PREFIX
+from sitewright.contracts.names import (
+    GIT_TOKEN,
+    GITHUB_APP_SECRET,
+    MODEL_KEY,
+    SITE_PARAMETER_PREFIX,
+    secret_parameter,
+)
 from sitewright.contracts.records import SiteEntry
 from sitewright.contracts.site_config import SiteConfig
 from sitewright.contracts.workspace_settings import GitAuth, ModelProvider, WorkspaceSettings
-from stacks.accepted_findings import accept
 from stacks.cdn_stack import CdnStack
 from stacks.certificate_stack import hosted_zone
 from stacks.platform_stack import PlatformStack
@@ -21,7 +25,7 @@ from stacks.site.distribution import SiteDistribution
 from stacks.site.dns_records import DnsRecords
 from stacks.site.run_state_machine import run_state_machine
 from stacks.site.site_bucket import private_bucket, website_bucket
-from stacks.site.workspace_role import grant_bedrock, grant_github_app, grant_workspace
+from stacks.site.workspace_role import grant_bedrock, grant_workspace
 from stacks.site.workspace_task import WorkspaceTask
 
 
@@ -47,13 +51,12 @@ class SiteStack(Stack):
         self.bucket = private_bucket(self, site.bucket) if site.https else website_bucket(self, site.bucket)
         self.distribution = self._distribution(cdn, certificate) if site.https else None
         self._dns_records()
-        self.github_app = platform.github_app() if site.git_auth is GitAuth.GITHUB_APP else None
-        # With the App there is no token to keep.
-        describes = "Token with write access to the site's git repository"
-        self.git_token = None if self.github_app else self._secret("git-token", describes)
+        # The operator stores the secrets: CloudFormation cannot create a parameter of the type SecureString.
+        app = site.git_auth is GitAuth.GITHUB_APP
+        self.git_secret = GITHUB_APP_SECRET if app else secret_parameter(site.client_id, GIT_TOKEN)
         # Bedrock is reached with the task role: there is no key.
         anthropic = site.model_provider is ModelProvider.ANTHROPIC
-        self.model_key = self._secret("model-key", "API key of the model") if anthropic else None
+        self.model_key = secret_parameter(site.client_id, MODEL_KEY) if anthropic else None
         self.workspace = WorkspaceTask(
             self,
             "Workspace",
@@ -69,12 +72,10 @@ class SiteStack(Stack):
             bucket=self.bucket,
             distribution=self.distribution,
             stores=platform.stores,
-            secrets=[secret for secret in (self.git_token, self.model_key) if secret],
+            secrets=[secret for secret in (self.git_secret, self.model_key) if secret],
         )
         if self.model_key is None:
             grant_bedrock(self.workspace.definition.task_role, site)
-        if self.github_app:
-            grant_github_app(self.workspace.definition.task_role, self.github_app.resource(self))
         self.state_machine = run_state_machine(
             self,
             platform=platform,
@@ -108,25 +109,6 @@ class SiteStack(Stack):
                 distribution=self.distribution,
             )
 
-    def _secret(self, name: str, description: str) -> secretsmanager.Secret:
-        secret = secretsmanager.Secret(
-            self,
-            name,
-            secret_name=f"sitewright/{self._site.client_id}/{name}",
-            description=description,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        accept(
-            secret, "The git host or the model's provider issues it: no function could renew it.", "AwsSolutions-SMG4"
-        )
-        return secret
-
-    @property
-    def _git_secret(self) -> str | None:
-        if self.github_app:
-            return self.github_app.id
-        return self.git_token.secret_arn if self.git_token else None
-
     def _workspace_settings(self) -> WorkspaceSettings:
         stores = self._platform.stores
         return WorkspaceSettings.of(
@@ -135,8 +117,8 @@ class SiteStack(Stack):
             artifacts_bucket=stores.artifacts.bucket_name,
             sessions_table=stores.sessions.table_name,
             commands_table=stores.commands.table_name,
-            git_secret=self._git_secret,
-            model_key_secret=self.model_key.secret_arn if self.model_key else None,
+            git_secret=self.git_secret,
+            model_key_secret=self.model_key,
             distribution_id=self.distribution.distribution_id if self.distribution else None,
         )
 
@@ -164,8 +146,8 @@ class SiteStack(Stack):
             "StateMachineArn": self.state_machine.state_machine_arn,
             "SiteBucket": self.bucket.bucket_name,
             "SiteUrl": self._site.url,
-            **({"GitTokenSecretArn": self.git_token.secret_arn} if self.git_token else {}),
-            **({"ModelKeySecretArn": self.model_key.secret_arn} if self.model_key else {}),
+            "GitSecret": self.git_secret,
+            **({"ModelKeySecret": self.model_key} if self.model_key else {}),
             "TaskDefinitionArn": self.workspace.definition.task_definition_arn,
             "LogGroup": self.workspace.log_group.log_group_name,
         }.items():

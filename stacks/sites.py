@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import aws_cdk as cdk
 
-from sitewright.contracts.names import CLIENT_TAG
+from sitewright.contracts.names import CLIENT_TAG, SITES_OF_A_CDN_STACK
 from sitewright.contracts.site_config import CERTIFICATE_REGION, SiteConfig
-from stacks.cdn_stack import SITES_OF_A_CDN_STACK, CdnStack
+from stacks.cdn_stack import CdnStack
 from stacks.certificate_stack import CertificateStack
 from stacks.platform_stack import PlatformStack
 from stacks.site_stack import SiteStack

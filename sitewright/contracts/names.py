@@ -9,8 +9,11 @@ METRICS_NAMESPACE = "Sitewright"
 SITE_PARAMETER_PREFIX = "/sitewright/sites/"
 """Prefix of the SSM parameters. Each SiteStack registers its SiteEntry in one, and intake looks a client up there."""
 
-GITHUB_APP_SECRET = "sitewright/github-app"
-"""Name of the secret that the platform makes for the GitHub App."""
+GIT_TOKEN, MODEL_KEY = "git-token", "model-key"
+"""Names of a site's secrets."""
+
+GITHUB_APP_SECRET = "/sitewright/github-app"
+"""Name of the SSM parameter with the GitHub App of all sites."""
 
 CLIENT_TAG = "sitewright:client"
 """Tag of every resource that belongs to one site. Billing shows costs by it, once it is activated there."""
@@ -23,6 +26,13 @@ EVENT_SOURCE = "sitewright"
 
 NOT_STARTED = "Command Not Started"
 """EventBridge detail-type of a command that ends without a run: rejected, or superseded before it began."""
+
+SITES_OF_A_CDN_STACK = 50
+"""Sites that share one stack. CloudFront lets 100 distributions share a function, an access control or a policy.
+
+A site that is removed from the list moves the ones behind it up. With half of the quota a stack has room for its old
+and its new sites while they move. Source: CloudFront developer guide, "Quotas" (cloudfront-limits.html).
+"""
 
 CLUSTER = "sitewright"
 """Name of the ECS cluster. Site stacks refer to it by name, so that no export of the platform ties them to it."""
@@ -48,6 +58,19 @@ def execution_name(session_id: str, command_id: str) -> str:
     digest = hashlib.sha256(f"{session_id}\n{command_id}".encode()).hexdigest()[:10]
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", command_id)[: EXECUTION_NAME_LIMIT - len(digest) - 1]
     return f"{readable}-{digest}"
+
+
+def secret_parameter(client_id: str, name: str) -> str:
+    """Returns the name of the SSM parameter with a site's secret. It begins with the client, so a role can be cut to it."""
+    return f"/sitewright/secrets/{client_id}/{name}"
+
+
+def store_secret(parameter: str) -> str:
+    """Returns the command that stores a secret. CloudFormation cannot create such a parameter.
+
+    Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html, `Type`.
+    """
+    return f"aws ssm put-parameter --type SecureString --overwrite --name {parameter} --value …"
 
 
 def function_name(module: str) -> str:

@@ -74,7 +74,7 @@ def variable(field: str) -> str:
 
 
 class WorkspaceSettings(OperatorSettings):
-    """The environment in the workspace's task definition. It contains the secrets' ARNs, but no secret."""
+    """The environment in the workspace's task definition. It contains the names of secrets, but no secret."""
 
     model_config = ConfigDict(alias_generator=variable, populate_by_name=True, frozen=True, extra="forbid")
 
@@ -83,9 +83,9 @@ class WorkspaceSettings(OperatorSettings):
     sessions_table: str
     commands_table: str
     git_secret: str
-    """ARN or name of the secret that `git_auth` needs: the site's git token, or the platform's GitHub App."""
+    """Name of the SSM parameter that `git_auth` needs: the site's git token, or the GitHub App of all sites."""
     model_key_secret: str | None = None
-    """None with Bedrock, which needs no key."""
+    """Name of the SSM parameter with the model key. None with Bedrock, which needs no key."""
     distribution_id: str | None = None
     """Id of the CloudFront distribution, for a site with `https`."""
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
@@ -126,11 +125,6 @@ class Aws:
     def s3(self) -> "S3Client":
         """S3."""
         return self._session.client("s3", endpoint_url=self.endpoint_url, config=self._config)
-
-    @cached_property
-    def secrets(self) -> "SecretsManagerClient":
-        """Secrets Manager."""
-        return self._session.client("secretsmanager", endpoint_url=self.endpoint_url, config=self._config)
 
     @cached_property
     def sqs(self) -> "SQSClient":

@@ -22,7 +22,7 @@ _REGIONAL = (
     "s3.{region}.amazonaws.com",
     "*.s3.{region}.amazonaws.com",
     "states.{region}.amazonaws.com",
-    "secretsmanager.{region}.amazonaws.com",
+    "ssm.{region}.amazonaws.com",
     # Fargate pulls the image and sends the log from the task's own network interface (ECS developer guide, "Fargate task
     # networking").
     "logs.{region}.amazonaws.com",

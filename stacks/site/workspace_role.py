@@ -4,11 +4,11 @@ from aws_cdk import Stack
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_secretsmanager as secretsmanager
 
 from sitewright.contracts.bedrock_models import model_resource
 from sitewright.contracts.site_config import SiteConfig
 from stacks.accepted_findings import accept_wildcards
+from stacks.arns import arn
 from stacks.leading_keys import own_items
 from stacks.platform.data_stores import DataStores
 
@@ -20,9 +20,9 @@ def grant_workspace(
     bucket: s3.Bucket,
     distribution: cloudfront.Distribution | None,
     stores: DataStores,
-    secrets: list[secretsmanager.Secret],
+    secrets: list[str],
 ) -> None:
-    """Adds all rights of the workspace to its task role."""
+    """Adds all rights of the workspace to its task role. `secrets` are names of SSM parameters."""
     _grant_site(role, bucket)
     if distribution:
         distribution.grant_create_invalidation(role)
@@ -34,7 +34,9 @@ def grant_workspace(
             conditions=own_items(client_id),
         )
     )
-    _allow(role, ["secretsmanager:GetSecretValue"], [secret.secret_arn for secret in secrets])
+    stack = Stack.of(role)
+    # AWS' own key `aws/ssm` decrypts for whoever may read the parameter (AWS KMS developer guide, "AWS managed keys").
+    _allow(role, ["ssm:GetParameter"], [arn(stack, "ssm", f"parameter{name}") for name in secrets])
     # Task tokens are no resource that a permission could name (service authorization reference, Step Functions).
     _allow(role, ["states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"], ["*"])
     accept_wildcards(role, "IAM has no resource for a task token.", "*")
@@ -70,11 +72,6 @@ def grant_bedrock(role: iam.IRole, site: SiteConfig) -> None:
             conditions={"StringEquals": {"bedrock:InferenceProfileArn": profile}},
         )
     )
-
-
-def grant_github_app(role: iam.IRole, secret: str) -> None:
-    """Adds the right to read the GitHub App's secret. `secret` is its ARN, or a pattern of it."""
-    _allow(role, ["secretsmanager:GetSecretValue"], [secret])
 
 
 def _grant_site(role: iam.IRole, bucket: s3.Bucket) -> None:

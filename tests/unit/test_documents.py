@@ -14,7 +14,6 @@ from pydantic.alias_generators import to_camel
 from sitewright.cli.main import app
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.messages import Command, Response, ResponseStatus
-from sitewright.contracts.names import GITHUB_APP_SECRET
 from sitewright.contracts.site_config import SiteConfig
 from tools import error_table
 
@@ -59,7 +58,7 @@ FOLDERS = {str(parent) for file in FILES for parent in Path(file).parents}
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_file_and_folder_that_is_named_exists(page: Path) -> None:
     shown = text(page)
-    folders = {found.rstrip("/") for found in FOLDER.findall(shown)} - {GITHUB_APP_SECRET}
+    folders = {found.rstrip("/") for found in FOLDER.findall(shown)}
     assert {found for found in folders if found not in FOLDERS and found not in FILES} == set()
     for code in CODE.findall(shown):
         for found in FILE.findall(code):

@@ -150,7 +150,6 @@ def month(sweep: MessageCounts, alarms: int, dashboards: int, prices: Mapping[st
 
     polls = MONTH_MINUTES * POLLERS * POLLS_A_MINUTE
     return [
-        row("secret_month", 2, "each site"),
         row("alarm_month", alarms, "ten of an account are free"),
         row("dashboard_month", dashboards, "three of an account are free"),
         row("trace", sweeps, "the sweep; 100,000 of an account are free"),

@@ -49,7 +49,10 @@ def classify(
         return [_s3(method, path, query)]
     if service == "dynamodb":
         return _dynamodb(operation, _json(request), _json(response))
-    prices = {"sqs": "sqs_fifo", "secretsmanager": "secret_call", "events": "eventbridge_custom"}
+    if service == "ssm":
+        # Parameters are free. Decrypting one is a call of KMS.
+        return [BilledCall(service, operation, "kms_call" if _json(request).get("WithDecryption") else "free", 1)]
+    prices = {"sqs": "sqs_fifo", "events": "eventbridge_custom"}
     return [BilledCall(service, operation or f"{method} {path}", prices.get(service, "free"), 1)]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.names import store_secret
 from sitewright.contracts.secret_text import SecretTextError, single_value
 from sitewright.contracts.workspace_settings import ModelProvider
 from workspace.agent.model_proxy.upstream import Upstream, anthropic, bedrock
@@ -55,9 +56,11 @@ class ModelAccess:
 def _key(secret: str, aws: Clients) -> str:
     try:
         return single_value(aws.secret(secret), KEY_NAMES)
-    except (ClientError, BotoCoreError) as error:
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        remedy = f". Store it: {store_secret(secret)}" if code == "ParameterNotFound" else ""
+        raise StepFailed(ErrorCode.MODEL_REJECTED, f"The model key cannot be read: {code}{remedy}") from error
+    except BotoCoreError as error:
         raise StepFailed(ErrorCode.MODEL_REJECTED, f"The model key cannot be read from {secret}: {error}") from error
-    except KeyError as error:
-        raise StepFailed(ErrorCode.MODEL_REJECTED, "The model key's secret holds bytes. Store a text in it") from error
     except SecretTextError as error:
         raise StepFailed(ErrorCode.MODEL_REJECTED, f"The model key's secret {error}.") from error

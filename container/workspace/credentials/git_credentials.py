@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.names import store_secret
 from sitewright.contracts.secret_text import SecretTextError, single_value
 from workspace.errors import StepFailed
 from workspace.system.aws_clients import Clients
@@ -72,8 +73,6 @@ def read_secret(clients: Clients, secret: str, what: str) -> str:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         message = f"{what} cannot be read: {code}"
-        if code == "ResourceNotFoundException":
-            message += ". Store a value in it"
+        if code == "ParameterNotFound":
+            message += f". Store it: {store_secret(secret)}"
         raise StepFailed(ErrorCode.GIT_AUTH_FAILED, message) from error
-    except KeyError as error:
-        raise StepFailed(ErrorCode.GIT_AUTH_FAILED, f"{what} holds bytes. Store a text in it") from error

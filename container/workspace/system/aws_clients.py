@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
 
     from sitewright.publishing.target import SmallObjectClient
@@ -91,23 +91,23 @@ class Clients:
         return client
 
     @property
-    def secretsmanager(self) -> SecretsManagerClient:
+    def ssm(self) -> SSMClient:
         """The client for `secret`."""
-        client: SecretsManagerClient = self._client("secretsmanager", _REPORT)
+        client: SSMClient = self._client("ssm", _REPORT)
         return client
 
-    def secret(self, arn: str) -> str:
-        """Returns a secret's text, fetched once a step. Raises botocore's ClientError (no such secret, not allowed)."""
-        value = self._secrets.get(arn)
+    def secret(self, name: str) -> str:
+        """Returns a secret's text, fetched once a step. Raises botocore's ClientError (no such parameter, not allowed)."""
+        value = self._secrets.get(name)
         if value is None:
-            value = self.secretsmanager.get_secret_value(SecretId=arn)["SecretString"].strip()
-            self._secrets[arn] = value
+            value = self.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"].strip()
+            self._secrets[name] = value
         return value
 
     @property
     def region(self) -> str:
         """The region of the task."""
-        return str(self.secretsmanager.meta.region_name)
+        return str(self.ssm.meta.region_name)
 
     def credentials(self) -> ReadOnlyCredentials:
         """Returns the task role's credentials of the moment. Raises botocore's BotoCoreError."""

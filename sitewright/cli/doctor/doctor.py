@@ -56,7 +56,6 @@ def _of_sites(sites: Sites, client: Any, region: str) -> Sequence[Finding]:
     clients = SiteClients(
         region=region,
         ssm=client("ssm"),
-        secrets=client("secretsmanager"),
         route53=client("route53", CERTIFICATE_REGION),
         cloudfront=client("cloudfront", CERTIFICATE_REGION),
         bedrock=bedrock.__getitem__,

@@ -8,7 +8,7 @@ from sitewright.cli.doctor import dns_check, git_check, model_check, stored_secr
 from sitewright.cli.doctor.aws_answers import guarded
 from sitewright.cli.doctor.findings import Finding, not_checked, ok, warning
 from sitewright.cli.doctor.http_probe import Answer
-from sitewright.contracts.names import SITE_PARAMETER_PREFIX
+from sitewright.contracts.names import GIT_TOKEN, MODEL_KEY, SITE_PARAMETER_PREFIX
 from sitewright.contracts.records import SiteEntry
 from sitewright.contracts.site_config import SiteConfig
 from sitewright.contracts.workspace_settings import GitAuth, ModelProvider
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mypy_boto3_bedrock import BedrockClient
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_route53 import Route53Client
-    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_ssm import SSMClient
 
 
@@ -27,7 +26,6 @@ class SiteClients:
 
     region: str
     ssm: "SSMClient"
-    secrets: "SecretsManagerClient"
     route53: "Route53Client"
     cloudfront: "CloudFrontClient"
     bedrock: "Callable[[str], BedrockClient]"
@@ -61,7 +59,7 @@ def _git(site: SiteConfig, clients: SiteClients) -> list[Finding]:
         return [
             not_checked(git_check.CHECK, "a GitHub App's tokens are minted in the workspace.", remedy, site.client_id)
         ]
-    stored = stored_secrets.read(clients.secrets, site.client_id, "git-token", stored_secrets.GIT_KEYS)
+    stored = stored_secrets.read(clients.ssm, site.client_id, GIT_TOKEN, stored_secrets.GIT_KEYS)
     if stored.value is None:
         return [stored.finding]
     return [stored.finding, git_check.may_push(site.client_id, site.repository, stored.value, clients.get)]
@@ -72,7 +70,7 @@ def _model(site: SiteConfig, clients: SiteClients) -> list[Finding]:
         bedrock = clients.bedrock(site.model_region or clients.region)
         action = "bedrock:GetFoundationModelAvailability"
         return guarded(model_check.CHECK, action, lambda: [model_check.bedrock_access(site, bedrock)], site.client_id)
-    stored = stored_secrets.read(clients.secrets, site.client_id, "model-key", stored_secrets.MODEL_KEYS)
+    stored = stored_secrets.read(clients.ssm, site.client_id, MODEL_KEY, stored_secrets.MODEL_KEYS)
     if stored.value is None:
         return [stored.finding]
     return [stored.finding, model_check.key_is_valid(site, stored.value, clients.get)]

@@ -8,10 +8,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.cli.doctor.aws_answers import error_code, unseen
 from sitewright.cli.doctor.findings import Finding, failed, ok
+from sitewright.contracts.names import secret_parameter, store_secret
 from sitewright.contracts.secret_text import SecretTextError, single_value
 
 if TYPE_CHECKING:
-    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
 
 GIT_KEYS = ("token", "git-token", "github-token", "gitlab-token", "access-token", "password", "pat")
 MODEL_KEYS = ("key", "model-key", "api-key", "anthropic-api-key", "token")
@@ -26,22 +27,18 @@ class Stored:
     """None if it is missing, unreadable or of a wrong form."""
 
 
-def read(client: "SecretsManagerClient", client_id: str, name: str, keys: Sequence[str]) -> Stored:
-    """Reads the secret `sitewright/{clientId}/{name}`. `keys` are those under which a JSON object may hold it."""
-    secret, check = f"sitewright/{client_id}/{name}", f"secret {name}"
-    store = f"Store it: aws secretsmanager put-secret-value --secret-id {secret} --secret-string …"
+def read(client: "SSMClient", client_id: str, name: str, keys: Sequence[str]) -> Stored:
+    """Reads a secret of the site. `keys` are those under which a JSON object may hold it."""
+    parameter, check = secret_parameter(client_id, name), f"secret {name}"
+    store = f"Store it: {store_secret(parameter)}"
     try:
-        text = client.get_secret_value(SecretId=secret)["SecretString"]
-        value = single_value(text, keys)
+        value = single_value(client.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"], keys)
     except ClientError as error:
-        if error_code(error) != "ResourceNotFoundException":
-            return Stored(unseen(check, "secretsmanager:GetSecretValue", error, client_id))
-        # Before the first deployment there is no secret, and after it the secret has no value.
-        return Stored(failed(check, "nothing is stored.", f"Deploy the site if it is new. {store}", client_id))
+        if error_code(error) != "ParameterNotFound":
+            return Stored(unseen(check, "ssm:GetParameter", error, client_id))
+        return Stored(failed(check, "nothing is stored.", store, client_id))
     except BotoCoreError as error:
-        return Stored(unseen(check, "secretsmanager:GetSecretValue", error, client_id))
-    except KeyError:
-        return Stored(failed(check, "holds bytes.", store, client_id))
+        return Stored(unseen(check, "ssm:GetParameter", error, client_id))
     except SecretTextError as error:
         return Stored(failed(check, f"{error}.", store, client_id))
     return Stored(ok(check, "is stored.", client_id), value)

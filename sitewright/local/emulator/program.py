@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from sitewright.local.emulator import callbacks, old_versions, secret_refs
+from sitewright.local.emulator import callbacks, old_versions
 from sitewright.local.emulator.identity import enforcement
 from sitewright.local.emulator.identity.decision_log import DecisionLog
 from sitewright.local.machine.service_environment import DECISIONS_FILE, HEARTBEAT_AT_MOST
@@ -15,7 +15,6 @@ def main() -> None:
 
     limit = os.environ.get(HEARTBEAT_AT_MOST)
     callbacks.install(float(limit) if limit else None)
-    secret_refs.install()
     old_versions.install()
     if decisions := os.environ.get(DECISIONS_FILE):
         enforcement.install(DecisionLog(Path(decisions)))

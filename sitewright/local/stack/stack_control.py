@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sitewright.contracts.names import GIT_TOKEN, MODEL_KEY, secret_parameter
 from sitewright.contracts.site_config import DEFAULT_CLIENT
 from sitewright.local.aws_clients import Aws
 from sitewright.local.containers.container_engine import Engine
@@ -101,10 +102,9 @@ def _up(home: Home, options: StackOptions, engine: Engine | None, report: Report
     _deploy(home, state, endpoint, configs, image=containers.image if containers else NO_IMAGE, report=report)
     aws = Aws(endpoint, REGION)
     for name in state["sites"]:
-        aws.secrets.put_secret_value(
-            SecretId=f"sitewright/{name}/git-token", SecretString=home.token_file.read_text().strip()
-        )
-        aws.secrets.put_secret_value(SecretId=f"sitewright/{name}/model-key", SecretString=model_key)
+        for secret, value in ((GIT_TOKEN, home.token_file.read_text().strip()), (MODEL_KEY, model_key)):
+            parameter = secret_parameter(name, secret)
+            aws.ssm.put_parameter(Name=parameter, Value=value, Type="SecureString", Overwrite=True)
     info = describe(home, state, aws, model_url)
     write_private(home.stack_file, json.dumps(info, indent=2))
     return info

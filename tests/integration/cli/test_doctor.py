@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from sitewright.cli.doctor import http_probe
 from sitewright.cli.doctor.findings import Finding
 from sitewright.cli.main import app
+from sitewright.contracts.names import secret_parameter
 from sitewright.local.errors import LocalError
 
 REGION = "eu-central-1"
@@ -62,9 +63,9 @@ def cdk_json(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     file = tmp_path / "cdk.json"
     file.write_text(json.dumps({"context": {"region": REGION, "sites": [site]}}))
     with mock_aws():
-        secrets = boto3.client("secretsmanager", REGION)
-        secrets.create_secret(Name="sitewright/amelia/git-token", SecretString="glpat-abc")
-        secrets.create_secret(Name="sitewright/amelia/model-key", SecretString="sk-ant-wrong")
+        ssm = boto3.client("ssm", REGION)
+        for name, value in (("git-token", "glpat-abc"), ("model-key", "sk-ant-wrong")):
+            ssm.put_parameter(Name=secret_parameter("amelia", name), Value=value, Type="SecureString")
         yield file
 
 

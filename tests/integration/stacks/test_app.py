@@ -20,10 +20,6 @@ SITE = {"clientId": "a", "repository": "https://github.com/b/site"}
         ({"sites": "{"}, ["sites:", "JSON"]),
         ({"sites": [{**SITE, "modle": "x"}]}, ["sites[0]", "'a'", "did you mean 'model'"]),
         ({"sites": [SITE], "siteDefaults": {"gitAuth": "app"}}, ["sites[0]", "gitAuth"]),
-        (
-            {"sites": [SITE], "siteDefaults": '{"gitAuth": "github-app"}', "githubAppSecret": "sitewright/app"},
-            ["githubAppSecret:", "complete ARN"],
-        ),
         ({"sites": [SITE], "imageBuilder": "kaniko"}, ["imageBuilder:", "'kaniko'", "`codebuild`"]),
         ({"sites": [SITE], "egressAllowList": ["https://example.com/"]}, ["egressAllowList", "domains"]),
     ],

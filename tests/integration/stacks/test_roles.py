@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sitewright.contracts.names import GITHUB_APP_SECRET, secret_parameter
 from tests.support.stacks.policies import ACCOUNT, Role, named
 from tests.support.stacks.synthesized_templates import PLATFORM, REGION, Template, actions, statements
 
@@ -100,13 +101,19 @@ def test_a_workspace_lists_its_own_artifacts_only(templates: dict[str, Template]
     assert not workspace.may("s3:ListBucketVersions", bucket, s3_prefix="amelia/")
 
 
-@pytest.mark.parametrize("part", ["gittoken", "modelkey"])
-def test_a_workspace_reads_its_own_secrets_only(templates: dict[str, Template], workspace: Role, part: str) -> None:
-    kind, action = "AWS::SecretsManager::Secret", "secretsmanager:GetSecretValue"
-    own = resource(templates, SITE, kind, part)
-    assert workspace.may(action, own)
-    assert not workspace.may(action, resource(templates, NEIGHBOUR, kind, part))
-    assert not workspace.may("secretsmanager:PutSecretValue", own)
+@pytest.mark.parametrize("name", ["git-token", "model-key"])
+def test_a_workspace_reads_its_own_secrets_only(workspace: Role, name: str) -> None:
+    def parameter(client: str, secret: str) -> str:
+        return f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{secret_parameter(client, secret)}"
+
+    own = parameter("amelia", name)
+    assert workspace.may("ssm:GetParameter", own)
+    for action in ("ssm:PutParameter", "ssm:GetParametersByPath", "ssm:GetParameterHistory", "ssm:DeleteParameter"):
+        assert not workspace.may(action, own), action
+    others = [parameter("plain", name), parameter("amelia-2", name), parameter("amelia", "other")]
+    shared = [own.replace(secret_parameter("amelia", name), text) for text in (GITHUB_APP_SECRET, "/sitewright/*", "*")]
+    for stranger in (*others, *shared):
+        assert not workspace.may("ssm:GetParameter", stranger), stranger
 
 
 @pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"])

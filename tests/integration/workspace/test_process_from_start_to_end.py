@@ -138,7 +138,7 @@ def serve_aws(folder: Path) -> Iterator[str]:
         "TMPDIR": str(folder),
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
-        "SERVICES": "s3,dynamodb,secretsmanager",
+        "SERVICES": "s3,dynamodb,ssm",
     }
     argv = [sys.executable, "-m", "ministack"]
     child = subprocess.Popen(argv, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

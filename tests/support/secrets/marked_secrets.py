@@ -9,6 +9,8 @@ from pathlib import Path
 
 import httpx
 
+from sitewright.contracts.names import MODEL_KEY as MODEL_KEY_NAME
+from sitewright.contracts.names import secret_parameter
 from sitewright.contracts.steps import StepEnv
 from tests.support.e2e.stack_driver import Sent, Site
 from tests.support.secrets.stack_places import Place
@@ -43,8 +45,8 @@ _OFFER = re.compile(r'"task_?token": *"([^"]+)"', re.IGNORECASE)
 
 def mark_model_key(site: Site) -> None:
     """Gives the site a model key that a search finds. Before the first command of a session."""
-    secrets = site.stack.client("secretsmanager")
-    secrets.put_secret_value(SecretId=f"sitewright/{site.client_id}/model-key", SecretString=MODEL_KEY)
+    name = secret_parameter(site.client_id, MODEL_KEY_NAME)
+    site.stack.client("ssm").put_parameter(Name=name, Value=MODEL_KEY, Type="SecureString", Overwrite=True)
 
 
 def fixed_secrets(site: Site) -> dict[str, str]:

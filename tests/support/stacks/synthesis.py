@@ -9,6 +9,7 @@ import aws_cdk as cdk
 import pytest
 
 from sitewright.contracts.site_config import parse_sites
+from stacks import sites
 from stacks.platform import lambda_function, workspace_image
 from stacks.platform.egress import Egress
 from stacks.platform.image_build import ImageBuilder, ImageSource
@@ -77,6 +78,19 @@ def nagged(outdir: Path, add: Callable[[cdk.App], None]) -> list[str]:
     app = _app(outdir, add, {})
     app.synth()
     return cdk_nag_findings(app, outdir)
+
+
+def https_sites(outdir: Path, number: int, sites_of_a_cdn: int, zone: dict[str, str]) -> dict[str, Template]:
+    """Returns the templates of so many sites with https, of which `sites_of_a_cdn` share what distributions share."""
+    entry = {"repository": "https://github.com/example/site.git", "https": True, "hostedZone": zone}
+
+    def add(app: cdk.App) -> None:
+        platform = PlatformStack(app, PLATFORM, env=cdk.Environment(region=REGION))
+        add_sites(app, platform, parse_sites([{"clientId": f"client-{n}", **entry} for n in range(number)]), REGION)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sites, "SITES_OF_A_CDN_STACK", sites_of_a_cdn)
+        return _synthesize(outdir, add)
 
 
 def _workspace(stack: cdk.Stack, image: str | None) -> None:

@@ -286,8 +286,12 @@ def make_aws(clients: Clients) -> None:
     """Creates the tables, the bucket and the secrets of a workspace."""
     make_tables(clients.dynamodb)
     clients.s3.create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    clients.secretsmanager.create_secret(Name="git-token", SecretString=TOKEN)
-    clients.secretsmanager.create_secret(Name="model-key", SecretString="sk-test-model-key")
+    put_secret(clients, "git-token", TOKEN)
+    put_secret(clients, "model-key", "sk-test-model-key")
+
+
+def put_secret(clients: Clients, name: str, value: str) -> None:
+    clients.ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
 
 
 def make_tables(dynamodb: Any) -> None:

@@ -18,7 +18,7 @@ from sitewright.contracts.workspace_settings import GitAuth
 from tests.support.secrets.marked_secrets import leaks
 from tests.support.secrets.stack_places import Place, git_objects, objects
 from tests.support.workspace.github_double import APP_ID, GitHub, new_key, pem, serve_github
-from tests.support.workspace.runner_parts import TOKEN, accept, read_command
+from tests.support.workspace.runner_parts import TOKEN, accept, put_secret, read_command
 from tests.support.workspace.runner_world import World, edit, in_background, new_world, slow_edit, wait_for
 
 SITE_BUCKET = "edit.amelia.example.com"
@@ -73,7 +73,7 @@ class Runs:
         return str((result.get("error") or result)["code"])
 
     def store(self, secret: str) -> None:
-        self.world.clients.secretsmanager.put_secret_value(SecretId="github-app", SecretString=secret)
+        put_secret(self.world.clients, "github-app", secret)
         self.world.clients.forget_secrets()
 
 
@@ -81,7 +81,7 @@ class Runs:
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
     with new_world(tmp_path, monkeypatch) as world, serve_github(GitHub(new_key())) as github:
         github.git = world.host.port, TOKEN
-        world.clients.secretsmanager.create_secret(Name="github-app", SecretString=app_secret(github))
+        put_secret(world.clients, "github-app", app_secret(github))
         where = {"LocationConstraint": "us-west-2"}
         world.clients.s3.create_bucket(Bucket=SITE_BUCKET, CreateBucketConfiguration=where)
         yield Runs(world, github)

@@ -14,7 +14,7 @@ from sitewright.contracts.commit_author import DEFAULT_AUTHOR
 from sitewright.contracts.steps import StepName
 from sitewright.contracts.workspace_settings import GitAuth
 from tests.support.workspace.github_double import APP_ID, BOT_ID, SLUG, GitHub, new_key, pem, serve_github
-from tests.support.workspace.runner_parts import TOKEN, make_checkout
+from tests.support.workspace.runner_parts import TOKEN, make_checkout, put_secret
 from tests.support.workspace.runner_world import World, commit_step, edit, new_world
 
 KEY = new_key()
@@ -44,7 +44,7 @@ class AppWorld:
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppWorld]:
     with new_world(tmp_path, monkeypatch) as world, serve_github(GitHub(KEY)) as github:
         github.git = world.host.port, TOKEN
-        world.clients.secretsmanager.create_secret(Name="github-app", SecretString=SECRET)
+        put_secret(world.clients, "github-app", SECRET)
         yield AppWorld(world, github)
 
 

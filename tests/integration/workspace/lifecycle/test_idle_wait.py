@@ -13,7 +13,7 @@ from workspace.system.child_environment import build_environment
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, StepName
 from tests.support.workspace.idle_workspace import Warm
-from tests.support.workspace.runner_parts import TOKEN, accept, git, read_command, read_session
+from tests.support.workspace.runner_parts import TOKEN, accept, git, put_secret, read_command, read_session
 from tests.support.workspace.runner_world import (
     World,
     commit_step,
@@ -216,9 +216,9 @@ def test_a_token_that_an_operator_corrected_is_used_by_the_next_step(world: Worl
     warm = Warm(world)
     warm.first()
     warm.answer(warm.offer(StepName.BUILD).task_token)
-    world.clients.secretsmanager.put_secret_value(SecretId="git-token", SecretString="ghp_" + "expired!" * 4)
+    put_secret(world.clients, "git-token", "ghp_" + "expired!" * 4)
     kind, refused = warm.answer(warm.offer(StepName.PUSH).task_token)
     assert (kind, "git_auth_failed" in refused["cause"]) == ("failure", True)
-    world.clients.secretsmanager.put_secret_value(SecretId="git-token", SecretString=TOKEN)
+    put_secret(world.clients, "git-token", TOKEN)
     assert warm.answer(warm.offer(StepName.SALVAGE).task_token)[0] == "success"
     warm.end_idle()

@@ -167,9 +167,11 @@ def test_salvage_commits_what_is_uncommitted(world: World) -> None:
 def test_a_secret_that_cannot_be_read_is_an_auth_error(world: World) -> None:
     edited(world, {"index.html": "ours"})
     world.clients._secrets.clear()
-    world.clients.secretsmanager.delete_secret(SecretId="git-token", ForceDeleteWithoutRecovery=True)
+    world.clients.ssm.delete_parameter(Name="git-token")
     cause = failed(world)
-    assert cause["code"] == "git_auth_failed" and "ResourceNotFound" in cause["message"]
+    assert cause["code"] == "git_auth_failed"
+    assert "ParameterNotFound" in cause["message"]
+    assert "aws ssm put-parameter --type SecureString --overwrite --name git-token" in cause["message"]
 
 
 def test_the_first_clone_retries_and_then_reports_the_host(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from sitewright.cli.doctor.findings import Finding, Status
 from sitewright.cli.doctor.git_check import ADVERTISEMENT
 from sitewright.cli.doctor.http_probe import Answer, NoAnswer
 from sitewright.cli.doctor.site import SiteClients, site_findings
-from sitewright.contracts.names import SITE_PARAMETER_PREFIX
+from sitewright.contracts.names import SITE_PARAMETER_PREFIX, secret_parameter
 from sitewright.contracts.records import SiteEntry
 from sitewright.contracts.site_config import SiteConfig, parse_sites
 
@@ -39,6 +39,15 @@ def site(**changes: Any) -> SiteConfig:
 def client(service: str) -> Any:
     """A client for all tests: making one takes longer than a test."""
     return boto3.client(service, REGION)  # type: ignore[call-overload]
+
+
+def put_secret(name: str, value: str) -> None:
+    parameter = secret_parameter("amelia", name)
+    client("ssm").put_parameter(Name=parameter, Value=value, Type="SecureString", Overwrite=True)
+
+
+def delete_secret(name: str) -> None:
+    client("ssm").delete_parameter(Name=secret_parameter("amelia", name))
 
 
 class World:
@@ -76,7 +85,6 @@ class World:
         clients = SiteClients(
             region=REGION,
             ssm=client("ssm"),
-            secrets=client("secretsmanager"),
             route53=self,  # type: ignore[arg-type]
             cloudfront=client("cloudfront"),
             bedrock=lambda _: self,  # type: ignore[arg-type,return-value]
@@ -90,9 +98,8 @@ class World:
 def world() -> Iterator[World]:
     with mock_aws():
         client("ssm").put_parameter(Name=f"{SITE_PARAMETER_PREFIX}amelia", Value=ENTRY.to_json(), Type="String")
-        secrets = client("secretsmanager")
-        secrets.create_secret(Name="sitewright/amelia/git-token", SecretString=TOKEN)
-        secrets.create_secret(Name="sitewright/amelia/model-key", SecretString=f'{{"key": "{KEY}"}}')
+        put_secret("git-token", TOKEN)
+        put_secret("model-key", f'{{"key": "{KEY}"}}')
         yield World()
 
 
@@ -112,13 +119,12 @@ def test_a_site_that_is_not_deployed_is_a_warning(world: World) -> None:
 
 
 def test_a_missing_secret_fails_and_what_needs_it_is_not_asked(world: World) -> None:
-    secrets = client("secretsmanager")
-    secrets.delete_secret(SecretId="sitewright/amelia/git-token", ForceDeleteWithoutRecovery=True)
-    secrets.put_secret_value(SecretId="sitewright/amelia/model-key", SecretString="two words")
+    delete_secret("git-token")
+    put_secret("model-key", "two words")
     found = world.findings(site())
     assert found["secret git-token"].status is Status.FAILED
     assert found["secret model-key"].status is Status.FAILED
-    assert "put-secret-value" in found["secret git-token"].remedy
+    assert "--name /sitewright/secrets/amelia/git-token" in found["secret git-token"].remedy
     assert world.asked == []
 
 
@@ -162,7 +168,7 @@ def test_the_models_answer_is_told(
 
 
 def test_bedrock_needs_access_and_no_key(world: World) -> None:
-    client("secretsmanager").delete_secret(SecretId="sitewright/amelia/model-key", ForceDeleteWithoutRecovery=True)
+    delete_secret("model-key")
     available = {
         "authorizationStatus": "AUTHORIZED",
         "entitlementAvailability": "AVAILABLE",
