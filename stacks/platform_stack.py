@@ -46,7 +46,9 @@ class PlatformStack(Stack):
         )
         self.queues = Queues(self, "Messaging")
         self.stores = DataStores(self, "Storage")
-        self.functions = PlatformFunctions(self, queues=self.queues, stores=self.stores, network=self.network)
+        self.functions = PlatformFunctions(
+            self, queues=self.queues, stores=self.stores, network=self.network, cluster=self.cluster
+        )
         add_event_rules(
             self,
             respond=self.functions.respond,

@@ -22,6 +22,7 @@ class Settings(BaseModel):
     WORKSPACE_SUBNETS: str = ""
     """Ids, separated by commas."""
     WORKSPACE_SECURITY_GROUP: str = ""
+    CLUSTER: str = ""
 
     def need(self, name: str) -> str:
         """Returns a required setting. Raises RuntimeError, with the setting's name and the remedy, if it is missing."""

@@ -65,6 +65,8 @@ def _cause(error: str | None, cause: str | None) -> ErrorInfo:
         pass
     if error == SfnError.BUSY:
         return ErrorInfo.of(ErrorCode.WORKSPACE_BUSY, cause or "another workspace held the session")
+    if error == SfnError.NO_CAPACITY:
+        return ErrorInfo.of(ErrorCode.NO_CAPACITY, f"no workspace could be started within the time for it: {cause}")
     try:
         data = json.loads(cause or "")
         text = str(data["errorMessage"]) if isinstance(data, dict) and "errorMessage" in data else str(cause)

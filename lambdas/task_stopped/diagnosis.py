@@ -8,11 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.names import WORKSPACE_CONTAINER
-from sitewright.contracts.steps import StepRequest, step_request_from_env
 
 EXIT_CODES = {
     1: "the runner failed without reporting (see the workspace's log)",
@@ -57,18 +54,6 @@ class Diagnosis:
 
     error: SfnError
     info: ErrorInfo
-
-
-def request_of(detail: dict[str, Any]) -> StepRequest | None:
-    """Returns the step of a task, from the task's overrides; None for a task of another service."""
-    for override in (detail.get("overrides") or {}).get("containerOverrides") or []:
-        if override.get("name") == WORKSPACE_CONTAINER:
-            env = {pair["name"]: pair.get("value", "") for pair in override.get("environment") or []}
-            try:
-                return step_request_from_env(env)
-            except ValidationError:
-                return None
-    return None
 
 
 def diagnose(detail: dict[str, Any]) -> Diagnosis | None:

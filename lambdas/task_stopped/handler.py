@@ -9,7 +9,8 @@ from lambdas.common.aws_clients import client
 from lambdas.common.measurements import send
 from lambdas.common.platform_tables import sessions
 from lambdas.common.telemetry import about, logger, traced
-from lambdas.task_stopped.diagnosis import Diagnosis, diagnose, request_of
+from lambdas.common.workspace_tasks import request_of
+from lambdas.task_stopped.diagnosis import Diagnosis, diagnose
 from lambdas.task_stopped.open_tokens import open_tokens
 from lambdas.task_stopped.workspace_usage import billed, start_of
 from sitewright.contracts.metrics import WORKSPACE_ENDED

@@ -177,6 +177,12 @@ class ErrorCode(StrEnum):
         ErrorSource.WORKSPACE,
         "Send the command again; if it happens twice, check image, secrets, subnets and roles.",
     )
+    NO_CAPACITY = (
+        "no_capacity",
+        ErrorSource.RUN,
+        "All workspaces that the account may run at once are at work: send the command again in some minutes. "
+        "Raise the quota `Fargate On-Demand vCPU resource count` of AWS Fargate in the Service Quotas console.",
+    )
     WORKSPACE_BUSY = (
         "workspace_busy",
         ErrorSource.WORKSPACE,
@@ -220,6 +226,8 @@ class SfnError(StrEnum):
     """The container cannot start (image, secret, role). Not retried: a retry would fail in the same way."""
     BUSY = "Workspace.Busy"
     """Another live workspace kept the session's claim for too long. Retried."""
+    NO_CAPACITY = "Workspace.NoCapacity"
+    """ECS starts no further workspace: the account's vCPU quota is used up, or the zone has no capacity. The run waited."""
     INTERRUPTED = "Workspace.Interrupted"
     """The session accepted a newer command. The run ends without Salvage: the work is saved already."""
     STEP_FAILED = "Step.Failed"

@@ -46,6 +46,10 @@ class SessionRecord(Contract):
     """The step that waits for the workspace. The state machine's offer puts it, the workspace with the claim takes it."""
     serving: StepRequest | None = None
     """The workspace's current step. If the workspace dies, this step's token is failed."""
+    idle_since: int | None = None
+    """When the last step of a command ended and no newer command was known (ms). Absent while a run needs the workspace."""
+    leave_asked_at: int | None = None
+    """When the idle workspace was asked to leave, because another session found no capacity (ms)."""
     checkpoint: str | None = None
     """Key of the newest checkpoint in the artifacts bucket. Only the workspace with the claim changes it."""
     conversation_id: str | None = None

@@ -21,7 +21,8 @@ _FREE = (
     "(attribute_not_exists(workspaceId) OR workspaceId = :me OR attribute_not_exists(aliveUntil) OR aliveUntil < :now)"
 )
 _OFFERED = f"{_OWN} AND mailbox.taskToken = :token"
-_NO_CLAIM = "workspaceId, claimGeneration, serving"
+_IDLE = "idleSince, leaveAskedAt"
+_NO_CLAIM = f"workspaceId, claimGeneration, serving, {_IDLE}"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Sessions:
         """
         return self._update(
             request,
-            "SET workspaceId = :me, aliveUntil = :until, claimGeneration = :generation, serving = :request REMOVE mailbox",
+            "SET workspaceId = :me, aliveUntil = :until, claimGeneration = :generation, serving = :request "
+            f"REMOVE mailbox, {_IDLE}",
             f"generation = :generation AND {_FREE}",
             {
                 ":me": workspace_id,
@@ -69,10 +71,18 @@ class Sessions:
         update = Update(REFRESH, _OWN, values)
         return _record(self.table.update(session_key(ids), update, repeated=repeated))
 
-    def finish_step(self, ids: SessionIds, workspace_id: str, generation: int) -> bool:
-        """Notes that the workspace is idle and has saved all work up to `generation`. Returns False without the claim."""
+    def finish_step(
+        self, ids: SessionIds, workspace_id: str, generation: int, *, idle_since: int | None = None
+    ) -> bool:
+        """Notes that no step is under way and all work up to `generation` is saved. Returns False without the claim.
+
+        With `idle_since` the run has ended, so the workspace may be asked to leave (`ask_to_leave`).
+        """
         values = {":me": workspace_id, ":generation": generation}
-        return self._write(ids, "SET claimGeneration = :generation REMOVE serving", _OWN, values)
+        if idle_since is None:
+            return self._write(ids, f"SET claimGeneration = :generation REMOVE serving, {_IDLE}", _OWN, values)
+        expression = "SET claimGeneration = :generation, idleSince = :now REMOVE serving, leaveAskedAt"
+        return self._write(ids, expression, _OWN, {**values, ":now": idle_since})
 
     def set_checkpoint(
         self, ids: SessionIds, workspace_id: str, key: str, conversation_id: str | None, *, now: int
@@ -111,6 +121,17 @@ class Sessions:
         condition = f"{_OWN} AND attribute_not_exists(aliveUntil)"
         self._write(ids, f"REMOVE {_NO_CLAIM}, mailbox", condition, {":me": workspace_id})
 
+    def ask_to_leave(self, ids: SessionIds, workspace_id: str, now: int) -> bool:
+        """Asks an idle workspace to leave. Returns False if it is not idle any more, or was asked before.
+
+        A workspace that gets an offer first takes the step and stays.
+        """
+        condition = (
+            f"{_OWN} AND attribute_exists(idleSince) AND attribute_not_exists(leaveAskedAt) "
+            "AND attribute_not_exists(mailbox) AND attribute_not_exists(serving) AND claimGeneration = generation"
+        )
+        return self._write(ids, "SET leaveAskedAt = :now", condition, {":me": workspace_id, ":now": now})
+
     # The mailbox
 
     def offer(self, request: StepRequest, workspace_id: str, now: int) -> bool:
@@ -126,7 +147,7 @@ class Sessions:
         """
         return self._update(
             request,
-            "SET serving = mailbox, claimGeneration = :generation REMOVE mailbox",
+            f"SET serving = mailbox, claimGeneration = :generation REMOVE mailbox, {_IDLE}",
             f"{_OFFERED} AND generation = :generation",
             {":me": workspace_id, ":token": request.task_token, ":generation": request.generation},
         )

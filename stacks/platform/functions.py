@@ -4,6 +4,8 @@ Their scope is the stack itself: a scope of their own would change the logical i
 """
 
 from aws_cdk import Duration, Fn, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
@@ -23,13 +25,16 @@ GET, PUT, UPDATE, QUERY = "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Upda
 
 
 class PlatformFunctions:
-    """Intake, commit message, record sync, task stopped and respond."""
+    """Intake, commit message, record sync, make room, task stopped and respond."""
 
-    def __init__(self, stack: Stack, *, queues: Queues, stores: DataStores, network: Network) -> None:
+    def __init__(
+        self, stack: Stack, *, queues: Queues, stores: DataStores, network: Network, cluster: ecs.Cluster
+    ) -> None:
         self._stack = stack
         self.intake = self._intake(queues, stores, network)
         self.commit_message = self._commit_message(stores)
         self.record_sync = self._record_sync(stores)
+        self.make_room = self._make_room(stores, cluster)
         self.task_stopped = self._task_stopped(stores)
         self.respond = self._respond(queues, stores)
 
@@ -117,6 +122,34 @@ class PlatformFunctions:
         _allow(function, [PUT, UPDATE, QUERY], [stores.deployments.table_arn])
         buckets = [f"arn:{self._stack.partition}:s3:::{name}*" for name in BUCKET_PREFIXES]
         _allow(function, ["s3:ListBucket"], buckets, EVERY_SITE)
+        return function
+
+    @property
+    def capacity_shortages(self) -> cloudwatch.Metric:
+        """How often a run found no capacity for a workspace: each time it calls make_room. The metric costs nothing."""
+        return self.make_room.metric_invocations(period=Duration.minutes(5), statistic="Sum")
+
+    def _make_room(self, stores: DataStores, cluster: ecs.Cluster) -> lambda_.Function:
+        function = LambdaFunction(
+            self._stack,
+            "MakeRoom",
+            module="make_room",
+            timeout=Duration.seconds(30),
+            environment={"SESSIONS_TABLE": stores.sessions.table_name, "CLUSTER": cluster.cluster_arn},
+        ).function
+        _allow(function, [GET, UPDATE], [stores.sessions.table_arn])
+        function.add_to_role_policy(
+            iam.PolicyStatement(
+                # ListTasks has no resource for tasks on Fargate (service authorization reference, Amazon ECS).
+                actions=["ecs:ListTasks", "ecs:DescribeTasks"],
+                resources=["*"],
+                conditions={"ArnEquals": {"ecs:cluster": cluster.cluster_arn}},
+            )
+        )
+        if function.role:
+            accept_wildcards(
+                function.role, "The condition names the cluster: ListTasks has no resource on Fargate.", "*"
+            )
         return function
 
     def _task_stopped(self, stores: DataStores) -> lambda_.Function:

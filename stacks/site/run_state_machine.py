@@ -30,6 +30,7 @@ def run_state_machine(
         task_family=task.family,
         commit_message_arn=function_arn(stack, "commit_message"),
         record_sync_arn=function_arn(stack, "record_sync"),
+        make_room_arn=function_arn(stack, "make_room"),
         site_bucket=site_bucket,
         sessions_table=platform.stores.sessions.table_name,
         repair_attempts=site.build_repair_attempts,
@@ -105,12 +106,8 @@ def _run_role(stack: Stack, platform: PlatformStack, site: SiteConfig, task: ecs
             conditions=own_items(site.client_id),
         )
     )
-    role.add_to_policy(
-        iam.PolicyStatement(
-            actions=["lambda:InvokeFunction"],
-            resources=[function_arn(stack, "commit_message"), function_arn(stack, "record_sync")],
-        )
-    )
+    functions = [function_arn(stack, name) for name in ("commit_message", "record_sync", "make_room")]
+    role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=functions))
     accept_wildcards(role, "IAM has no resource for the delivery of logs, which CDK allows the role.", "*")
     accept_wildcards(role, "RunTask names the family alone, so that a run outlives a deployment.", family)
     accept_wildcards(role, "A task's id is known when it has started.", tasks)

@@ -7,7 +7,18 @@ console, and no class decides on the query language of a nested state (aws-cdk 3
 from sitewright.contracts.error_codes import SfnError
 from sitewright.contracts.steps import StepName
 from stacks.site.jsonata import array, is_positive, is_true, number, text
-from stacks.site.workflow_states import ERROR, INPUT, RESULT, Json, WorkflowParts, catch, function, in_workspace
+from stacks.site.room_states import room_states
+from stacks.site.workflow_states import (
+    ERROR,
+    INPUT,
+    RESULT,
+    Json,
+    WorkflowParts,
+    catch,
+    function,
+    in_new_workspace,
+    in_workspace,
+)
 
 NOTHING_YET = {"commitMessage": "{% null %}", "sync": "{% null %}", "repair": "{% null %}", "repairs": 0}
 """Variables that some paths read without assigning them. The null is an expression: CDK drops a plain null."""
@@ -131,6 +142,7 @@ def definition(parts: WorkflowParts) -> Json:
                 on_failure="Failed",
                 keep_error=True,
             ),
+            **_room(parts),
             "Failed": {"Type": "Fail", "Error": "{% $failure.Error %}", "Cause": "{% $failure.Cause %}"},
             "Interrupted": {
                 "Type": "Fail",
@@ -139,6 +151,25 @@ def definition(parts: WorkflowParts) -> Json:
             },
         },
     }
+
+
+def _room(parts: WorkflowParts) -> Json:
+    """Returns the states of a run that waits until ECS starts a further workspace."""
+    ask = function(
+        parts,
+        parts.make_room_arn,
+        {
+            "clientId": f"{{% {INPUT}.clientId %}}",
+            "sessionId": f"{{% {INPUT}.sessionId %}}",
+            "room": "{% $room %}",
+        },
+        assign="room",
+        then="WaitForRoom",
+        # Without the request the run still waits: a workspace may leave by itself.
+        catches=[{"ErrorEquals": ["States.ALL"], "Next": "WaitForRoom"}],
+    )
+    steps = ["Agent", "Build", *(["Repair"] if parts.repair_attempts else []), "Push", "Salvage"]
+    return room_states(ask, [in_new_workspace(step) for step in steps], in_new_workspace("Salvage"))
 
 
 def _repairable(parts: WorkflowParts) -> Json:

@@ -9,6 +9,7 @@ from sitewright.contracts.steps import StepEnv, StepName
 from sitewright.tables.keys import client_session_jsonata
 from sitewright.tables.schema import offer_arguments
 from stacks.site.jsonata import shortened
+from stacks.site.room_states import NOTHING_ASKED, no_room
 
 Json = dict[str, Any]
 
@@ -53,9 +54,6 @@ ERROR = {
 
 
 ECS_TRANSIENT = [
-    # Without capacity RunTask answers 200 with failures[]. The integration turns that into AmazonECS.Unknown.
-    "AmazonECS.Unknown",
-    "ECS.AmazonECSException",
     "ECS.ServerException",
     "ECS.ThrottlingException",
     "ECS.LimitExceededException",
@@ -91,6 +89,7 @@ class WorkflowParts:
     """The task definition's family, not a revision: a deployment deregisters the revision that a current run would use."""
     commit_message_arn: str
     record_sync_arn: str
+    make_room_arn: str
     site_bucket: str
     sessions_table: str
     repair_attempts: int
@@ -120,14 +119,19 @@ def in_workspace(
     failed = {"ErrorEquals": ["States.ALL"], "Next": on_failure} if keep_error else catch("States.ALL", on_failure)
     interrupted = {"ErrorEquals": [SfnError.INTERRUPTED], "Next": "Interrupted"}
     common = {"TimeoutSeconds": seconds + MARGIN_SECONDS, "Assign": {**(assigned or {}), assign: RESULT}, "Next": then}
-    run = {**_run_task(parts, step), **common, "Catch": [interrupted, failed]}
-    fresh = f"{name}InNewWorkspace"
+    fresh = in_new_workspace(name)
+    run = {**_run_task(parts, step), **common, "Catch": [interrupted, no_room(fresh), failed]}
     own_failure = {**failed, "ErrorEquals": [SfnError.STEP_FAILED, "States.Timeout"]}
     # After any other failure of an offer a fresh workspace does the step. If the old one still lives, it takes the step.
-    unanswered = {"ErrorEquals": ["States.ALL"], "Next": fresh}
-    lost = {"ErrorEquals": ["States.HeartbeatTimeout"], "Next": fresh}
+    unanswered = {"ErrorEquals": ["States.ALL"], "Assign": NOTHING_ASKED, "Next": fresh}
+    lost = {**unanswered, "ErrorEquals": ["States.HeartbeatTimeout"]}
     offer = {**_offer(parts, step), **common, "Catch": [interrupted, lost, own_failure, unanswered]}
     return {name: offer, fresh: run}
+
+
+def in_new_workspace(name: str) -> str:
+    """Returns the name of the state that starts a workspace for a step."""
+    return f"{name}InNewWorkspace"
 
 
 def function(parts: WorkflowParts, arn: str, payload: Json, *, assign: str, then: str, catches: list[Json]) -> Json:

@@ -54,8 +54,8 @@ class ClaimRefresher(PeriodicThread):
         self._seen = seen
         self._idle = False
         self._due = self._alive
-        self._known: tuple[int, str | None] | None = None
-        """Generation and offered token of the last read. A different value is a reason to refresh at once."""
+        self._known: tuple[int, str | None, int | None] | None = None
+        """What the last read said (`_news`). A different value is a reason to refresh at once."""
 
     def follow(
         self, store: SessionStore, stop: Stop, log: Callable[..., None], *, idle: bool = False, eager: float = 0.0
@@ -137,5 +137,6 @@ class ClaimRefresher(PeriodicThread):
         self._log("claim lost", level="error", reason=why)
 
 
-def _news(session: SessionRecord) -> tuple[int, str | None]:
-    return session.generation, session.mailbox.task_token if session.mailbox else None
+def _news(session: SessionRecord) -> tuple[int, str | None, int | None]:
+    """Returns what an idle workspace acts on: the generation, the offered token, and the request to leave."""
+    return session.generation, session.mailbox.task_token if session.mailbox else None, session.leave_asked_at

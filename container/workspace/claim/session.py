@@ -116,9 +116,13 @@ class SessionStore:
         """Prolongs the claim. Returns False if a newer command was accepted. Raises Fenced if the claim is lost."""
         return self.refresh().generation == self.request.generation
 
-    def finish_step(self, generation: int) -> None:
-        """Notes that the workspace is idle and all work up to `generation` is saved. Raises Fenced."""
-        if not self.sessions.finish_step(self.request, self.workspace_id, generation):
+    def finish_step(self, generation: int, *, idle: bool) -> None:
+        """Notes that no step is under way and all work up to `generation` is saved. Raises Fenced.
+
+        `idle`: the run needs the workspace no more, so that it may be asked to leave.
+        """
+        since = self._ms() if idle else None
+        if not self.sessions.finish_step(self.request, self.workspace_id, generation, idle_since=since):
             raise _fenced()
 
     def release_idle(self) -> bool:

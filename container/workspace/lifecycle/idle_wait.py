@@ -55,6 +55,7 @@ class IdleWait:
     - A newer command is accepted: the older command's work is saved, and the wait goes on for the newer command.
     - An offer arrives while the workspace releases its claim: the release is one write, made only while the mailbox is
       empty. Either the offer is taken, or its sender finds no live claim and starts a new workspace.
+    - Another session needs the capacity and asks this workspace to leave: it ends as if its time were over.
     - SIGTERM: the claim is released, and an offer in the mailbox is reported as stopped.
     - The claim is lost: the workspace ends without another write.
     """
@@ -91,8 +92,9 @@ class IdleWait:
         if self.end.settled:
             # The saved work is that of all commands up to the newest.
             self._generation = max(own, self.step_run.store.refresh().generation)
-        self.step_run.store.finish_step(self._generation)
-        self._wait_for(self.end.follows if self._generation == own else Follows.NEWER_COMMAND)
+        follows = self.end.follows if self._generation == own else Follows.NEWER_COMMAND
+        self.step_run.store.finish_step(self._generation, idle=follows is Follows.NOTHING)
+        self._wait_for(follows)
 
     def _wait_for(self, follows: Follows | None) -> None:
         least = {Follows.STEP: self.step_gap, Follows.NEWER_COMMAND: self.command_gap}
@@ -113,6 +115,8 @@ class IdleWait:
             return None
         if session.generation > self._generation:
             self._superseded(session.generation)
+        elif session.leave_asked_at is not None and session.idle_since is not None:
+            self._until = min(self._until, self.clock())
         if offer is not None and offer.request.generation < session.generation:
             self._refuse(offer)
         elif offer is not None:
@@ -145,7 +149,7 @@ class IdleWait:
             self.step_run.interruption.superseded()
             self.end = replace(self.end, settled=True)
         self._generation = generation
-        self.step_run.store.finish_step(generation)
+        self.step_run.store.finish_step(generation, idle=False)
         self._wait_for(Follows.NEWER_COMMAND)
 
     def _refuse(self, offer: Offer) -> None:

@@ -37,6 +37,9 @@ HEARTBEAT_AT_MOST = "SITEWRIGHT_HEARTBEAT_AT_MOST"
 DECISIONS_FILE = "SITEWRIGHT_DECISIONS_FILE"
 """For the emulator: the file that gets each right that a role used, or lacked."""
 
+VCPU_LIMIT_FILE = "SITEWRIGHT_VCPU_LIMIT_FILE"
+"""For the emulator: the file with the limit of the tasks' vCPUs."""
+
 ACCESS_KEY = "test"
 SECRET_KEY = "test"  # noqa: S105
 """The emulator's root user: the local stack's tools, as an operator of the account. Tasks and functions have roles."""

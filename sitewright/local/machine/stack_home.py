@@ -109,6 +109,11 @@ class Home:
         return self.root / "event-faults.json"
 
     @property
+    def vcpu_limit(self) -> Path:
+        """The most vCPUs that tasks may have; see sitewright/local/ecs/vcpu_limit.py. Usually not there."""
+        return self.root / "vcpu-limit.json"
+
+    @property
     def lock_file(self) -> Path:
         """Locked while `up` or `down` works."""
         return self.root / "lock"

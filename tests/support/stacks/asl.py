@@ -1,6 +1,6 @@
 """An interpreter of the Amazon States Language with JSONata, for tests of state machines.
 
-`Walk` knows the states Task, Choice, Pass, Succeed and Fail with Arguments, Assign, Output, Retry and Catch.
+`Walk` knows the states Task, Choice, Wait, Pass, Succeed and Fail with Arguments, Assign, Output, Retry and Catch.
 `interpret` drives a `Walk` through a whole run, with scripted answers of the tasks. The protocol's model of Step
 Functions drives it one state at a time. It is as strict as Step Functions: an unassigned variable is an error, not an
 empty value.
@@ -57,7 +57,7 @@ Outcome = Any
 Step = tuple[str | None, Any]
 """The next state (None at the end) and its input."""
 
-MAX_STATES = 100
+MAX_STATES = 500
 
 
 def interpret(machine: Json, execution_input: Json, script: dict[str, list[Outcome]]) -> Run:
@@ -118,6 +118,9 @@ class Walk:
                 raise StatesError(self._value(state["Error"], scope), self._value(state.get("Cause", ""), scope))
             case "Succeed":
                 return None, self._output(state, scope, data)
+            case "Wait":
+                self._value(state["Seconds"], scope)
+                return self._leave(state, scope, data)
             case "Pass":
                 return self._leave(state, scope, data)
             case "Choice":

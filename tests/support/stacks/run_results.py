@@ -19,6 +19,7 @@ GOOD: dict[str, list[Outcome]] = {
     "RecordSync": [SYNC],
     "Push": [PUSH],
     "Salvage": [PUSH],
+    "MakeRoom": [{"asked": "amelia/other", "askedAt": 1}],
 }
 
 STEPS = ("Agent", "Build", "Repair", "Push", "Salvage")

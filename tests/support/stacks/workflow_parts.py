@@ -8,6 +8,7 @@ PARTS = WorkflowParts(
     task_family="sitewright-amelia",
     commit_message_arn="arn:aws:lambda:us-west-2:123456789012:function:m",
     record_sync_arn="arn:aws:lambda:us-west-2:123456789012:function:r",
+    make_room_arn="arn:aws:lambda:us-west-2:123456789012:function:room",
     site_bucket="edit.amelia.example.com",
     sessions_table="Sessions",
     repair_attempts=1,

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lambdas.common.workspace_tasks import request_of
 from lambdas.task_stopped import handler as entry
-from lambdas.task_stopped.diagnosis import diagnose, may_start_later, request_of
+from lambdas.task_stopped.diagnosis import diagnose, may_start_later
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.records import SessionRecord
 from sitewright.contracts.steps import TOKEN_GONE

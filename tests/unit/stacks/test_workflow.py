@@ -161,7 +161,7 @@ def test_a_workspace_that_cannot_start_is_not_tried_again() -> None:
 @pytest.mark.parametrize(
     ("state", "error"),
     [
-        ("Agent", "AmazonECS.Unknown"),
+        ("Agent", "ECS.ServerException"),
         ("WriteCommitMessage", "Lambda.TooManyRequestsException"),
         ("RecordSync", "Lambda.ServiceException"),
     ],
@@ -336,7 +336,7 @@ def test_every_task_is_caught_bounded_and_retried() -> None:
     tasks = {name: state for name, state in states.items() if state["Type"] == "Task"}
     steps = {*STEPS, "Prepare"}
     fresh = {f"{step}InNewWorkspace" for step in steps}
-    assert set(tasks) == {"WriteCommitMessage", "RecordSync", *steps} | fresh
+    assert set(tasks) == {"WriteCommitMessage", "RecordSync", "MakeRoom", *steps} | fresh
     for name, state in tasks.items():
         assert state["TimeoutSeconds"] > 0, name
         assert state["Retry"], name

@@ -109,6 +109,32 @@ def test_an_offered_step_is_taken_once_or_withdrawn(client: Any, session: Comman
     assert before and before.mailbox == step(session, 1, "d")
 
 
+def test_only_an_idle_workspace_is_asked_to_leave_and_only_once(client: Any, session: CommandRef) -> None:
+    sessions = Sessions(table(client, "sessions"))
+    accepted(client, session, 1)
+    sessions.claim(step(session, 1), "w1", 1)
+    assert not sessions.ask_to_leave(session, "w1", 2), "at work"
+    sessions.finish_step(session, "w1", 1)
+    assert not sessions.ask_to_leave(session, "w1", 2), "the run goes on"
+    sessions.finish_step(session, "w1", 1, idle_since=3)
+    assert not sessions.ask_to_leave(session, "w2", 4), "another workspace"
+    sessions.offer(step(session, 1, "b"), "w2", 4)
+    assert not sessions.ask_to_leave(session, "w1", 4), "a step waits for it"
+    sessions.withdraw(step(session, 1, "b"), "w1")
+    assert sessions.ask_to_leave(session, "w1", 5) and not sessions.ask_to_leave(session, "w1", 6)
+    asked = sessions.read(session)
+    assert asked and (asked.idle_since, asked.leave_asked_at) == (3, 5)
+    sessions.offer(step(session, 1, "c"), "w2", 7)
+    taken = sessions.take(step(session, 1, "c"), "w1")
+    assert taken and (taken.idle_since, taken.leave_asked_at) == (None, None), "it stays for the step"
+    sessions.finish_step(session, "w1", 1, idle_since=8)
+    accepted(client, session, 2)
+    assert not sessions.ask_to_leave(session, "w1", 9), "a newer command is on its way"
+    assert sessions.release_idle(session, "w1")
+    left = sessions.read(session)
+    assert left and left.idle_since is None
+
+
 def test_an_acceptance_raises_the_generation_and_names_the_newer_command(client: Any, session: CommandRef) -> None:
     sessions, commands = Sessions(table(client, "sessions")), Commands(table(client, "commands"))
     seen = sessions.read(session)

@@ -19,6 +19,7 @@ def install() -> None:
     _name_log_streams()
     _ask_for_all_rights_on_objects()
     _take_loopback_for_tls()
+    _know_the_cluster_of_tasks()
 
 
 def partition_key(table: str) -> str | None:
@@ -78,6 +79,18 @@ def _ask_for_all_rights_on_objects() -> None:
         return missing.get() if found is None and key.lower() == "s3:prefix" else found
 
     iam_actions.s3_additional_checks, engine._resolve_condition_key = checks, resolved
+
+
+def _know_the_cluster_of_tasks() -> None:
+    """`ecs:cluster` of ListTasks and DescribeTasks: MiniStack takes the cluster for their resource, and lacks the key."""
+    resolve = engine._resolve_condition_key
+
+    def resolved(key: str, context: Any) -> Any:
+        if key.lower() == "ecs:cluster" and ":cluster/" in (context.resource_arn or ""):
+            return context.resource_arn
+        return resolve(key, context)
+
+    engine._resolve_condition_key = resolved
 
 
 def _take_loopback_for_tls() -> None:

@@ -12,6 +12,9 @@ from workspace.system.child_environment import build_environment
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, StepName
+from sitewright.retry import Backoff
+from sitewright.tables.sessions import Sessions
+from sitewright.tables.table import Table
 from tests.support.workspace.idle_workspace import Warm
 from tests.support.workspace.runner_parts import TOKEN, accept, git, put_secret, read_command, read_session
 from tests.support.workspace.runner_world import (
@@ -50,6 +53,44 @@ def test_the_next_command_finds_the_checkout_as_it_was(world: World) -> None:
     warm.end_idle()
     assert seen == ["1"]
     assert read_command(world.clients, "cmd-1").interruption is None, "it was done"
+
+
+def _idle(world: World) -> Warm:
+    """Brings a workspace to the end of a command, where it waits for the next one."""
+    world.use(agent=edit({"index.html": "1"}), build=commit_step())
+    warm = Warm(world, idle=600.0)
+    warm.first()
+    warm.answer(warm.offer(StepName.BUILD).task_token)
+    warm.answer(warm.offer(StepName.PUSH).task_token)
+    wait_for(lambda: read_session(world.clients).idle_since is not None)
+    return warm
+
+
+def _ask_to_leave(world: World) -> None:
+    session = read_session(world.clients)
+    sessions = Sessions(Table(world.clients.dynamodb, "sessions", Backoff(1, 1, 1)))
+    assert session.workspace_id and sessions.ask_to_leave(session, session.workspace_id, 1)
+
+
+def test_an_idle_workspace_leaves_when_it_is_asked_to(world: World) -> None:
+    warm = _idle(world)
+    _ask_to_leave(world)
+    warm.end()
+    assert world.claim_is_free()
+    session = read_session(world.clients)
+    assert (session.idle_since, session.leave_asked_at) == (None, None)
+
+
+def test_a_workspace_that_gets_a_step_before_it_leaves_does_the_step(world: World) -> None:
+    warm = _idle(world)
+    accept(world.clients, "cmd-2", 2)
+    session = read_session(world.clients)
+    sessions = Sessions(Table(world.clients.dynamodb, "sessions", Backoff(1, 1, 1)))
+    assert session.workspace_id
+    assert not sessions.ask_to_leave(session, session.workspace_id, 1), "a newer command is on its way"
+    agent = warm.offer(StepName.AGENT, "cmd-2", 2)
+    assert warm.answer(agent.task_token)[0] == "success"
+    warm.end_idle()
 
 
 def test_each_step_has_a_tmpdir_of_its_own(world: World) -> None:
