@@ -9,6 +9,7 @@ from constructs import Construct
 from sitewright.contracts.names import CLUSTER
 from stacks.accepted_findings import accept
 from stacks.platform.alarms import DOLLARS_A_DAY, Alarms, alarms
+from stacks.platform.answer_machine import answer_machine
 from stacks.platform.dashboard import Dashboard
 from stacks.platform.data_stores import DataStores
 from stacks.platform.egress import Egress
@@ -49,6 +50,7 @@ class PlatformStack(Stack):
         self.functions = PlatformFunctions(
             self, queues=self.queues, stores=self.stores, network=self.network, cluster=self.cluster
         )
+        answer_machine(self, respond=self.functions.respond, commands=self.stores.commands)
         add_event_rules(
             self,
             respond=self.functions.respond,

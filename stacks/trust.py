@@ -9,6 +9,7 @@ from typing import Any
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 
+from sitewright.contracts.names import ANSWER_MACHINE
 from stacks.arns import arn, state_machine_arn
 
 
@@ -27,6 +28,11 @@ def runs(stack: Stack) -> iam.IPrincipal:
     Source: https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
     """
     return _service(stack, "states", state_machine_arn(stack, "*"))
+
+
+def answers(stack: Stack) -> iam.IPrincipal:
+    """Returns Step Functions, for the state machine that waits for saved work. Source: as for `runs`."""
+    return _service(stack, "states", arn(stack, "states", f"stateMachine:{ANSWER_MACHINE}"))
 
 
 def task_starts(stack: Stack) -> iam.IPrincipal:

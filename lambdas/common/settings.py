@@ -14,6 +14,7 @@ class Settings(BaseModel):
     INPUT_QUEUE_URL: str = ""
     INPUT_DLQ_URL: str = ""
     RESPONSE_QUEUE_URL: str = ""
+    ANSWER_MACHINE_ARN: str = ""
     SESSIONS_TABLE: str = ""
     COMMANDS_TABLE: str = ""
     DEPLOYMENTS_TABLE: str = ""

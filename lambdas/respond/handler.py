@@ -1,4 +1,4 @@
-"""Entry point of the respond function: handles ended runs, commands without a run, and the sweep's schedule."""
+"""Entry point of the respond function: handles ended runs, saved work, commands without a run, and the sweep's schedule."""
 
 from functools import cache
 from typing import Any
@@ -11,13 +11,14 @@ from lambdas.common.measurements import send
 from lambdas.common.platform_tables import commands, sessions, spending
 from lambdas.common.settings import settings
 from lambdas.common.telemetry import about, log_info, logger, traced
+from lambdas.respond.answer_wait import AnswerWait
 from lambdas.respond.command_measurements import measurements_of
 from lambdas.respond.responder import Responder
 from lambdas.respond.sweep import Sweep
-from sitewright.contracts.events import CommandNotStarted
+from sitewright.contracts.events import CommandNotStarted, EndedRun
 from sitewright.contracts.messages import Response
 from sitewright.contracts.metrics import ANSWERED
-from sitewright.contracts.names import EVENT_SOURCE
+from sitewright.contracts.names import ANSWER_SOURCE, EVENT_SOURCE
 from sitewright.contracts.records import CommandRecord
 from sitewright.contracts.steps import ExecutionInput
 
@@ -30,6 +31,7 @@ def _responder() -> Responder:
         spending=spending(),
         sqs=client("sqs"),
         queue_url=settings().need("RESPONSE_QUEUE_URL"),
+        wait=AnswerWait(client("stepfunctions"), settings().need("ANSWER_MACHINE_ARN")).start,
         now=now_ms,
         log=log_info,
         measure=_measure,
@@ -38,7 +40,9 @@ def _responder() -> Responder:
 
 @traced
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answers the command of an event. Any other event (the schedule) starts the sweep.
+    """Answers the command of an event, or says that its work is still being saved.
+
+    Any other event (the schedule) starts the sweep.
 
     After any exception Lambda tries again.
     """
@@ -47,6 +51,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         ended = CommandNotStarted.model_validate(detail)
         about(ended)
         _responder().not_started(ended)
+    elif source == ANSWER_SOURCE:
+        run = EndedRun.model_validate(detail)
+        about(run)
+        return {"answered": _responder().saved_or_late(run)}
     elif source == "aws.states":
         _run_ended(detail)
     else:

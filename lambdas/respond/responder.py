@@ -5,13 +5,12 @@ response. docs/decisions/09-responses-at-least-once.md describes the only case i
 """
 
 import hashlib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from lambdas.respond.outcome import Outcome, build_response, of_execution
-from sitewright.contracts.events import CommandNotStarted
+from sitewright.contracts.events import CommandNotStarted, EndedRun
 from sitewright.contracts.messages import Response, ResponseStatus
 from sitewright.contracts.records import CommandRecord
 from sitewright.contracts.storable_ids import storable_id
@@ -34,14 +33,15 @@ class Responder:
     spending: Spending
     sqs: Any
     queue_url: str
+    wait: Callable[[EndedRun], None]
+    """Calls `saved_or_late` when the work is saved, and now and then before (see answer_wait)."""
     now: Callable[[], int]
     log: Callable[..., None]
-    sleep: Callable[[float], None] = time.sleep
     measure: Callable[[CommandRecord, Response], None] = lambda *_: None
     """Is called once a command, when its response is recorded."""
 
     def run_ended(self, ids: CommandIds, status: str, error: str | None, cause: str | None) -> None:
-        """Answers the command of a run that reached its final status."""
+        """Answers the command of a run that reached its final status; later if its workspace is still saving."""
         command = self.commands.read(ids)
         if command is None:
             self.log("a run of no known command ended", **_named(ids))
@@ -54,8 +54,22 @@ class Responder:
         outcome = of_execution(status, error, cause, command.superseded_by)
         if outcome.status in {ResponseStatus.INTERRUPTED, ResponseStatus.TIMED_OUT}:
             self.sessions.raise_generation(command, command.generation)
-            command = self._once_saved(command)
+            if self._is_saving(command):
+                self.wait(_ended(command, status, error, cause, until=self.now() + SAVE_SECONDS * 1000))
+                return
+            command = self.commands.read(command) or command
         self.answer(command, outcome)
+
+    def saved_or_late(self, run: EndedRun) -> bool:
+        """Answers the command of a run that was waited for. Returns False if the workspace still saves, and may."""
+        command = self.commands.read(run)
+        if command is None or command.answered_at:
+            return True
+        if command.response is None and self.now() < run.until and self._is_saving(command):
+            return False
+        command = self.commands.read(command) or command
+        self.answer(command, of_execution(run.status, run.error, run.cause, command.superseded_by))
+        return True
 
     def not_started(self, event: CommandNotStarted) -> None:
         """Answers a command that ended without a run."""
@@ -93,14 +107,6 @@ class Responder:
         self.commands.mark_answered(command, self.now())
         self.log("answered", **_named(command), status=response.status.value)
 
-    def _once_saved(self, command: CommandRecord) -> CommandRecord:
-        """Returns the command once its workspace has saved its work, or after SAVE_SECONDS."""
-        end = self.now() + SAVE_SECONDS * 1000
-        while self.now() < end and self._is_saving(command):
-            self.sleep(0.25)
-            command = self.commands.read(command) or command
-        return self.commands.read(command) or command
-
     def _is_saving(self, command: CommandRecord) -> bool:
         """Tells whether a live workspace still has to record the command's WIP commit, or the end of its push."""
         if command.interruption and not command.interruption.pushing:
@@ -109,6 +115,19 @@ class Responder:
         if session is None or session.workspace_id is None or (session.alive_until or 0) <= self.now():
             return False
         return command.interruption is not None or (session.claim_generation or 0) <= command.generation
+
+
+def _ended(command: CommandRecord, status: str, error: str | None, cause: str | None, *, until: int) -> EndedRun:
+    return EndedRun(
+        client_id=command.client_id or "",
+        session_id=command.session_id,
+        command_id=command.command_id,
+        status=status,
+        error=error,
+        # The cause of an interrupted run is one sentence. It is part of a state's input.
+        cause=cause[:2000] if cause else cause,
+        until=until,
+    )
 
 
 def _named(ids: CommandIds) -> dict[str, str | None]:

@@ -14,7 +14,7 @@ from sitewright.retry import error_code
 
 SWEEP_AFTER_MS = 120_000
 JUST_ENDED_MS = 60_000
-"""Minimum time since a run's end. Before that, the run's event may still be waiting for the workspace."""
+"""Minimum time since a run's end. Before that, the run's event wait may still be under way."""
 NEVER_STARTED_AFTER_MS = 15 * 60_000
 
 

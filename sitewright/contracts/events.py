@@ -1,4 +1,4 @@
-"""The EventBridge events of the service."""
+"""The events of the service: what one part of it tells another."""
 
 from sitewright.contracts.base import Contract
 from sitewright.contracts.error_codes import ErrorInfo
@@ -15,3 +15,17 @@ class CommandNotStarted(Contract):
     status: ResponseStatus
     error: ErrorInfo | None = None
     superseded_by: str | None = None
+
+
+class EndedRun(Contract):
+    """A run that ended while its workspace was still saving. Input of the state machine that waits for the work."""
+
+    client_id: str
+    session_id: str
+    command_id: str
+    status: str
+    """The run's final status."""
+    error: str | None = None
+    cause: str | None = None
+    until: int
+    """When the command is answered even if the work is not saved (ms)."""

@@ -37,6 +37,12 @@ and its new sites while they move. Source: CloudFront developer guide, "Quotas" 
 CLUSTER = "sitewright"
 """Name of the ECS cluster. Site stacks refer to it by name, so that no export of the platform ties them to it."""
 
+ANSWER_MACHINE = "sitewright_answers"
+"""Name of the state machine that waits for saved work. It begins unlike a site's: the event rule of ended runs is for those."""
+
+ANSWER_SOURCE = "sitewright.answers"
+"""Source of what that state machine sends to respond."""
+
 WORKSPACE_CONTAINER = "workspace"
 """Name of the container in the workspace's task definition."""
 

@@ -1,5 +1,7 @@
 """The items of the DynamoDB tables, and the SSM record of a site. Times are milliseconds since the epoch."""
 
+from pydantic import Field
+
 from sitewright.contracts.base import Contract
 from sitewright.contracts.error_codes import ErrorInfo
 from sitewright.contracts.messages import Response
@@ -102,6 +104,8 @@ class CommandRecord(Contract):
     sync: SyncResult | None = None
     push: PushResult | None = None
     interruption: Interruption | None = None
+    answer_token: str | None = Field(default=None, repr=False)
+    """The task token of the state machine that waits for `interruption`. Who records the end of the saving sends it back."""
     lost_checkpoint: LostCheckpoint | None = None
     """Written by the workspace that could not read the checkpoint, before it cloned from the git host instead."""
     answered_at: int | None = None

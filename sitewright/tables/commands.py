@@ -8,6 +8,7 @@ from sitewright.contracts.base import Contract
 from sitewright.contracts.messages import Response
 from sitewright.contracts.names import execution_of
 from sitewright.contracts.records import CommandRecord
+from sitewright.contracts.steps import Interruption
 from sitewright.tables.keys import CommandIds, CommandRef, SessionIds, client_session, command_key
 from sitewright.tables.schema import OPEN, OPEN_INDEX
 from sitewright.tables.table import Item, Table, Update
@@ -40,6 +41,14 @@ class Commands:
         condition = f"{_KNOWN} AND attribute_not_exists(#part)" if if_absent else _KNOWN
         update = Update("SET #part = :value", condition, {":value": value.to_item()}, {"#part": part})
         return self.table.write(command_key(ids), update)
+
+    def record_interruption(
+        self, ids: CommandIds, value: Interruption, *, if_absent: bool = False
+    ) -> CommandRecord | None:
+        """Writes the saved work, like `record_part`. Returns the whole record, which has the token of who waits for it."""
+        condition = f"{_KNOWN} AND attribute_not_exists(interruption)" if if_absent else _KNOWN
+        update = Update("SET interruption = :value", condition, {":value": value.to_item()})
+        return _record(self.table.update(command_key(ids), update))
 
     def set_commit_message(self, ids: CommandIds, message: str) -> bool:
         """Writes the message for the build step's commit. Returns False if there is no such command."""

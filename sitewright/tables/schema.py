@@ -28,6 +28,25 @@ CLAIM_IS_LIVE = "aliveUntil > :now AND generation = :generation"
 """Condition of an offer: a workspace has a live claim, and no newer command was accepted."""
 
 
+def await_arguments(table: str, client_session: str, command_id: str, token: str) -> dict[str, Any]:
+    """Returns the arguments of the UpdateItem that waits for an interrupted command's saved work.
+
+    The condition is false if the work is saved already, or the command has its response. All but the table's name may be
+    JSONata expressions.
+    """
+    return {
+        "TableName": table,
+        "Key": {CLIENT_SESSION: {"S": client_session}, COMMAND_ID: {"S": command_id}},
+        "UpdateExpression": "SET answerToken = :token",
+        "ConditionExpression": (
+            "attribute_exists(commandId) AND attribute_not_exists(#response) "
+            "AND (attribute_not_exists(interruption) OR interruption.pushing = :true)"
+        ),
+        "ExpressionAttributeNames": {"#response": "response"},
+        "ExpressionAttributeValues": {":token": {"S": token}, ":true": {"BOOL": True}},
+    }
+
+
 def offer_arguments(table: str, client_session: str, mailbox: dict[str, str], now: str) -> dict[str, Any]:
     """Returns the arguments of the state machine's UpdateItem that offers a step to the session's workspace.
 

@@ -10,7 +10,13 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
 
-from sitewright.contracts.names import BUCKET_PREFIXES, SITE_PARAMETER_PREFIX, deployment_key, manifest_key
+from sitewright.contracts.names import (
+    ANSWER_MACHINE,
+    BUCKET_PREFIXES,
+    SITE_PARAMETER_PREFIX,
+    deployment_key,
+    manifest_key,
+)
 from sitewright.tables.schema import OPEN_INDEX
 from stacks.accepted_findings import accept_wildcards
 from stacks.arns import any_execution_arn, arn, state_machine_arn
@@ -173,6 +179,7 @@ class PlatformFunctions:
             timeout=Duration.minutes(2),
             environment={
                 "RESPONSE_QUEUE_URL": queues.response.queue_url,
+                "ANSWER_MACHINE_ARN": arn(self._stack, "states", f"stateMachine:{ANSWER_MACHINE}"),
                 "SESSIONS_TABLE": stores.sessions.table_name,
                 "COMMANDS_TABLE": stores.commands.table_name,
                 "SPENDING_TABLE": stores.spending.table_name,
@@ -183,6 +190,7 @@ class PlatformFunctions:
             _allow(function, [GET, UPDATE], [table.table_arn])
         _allow(function, [UPDATE], [stores.spending.table_arn])
         _allow(function, [QUERY], [f"{stores.commands.table_arn}/index/{OPEN_INDEX}"])
+        _allow(function, ["states:StartExecution"], [arn(self._stack, "states", f"stateMachine:{ANSWER_MACHINE}")])
         _allow(function, ["states:DescribeExecution"], [any_execution_arn(self._stack)], EVERY_SITE)
         return function
 

@@ -4,13 +4,8 @@ A new account has a quota of a few vCPUs, and each idle workspace holds two of t
 leave, waits and tries again.
 """
 
-from typing import TYPE_CHECKING
-
 from sitewright.contracts.error_codes import SfnError
-from stacks.site.jsonata import shortened
-
-if TYPE_CHECKING:
-    from stacks.site.workflow_states import Json
+from stacks.jsonata import Json, shortened
 
 CAPACITY_SHORT = [
     # A used up vCPU quota is no exception: RunTask answers 200 with `failures[]`, whose reason is "You've reached the limit on
@@ -32,7 +27,7 @@ _PAUSE = "$waited < 30 ? 5 : 15"
 """Seconds before the next try. An asked workspace leaves within a second, so the first tries come soon."""
 
 
-def no_room(state: str) -> "Json":
+def no_room(state: str) -> Json:
     """Returns the catch of a state that starts a workspace: it goes to MakeRoom, which comes back to the state."""
     return {
         "ErrorEquals": CAPACITY_SHORT,
@@ -41,7 +36,7 @@ def no_room(state: str) -> "Json":
     }
 
 
-def room_states(make_room: "Json", starting: list[str], salvage: str) -> "dict[str, Json]":
+def room_states(make_room: Json, starting: list[str], salvage: str) -> dict[str, Json]:
     """Returns the states of the wait.
 
     Args:

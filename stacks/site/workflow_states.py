@@ -1,17 +1,14 @@
 """The states of the two kinds of task, a step in a workspace and a Lambda function, with their retries and catches."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from sitewright.contracts.error_codes import SfnError
 from sitewright.contracts.names import WORKSPACE_CONTAINER
 from sitewright.contracts.steps import StepEnv, StepName
 from sitewright.tables.keys import client_session_jsonata
 from sitewright.tables.schema import offer_arguments
-from stacks.site.jsonata import shortened
+from stacks.jsonata import Json, shortened
 from stacks.site.room_states import NOTHING_ASKED, no_room
-
-Json = dict[str, Any]
 
 HEARTBEAT_SECONDS = 180
 """Heartbeat of a step in a new workspace. The clock runs from RunTask, not from the first heartbeat.

@@ -1,14 +1,17 @@
 """One workspace's claim on one session, for one step. Calls the tables' transitions for this workspace."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from sitewright.contracts.base import Contract
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.records import CommandRecord, SessionRecord
-from sitewright.contracts.steps import StepRequest
+from sitewright.contracts.steps import Interruption, StepRequest
 from sitewright.retry import Backoff
 from sitewright.tables.commands import Commands
 from sitewright.tables.sessions import Sessions
@@ -142,12 +145,26 @@ class SessionStore:
         return before.mailbox if before else None
 
     def record(self, part: str, value: Contract, *, if_absent: bool = False) -> None:
-        """Writes one part of the command's item (`agent`, `build`, `push`, `interruption`, ...).
+        """Writes one part of the command's item (`agent`, `build`, `push`, ...).
 
         With `if_absent` an existing part stays. Raises StepFailed if there is no such command.
         """
         if not self.commands.record_part(self.request, part, value, if_absent=if_absent) and not if_absent:
             raise StepFailed(ErrorCode.INTERNAL, f"there is no command {self.request.command_id!r} in the table")
+
+    def record_interruption(self, value: Interruption, *, if_absent: bool = False) -> None:
+        """Writes the saved work. Once its push has ended, wakes the state machine that waits to answer the command.
+
+        With `if_absent` an existing record stays. Raises StepFailed if there is no such command.
+        """
+        record = self.commands.record_interruption(self.request, value, if_absent=if_absent)
+        if record is None:
+            if not if_absent:
+                raise StepFailed(ErrorCode.INTERNAL, f"there is no command {self.request.command_id!r} in the table")
+        elif record.answer_token and not value.pushing:
+            # A lost call costs two seconds: then respond looks by itself.
+            with contextlib.suppress(ClientError, BotoCoreError):
+                self.clients.stepfunctions.send_task_success(taskToken=record.answer_token, output="{}")
 
     def _ms(self) -> int:
         return int(self.now() * 1000)

@@ -17,7 +17,7 @@ from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepFailed, StepStopped, StopReason, WorkspaceError
 from workspace.lifecycle.step_end import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, Follows, StepEnd
-from workspace.lifecycle.step_report import Reporter, for_record
+from workspace.lifecycle.step_report import Reporter, saved_for_record
 from workspace.repository.background_push import BackgroundPush
 from workspace.repository.checkpoints.checkpoint import Checkpointer
 from workspace.repository.commit_messages import wip_message
@@ -179,7 +179,7 @@ class InterruptionHandler:
 
     def _record(self, interruption: Interruption) -> None:
         try:
-            self.store.record("interruption", for_record(interruption))
+            self.store.record_interruption(saved_for_record(interruption))
         except (ClientError, BotoCoreError, StepFailed) as error:
             self.log("the interruption could not be recorded", level="error", error=str(error))
 

@@ -224,7 +224,7 @@ class Runner:
         if reason is StopReason.INTERRUPT:
             with contextlib.suppress(ClientError, BotoCoreError):
                 # The workspace of an earlier step may have recorded its saved work. That record says more.
-                store.record("interruption", Interruption(step=self.request.step), if_absent=True)
+                store.record_interruption(Interruption(step=self.request.step), if_absent=True)
             info = ErrorInfo.of(ErrorCode.INTERRUPTED, "A newer command of the session was accepted.")
             reported = reporter.failure(SfnError.INTERRUPTED, info)
         elif reason is StopReason.TERMINATED:

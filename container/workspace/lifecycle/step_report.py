@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sitewright.contracts.base import Contract
 from sitewright.contracts.error_codes import ErrorInfo, SfnError
 from sitewright.contracts.messages import MAX_FILES_LISTED
 from sitewright.contracts.result_size import within
@@ -35,14 +34,17 @@ MAX_SUMMARY = 16_000
 _Agent = TypeVar("_Agent", bound=AgentResult)
 
 
-def for_record(result: Contract) -> Contract:
+def saved_for_record(saved: Interruption) -> Interruption:
+    """Returns saved work, cut to the limits of the command's item."""
+    return saved.model_copy(update={"files_changed": _first(saved.files_changed, MAX_FILES_LISTED)})
+
+
+def for_record(result: StepResult) -> StepResult:
     """Returns a result, cut to the limits of the command's item."""
     if isinstance(result, RepairResult):
         return _shorter(result, RESULT_FILES_LISTED, MAX_LIST_BYTES // 4)
     if isinstance(result, AgentResult):
         return _shorter(result, MAX_FILES_LISTED)
-    if isinstance(result, Interruption):
-        return result.model_copy(update={"files_changed": _first(result.files_changed, MAX_FILES_LISTED)})
     return result
 
 

@@ -10,7 +10,8 @@ import pytest
 from lambdas.common import platform_tables
 from lambdas.respond.responder import Responder
 from lambdas.respond.sweep import Sweep
-from sitewright.contracts.names import execution_name
+from sitewright.contracts.events import EndedRun
+from sitewright.contracts.names import ANSWER_MACHINE, execution_name
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, SyncResult
 from sitewright.tables.commands import item
@@ -32,7 +33,7 @@ class Crash(Exception):
 
 
 class World:
-    """Everything that respond uses, with a clock that only its sleeps advance."""
+    """Everything that respond uses, with a clock that the test sets."""
 
     def __init__(self, aws: pytest.MonkeyPatch) -> None:
         self.dynamodb = use_double(aws)
@@ -40,30 +41,30 @@ class World:
         self.commands = StoredTable(self.dynamodb, "commands")
         self.queue = make_fifo("response")
         aws.setenv("RESPONSE_QUEUE_URL", self.queue)
+        aws.setenv("ANSWER_MACHINE_ARN", f"{MACHINE.rpartition(':')[0]}:{ANSWER_MACHINE}")
         self.sqs = boto3.client("sqs", REGION)
         self.runs: dict[str, dict[str, Any]] = {}
         self.time = NOW
         self.logged: list[str] = []
         self.sent: list[tuple[str, str]] = []
-        self.on_sleep: list[Any] = []
+        self.waits: list[EndedRun] = []
         self.responder = Responder(
             sessions=platform_tables.sessions(),
             commands=platform_tables.commands(),
             spending=platform_tables.spending(),
             sqs=self,
             queue_url=self.queue,
+            wait=self.waits.append,
             now=lambda: self.time,
             log=lambda message, **_: self.logged.append(message),
-            sleep=self.sleep,
         )
 
     def sweep(self) -> int:
         return Sweep(self.responder, self).run()
 
-    def sleep(self, seconds: float) -> None:
-        self.time += int(seconds * 1000)
-        if self.on_sleep:
-            self.on_sleep.pop(0)()
+    def look(self) -> bool:
+        """Lets respond look at the newest wait. Returns whether that is over."""
+        return self.responder.saved_or_late(self.waits[-1])
 
     def send_message(self, **message: Any) -> Any:
         self.sent.append((message["MessageDeduplicationId"], message["MessageBody"]))

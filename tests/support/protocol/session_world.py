@@ -23,7 +23,7 @@ from lambdas.intake.site_registry import SiteRegistry
 from lambdas.respond.responder import Responder
 from lambdas.respond.sweep import Sweep
 from lambdas.task_stopped import handler as task_stopped
-from sitewright.contracts.events import CommandNotStarted
+from sitewright.contracts.events import CommandNotStarted, EndedRun
 from sitewright.contracts.names import SITE_PARAMETER_PREFIX, WORKSPACE_CONTAINER
 from sitewright.contracts.records import SessionRecord, SiteEntry
 from sitewright.contracts.steps import ExecutionInput
@@ -67,7 +67,6 @@ class World:
     commands: int = 0
     writes: list[tuple[str, str, int]] = field(default_factory=list)
     actor: Workspace | None = None
-    depth: int = 0
     fault: tuple[str, int, Callable[[], None]] | None = None
     """The fault's kind, the number of calls before it, and the action that happens meanwhile."""
     faults: dict[str, int] = field(default_factory=dict)
@@ -106,9 +105,9 @@ class World:
             spending=self.spending,
             sqs=SimpleNamespace(send_message=self._respond),
             queue_url="responses",
+            wait=self._wait,
             now=self.ms,
             log=quiet,
-            sleep=self._responder_sleeps,
         )
 
     def ms(self) -> int:
@@ -303,15 +302,9 @@ class World:
         known = self.sent.setdefault(MessageDeduplicationId, MessageBody)
         assert known == MessageBody, "two different answers to one command"
 
-    def _responder_sleeps(self, _seconds: float) -> None:
-        self.depth += 1
-        try:
-            if self.depth == 1:
-                self.passes(2.0)
-            else:
-                self.now += 2.0
-        finally:
-            self.depth -= 1
+    def _wait(self, run: EndedRun) -> None:
+        """Looks at saved work at any later time, as the state machine does, until the wait is over."""
+        self.events.append(lambda: None if self.responder.saved_or_late(run) else self._wait(run))
 
     # The end
 

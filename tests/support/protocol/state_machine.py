@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from sitewright.contracts.steps import ExecutionInput
 from sitewright.tables.keys import client_session, client_session_jsonata
-from stacks.site.jsonata import is_positive, is_true
+from stacks.jsonata import is_positive, is_true
 from stacks.site.workflow import definition
 from stacks.site.workflow_states import INPUT
 from tests.support.stacks.asl import Json, StatesError, Step, Walk

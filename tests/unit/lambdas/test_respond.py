@@ -57,8 +57,10 @@ def test_the_response_of_a_superseded_run_waits_for_its_workspace(world: World) 
     world.put(superseded_by="c2")
     world.session(generation=2, workspace_id="task", alive_until=NOW + 60_000, claim_generation=1)
     saved = Interruption(step=StepName.AGENT, commit="wip", pushed=True, files_changed=["a"])
-    world.on_sleep = [lambda: None, lambda: world.put(superseded_by="c2", interruption=saved)]
     world.run_ended("ABORTED", "Superseded", "x")
+    assert not world.look() and world.responses() == []
+    world.put(superseded_by="c2", interruption=saved)
+    assert world.look()
     response = world.the_response()
     assert (response["status"], response["supersededBy"]) == ("interrupted", "c2")
     assert (response["commit"], response["pushed"]) == ("wip", True)
@@ -69,8 +71,40 @@ def test_the_wait_for_a_workspace_is_bounded(world: World) -> None:
     world.put(superseded_by="c2")
     world.session(generation=2, workspace_id="task", alive_until=NOW + 600_000, claim_generation=1)
     world.run_ended("ABORTED")
+    world.time = NOW + SAVE_SECONDS * 1000 - 1
+    assert not world.look() and world.responses() == []
+    world.time += 1
+    assert world.look()
     assert world.the_response()["commit"] is None
-    assert SAVE_SECONDS * 1000 <= world.time - NOW < SAVE_SECONDS * 1000 + 1000
+
+
+def test_a_wait_ends_with_the_workspace_that_it_waits_for(world: World) -> None:
+    world.put(superseded_by="c2")
+    world.session(generation=2, workspace_id="task", alive_until=NOW + 5_000, claim_generation=1)
+    world.run_ended("ABORTED")
+    assert not world.look()
+    world.time = NOW + 5_000
+    assert world.look(), "it died"
+    assert world.the_response()["status"] == "interrupted"
+
+
+def test_an_answer_after_a_wait_is_sent_once(world: World) -> None:
+    world.put(superseded_by="c2")
+    world.session(generation=2, workspace_id="task", alive_until=NOW + 60_000, claim_generation=1)
+    for _ in range(2):
+        world.run_ended("ABORTED")
+    world.put(superseded_by="c2", interruption=Interruption(step=StepName.AGENT, commit="wip", pushed=True))
+    assert world.look() and world.look()
+    world.run_ended("ABORTED")
+    assert world.the_response()["commit"] == "wip"
+
+
+def test_a_run_whose_work_is_saved_waits_for_nothing(world: World) -> None:
+    world.put(superseded_by="c2", interruption=Interruption(step=StepName.AGENT, commit="wip", pushed=True))
+    world.session(generation=2, workspace_id="task", alive_until=NOW + 60_000, claim_generation=1)
+    world.run_ended("ABORTED")
+    assert world.waits == []
+    assert world.the_response()["commit"] == "wip"
 
 
 def test_the_response_does_not_wait_for_the_claim_of_a_newer_command(world: World) -> None:

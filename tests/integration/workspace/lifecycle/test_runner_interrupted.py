@@ -46,6 +46,25 @@ def test_an_interrupted_agent_leaves_a_pushed_wip_commit(world: World) -> None:
     assert seen == [commit, False, True]
 
 
+def test_the_answer_that_waits_is_told_once_the_work_is_saved_and_pushed(world: World) -> None:
+    world.clients.dynamodb.update_item(
+        TableName="commands",
+        Key={"clientSession": {"S": "amelia#s1"}, "commandId": {"S": "cmd-1"}},
+        UpdateExpression="SET answerToken = :token",
+        ExpressionAttributeValues={":token": {"S": "answer-token"}},
+    )
+    world.use(agent=slow_edit({"index.html": "half"}))
+    thread, codes = in_background(world.prepare(StepName.AGENT).run)
+    wait_for((world.root / "working").exists)
+    accept(world.clients, "cmd-2", 2)
+    thread.join(30)
+    assert codes == [0]
+    told = [call for call in world.clients.sfn.reports if call[1]["taskToken"] == "answer-token"]
+    assert told == [("success", {"taskToken": "answer-token", "output": "{}"})]
+    saved = read_command(world.clients, "cmd-1").interruption
+    assert saved is not None and saved.pushed
+
+
 def test_an_interrupted_repair_leaves_a_pushed_wip_commit_with_both_edits(world: World) -> None:
     world.use(agent=edit({"index.html": "broken"}), build=commit_step(), repair=slow_edit({"new.html": "half"}))
     world.step(StepName.AGENT)

@@ -5,6 +5,10 @@ A Choice has no Catch, so a run ends there when its expression fails or is no bo
 text or with a missing name is such a failure.
 """
 
+from typing import Any
+
+Json = dict[str, Any]
+
 
 def is_true(path: str) -> str:
     """Returns the expression that a value is `true`. An equality with a missing value is false, never undefined."""
