@@ -82,7 +82,7 @@ def test_a_failed_request_does_not_end_the_wait() -> None:
     full: dict[str, list[Outcome]] = {step: [REFUSED] for step in STEPS}
     fresh = {f"{step}InNewWorkspace": GOOD[step] for step in STEPS}
     script = {**GOOD, **full, **fresh, "MakeRoom": [StatesError("Boom")], "AgentInNewWorkspace": [FULL, *GOOD["Agent"]]}
-    result = interpret(definition(PARTS), INPUT, script)
+    result = interpret(definition(PARTS), {**INPUT, "network": NETWORK}, script)
     assert result.status == "SUCCEEDED"
 
 
