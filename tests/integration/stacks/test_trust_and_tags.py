@@ -9,8 +9,11 @@ from tests.support.stacks.policies import ACCOUNT, text
 from tests.support.stacks.synthesized_templates import PLATFORM, REGION, Template, of_type
 
 SOURCES = {
-    "states.amazonaws.com": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:sitewright-*",
-    "ecs-tasks.amazonaws.com": f"arn:aws:ecs:{REGION}:{ACCOUNT}:*",
+    "states.amazonaws.com": {
+        f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:sitewright-*",
+        f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:sitewright_answers",
+    },
+    "ecs-tasks.amazonaws.com": {f"arn:aws:ecs:{REGION}:{ACCOUNT}:*"},
 }
 """The resources that a service must act for, where AWS documents that it tells them."""
 
@@ -54,7 +57,7 @@ def test_a_run_and_a_task_take_their_roles_as_themselves(templates: dict[str, Te
         for stack, _, statement in _trusts(templates)
         if statement["Principal"]["Service"] == service and "ArnLike" in statement["Condition"]
     }
-    assert found == {SOURCES[service]}
+    assert found == SOURCES[service]
 
 
 def test_what_belongs_to_a_site_is_tagged_with_its_client(templates: dict[str, Template]) -> None:
