@@ -25,7 +25,7 @@ comparison = st.builds(
     st.sampled_from(NAMES[:2]),
     st.sampled_from(["=", "<>", "<", "<=", ">", ">="]),
     st.sampled_from(["n", "m"]),
-) | st.sampled_from(["mail.taskToken = :s", "mail.taskToken <> :s", "a = b"])
+) | st.sampled_from(["mail.taskToken = :s", "mail.taskToken <> :s", "attribute_exists(a) AND a = b"])
 existence = st.builds(
     lambda function, name: f"{function}({name})",
     st.sampled_from(["attribute_exists", "attribute_not_exists"]),
