@@ -25,7 +25,7 @@ from sitewright.tables.table import Table
 
 Json = dict[str, Any]
 FINAL_STATUSES = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
-DECISION_STATES = {"IsPreparation", "Prepared", "HasChanges", "IsPublished", "HasRepaired", "Done"}
+DECISION_STATES = {"IsPreparation", "Prepared", "HasChanges", "IsPublished", "HasRepaired", "TryAgain", "Done"}
 """States without work: they take no time."""
 
 BOTO3_RETRIES_ONLY = Backoff(seconds=0, first=1, longest=1)

@@ -162,7 +162,7 @@ def test_every_variable_of_the_local_stack_is_documented_and_read() -> None:
     sources = "\n".join(text(REPO / file) for file in FILES if re.match(r"(sitewright/local|tests)/.*\.py$", file))
     read = set(
         re.findall(
-            r"(?:environ(?:\.get\(|\[|\.setdefault\(|\.pop\()|_VARIABLE = |AT_MOST = )\"((?:SITEWRIGHT|ANTHROPIC)_\w+)\"",
+            r"(?:environ(?:\.get\(|\[|\.setdefault\(|\.pop\()|_VARIABLE = |AT_MOST = |_LIMIT = )\"((?:SITEWRIGHT|ANTHROPIC)_\w+)\"",
             sources,
         )
     )

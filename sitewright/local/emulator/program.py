@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
+from sitewright.local.ecs.vcpu_limit import VcpuLimit
 from sitewright.local.emulator import callbacks, old_versions, run_task_limit
 from sitewright.local.emulator.identity import enforcement
 from sitewright.local.emulator.identity.decision_log import DecisionLog
-from sitewright.local.machine.service_environment import DECISIONS_FILE, HEARTBEAT_AT_MOST, VCPU_LIMIT_FILE
+from sitewright.local.machine.service_environment import DECISIONS_FILE, HEARTBEAT_AT_MOST, VCPU_LIMIT, VCPU_LIMIT_FILE
 
 
 def main() -> None:
@@ -16,8 +17,9 @@ def main() -> None:
     limit = os.environ.get(HEARTBEAT_AT_MOST)
     callbacks.install(float(limit) if limit else None)
     old_versions.install()
-    if vcpus := os.environ.get(VCPU_LIMIT_FILE):
-        run_task_limit.install(Path(vcpus))
+    if limit_file := os.environ.get(VCPU_LIMIT_FILE):
+        vcpus = os.environ.get(VCPU_LIMIT)
+        run_task_limit.install(Path(limit_file), VcpuLimit(float(vcpus)) if vcpus else None)
     if decisions := os.environ.get(DECISIONS_FILE):
         enforcement.install(DecisionLog(Path(decisions)))
     serve()

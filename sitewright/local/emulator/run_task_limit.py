@@ -8,12 +8,13 @@ from typing import Any
 from ministack.services import ecs, stepfunctions  # type: ignore[import-untyped]
 
 from sitewright.local.ecs import vcpu_limit
+from sitewright.local.ecs.vcpu_limit import VcpuLimit
 
 RUN_TASK = "arn:aws:states:::ecs:runTask"
 
 
-def install(path: Path) -> None:
-    """Makes RunTask answer with a failure beyond the limit in a file, and a state fail by it as on AWS.
+def install(path: Path, usual: VcpuLimit | None = None) -> None:
+    """Makes RunTask answer with a failure beyond the limit in a file, or the usual one, and a state fail by it as on AWS.
 
     Source of the state's error: Step Functions developer guide, "Run Amazon ECS or Fargate tasks with Step Functions".
     """
@@ -22,7 +23,7 @@ def install(path: Path) -> None:
 
     def limited(data: dict[str, Any]) -> Any:
         with one_at_a_time:
-            limit = vcpu_limit.read(path)
+            limit = vcpu_limit.read(path) or usual
             definition = ecs._task_defs.get(ecs._resolve_td_key(data.get("taskDefinition", "")))
             running = [task for task in list(ecs._tasks.values()) if task["desiredStatus"] == "RUNNING"]
             if limit and definition and limit.refuses(running, definition):

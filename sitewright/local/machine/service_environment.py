@@ -37,8 +37,11 @@ HEARTBEAT_AT_MOST = "SITEWRIGHT_HEARTBEAT_AT_MOST"
 DECISIONS_FILE = "SITEWRIGHT_DECISIONS_FILE"
 """For the emulator: the file that gets each right that a role used, or lacked."""
 
+VCPU_LIMIT = "SITEWRIGHT_VCPU_LIMIT"
+"""The most vCPUs of all tasks at once, for the emulator."""
+
 VCPU_LIMIT_FILE = "SITEWRIGHT_VCPU_LIMIT_FILE"
-"""For the emulator: the file with the limit of the tasks' vCPUs."""
+"""For the emulator: a file with a limit, which replaces that of VCPU_LIMIT while it exists. For tests."""
 
 ACCESS_KEY = "test"
 SECRET_KEY = "test"  # noqa: S105

@@ -7,14 +7,13 @@ from typing import Any
 
 from sitewright.contracts.names import site_host
 from sitewright.contracts.site_config import DEFAULT_DOMAIN
-from sitewright.local.ecs import vcpu_limit
-from sitewright.local.ecs.vcpu_limit import VcpuLimit
 from sitewright.local.machine.guest_users import obstacle, open_for_guests
 from sitewright.local.machine.service_environment import (
     ACCESS_KEY,
     DECISIONS_FILE,
     HEARTBEAT_AT_MOST,
     SECRET_KEY,
+    VCPU_LIMIT,
     VCPU_LIMIT_FILE,
     engine_environment,
 )
@@ -78,8 +77,8 @@ def _emulator(home: Home, program: EmulatorProgram, port: int, endpoint: str) ->
         "DOCKER_HOST": f"unix://{home.emulator}/no-docker.sock",
     }
     environment[VCPU_LIMIT_FILE] = str(home.vcpu_limit)
-    if vcpus := os.environ.get("SITEWRIGHT_VCPU_LIMIT"):
-        vcpu_limit.write(home.vcpu_limit, VcpuLimit(float(vcpus)))
+    if vcpus := os.environ.get(VCPU_LIMIT):
+        environment[VCPU_LIMIT] = vcpus
     if at_most := os.environ.get(HEARTBEAT_AT_MOST):
         environment[HEARTBEAT_AT_MOST] = at_most
     environment |= program.environment

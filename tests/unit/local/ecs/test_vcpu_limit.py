@@ -74,6 +74,13 @@ def test_run_task_answers_200_with_a_failure_and_starts_nothing(limited: Path) -
     assert run()["failures"] == []
 
 
+def test_the_stacks_own_limit_holds_while_there_is_no_file(limited: Path) -> None:
+    run_task_limit.install(limited, VcpuLimit(0))
+    assert run()["failures"]
+    vcpu_limit.write(limited, VcpuLimit(1_000))
+    assert not run()["failures"]
+
+
 def test_a_state_fails_by_it_as_on_aws(limited: Path) -> None:
     vcpu_limit.write(limited, VcpuLimit(0))
     with pytest.raises(stepfunctions._ExecutionError) as failed:
