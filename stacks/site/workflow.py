@@ -6,13 +6,12 @@ console, and no class decides on the query language of a nested state (aws-cdk 3
 
 from sitewright.contracts.error_codes import SfnError
 from sitewright.contracts.steps import StepName
-from stacks.jsonata import array, is_positive, is_true, number, text
+from stacks.jsonata import Json, array, is_positive, is_true, number, text
 from stacks.site.room_states import room_states
 from stacks.site.workflow_states import (
     ERROR,
     INPUT,
     RESULT,
-    Json,
     WorkflowParts,
     catch,
     function,
