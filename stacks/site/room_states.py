@@ -27,12 +27,15 @@ _PAUSE = "$waited < 30 ? 5 : 15"
 """Seconds before the next try. An asked workspace leaves within a second, so the first tries come soon."""
 
 
-def no_room(state: str) -> Json:
-    """Returns the catch of a state that starts a workspace: it goes to MakeRoom, which comes back to the state."""
+def no_room(state: str, *, waits: bool = True) -> Json:
+    """Returns the catch of a state that starts a workspace: it goes to MakeRoom, which comes back to the state.
+
+    Without `waits` the run ends.
+    """
     return {
         "ErrorEquals": CAPACITY_SHORT,
         "Assign": {"roomFor": state, "noRoom": f"{{% {shortened('$states.errorOutput.Cause', 2_000)} %}}"},
-        "Next": "MakeRoom",
+        "Next": "MakeRoom" if waits else "NoRoom",
     }
 
 

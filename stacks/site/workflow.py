@@ -47,6 +47,8 @@ def definition(parts: WorkflowParts) -> Json:
                 assign="prepared",
                 then="Prepared",
                 on_failure="Failed",
+                # Nobody waits for a preparation, so no session gives up its workspace for it.
+                waits_for_room=False,
             ),
             "Prepared": {"Type": "Pass", "Output": {"prepared": "{% $prepared %}"}, "End": True},
             **in_workspace(

@@ -107,17 +107,19 @@ def in_workspace(
     then: str,
     on_failure: str,
     keep_error: bool = False,
+    waits_for_room: bool = True,
     assigned: Json | None = None,
 ) -> Json:
     """Returns the two states of a step: `name` offers it to the session's workspace, `{name}InNewWorkspace` starts one.
 
+    Without `waits_for_room` the run ends when ECS starts no further workspace: nobody has to leave for it.
     With `keep_error` a failure does not change the variable `failure`. `assigned` are further variables to assign.
     """
     failed = {"ErrorEquals": ["States.ALL"], "Next": on_failure} if keep_error else catch("States.ALL", on_failure)
     interrupted = {"ErrorEquals": [SfnError.INTERRUPTED], "Next": "Interrupted"}
     common = {"TimeoutSeconds": seconds + MARGIN_SECONDS, "Assign": {**(assigned or {}), assign: RESULT}, "Next": then}
     fresh = in_new_workspace(name)
-    run = {**_run_task(parts, step), **common, "Catch": [interrupted, no_room(fresh), failed]}
+    run = {**_run_task(parts, step), **common, "Catch": [interrupted, no_room(fresh, waits=waits_for_room), failed]}
     own_failure = {**failed, "ErrorEquals": [SfnError.STEP_FAILED, "States.Timeout"]}
     # After any other failure of an offer a fresh workspace does the step. If the old one still lives, it takes the step.
     unanswered = {"ErrorEquals": ["States.ALL"], "Assign": NOTHING_ASKED, "Next": fresh}

@@ -78,6 +78,14 @@ def test_each_step_has_the_whole_time() -> None:
     assert [room is None for room in rooms] == [True, False, True, False]
 
 
+def test_nobody_has_to_leave_for_a_preparation() -> None:
+    given = {**INPUT, "network": NETWORK, "prepare": True}
+    script: dict[str, list[Outcome]] = {"Prepare": [REFUSED], "PrepareInNewWorkspace": [FULL]}
+    result = interpret(definition(PARTS), given, script)
+    assert (result.status, result.error) == ("FAILED", SfnError.NO_CAPACITY)
+    assert "MakeRoom" not in result.path
+
+
 def test_a_failed_request_does_not_end_the_wait() -> None:
     full: dict[str, list[Outcome]] = {step: [REFUSED] for step in STEPS}
     fresh = {f"{step}InNewWorkspace": GOOD[step] for step in STEPS}
