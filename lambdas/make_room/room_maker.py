@@ -32,6 +32,7 @@ class RoomRequest(Contract):
 
     client_id: str
     session_id: str
+    command_id: str
     room: Room | None = None
 
 

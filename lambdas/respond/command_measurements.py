@@ -2,6 +2,7 @@
 
 from lambdas.common.measurements import Measurement
 from sitewright.contracts import metrics
+from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.messages import Response, ResponseStatus
 from sitewright.contracts.records import CommandRecord
 from sitewright.contracts.steps import StepName
@@ -16,6 +17,8 @@ def measurements_of(command: CommandRecord, response: Response) -> list[Measurem
     if response.status is ResponseStatus.REJECTED:
         return found
     found.append(Measurement(metrics.FAILED, float(response.status in _FAILED)))
+    if response.error and response.error.code is ErrorCode.NO_CAPACITY:
+        found.append(Measurement(metrics.NO_CAPACITY, 1.0))
     found.append(Measurement(metrics.MODEL_DOLLARS, response.cost_usd or 0.0))
     if command.build:
         found.append(Measurement(metrics.PUBLISHED_FILES, command.build.uploaded + command.build.deleted))

@@ -51,6 +51,7 @@ class PlatformFunctions:
             "Intake": self.intake,
             "CommitMessage": self.commit_message,
             "RecordSync": self.record_sync,
+            "MakeRoom": self.make_room,
             "TaskStopped": self.task_stopped,
             "Respond": self.respond,
         }

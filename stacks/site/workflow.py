@@ -162,6 +162,7 @@ def _room(parts: WorkflowParts) -> Json:
         {
             "clientId": f"{{% {INPUT}.clientId %}}",
             "sessionId": f"{{% {INPUT}.sessionId %}}",
+            "commandId": f"{{% {INPUT}.commandId %}}",
             "room": "{% $room %}",
         },
         assign="room",

@@ -54,6 +54,12 @@ def test_failures_and_timeouts_count_as_failed(status: ResponseStatus, failed: f
     assert measured(status)["Failed", None] == failed
 
 
+def test_a_command_without_room_for_its_workspace_counts_for_the_alarm() -> None:
+    error = ErrorInfo.of(ErrorCode.NO_CAPACITY, "full")
+    assert measured(ResponseStatus.FAILED, error=error)["NoCapacity", None] == 1.0
+    assert ("NoCapacity", None) not in measured(ResponseStatus.FAILED)
+
+
 def test_a_rejected_message_is_no_command_that_could_fail() -> None:
     error = ErrorInfo.of(ErrorCode.INVALID_MESSAGE, "no instruction")
     command = CommandRecord(session_id="s", command_id="c", accepted_at=1_000_000, rejection=error)

@@ -69,7 +69,7 @@ class World:
         return {"tasks": [task for task in self.tasks if task["taskArn"] in tasks]}
 
     def ask(self, room: Room | None = None, client: str = "amelia") -> Room:
-        return self.maker.run(RoomRequest(client_id=client, session_id="new", room=room))
+        return self.maker.run(RoomRequest(client_id=client, session_id="new", command_id="c", room=room))
 
     def asked(self) -> list[str]:
         items = self.stored.dynamodb.tables["sessions"].values()

@@ -66,7 +66,7 @@ def test_a_run_keeps_its_first_error_when_there_is_no_room_for_salvage() -> None
 def test_a_request_tells_the_next_one_what_was_asked() -> None:
     result = cold(Agent=[FULL, FULL, *GOOD["Agent"]])
     first, second = (call.arguments["Payload"] for call in result.calls if call.state == "MakeRoom")
-    assert first == {"clientId": "amelia", "sessionId": "s", "room": None}
+    assert first == {"clientId": "amelia", "sessionId": "s", "commandId": "c", "room": None}
     assert second["room"] == GOOD["MakeRoom"][0]
 
 
