@@ -3,6 +3,7 @@
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from constructs import Construct
 
@@ -18,7 +19,8 @@ from stacks.platform.functions import PlatformFunctions
 from stacks.platform.image_build import ImageBuilder, ImageSource
 from stacks.platform.network import Network
 from stacks.platform.queues import Queues
-from stacks.platform.workspace_image import BuiltImage
+from stacks.platform.task_start_role import task_start_role
+from stacks.platform.workspace_image import BuiltImage, image_of_docker
 
 
 class PlatformStack(Stack):
@@ -62,12 +64,13 @@ class PlatformStack(Stack):
         board = Dashboard(self, "Dashboard", queues=self.queues, functions=self.functions, alarms=raised.all)
         CfnOutput(self, "DashboardName", value=board.name)
         self.workspace_image = self._workspace_image(image or ImageSource())
+        task_start_role(self, self.workspace_image)
         self._outputs()
 
-    def _workspace_image(self, source: ImageSource) -> str | BuiltImage | None:
+    def _workspace_image(self, source: ImageSource) -> str | BuiltImage | ecr_assets.DockerImageAsset:
         if source.uri:
             return source.uri
-        return BuiltImage(self, "WorkspaceImage") if source.builder is ImageBuilder.CODEBUILD else None
+        return BuiltImage(self, "WorkspaceImage") if source.builder is ImageBuilder.CODEBUILD else image_of_docker(self)
 
     def _outputs(self) -> None:
         queues, stores = self.queues, self.stores

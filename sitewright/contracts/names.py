@@ -103,6 +103,16 @@ def execution_of(client_id: str, session_id: str, command_id: str) -> str:
     return f"{state_machine_name(client_id)}:{execution_name(session_id, command_id)}"
 
 
+def workspace_log_group(client_id: str) -> str:
+    """Returns the log group of a site's workspaces; `*` stands for every site."""
+    return f"/sitewright/{client_id}/workspace"
+
+
+def task_start_role_name(region: str) -> str:
+    """Returns the name of the role in which ECS starts all sites' tasks. Names of roles are an account's, not a region's."""
+    return f"sitewright-task-start-{region}"
+
+
 def task_family(client_id: str) -> str:
     """Returns the family of a site's task definition."""
     return f"sitewright-{client_id}"

@@ -60,10 +60,12 @@ _ACCEPTED = {
 """The findings at deploy-time-build's own constructs, by the reason why they stand."""
 
 
-def image_of_docker() -> ecs.AssetImage:
+def image_of_docker(stack: Stack) -> ecr_assets.DockerImageAsset:
     """Returns an image that the operator's Docker builds and pushes: once, however many sites use it."""
-    return ecs.ContainerImage.from_asset(
-        str(REPOSITORY),
+    return ecr_assets.DockerImageAsset(
+        stack,
+        "DockerImage",
+        directory=str(REPOSITORY),
         file=DOCKERFILE,
         platform=ecr_assets.Platform.LINUX_ARM64,
         exclude=SOURCES,
@@ -83,7 +85,7 @@ class BuiltImage(Construct):
         self.tag = FileSystem.fingerprint(
             str(REPOSITORY), exclude=SOURCES, ignore_mode=IgnoreMode.DOCKER, extra_hash=DOCKERFILE
         )
-        repository = ecr.Repository(
+        self.repository = ecr.Repository(
             self,
             "Repository",
             repository_name=IMAGE_REPOSITORY,
@@ -94,7 +96,7 @@ class BuiltImage(Construct):
             image_scan_on_push=True,
         )
         accept(
-            repository,
+            self.repository,
             "The tag is the digest of the sources. A build that is repeated pushes the same tag again.",
             "CKV_AWS_51",
         )
@@ -106,7 +108,7 @@ class BuiltImage(Construct):
             platform=ecr_assets.Platform.LINUX_ARM64,
             exclude=SOURCES,
             ignore_mode=IgnoreMode.DOCKER,
-            repository=repository,
+            repository=self.repository,
             tag=self.tag,
             zstd_compression=True,
         )
@@ -116,7 +118,7 @@ class BuiltImage(Construct):
         self._adapt()
 
     def in_task(self, scope: Construct) -> ecs.ContainerImage:
-        """Returns the image for a task definition of another stack. Its execution role may pull it."""
+        """Returns the image for a task definition of another stack. The role that starts tasks may pull it."""
         repository = ecr.Repository.from_repository_name(scope, "ImageRepository", IMAGE_REPOSITORY)
         return ecs.ContainerImage.from_ecr_repository(repository, self.tag)
 

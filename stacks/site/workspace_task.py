@@ -1,24 +1,17 @@
 """The workspace as an ECS task definition: image, settings, roles."""
 
-import re
-
 from aws_cdk import Duration, RemovalPolicy, Stack
-from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from sitewright.contracts.names import WORKSPACE_CONTAINER, task_family
+from sitewright.contracts.names import WORKSPACE_CONTAINER, task_family, workspace_log_group
 from stacks import trust
-from stacks.accepted_findings import accept, accept_wildcards
-from stacks.platform.workspace_image import BuiltImage, image_of_docker
-
-_ECR = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/"
-    r"(?P<name>[a-z0-9._/-]+?)(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?"
-)
-"""The URI of an image in a private ECR repository (Amazon ECR user guide, "Private registry concepts")."""
+from stacks.accepted_findings import accept
+from stacks.platform.task_start_role import shared_task_start_role
+from stacks.platform.workspace_image import BuiltImage
 
 
 class WorkspaceTask(Construct):
@@ -33,14 +26,14 @@ class WorkspaceTask(Construct):
         cpu: int,
         memory_mib: int,
         environment: dict[str, str],
-        image: str | BuiltImage | None,
+        image: str | BuiltImage | ecr_assets.DockerImageAsset,
     ) -> None:
-        """`image`: a URI, what CodeBuild built, or None for a build by the operator's Docker."""
+        """`image`: a URI, what CodeBuild builds, or what the operator's Docker builds."""
         super().__init__(scope, construct_id)
         self.log_group = logs.LogGroup(
             self,
             "Log",
-            log_group_name=f"/sitewright/{client_id}/workspace",
+            log_group_name=workspace_log_group(client_id),
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=RemovalPolicy.DESTROY,
         )
@@ -51,7 +44,7 @@ class WorkspaceTask(Construct):
             memory_limit_mib=memory_mib,
             family=task_family(client_id),
             task_role=iam.Role(self, "TaskRole", assumed_by=trust.tasks(Stack.of(self))),
-            execution_role=iam.Role(self, "ExecutionRole", assumed_by=trust.task_starts(Stack.of(self))),
+            execution_role=shared_task_start_role(Stack.of(self)),
             runtime_platform=ecs.RuntimePlatform(
                 cpu_architecture=ecs.CpuArchitecture.ARM64,
                 operating_system_family=ecs.OperatingSystemFamily.LINUX,
@@ -75,21 +68,9 @@ class WorkspaceTask(Construct):
             "AwsSolutions-ECS2",
         )
 
-    def _image(self, image: str | BuiltImage | None) -> ecs.ContainerImage:
+    def _image(self, image: str | BuiltImage | ecr_assets.DockerImageAsset) -> ecs.ContainerImage:
         if isinstance(image, str):
-            self._let_pull(image)
             return ecs.ContainerImage.from_registry(image)
-        accept_wildcards(self.definition.obtain_execution_role(), "A sign-in to ECR knows no resource.", "*")
-        return image.in_task(self) if image else image_of_docker()
-
-    def _let_pull(self, uri: str) -> None:
-        # `from_registry` gives the execution role no right to pull from ECR.
-        if match := _ECR.fullmatch(uri):
-            partition = Stack.of(self).partition
-            repository = ecr.Repository.from_repository_attributes(
-                self,
-                "ImageRepository",
-                repository_name=match["name"],
-                repository_arn=f"arn:{partition}:ecr:{match['region']}:{match['account']}:repository/{match['name']}",
-            )
-            repository.grant_pull(self.definition.obtain_execution_role())
+        return (
+            image.in_task(self) if isinstance(image, BuiltImage) else ecs.ContainerImage.from_docker_image_asset(image)
+        )

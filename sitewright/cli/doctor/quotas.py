@@ -17,7 +17,7 @@ CHECK = "quotas"
 VCPU_UNITS = 1024
 """CPU units of one vCPU."""
 
-ROLES_PER_SITE = 3
+ROLES_PER_SITE = 2
 LAMBDA_WANTED = 100
 """Concurrent executions. A new account may have 10, and the functions of all sites share them with everything else."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import aws_cdk as cdk
 import pytest
+from aws_cdk.aws_ecr_assets import DockerImageAsset
 
 from sitewright.contracts.site_config import parse_sites
 from stacks import sites
@@ -14,6 +15,7 @@ from stacks.platform import lambda_function, workspace_image
 from stacks.platform.egress import Egress
 from stacks.platform.image_build import ImageBuilder, ImageSource
 from stacks.platform.lambda_function import LambdaFunction
+from stacks.platform.task_start_role import task_start_role
 from stacks.platform_stack import PlatformStack
 from stacks.site.workspace_task import WorkspaceTask
 from stacks.sites import add_sites
@@ -93,19 +95,20 @@ def https_sites(outdir: Path, number: int, sites_of_a_cdn: int, zone: dict[str, 
         return _synthesize(outdir, add)
 
 
-def _workspace(stack: cdk.Stack, image: str | None) -> None:
-    WorkspaceTask(stack, "Workspace", client_id="amelia", cpu=256, memory_mib=512, environment={}, image=image)
-
-
 def workspaces(outdir: Path, images: list[str]) -> list[Template]:
-    """Returns a template for each image, of a stack with only a workspace."""
+    """Returns a template for each image, of a stack with only a workspace and the role that starts it."""
 
     def add(app: cdk.App) -> None:
         for number, image in enumerate(images):
             stack = cdk.Stack(app, f"Stack{number}", env=cdk.Environment(region=REGION))
+            task_start_role(stack, image)
             _workspace(stack, image)
 
     return list(_synthesize(outdir, add).values())
+
+
+def _workspace(stack: cdk.Stack, image: str | DockerImageAsset) -> None:
+    WorkspaceTask(stack, "Workspace", client_id="amelia", cpu=256, memory_mib=512, environment={}, image=image)
 
 
 def assets_of_checkout(outdir: Path, checkout: Path) -> dict[str, Template]:
@@ -113,7 +116,7 @@ def assets_of_checkout(outdir: Path, checkout: Path) -> dict[str, Template]:
 
     def add(app: cdk.App) -> None:
         stack = cdk.Stack(app, "Stack", env=cdk.Environment(region=REGION))
-        _workspace(stack, image=None)
+        _workspace(stack, workspace_image.image_of_docker(stack))
         LambdaFunction(stack, "Intake", module="intake", timeout=cdk.Duration.seconds(1), environment={})
 
     with pytest.MonkeyPatch.context() as patch:
