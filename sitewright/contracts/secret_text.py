@@ -4,6 +4,12 @@ import json
 import re
 from collections.abc import Sequence
 
+GIT_TOKEN_KEYS = ("token", "git-token", "github-token", "gitlab-token", "access-token", "password", "pat")
+"""The keys under which a JSON object may hold a git token."""
+
+MODEL_KEY_KEYS = ("key", "model-key", "api-key", "anthropic-api-key", "token")
+"""The keys under which a JSON object may hold the model's API key."""
+
 _KEY = re.compile(r"[A-Za-z][\w. -]{0,23}")
 _PREFIX = re.compile(r"(?:bearer|token)(?:\s+|$)", re.IGNORECASE)
 _BYTE_ORDER_MARK = "\ufeff"
@@ -17,8 +23,8 @@ class SecretTextError(ValueError):
 def single_value(text: str, names: Sequence[str]) -> str:
     """Returns the one value in a secret's text.
 
-    Accepts the bare value, and what the Secrets Manager console stores for a key/value pair: a JSON object. Of an
-    object with several keys one of `names` must be a key. Letters' case, hyphens and underscores of keys do not matter.
+    Accepts the bare value, and a JSON object, as Secrets Manager's console makes of a key and a value. Of an object with
+    several keys one of `names` must be a key. Letters' case, hyphens and underscores of keys do not matter.
     Drops white space around the value, quotes around it, and a leading `Bearer `.
 
     Raises SecretTextError.

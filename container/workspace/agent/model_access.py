@@ -6,15 +6,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.names import store_secret
-from sitewright.contracts.secret_text import SecretTextError, single_value
+from sitewright.contracts.secret_text import MODEL_KEY_KEYS, SecretTextError, single_value
 from sitewright.contracts.workspace_settings import ModelProvider
 from workspace.agent.model_proxy.upstream import Upstream, anthropic, bedrock
 from workspace.errors import StepFailed
 from workspace.system.aws_clients import Clients
 from workspace.system.settings import Settings
-
-KEY_NAMES = ("key", "model-key", "api-key", "anthropic-api-key", "token")
-"""Keys under which a secret with several keys may hold the model key."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class ModelAccess:
 
 def _key(secret: str, aws: Clients) -> str:
     try:
-        return single_value(aws.secret(secret), KEY_NAMES)
+        return single_value(aws.secret(secret), MODEL_KEY_KEYS)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         remedy = f". Store it: {store_secret(secret)}" if code == "ParameterNotFound" else ""

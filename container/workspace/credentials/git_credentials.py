@@ -8,12 +8,9 @@ from botocore.exceptions import ClientError
 from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.names import store_secret
-from sitewright.contracts.secret_text import SecretTextError, single_value
+from sitewright.contracts.secret_text import GIT_TOKEN_KEYS, SecretTextError, single_value
 from workspace.errors import StepFailed
 from workspace.system.aws_clients import Clients
-
-TOKEN_KEYS = ("token", "git-token", "github-token", "gitlab-token", "access-token", "password", "pat")
-"""Keys under which a secret with several keys may hold the token."""
 
 
 class GitCredentials(Protocol):
@@ -48,7 +45,7 @@ class SecretToken:
         text = read_secret(self._clients, self._secret, "The git token's secret")
         self._hide(text)
         try:
-            token = single_value(text, TOKEN_KEYS)
+            token = single_value(text, GIT_TOKEN_KEYS)
         except SecretTextError as error:
             raise StepFailed(ErrorCode.GIT_AUTH_FAILED, f"The git token's secret {error}.") from error
         self._hide(token)

@@ -10,6 +10,7 @@ from sitewright.cli.doctor.findings import Finding, not_checked, ok, warning
 from sitewright.cli.doctor.http_probe import Answer
 from sitewright.contracts.names import GIT_TOKEN, MODEL_KEY, SITE_PARAMETER_PREFIX
 from sitewright.contracts.records import SiteEntry
+from sitewright.contracts.secret_text import GIT_TOKEN_KEYS, MODEL_KEY_KEYS
 from sitewright.contracts.site_config import SiteConfig
 from sitewright.contracts.workspace_settings import GitAuth, ModelProvider
 
@@ -59,7 +60,7 @@ def _git(site: SiteConfig, clients: SiteClients) -> list[Finding]:
         return [
             not_checked(git_check.CHECK, "a GitHub App's tokens are minted in the workspace.", remedy, site.client_id)
         ]
-    stored = stored_secrets.read(clients.ssm, site.client_id, GIT_TOKEN, stored_secrets.GIT_KEYS)
+    stored = stored_secrets.read(clients.ssm, site.client_id, GIT_TOKEN, GIT_TOKEN_KEYS)
     if stored.value is None:
         return [stored.finding]
     return [stored.finding, git_check.may_push(site.client_id, site.repository, stored.value, clients.get)]
@@ -70,7 +71,7 @@ def _model(site: SiteConfig, clients: SiteClients) -> list[Finding]:
         bedrock = clients.bedrock(site.model_region or clients.region)
         action = "bedrock:GetFoundationModelAvailability"
         return guarded(model_check.CHECK, action, lambda: [model_check.bedrock_access(site, bedrock)], site.client_id)
-    stored = stored_secrets.read(clients.ssm, site.client_id, MODEL_KEY, stored_secrets.MODEL_KEYS)
+    stored = stored_secrets.read(clients.ssm, site.client_id, MODEL_KEY, MODEL_KEY_KEYS)
     if stored.value is None:
         return [stored.finding]
     return [stored.finding, model_check.key_is_valid(site, stored.value, clients.get)]

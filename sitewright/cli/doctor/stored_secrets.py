@@ -14,9 +14,6 @@ from sitewright.contracts.secret_text import SecretTextError, single_value
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
-GIT_KEYS = ("token", "git-token", "github-token", "gitlab-token", "access-token", "password", "pat")
-MODEL_KEYS = ("key", "model-key", "api-key", "anthropic-api-key", "token")
-
 
 @dataclass(frozen=True)
 class Stored:
