@@ -1,4 +1,4 @@
-"""Fails a run of the end-to-end tests in which a role lacked a right, and names rights that nothing used."""
+"""Fails a run of the end-to-end tests in which a role lacked a right, or had one that nothing used and no reason keeps."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,9 +6,6 @@ from pathlib import Path
 import pytest
 
 E2E = Path(__file__).parents[2] / "e2e"
-
-REFUSED = "a role lacks a right:"
-"""Begins the finding that fails the run. The others are said."""
 
 
 class RightsCheck:
@@ -42,7 +39,7 @@ class RightsCheck:
 
         info = load(Home(home))
         rights = stack_rights(Aws(info["endpoint_url"], info["region"]), Home(home).decisions)
-        found = [f"{REFUSED} {grant}" for grant in sorted(rights.refused)]
+        found = [f"a role lacks a right: {grant}" for grant in sorted(rights.refused)]
         if self._whole:
             granted, used = ({str(grant) for grant in grants} for grants in (rights.granted, rights.used))
             found += compared(granted, used)

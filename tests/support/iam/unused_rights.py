@@ -3,9 +3,19 @@
 CDK = "CDK's grant for the queue brings it"
 LOG_DELIVERY = "Step Functions takes it when the state machine is created or changed, to set up its log"
 RETENTION = "for the deployments beyond those that are kept: tests/unit/lambdas/test_record_sync.py"
+TRACES = "the local stack has no X-Ray"
 MISSING = "for a 404 in place of a 403 where an object is missing"
 
+FUNCTIONS = ("CommitMessage", "Intake", "MakeRoom", "RecordSync", "Respond", "TaskStopped")
+
 NEVER_USED = {
+    "AnswerRole: lambda:InvokeFunction on function:sitewright-respond:*": "for versions of the function, by CDK's grant",
+    **{
+        f"{role}: xray:{action} on *": TRACES
+        for role in ("RunRole", *(f"{name}FunctionServiceRole" for name in FUNCTIONS))
+        for action in ("PutTelemetryRecords", "PutTraceSegments")
+    },
+    **{f"RunRole: xray:{action} on *": TRACES for action in ("GetSamplingRules", "GetSamplingTargets")},
     "IntakeFunctionServiceRole: sqs:GetQueueUrl on MessagingInput": CDK,
     **{
         f"{role}: sqs:{action} on MessagingFailedEvents": CDK
