@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.home import REPO
-from tests.support.e2e.sites import small_repository
+from tools.small_site import small_repository
 
 
 @pytest.mark.timeout(620)  # minutes where the machine is busy

@@ -22,10 +22,12 @@ from sitewright.local.errors import LocalError
 from sitewright.local.machine.marked_processes import processes_of_stack, processes_with_home
 from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home
 from sitewright.local.stack.service_startup import EmulatorProgram
+from sitewright.local.stack.site_repositories import ensure_repository
 from sitewright.local.stack_client import StackClient
 from tools.chaos import promises
 from tools.chaos.sending import ResponseCollector
 from tools.cost.billed_calls import CALLS_FILE_VARIABLE
+from tools.small_site import small_repository
 from tools.soak import at_once, verdicts
 from tools.soak.leftovers import leftovers
 from tools.soak.load import Load, failed, wait
@@ -57,15 +59,18 @@ def soak(home: Home, options: Options) -> Json:
     calls.unlink(missing_ok=True)
     emulator = EmulatorProgram("tools.cost.call_counter", {CALLS_FILE_VARIABLE: str(calls)})
     clients, began = sites(options.sites), time.monotonic()
+    source = small_repository(home.root / "small site")
+    for name in clients:
+        ensure_repository(home.git / f"{name}.git", str(source))
     with temporary_stack(home, clients, {"SITEWRIGHT_IDLE_SECONDS": str(IDLE_SECONDS)}, emulator) as info:
         report(f"up with {len(clients)} sites after {time.monotonic() - began:.0f} s")
         client = StackClient(info)
-        _fill_caches(client, clients)
+        _begin(client, clients)
         return _measured(home, client, options, calls)
 
 
-def _fill_caches(client: StackClient, clients: Sequence[str]) -> None:
-    """One command a site, one after the other: a site's first build installs its packages."""
+def _begin(client: StackClient, clients: Sequence[str]) -> None:
+    """One command a site, one after the other: a site's first publish has no manifest."""
     for number, name in enumerate(clients):
         client.response(client.send('Change the title of the homepage to "First"', name, f"first-{number}"), 300)
 

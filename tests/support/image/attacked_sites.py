@@ -7,7 +7,7 @@ from pathlib import Path
 from sitewright.local.machine.stack_home import Home
 from sitewright.local.stack import stack_state
 from sitewright.local.stack.site_repositories import ensure_repository
-from tests.support.e2e.sites import commit, small_files
+from tools.small_site import commit, small_files
 
 ATTACKS = Path(__file__).parents[2] / "image" / "attacks"
 
