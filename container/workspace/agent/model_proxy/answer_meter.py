@@ -16,6 +16,7 @@ EVENT_STREAM = "application/vnd.amazon.eventstream"
 CHARACTERS_PER_TOKEN = 3
 """For the output of an answer that was cut off. English text has about four, so the estimate is rather too high."""
 
+_BESIDES = {"advisor_message", "compaction"}
 _BUFFER_BYTES = 64 * 1024 * 1024
 _MOST_TOKENS = 10**9
 
@@ -62,24 +63,21 @@ class AnswerMeter:
     @property
     def usage(self) -> Usage:
         """The usage that the answer has told so far."""
-        raw, split = self._usage, self._usage.get("cache_creation")
-        parts = split if isinstance(split, dict) else {}
-        written = _count(raw.get("cache_creation_input_tokens"))
-        short = _count(parts.get("ephemeral_5m_input_tokens"))
-        long = _count(parts.get("ephemeral_1h_input_tokens"))
-        rest = max(written - short - long, 0)
-        server_tools = raw.get("server_tool_use")
-        return Usage(
-            input_tokens=_count(raw.get("input_tokens")),
-            output_tokens=_count(raw.get("output_tokens")),
-            # Only the beginning tells how long the cache lives. What is written later has the higher price.
-            cache_write_5m_tokens=short if parts else rest,
-            cache_write_1h_tokens=long + rest if parts else 0,
-            cache_read_tokens=_count(raw.get("cache_read_input_tokens")),
-            web_searches=_count(server_tools.get("web_search_requests") if isinstance(server_tools, dict) else 0),
-            fast=raw.get("speed") == "fast",
-            inference_geo=str(raw.get("inference_geo") or ""),
-        )
+        return _read(self._usage)
+
+    @property
+    def side_usages(self) -> list[tuple[str, Usage]]:
+        """The model and usage of what the API asked besides: `usage` does not have it.
+
+        Source: `iterations` of BetaUsage in Anthropic's Python SDK 2.14, and
+        https://platform.claude.com/docs/en/agents-and-tools/tool-use/advisor-tool.
+        """
+        iterations = self._usage.get("iterations")
+        return [
+            (str(one.get("model") or self.model), _read(one))
+            for one in (iterations if isinstance(iterations, list) else [])
+            if isinstance(one, dict) and one.get("type") in _BESIDES
+        ]
 
     @property
     def estimate(self) -> Usage:
@@ -109,6 +107,27 @@ class AnswerMeter:
         if isinstance(usage, dict):
             self.begun = True
             self._usage |= {name: value for name, value in usage.items() if value is not None}
+
+
+def _read(raw: Json) -> Usage:
+    split = raw.get("cache_creation")
+    parts = split if isinstance(split, dict) else {}
+    written = _count(raw.get("cache_creation_input_tokens"))
+    short = _count(parts.get("ephemeral_5m_input_tokens"))
+    long = _count(parts.get("ephemeral_1h_input_tokens"))
+    rest = max(written - short - long, 0)
+    server_tools = raw.get("server_tool_use")
+    return Usage(
+        input_tokens=_count(raw.get("input_tokens")),
+        output_tokens=_count(raw.get("output_tokens")),
+        # Only the beginning tells how long the cache lives. What is written later has the higher price.
+        cache_write_5m_tokens=short if parts else rest,
+        cache_write_1h_tokens=long + rest if parts else 0,
+        cache_read_tokens=_count(raw.get("cache_read_input_tokens")),
+        web_searches=_count(server_tools.get("web_search_requests") if isinstance(server_tools, dict) else 0),
+        fast=raw.get("speed") == "fast",
+        inference_geo=str(raw.get("inference_geo") or ""),
+    )
 
 
 def _count(value: Any) -> int:

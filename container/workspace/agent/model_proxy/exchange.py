@@ -16,19 +16,22 @@ from botocore.exceptions import BotoCoreError
 from workspace.agent.model_proxy import key_refusals
 from workspace.agent.model_proxy.answer_meter import AnswerMeter
 from workspace.agent.model_proxy.ledger import Entry, Ledger
+from workspace.agent.model_proxy.request_body import asked
 from workspace.agent.model_proxy.request_rules import (
     RefusalError,
     Route,
     body_length,
     handed_back,
     passed_on,
-    requested_model,
     sent_token,
 )
 from workspace.agent.model_proxy.upstream import Upstream
 
 REQUEST_SECONDS = 30.0
 """The limit for a whole request to arrive. It comes over loopback."""
+
+LEFT_SECONDS = 60.0
+"""How long an answer is read on when its client is gone. Its cost comes last, and the model may be paid for all of it."""
 
 _PIECE_BYTES = 64 * 1024
 _BODIES_BYTES = 128 * 1024 * 1024
@@ -70,6 +73,9 @@ class Exchange:
     memory: BodyMemory
     deadline: float = field(default_factory=lambda: time.monotonic() + REQUEST_SECONDS)
     aborted: bool = False
+    left_at: float | None = None
+    """When the client went away from an answer that is read on, by the monotonic clock."""
+    _metered: bool = False
     _socket: socket.socket | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -98,6 +104,16 @@ class Exchange:
             for open_socket in (self.client, self._socket):
                 if open_socket is not None:
                     _shut_down(open_socket)
+        self.ledger.look_again()
+
+    def leave(self) -> None:
+        """Takes note that the client is gone. A metered answer is read on for LEFT_SECONDS, everything else aborted."""
+        if not self._metered:
+            self.abort()
+        elif self.left_at is None:
+            self.left_at = time.monotonic()
+        elif time.monotonic() - self.left_at > LEFT_SECONDS:
+            self.abort()
 
     @property
     def has_body(self) -> bool:
@@ -122,14 +138,15 @@ class Exchange:
     def _pass_on(
         self, route: Route, headers: dict[str, str], body: bytes, reply: Callable[[int, Mapping[str, str]], "Reply"]
     ) -> None:
-        model = route.model or requested_model(body)
         if not route.metered:
             self._relay(route, headers, body, reply, None)
             return
-        self.ledger.check()
         regional = bool(route.model) and not route.model.rpartition("/")[2].startswith("global.")
-        entry = self.ledger.open(AnswerMeter(model), len(body), regional=regional)
-        complete = False
+        request = asked(body, route.model)
+        entry = self.ledger.begin(request, len(body), regional=regional, given_up=lambda: self.aborted)
+        if entry is None:
+            raise CutOffError("the request was given up while it waited")
+        complete, self._metered = False, True
         try:
             self._relay(route, headers, body, reply, entry)
             complete = True
@@ -138,7 +155,8 @@ class Exchange:
             complete = True
             raise
         finally:
-            self.ledger.close(entry, complete=complete)
+            self._metered = False
+            self.ledger.close(entry, complete=complete, abandoned=self.left_at is not None)
 
     def _relay(
         self,
@@ -159,7 +177,7 @@ class Exchange:
             if answer.status in key_refusals.REFUSED:
                 said = answer.read(key_refusals.SAID_BYTES)
                 raise self.ledger.refuse_key(self.upstream.explain(answer.status, said))
-            out = reply(answer.status, handed_back(dict(answer.getheaders())))
+            out = self._begun(reply, answer)
             meter = entry.meter if entry is not None and answer.status == 200 else None
             if meter is not None:
                 meter.start(answer.headers.get("content-type") or "")
@@ -191,10 +209,8 @@ class Exchange:
             while piece := answer.read1(_PIECE_BYTES if rest is None else min(rest, _PIECE_BYTES)):
                 rest = None if rest is None else rest - len(piece)
                 if meter is not None:
-                    meter.feed(piece)
-                    if self.ledger.far_over:
-                        raise CutOffError("the command's budget is far exceeded")
-                out.write(piece)
+                    self._measure(meter, piece)
+                self._hand_on(out.write, piece)
         except http.client.HTTPException as error:
             raise CutOffError("the model's API broke off") from error
         if rest or self.aborted:
@@ -203,7 +219,36 @@ class Exchange:
         answer.close()
         if meter is not None:
             meter.end()
-        out.end()
+        self._hand_on(out.end)
+
+    def _measure(self, meter: AnswerMeter, piece: bytes) -> None:
+        begun = meter.begun
+        meter.feed(piece)
+        if meter.begun and not begun:
+            # The prompt's cost is known, so less is reserved.
+            self.ledger.look_again()
+        if self.ledger.far_over:
+            raise CutOffError("the command's budget is far exceeded")
+
+    def _begun(self, reply: Callable[[int, Mapping[str, str]], "Reply"], answer: http.client.HTTPResponse) -> "Reply":
+        headers = handed_back(dict(answer.getheaders()))
+        try:
+            return reply(answer.status, headers)
+        except OSError:
+            self._gone()
+            return Reply(lambda _: None)
+
+    def _hand_on(self, send: Callable[..., object], *piece: bytes) -> None:
+        if self.left_at is None:
+            try:
+                send(*piece)
+            except OSError:
+                self._gone()
+
+    def _gone(self) -> None:
+        self.leave()
+        if self.aborted:
+            raise CutOffError("the client is gone")
 
     def _hold(self, upstream_socket: socket.socket) -> None:
         with self._lock:

@@ -1,11 +1,13 @@
-"""What the requests of one run of Claude Code cost, those under way included."""
+"""What the requests of one run of Claude Code cost, and which one may begin: those under way count with their most."""
 
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sitewright.contracts.model_prices import PRICES, Usage, model_name, usd
 from workspace.agent.model_proxy.answer_meter import AnswerMeter
+from workspace.agent.model_proxy.request_body import Asked
 from workspace.agent.model_proxy.request_rules import RefusalError
 
 FINAL_STATUS = 402
@@ -13,17 +15,21 @@ FINAL_STATUS = 402
 features, 401, and Bedrock's 403."""
 
 OVERSHOOT_USD = 0.5
-"""An answer is cut off once the run has cost twice its limit, and this more. Requests in parallel could otherwise
-cost many times the limit, because each begins before the others' costs are known."""
+"""An answer is cut off once the run has cost twice its limit, and this more. One alone may cost as much: the last, or
+one whose cost has no limit beforehand, like a search of the web."""
+
+WAIT_SECONDS = 240.0
+"""The limit for a request to wait for its turn. Claude Code gives up a request without an answer after 600 s."""
 
 _BYTES_PER_TOKEN = 4
 
 
-@dataclass
+@dataclass(eq=False)
 class Entry:
     """The cost of one request."""
 
     meter: AnswerMeter
+    asked: Asked
     body_bytes: int
     regional: bool
     closed_usd: float | None = None
@@ -38,8 +44,16 @@ class Entry:
         """US dollars if the answer ended here."""
         return self._price(self.meter.estimate) if self.closed_usd is None else self.closed_usd
 
-    def _price(self, usage: Usage) -> float:
-        return usd(usage, self.meter.model, regional=self.regional)
+    @property
+    def reserved_usd(self) -> float:
+        """US dollars that the request may cost at most. Its prompt is known once the answer begins."""
+        if self.closed_usd is not None:
+            return self.closed_usd
+        told = self.meter.usage
+        if self.asked.open_ended or not told.prompt_tokens:
+            return max(self.asked.most_usd(regional=self.regional), self._price(told))
+        most = max(self.asked.max_tokens, told.output_tokens)
+        return self._price(replace(told, output_tokens=most, fast=told.fast or self.asked.fast))
 
     def cut_off_usd(self) -> float:
         """Returns the cost of a request whose answer is cut off now. Without any answer its prompt counts."""
@@ -47,10 +61,14 @@ class Entry:
             return self.estimate_usd
         return self._price(Usage(input_tokens=self.body_bytes // _BYTES_PER_TOKEN))
 
+    def _price(self, usage: Usage) -> float:
+        besides = sum(usd(side, model, regional=self.regional) for model, side in self.meter.side_usages)
+        return usd(usage, self.meter.model, regional=self.regional) + besides
+
 
 @dataclass
 class Ledger:
-    """Adds the costs, and refuses requests once the limit is reached."""
+    """Adds the costs, lets requests begin while their reservations fit, and refuses them once the limit is reached."""
 
     limit_usd: float
     log: Callable[..., None] = field(repr=False)
@@ -58,14 +76,16 @@ class Ledger:
     """Whether a request was refused because of the limit."""
     key_refusal: str = ""
     """Why the model's API refused the runner's key or role; empty if it did not."""
+    wait_seconds: float = WAIT_SECONDS
     _entries: list[Entry] = field(default_factory=list, repr=False)
+    _queue: list[Entry] = field(default_factory=list, repr=False)
     _unknown: set[str] = field(default_factory=set, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
 
     @property
     def usd(self) -> float:
         """US dollars so far."""
-        with self._lock:
+        with self._changed:
             return sum(entry.usd for entry in self._entries)
 
     @property
@@ -73,11 +93,42 @@ class Ledger:
         """The number of metered requests."""
         return len(self._entries)
 
-    def check(self) -> None:
-        """Raises RefusalError once the limit is reached."""
-        if self.usd >= self.limit_usd:
-            self.refused = True
-            raise RefusalError(FINAL_STATUS, "billing_error", "The budget of this command is used up.")
+    @property
+    def waiting(self) -> int:
+        """The number of requests that wait for their turn."""
+        return len(self._queue)
+
+    def begin(
+        self, asked: Asked, body_bytes: int, *, regional: bool, given_up: Callable[[], bool] = lambda: False
+    ) -> Entry | None:
+        """Adds a request that is about to be sent, when its turn comes; None if `given_up` before.
+
+        It may begin when the most that it can cost, added to what was spent and to the most of the requests under way,
+        is within the limit, or when no other one is under way. Requests begin in the order of their arrival.
+
+        Raises RefusalError once the limit is reached, or after `wait_seconds`.
+        """
+        entry = Entry(AnswerMeter(asked.model), asked, body_bytes, regional)
+        deadline = time.monotonic() + self.wait_seconds
+        with self._changed:
+            self._queue.append(entry)
+            try:
+                while not self._has_turn(entry):
+                    if given_up():
+                        return None
+                    if not self._changed.wait(deadline - time.monotonic()):
+                        message = "The other requests of this command may use up its budget. Wait for their answers."
+                        raise RefusalError(529, "overloaded_error", message)
+                self._entries.append(entry)
+            finally:
+                self._queue.remove(entry)
+                self._changed.notify_all()
+        return entry
+
+    def look_again(self) -> None:
+        """Wakes the requests that wait: an answer began, or a client is gone."""
+        with self._changed:
+            self._changed.notify_all()
 
     def refuse_key(self, why: str) -> RefusalError:
         """Notes that the model's API refuses the runner's key or role. Returns the answer for the client."""
@@ -87,32 +138,47 @@ class Ledger:
     @property
     def far_over(self) -> bool:
         """Whether answers under way must be cut off."""
-        with self._lock:
+        with self._changed:
             total = sum(entry.estimate_usd for entry in self._entries)
         if total <= 2 * self.limit_usd + OVERSHOOT_USD:
             return False
         self.refused = True
         return True
 
-    def open(self, meter: AnswerMeter, body_bytes: int, *, regional: bool) -> Entry:
-        """Adds a request that is about to be sent."""
-        entry = Entry(meter, body_bytes, regional)
-        with self._lock:
-            self._entries.append(entry)
-        return entry
+    def close(self, entry: Entry, *, complete: bool, abandoned: bool = False) -> None:
+        """Fixes the cost of a request.
 
-    def close(self, entry: Entry, *, complete: bool) -> None:
-        """Fixes the cost of a request. `complete` means that the whole answer arrived, a refusal too."""
-        if entry.closed_usd is None:
-            entry.closed_usd = entry.usd if complete else entry.cut_off_usd()
-            self._warn(entry)
+        Args:
+            entry: the request.
+            complete: the whole answer arrived, a refusal too.
+            abandoned: the client went away. An answer that was not read to its end counts with its most.
+        """
+        with self._changed:
+            if entry.closed_usd is not None:
+                return
+            if complete:
+                entry.closed_usd = entry.usd
+            else:
+                entry.closed_usd = entry.reserved_usd if abandoned else entry.cut_off_usd()
+            self._changed.notify_all()
+        self._warn(entry)
 
     def close_all(self) -> None:
         """Fixes the cost of the requests under way, which are cut off."""
-        with self._lock:
+        with self._changed:
             entries = list(self._entries)
         for entry in entries:
             self.close(entry, complete=False)
+
+    def _has_turn(self, entry: Entry) -> bool:
+        if sum(other.usd for other in self._entries) >= self.limit_usd:
+            self.refused = True
+            raise RefusalError(FINAL_STATUS, "billing_error", "The budget of this command is used up.")
+        if self._queue[0] is not entry:
+            return False
+        if all(other.closed_usd is not None for other in self._entries):
+            return True
+        return sum(other.reserved_usd for other in [*self._entries, entry]) <= self.limit_usd
 
     def _warn(self, entry: Entry) -> None:
         model = entry.meter.model

@@ -94,8 +94,10 @@ class ModelProxy:
             with self._lock:
                 exchanges = list(self._exchanges)
             for exchange in exchanges:
-                if exchange.is_late or exchange.client_is_gone:
+                if exchange.is_late:
                     exchange.abort()
+                elif exchange.client_is_gone:
+                    exchange.leave()
 
 
 class _Server(ThreadingMixIn, TCPServer):

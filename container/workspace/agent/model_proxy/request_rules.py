@@ -117,17 +117,5 @@ def handed_back(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def requested_model(body: bytes) -> str:
-    """Returns the model that the body asks for; empty without one. Raises RefusalError for a body that is no JSON object."""
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RefusalError(400, "invalid_request_error", "The body is no JSON.") from error
-    if not isinstance(parsed, dict):
-        raise RefusalError(400, "invalid_request_error", "The body is no JSON object.")
-    model = parsed.get("model")
-    return model if isinstance(model, str) else ""
-
-
 def _unknown() -> RefusalError:
     return RefusalError(404, "not_found_error", "Only the Messages API is reachable here.")

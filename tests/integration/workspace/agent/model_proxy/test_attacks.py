@@ -121,6 +121,15 @@ def test_another_method_is_not_passed_on(model: FakeModel, method: str) -> None:
     assert model.requests == []
 
 
+def test_a_tool_whose_cost_cannot_be_metered_is_not_passed_on(model: FakeModel) -> None:
+    body = {"model": "claude-sonnet-4-5", "tools": [{"type": "code_execution_20250825", "name": "code_execution"}]}
+    with proxied(model) as proxy:
+        answer = exchange(proxy.url, post(MESSAGES, proxy.token, body))
+        assert status(answer) == 400 and b"code_execution_20250825" in answer
+        assert proxy.ledger.requests == 0
+    assert model.requests == []
+
+
 def smuggled(token: str, framing: str) -> bytes:
     hidden = post(MESSAGES, token, {"model": "hidden"})
     head = f"POST {MESSAGES} HTTP/1.1\r\nHost: x\r\nx-api-key: {token}\r\n"

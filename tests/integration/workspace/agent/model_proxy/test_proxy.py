@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from workspace.agent.model_proxy import exchange as exchange_module
 from workspace.agent.model_proxy.ledger import Ledger
-from workspace.agent.model_proxy.proxy import ModelProxy
+from workspace.agent.model_proxy.proxy import MAX_CONNECTIONS, ModelProxy
 from workspace.agent.model_proxy.upstream import anthropic
 
 START = b'data: {"type":"message_start","message":{"model":"claude-opus-5-5","usage":{"input_tokens":100000}}}\n\n'
@@ -27,10 +28,10 @@ class World:
     ended: threading.Event
     """Set when the model notices that its client is gone."""
 
-    def ask(self, target: str = "/v1/messages") -> HTTPConnection:
+    def ask(self, target: str = "/v1/messages", **fields: Any) -> HTTPConnection:
         connection = HTTPConnection("127.0.0.1", urlsplit(self.proxy.url).port, timeout=10)
         headers = {"x-api-key": self.proxy.token, "content-type": "application/json"}
-        connection.request("POST", target, json.dumps({"model": "claude-opus-5-5", "stream": True}), headers)
+        connection.request("POST", target, json.dumps({"model": "claude-opus-5-5", "stream": True} | fields), headers)
         return connection
 
 
@@ -169,12 +170,77 @@ def test_an_answer_that_breaks_off_is_not_passed_on_as_whole(framing: str) -> No
         wait_for(lambda: w.proxy.ledger.usd == pytest.approx(USD_OF_START))
 
 
-def test_a_client_that_goes_away_ends_the_models_work() -> None:
+def test_an_answer_whose_client_goes_away_is_read_to_its_end_for_its_cost() -> None:
+    gone, over = threading.Event(), threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler, _: threading.Event) -> None:
+        begin(handler)
+        assert gone.wait(10)
+        for _ in range(20):
+            time.sleep(0.02)
+            chunk(handler, b"data: {}\n\n")
+        chunk(handler, b'data: {"type":"message_delta","usage":{"output_tokens":5000}}\n\n')
+        handler.wfile.write(b"0\r\n\r\n")
+        over.set()
+
+    with serving(answer) as w:
+        response = w.ask().getresponse()
+        assert response.read1() == START
+        response.close()
+        gone.set()
+        assert over.wait(10)
+        wait_for(lambda: w.proxy.ledger.usd == pytest.approx(USD_OF_START + 0.1))
+
+
+def test_it_is_not_read_for_ever_and_counts_with_its_most_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange_module, "LEFT_SECONDS", 0.3)
     with serving(until_gone) as w:
-        connection = w.ask()
-        assert connection.getresponse().read1() == START
-        connection.close()
+        response = w.ask(max_tokens=10_000).getresponse()
+        assert response.read1() == START
+        response.close()
         assert w.ended.wait(5)
+        wait_for(lambda: w.proxy.ledger.usd == pytest.approx(USD_OF_START + 0.2))
+
+
+def test_a_client_that_goes_away_while_it_waits_is_never_asked_for() -> None:
+    with serving(until_gone, limit=0.5) as w:
+        response = w.ask().getresponse()
+        assert response.read1() == START
+        w.ask().close()
+        second = w.ask()
+        wait_for(lambda: w.proxy.ledger.waiting == 2)
+        second.close()
+        wait_for(lambda: w.proxy.ledger.waiting == 0)
+        assert w.proxy.ledger.requests == 1
+
+
+def test_48_requests_at_once_exceed_the_budget_by_one_answer_at_most() -> None:
+    tokens, lock = 10_000, threading.Lock()
+    asked: list[int] = []
+    at_once: list[int] = []
+
+    def answer(handler: BaseHTTPRequestHandler, _: threading.Event) -> None:
+        with lock:
+            asked.append(1)
+            at_once.append(len(asked))
+        time.sleep(0.1)
+        with lock:
+            asked.pop()
+        body = json.dumps({"type": "message", "usage": {"input_tokens": 1, "output_tokens": tokens}}).encode()
+        handler.send_response(200)
+        handler.send_header("content-type", "application/json")
+        handler.send_header("content-length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    with serving(answer, limit=1.0) as w:
+        connections = [w.ask(max_tokens=tokens) for _ in range(MAX_CONNECTIONS)]
+        responses = [connection.getresponse() for connection in connections]
+        statuses = [response.status for response in responses]
+        assert set(statuses) == {200, 402} and statuses.count(200) == len(at_once)
+        # An answer costs 0.20 USD, and 0.25 USD are reserved for it.
+        assert 1.0 <= w.proxy.ledger.usd < 1.25
+        assert 2 <= max(at_once) <= 4
 
 
 def test_the_end_of_a_run_ends_the_models_work_at_once() -> None:

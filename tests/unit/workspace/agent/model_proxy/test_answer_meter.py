@@ -99,3 +99,20 @@ def test_without_a_split_a_cache_lives_five_minutes() -> None:
 )
 def test_garbage_costs_nothing_and_breaks_nothing(content_type: str, body: bytes) -> None:
     assert metered(content_type, body, 11).usage == Usage()
+
+
+def test_what_the_api_asked_besides_is_told_with_its_own_model() -> None:
+    usage = {
+        "output_tokens": 5,
+        "iterations": [
+            {"type": "message", "input_tokens": 1, "output_tokens": 5},
+            {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 40, "output_tokens": 30},
+            {"type": "compaction", "input_tokens": 7, "output_tokens": 2},
+            "x",
+        ],
+    }
+    meter = metered("application/json", json.dumps({"model": "claude-haiku-4-5", "usage": usage}).encode(), 50)
+    assert meter.side_usages == [
+        ("claude-opus-5", Usage(input_tokens=40, output_tokens=30)),
+        ("claude-haiku-4-5", Usage(input_tokens=7, output_tokens=2)),
+    ]
