@@ -11,7 +11,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,8 @@ from pathlib import Path
 from workspace.errors import WorkspaceError
 from workspace.guest import child_register
 from workspace.guest.become_guest import BECOME_GUEST
+from workspace.guest.becoming import Becoming
+from workspace.guest.gate import Gate
 
 PROCESSES = 2_000
 """RLIMIT_NPROC of the guest: processes and threads of its uid. A large build with workers takes some 300."""
@@ -38,9 +39,6 @@ KILLER_SECONDS = 1.0
 REMOVE_SECONDS = 120.0
 """How long a removal may take. A tree of 500,000 files takes some seconds."""
 
-ABSENT_SECONDS = 75.0
-"""How long the start of a guest's program waits for a push. A push in the background ends after 60 s."""
-
 _SETPCAP = 1 << 8
 
 
@@ -58,7 +56,8 @@ class Guest:
 
     uid: int | None = None
     gid: int | None = None
-    _gate: "_Gate" = field(default_factory=lambda: _Gate(), repr=False, compare=False)
+    _gate: Gate = field(default_factory=Gate, repr=False, compare=False)
+    _becoming: Becoming = field(default_factory=Becoming, repr=False, compare=False)
     _spared: frozenset[int] = field(default_factory=child_register.unregistered, repr=False, compare=False)
 
     @classmethod
@@ -122,6 +121,21 @@ class Guest:
     at_work = starting
     """The block in which a short command runs: `end_all` waits a little for its end."""
 
+    @contextlib.contextmanager
+    def counting(self, pid: int) -> Iterator[None]:
+        """The block in which a program of `early_command` has its request, and so becomes the guest.
+
+        It begins when the guest need not be absent. From then on `absent` ends the program, whichever user it is yet.
+        Raises TimeoutError, and OSError if the program is gone.
+        """
+        with self._gate.open():
+            if self.separate:
+                self._becoming.add(pid)
+        try:
+            yield
+        finally:
+            self._becoming.remove(pid)
+
     def owns(self, path: Path) -> None:
         """Gives a file or folder that the runner made to the guest. Follows no link. Raises OSError."""
         if self.uid is not None and self.gid is not None:
@@ -162,20 +176,21 @@ class Guest:
 
     def _kill_all(self) -> int:
         uid = self.uid or 0
-        alive = seen = child_register.processes_of(uid)
+        alive, becoming = child_register.processes_of(uid), self._becoming.kill()
+        seen = alive | becoming
         deadline = time.monotonic() + END_SECONDS
-        while alive:
+        while alive or becoming:
             # A process with a pending SIGKILL cannot fork (copy_process in the kernel), so one round meets a fork bomb.
             _run_quietly([*self._as_guest(), _tool("sh"), "-c", "kill -9 -1"])
-            alive = child_register.processes_of(uid)
+            alive, becoming = child_register.processes_of(uid), self._becoming.kill()
             for pid in alive:
                 # With CAP_KILL, and nobody can stop the runner.
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
-            seen |= alive
-            if alive and time.monotonic() > deadline:
-                raise GuestSurvives(tuple(alive))
-            if alive:
+            seen |= alive | becoming
+            if (alive or becoming) and time.monotonic() > deadline:
+                raise GuestSurvives(tuple(alive | becoming))
+            if alive or becoming:
                 time.sleep(0.01)
         child_register.reap_orphans()
         return len(seen)
@@ -184,50 +199,6 @@ class Guest:
 def without_capabilities(argv: Sequence[str]) -> list[str]:
     """Returns the command line of a child of the runner's own that needs no capability, such as git at the git host."""
     return [*_setpriv(), *argv] if _status("CapAmb") else list(argv)
-
-
-class _Gate:
-    """Either programs of the guest run, or one thread needs them to be absent."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._at_work = 0
-        self._closer: int | None = None
-        self._depth = 0
-
-    @contextlib.contextmanager
-    def open(self) -> Iterator[None]:
-        with self._changed:
-            if self._closer == threading.get_ident():
-                raise RuntimeError("a program of the guest starts while the guest has to be absent")
-            if not self._changed.wait_for(lambda: self._closer is None, ABSENT_SECONDS):
-                raise TimeoutError("no program of the guest could start: a credential is in use")
-            self._at_work += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._at_work -= 1
-                self._changed.notify_all()
-
-    @contextlib.contextmanager
-    def closed(self, patience: float) -> Iterator[None]:
-        with self._changed:
-            me = threading.get_ident()
-            if self._closer != me:
-                if not self._changed.wait_for(lambda: self._closer is None, ABSENT_SECONDS):
-                    raise TimeoutError("another thread has used a credential for too long")
-                self._closer = me
-                self._changed.wait_for(lambda: self._at_work == 0, patience)
-            self._depth += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._depth -= 1
-                if self._depth == 0:
-                    self._closer = None
-                    self._changed.notify_all()
 
 
 def _run_quietly(argv: Sequence[str]) -> None:

@@ -112,11 +112,14 @@ class ProcessChildren:
         """
         self.stop.check()
         began, killed_before = time.monotonic(), memory_kills()
-        child = self._start(argv, cwd, env, with_stdin=stdin is not None)
+        program = Program(tuple(argv), cwd, dict(env))
+        early = self.prestarted.take(program) if self.prestarted is not None and stdin is not None else None
+        child = early or self._start(program, with_stdin=stdin is not None)
         output = _Output(child, on_line, self.log if log_lines else None, Path(argv[0]).name)
         try:
-            output.start(stdin)
-            stopped = self._wait(child, output, began + timeout)
+            with self.guest.counting(child.pid) if early else contextlib.nullcontext():
+                output.start(stdin)
+                stopped = self._wait(child, output, began + timeout)
         finally:
             # No child outlives the call, even after an exception of the caller's `on_line`.
             self._end(child, LEFTOVER_LADDER if child.poll() is not None else self.ladder)
@@ -132,22 +135,18 @@ class ProcessChildren:
         short = None if killed is None or killed_before is None else killed > killed_before
         return ChildResult(child.returncode, output.tail(), time.monotonic() - began, short)
 
-    def _start(
-        self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, with_stdin: bool
-    ) -> "subprocess.Popen[bytes]":
-        program = Program(tuple(argv), cwd, dict(env))
-        if not with_stdin:
-            return processes.start(
-                argv,
-                guest=self.guest,
-                cwd=cwd,
-                env=dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )
-        waiting = self.prestarted.take(program) if self.prestarted is not None else None
-        return waiting or program.start(self.guest)
+    def _start(self, program: Program, *, with_stdin: bool) -> "subprocess.Popen[bytes]":
+        if with_stdin:
+            return program.start(self.guest)
+        return processes.start(
+            program.argv,
+            guest=self.guest,
+            cwd=program.cwd,
+            env=dict(program.env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
 
     def _wait(self, child: "subprocess.Popen[bytes]", output: "_Output", deadline: float) -> Exception | None:
         while True:

@@ -24,7 +24,10 @@ _REFUSED = re.compile(
 """What `git index-pack` says about objects that it refuses."""
 
 _TOO_LARGE = re.compile(r"out of memory|malloc|mmap failed", re.IGNORECASE)
-"""What `git pack-objects` says at the limit of its memory."""
+"""What git says at the limit of its memory."""
+
+_LIMITED_GIT = ("prlimit", f"--data={GIT_MEMORY_BYTES}", "--", "git")
+"""For commands of the guest's that unfold objects: the task's memory is the runner's too."""
 
 _HEADER_BYTES = 64 * 2**20
 _BUNDLE = re.compile(rb"# v[23] git bundle\n")
@@ -46,10 +49,18 @@ class ObjectExchange:
         if self.transport.having([commit]):
             return
         has = self.known(self.transport.refs().values())
-        # The pack's source unfolds objects too, and the task's memory is the runner's. Large files get no deltas, which
-        # would keep ten of them in memory.
-        limits = ("prlimit", f"--data={GIT_MEMORY_BYTES}", "--", "git", "-c", "core.bigFileThreshold=16m")
-        argv = (*limits, "pack-objects", "--revs", "--stdout", "--thin", "--delta-base-offset", "--quiet")
+        # The pack's source unfolds objects too. Large files get no deltas, which would keep ten of them in memory.
+        argv = (
+            *_LIMITED_GIT,
+            "-c",
+            "core.bigFileThreshold=16m",
+            "pack-objects",
+            "--revs",
+            "--stdout",
+            "--thin",
+            "--delta-base-offset",
+            "--quiet",
+        )
         wanted = _lines((commit,), has)
         sent, taken = streams.pipe(
             self.git.command(*argv), self.transport.index_pack(), stdin=wanted, timeout=timeout, poll=poll
@@ -75,7 +86,7 @@ class ObjectExchange:
     def _give(self, options: Sequence[str], wanted: bytes, timeout: float, poll: Poll) -> None:
         argv = ("pack-objects", "--stdout", "--delta-base-offset", "--quiet", *options)
         source = self.transport.command(*argv)
-        sink = self.git.command("git", "index-pack", "--stdin", "--fix-thin")
+        sink = self.git.command(*_LIMITED_GIT, "index-pack", "--stdin", "--fix-thin")
         sent, taken = streams.pipe(source, sink, stdin=wanted, timeout=timeout, poll=poll)
         must("pack-objects", sent)
         must("index-pack", taken)
@@ -112,10 +123,12 @@ class ObjectExchange:
             refs = _refs_of(file)
             # The file is buffered: its descriptor is further on than the header's end.
             os.lseek(file.fileno(), file.tell(), os.SEEK_SET)
-            sink = self.git.command("git", "index-pack", "--stdin", "--check-self-contained-and-connected")
+            sink = self.git.command(*_LIMITED_GIT, "index-pack", "--stdin", "--check-self-contained-and-connected")
             taken = streams.run(sink, file=file, timeout=timeout, poll=poll)
         if taken.returncode != 0:
-            raise GitError("index-pack", taken.returncode, taken.stderr + "\nfatal: index-pack failed")
+            # At its limit of memory git cannot pass however often it is repeated: not the machine's memory is short.
+            said = "fatal: an object unfolds to too much" if _TOO_LARGE.search(taken.stderr) else taken.stderr
+            raise GitError("index-pack", taken.returncode, said + "\nfatal: index-pack failed")
         self.set_refs(refs)
         return refs
 

@@ -221,6 +221,57 @@ answer(tail=tail, status=done.tail, returncode=done.returncode, same=same)
     assert fields["Groups"].strip() == ""
 
 
+EARLY = """
+early = PrestartedProcess(log, guest)
+wanted = Program(("/usr/bin/python3", "-c", PROGRAM), root, {**ENV, "PYTHONPATH": FOLDER})
+early.start(wanted)
+pid = early._child.pid
+time.sleep(0.5)
+children = ProcessChildren(stop, log, ladder, guest=guest, prestarted=early)
+ended = []
+def work():
+    done = children.run(wanted.argv, cwd=wanted.cwd, env=wanted.env, timeout=20, stdin="request")
+    ended.append([done.returncode, done.tail])
+thread = threading.Thread(target=work)
+"""
+
+
+def early(program: str) -> str:
+    """Starts a program early. `thread` gives it its request."""
+    imports = "import os, sys, time; from workspace.guest.become_guest import become_guest\n"
+    values = {"PROGRAM": imports + program, "FOLDER": str(__file__).split("/tests/")[0] + "/container"}
+    return "".join(f"{name} = {value!r}\n" for name, value in values.items()) + EARLY
+
+
+def test_while_a_credential_is_in_use_no_early_program_gets_its_request(world: TwoUsers) -> None:
+    code = """
+with guest.absent(log):
+    thread.start()
+    time.sleep(0.5)
+    during = [list(ended), alive(), Path(f"/proc/{pid}/status").exists()]
+thread.join()
+answer(during=during, ended=ended)
+"""
+    said = world.runner(early("asked = sys.stdin.read(); become_guest(os.environ); print(asked, os.getuid())") + code)
+    assert said["during"] == [[], [], True]
+    assert said["ended"] == [[0, f"request {world.uid}"]]
+
+
+def test_an_early_program_that_has_its_request_ends_before_a_credential_is_used(world: TwoUsers) -> None:
+    code = """
+thread.start()
+time.sleep(0.5)
+before = alive()
+with guest.absent(log) as killed:
+    time.sleep(2.0)
+    during = alive()
+thread.join()
+answer(before=before, killed=killed, during=during, returncode=ended[0][0])
+"""
+    said = world.runner(early("sys.stdin.read(); time.sleep(1.8); become_guest(os.environ); time.sleep(60)") + code)
+    assert said == {"before": [], "killed": 1, "during": [], "returncode": -9}
+
+
 def test_while_a_credential_is_in_use_no_program_of_the_guest_starts(world: TwoUsers) -> None:
     code = """
 started = []

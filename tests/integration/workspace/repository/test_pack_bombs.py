@@ -6,9 +6,14 @@ import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from workspace.errors import StepFailed
+from workspace.errors import GitError, StepFailed
+from workspace.repository.git_errors import BundleVerdict, classify_bundle
+from workspace.repository.objects import streams
+from workspace.repository.objects.streams import Command
+from workspace.system.processes import Completed
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.limits import GIT_MEMORY_BYTES
@@ -155,3 +160,34 @@ def test_objects_that_unfold_one_by_one_end_at_the_time_limit(world: GuestWorld)
     watch.most = 0
     watch()
     assert watch.most == 0, "git still unfolds"
+
+
+def test_a_bomb_in_the_saved_bundle_is_a_damaged_bundle_and_fills_no_memory(world: GuestWorld) -> None:
+    commit, _ = plant(world, [3 * 2**30], with_base=True)
+    world.attack(f"git update-ref HEAD {commit}")
+    bundle = world.paths.scratch / "bundle"
+    world.checkout.remote.exchange.save_bundle(bundle, timeout=30)
+    other = world.fresh()
+    other.begin()
+    watch = Watch(world)
+    watch.mark = f"GIT_CEILING_DIRECTORIES={world.root / 'other'}".encode()
+
+    with pytest.raises(GitError) as caught:
+        other.remote.exchange.load_bundle(bundle, timeout=60, poll=watch)
+
+    assert classify_bundle(caught.value.stderr) is BundleVerdict.DAMAGED
+    assert 0 < watch.most < GIT_MEMORY_BYTES
+
+
+def test_what_the_checkout_takes_from_the_transport_has_the_limit_of_memory(
+    world: GuestWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe, sinks = streams.pipe, list[str]()
+
+    def seen(source: Command, sink: Command, **options: Any) -> tuple[Completed, Completed]:
+        sinks.append(" ".join(sink.argv))
+        return pipe(source, sink, **options)
+
+    monkeypatch.setattr(streams, "pipe", seen)
+    world.fresh().clone(timeout=30)
+    assert sinks and all(f"--data={GIT_MEMORY_BYTES} " in sink for sink in sinks)
