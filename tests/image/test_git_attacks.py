@@ -1,5 +1,7 @@
 """What the attacker gets from git: no program of its own runs with more than its own rights, and no token."""
 
+import time
+
 import pytest
 
 from tests.support.image.attacker import Attacker
@@ -43,6 +45,30 @@ def test_programs_planted_for_git_get_no_token_and_no_rights(shell: Attacker) ->
     assert "AWS_SECRET" not in loot.text
     assert "SITEWRIGHT_TASK_TOKEN" not in loot.text
     shell.edit_goes_live(own.sent)
+
+
+SLOW_FILTER = """
+printf "#!/bin/sh\\necho slow >> /tmp/slow; sleep 0.2; exec cat\\n" > /workspace/home/slow; chmod +x /workspace/home/slow
+git config filter.slow.clean /workspace/home/slow; echo "* filter=slow" > .git/info/attributes
+mkdir -p cache public; echo cache/ >> .gitignore; (cd cache && seq 1 5000 | xargs touch)
+date > public/now.txt
+"""
+"""For all ignored files the filter would take a quarter of an hour."""
+
+
+def test_a_slow_filter_does_not_run_for_ignored_files_and_leaves_nothing(shell: Attacker) -> None:
+    began = time.monotonic()
+
+    sent, answer = shell.tell("; ".join(SLOW_FILTER.strip().splitlines()))
+
+    assert answer["success"] is True, answer
+    assert time.monotonic() - began < 90
+    assert [name for name in answer["filesChanged"] if name.startswith("cache/")] == []
+    container = shell.containers.container(sent)
+    assert [process for process in shell.containers.processes(container) if "/home/slow" in process.command] == []
+    loot = shell.in_shell("cat /tmp/slow | wc -l", after=sent)
+    assert 0 < int(loot.text) < 500, "the filter ran for no file, or for ignored ones"
+    shell.edit_goes_live(loot.sent)
 
 
 @pytest.mark.parametrize("what", ["rm -rf .git", "chmod 000 .git", "ln -s /proc/1 .git/objects/info/alternates"])

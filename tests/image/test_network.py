@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.support.image.attacker import Attacker
 from tests.support.secrets.marked_secrets import MODEL_KEY
 
@@ -45,3 +47,17 @@ def test_the_tasks_credentials_are_not_named_to_the_attacker(shell: Attacker) ->
     assert "AWS_" not in loot.text
     assert "ECS_" not in loot.text
     assert shell.leaked(loot.text, loot.sent) == []
+
+
+@pytest.mark.parametrize("place", ["shell", "build"])
+def test_the_metadata_endpoint_gives_the_attacker_no_credentials(place: str, request: pytest.FixtureRequest) -> None:
+    attacker: Attacker = request.getfixturevalue(place)
+    probe = "python3 attacks/probe_metadata.py"
+
+    loot = attacker.in_shell(probe) if place == "shell" else attacker.in_build(probe)
+
+    found = loot.json()
+    assert found["names"] == [], "an environment names AWS or ECS"
+    assert found["endpoints"], f"the attack did not reach the endpoint: {found}"
+    assert found["given"] == []
+    assert attacker.leaked(loot.text, loot.sent) == []

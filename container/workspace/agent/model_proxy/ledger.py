@@ -80,6 +80,7 @@ class Ledger:
     _entries: list[Entry] = field(default_factory=list, repr=False)
     _queue: list[Entry] = field(default_factory=list, repr=False)
     _unknown: set[str] = field(default_factory=set, repr=False)
+    _warned_of_fields: bool = field(default=False, repr=False)
     _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
 
     @property
@@ -109,6 +110,7 @@ class Ledger:
         Raises RefusalError once the limit is reached, or after `wait_seconds`.
         """
         entry = Entry(AnswerMeter(asked.model), asked, body_bytes, regional)
+        self._warn_of_fields(asked)
         deadline = time.monotonic() + self.wait_seconds
         with self._changed:
             self._queue.append(entry)
@@ -179,6 +181,11 @@ class Ledger:
         if all(other.closed_usd is not None for other in self._entries):
             return True
         return sum(other.reserved_usd for other in [*self._entries, entry]) <= self.limit_usd
+
+    def _warn_of_fields(self, asked: Asked) -> None:
+        if asked.unknown and not self._warned_of_fields:
+            self._warned_of_fields = True
+            self.log("requests have fields of unknown cost, so they take turns", level="warning", fields=asked.unknown)
 
     def _warn(self, entry: Entry) -> None:
         model = entry.meter.model

@@ -58,7 +58,9 @@ class Asked:
     """The prompt may be written to the cache for an hour, which is dearer than for five minutes."""
     fast: bool = False
     open_ended: bool = False
-    """The prompt may grow while the answer is written: the API runs tools."""
+    """The prompt may grow while the answer is written: the API runs tools, or does what the proxy does not know."""
+    unknown: tuple[str, ...] = ()
+    """Fields that the proxy does not know."""
 
     def most_usd(self, *, regional: bool) -> float:
         """Returns the most that the answer can cost, in US dollars. For `open_ended` it is an estimate."""
@@ -86,7 +88,8 @@ def asked(body: bytes, model: str = "") -> Asked:
     Raises RefusalError for a body that is no JSON object, that names a field twice, or whose cost cannot be metered.
     """
     request = _parsed(body)
-    open_ended = not request.keys() <= _KNOWN
+    unknown = sorted(request.keys() - _KNOWN - _REFUSED.keys())
+    open_ended = bool(unknown)
     hour_cache, images, unbounded = False, 0, False
     for name in request.keys() & _REFUSED.keys():
         if request[name]:
@@ -114,6 +117,7 @@ def asked(body: bytes, model: str = "") -> Asked:
         hour_cache=hour_cache,
         fast=request.get("speed") == "fast",
         open_ended=open_ended,
+        unknown=tuple(name[:50] for name in unknown[:5]),
     )
 
 

@@ -1,5 +1,6 @@
 """The attacker is a program of the agent, or of the site's build, that speaks to the proxy."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from workspace.agent.model_proxy import exchange as exchange_module
 from workspace.agent.model_proxy.ledger import Ledger
 from workspace.agent.model_proxy.proxy import MAX_CONNECTIONS, ModelProxy
+from workspace.agent.model_proxy.request_body import asked
 from workspace.agent.model_proxy.upstream import anthropic
 from workspace.errors import StepFailed
 from workspace.steps import agent_step
@@ -85,11 +87,13 @@ def test_a_build_script_with_the_agents_old_token_reaches_no_model(tmp_path: Pat
     )
     with world(tmp_path, script) as (w, model):
         agent_step.run(w.ctx)
-        asked, site = len(model.requests), w.ctx.paths.site
+        number, site = len(model.requests), w.ctx.paths.site
+        # Claude Code's requests have a limit beforehand. Otherwise they would take turns.
+        assert not any(asked(json.dumps(request).encode()).open_ended for request in model.requests)
         seen = (site / "env.txt").read_text()
         assert "sk-test-model-key" not in seen and "sitewright-" in seen
         build = subprocess.run([sys.executable, "-c", attack], cwd=site, capture_output=True, text=True, check=True)
-        assert "refused" in build.stdout and len(model.requests) == asked
+        assert "refused" in build.stdout and len(model.requests) == number
         # The key is not in the transcript either.
         assert not [p for p in tmp_path.rglob("*") if p.is_file() and b"sk-test-model-key" in p.read_bytes()]
 

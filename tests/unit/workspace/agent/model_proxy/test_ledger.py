@@ -233,3 +233,11 @@ def test_an_unknown_model_is_warned_of_once() -> None:
         told(entry, 1_000)
         book.ledger.close(entry, complete=True)
     assert [log["model"] for log in book.logs] == ["claude-epos-9"]
+
+
+def test_fields_of_unknown_cost_are_warned_of_once() -> None:
+    book = Book(limit=100.0)
+    for _ in range(2):
+        asked = Asked(MODEL, 1, 1, open_ended=True, unknown=("a_new_feature",))
+        assert book.ledger.begin(asked, 1, regional=False) is not None
+    assert [log["fields"] for log in book.logs] == [("a_new_feature",)]

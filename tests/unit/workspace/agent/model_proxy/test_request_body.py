@@ -101,6 +101,7 @@ def test_the_cache_of_an_hour_and_the_fast_mode_are_seen() -> None:
 def test_what_the_api_does_besides_has_no_limit_beforehand(fields: dict[str, Any]) -> None:
     request = read(**fields)
     assert request.open_ended and request.prompt_tokens == CONTEXT_TOKENS
+    assert request.unknown == tuple(fields.keys() & {"fallbacks", "a_new_feature"})
 
 
 def test_claude_codes_own_request_is_bounded() -> None:
