@@ -7,9 +7,9 @@ from typing import Any
 import aws_cdk as cdk
 
 from sitewright.contracts.site_config import DEFAULT_REGION, SiteConfig, SiteConfigError, parse_sites
-from stacks.platform.alarms import dollars_a_day
 from stacks.platform.egress import Egress
-from stacks.platform.image_build import ImageSource
+from stacks.platform.image.image_build import ImageSource
+from stacks.platform.observability.alarms import dollars_a_day
 from stacks.platform_stack import PlatformStack
 from stacks.sites import add_sites
 

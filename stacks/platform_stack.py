@@ -9,18 +9,18 @@ from constructs import Construct
 
 from sitewright.contracts.names import CLUSTER
 from stacks.accepted_findings import accept
-from stacks.platform.alarms import DOLLARS_A_DAY, Alarms, alarms
 from stacks.platform.answer_machine import answer_machine
-from stacks.platform.dashboard import Dashboard
 from stacks.platform.data_stores import DataStores
 from stacks.platform.egress import Egress
 from stacks.platform.event_rules import add_event_rules
 from stacks.platform.functions import PlatformFunctions
-from stacks.platform.image_build import ImageBuilder, ImageSource
+from stacks.platform.image.image_build import ImageBuilder, ImageSource
+from stacks.platform.image.task_start_role import task_start_role
+from stacks.platform.image.workspace_image import BuiltImage, image_of_docker
 from stacks.platform.network import Network
+from stacks.platform.observability.alarms import DOLLARS_A_DAY, Alarms, alarms
+from stacks.platform.observability.dashboard import Dashboard
 from stacks.platform.queues import Queues
-from stacks.platform.task_start_role import task_start_role
-from stacks.platform.workspace_image import BuiltImage, image_of_docker
 
 
 class PlatformStack(Stack):

@@ -10,8 +10,8 @@ from constructs import Construct
 from sitewright.contracts.names import WORKSPACE_CONTAINER, task_family, workspace_log_group
 from stacks import trust
 from stacks.accepted_findings import accept
-from stacks.platform.task_start_role import shared_task_start_role
-from stacks.platform.workspace_image import BuiltImage
+from stacks.platform.image.task_start_role import shared_task_start_role
+from stacks.platform.image.workspace_image import BuiltImage
 
 
 class WorkspaceTask(Construct):

@@ -82,7 +82,7 @@ def test_each_table_reads_the_log_of_the_function_that_writes_the_line(templates
 
 @pytest.mark.parametrize("amount", ["a lot", True, 0, -1, [50]])
 def test_a_threshold_that_is_no_amount_is_refused(synthesis: Any, amount: Any) -> None:
-    from stacks.platform.alarms import dollars_a_day
+    from stacks.platform.observability.alarms import dollars_a_day
 
     with pytest.raises(SiteConfigError, match="alarmDailyUsd"):
         dollars_a_day(amount)

@@ -11,11 +11,12 @@ from aws_cdk.aws_ecr_assets import DockerImageAsset
 
 from sitewright.contracts.site_config import parse_sites
 from stacks import sites
-from stacks.platform import lambda_function, workspace_image
+from stacks.platform import lambda_function
 from stacks.platform.egress import Egress
-from stacks.platform.image_build import ImageBuilder, ImageSource
+from stacks.platform.image import workspace_image
+from stacks.platform.image.image_build import ImageBuilder, ImageSource
+from stacks.platform.image.task_start_role import task_start_role
 from stacks.platform.lambda_function import LambdaFunction
-from stacks.platform.task_start_role import task_start_role
 from stacks.platform_stack import PlatformStack
 from stacks.site.workspace_task import WorkspaceTask
 from stacks.sites import add_sites

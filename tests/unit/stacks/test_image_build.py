@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sitewright.contracts.site_config import SiteConfigError
-from stacks.platform.image_build import ImageBuilder, ImageSource, pushing_from_buildkit
+from stacks.platform.image.image_build import ImageBuilder, ImageSource, pushing_from_buildkit
 
 OTHERS = ["mkdir workdir", "docker tag artifact:$imageTag $repositoryUri:$imageTag"]
 

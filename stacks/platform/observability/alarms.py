@@ -17,8 +17,8 @@ from constructs import Construct
 from sitewright.contracts.metrics import FAILED, MODEL_DOLLARS, NO_CAPACITY
 from sitewright.contracts.site_config import SiteConfigError
 from stacks.platform.functions import PlatformFunctions
+from stacks.platform.observability.service_metrics import messages, oldest_seconds, sent
 from stacks.platform.queues import Queues
-from stacks.platform.service_metrics import messages, oldest_seconds, sent
 
 WAITING_SECONDS = 900
 """Age of a message that raises the alarm. Intake normally handles a message within a second, a client's reader a response.

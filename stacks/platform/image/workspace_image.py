@@ -17,10 +17,10 @@ from constructs import Construct, IConstruct
 
 from sitewright.contracts.names import IMAGE_BUILD_PROJECT, IMAGE_REPOSITORY
 from stacks.accepted_findings import accept
-from stacks.platform.image_build import pushing_from_buildkit
+from stacks.platform.image.image_build import pushing_from_buildkit
 from stacks.platform.lambda_function import JUNK, SHARED
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 DOCKERFILE = "container/Dockerfile"
 
 SOURCES = ["*", "!container", "!container/**", *SHARED, *JUNK]

@@ -10,10 +10,10 @@ from constructs import Construct
 
 from sitewright.contracts import metrics
 from sitewright.contracts.messages import ResponseStatus
-from stacks.platform.client_queries import client_queries
 from stacks.platform.functions import PlatformFunctions
+from stacks.platform.observability.client_queries import client_queries
+from stacks.platform.observability.service_metrics import messages, oldest_seconds, sent
 from stacks.platform.queues import Queues
-from stacks.platform.service_metrics import messages, oldest_seconds, sent
 
 FIVE_MINUTES, HOUR = Duration.minutes(5), Duration.hours(1)
 FULL, HALF, THIRD, HEIGHT = 24, 12, 8, 6

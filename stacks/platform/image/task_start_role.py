@@ -15,7 +15,7 @@ from sitewright.contracts.names import task_start_role_name, workspace_log_group
 from stacks import trust
 from stacks.accepted_findings import accept_wildcards
 from stacks.arns import arn
-from stacks.platform.workspace_image import BuiltImage
+from stacks.platform.image.workspace_image import BuiltImage
 
 _ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/"
