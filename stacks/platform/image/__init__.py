@@ -1,0 +1,1 @@
+"""The workspace image: who builds it, and the role that pulls it."""
