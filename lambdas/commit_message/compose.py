@@ -6,7 +6,7 @@ import unicodedata
 from datetime import UTC, datetime
 
 from sitewright.contracts.commit_trailers import commit_trailers
-from sitewright.contracts.secret_shapes import masked
+from sitewright.contracts.secrets.secret_shapes import masked
 
 COLUMNS = 72
 FILES_LISTED = 50

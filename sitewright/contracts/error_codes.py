@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from sitewright.contracts.base import Contract
-from sitewright.contracts.secret_shapes import masked
+from sitewright.contracts.secrets.secret_shapes import masked
 
 
 class ErrorSource(StrEnum):

@@ -10,8 +10,8 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 from pydantic.alias_generators import to_camel
 
 from sitewright.contracts.base import Contract
-from sitewright.contracts.bedrock_models import model_resource
 from sitewright.contracts.commit_author import CommitAuthor
+from sitewright.contracts.model.bedrock_models import model_resource
 from sitewright.contracts.names import BUCKET_PREFIXES, site_host, website_url
 from sitewright.contracts.workspace_settings import GitAuth, ModelProvider, OperatorSettings
 

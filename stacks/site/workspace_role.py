@@ -5,7 +5,7 @@ from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 
-from sitewright.contracts.bedrock_models import model_resource
+from sitewright.contracts.model.bedrock_models import model_resource
 from sitewright.contracts.site_config import SiteConfig
 from stacks.accepted_findings import accept_wildcards
 from stacks.arns import arn

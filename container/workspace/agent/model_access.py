@@ -6,7 +6,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.names import store_secret
-from sitewright.contracts.secret_text import MODEL_KEY_KEYS, SecretTextError, single_value
+from sitewright.contracts.secrets.secret_text import MODEL_KEY_KEYS, SecretTextError, single_value
 from sitewright.contracts.workspace_settings import ModelProvider
 from workspace.agent.model_proxy.upstream import Upstream, anthropic, bedrock
 from workspace.errors import StepFailed

@@ -6,7 +6,7 @@ import json
 
 from awscrt.crypto import RSA, RSASignatureAlgorithm
 
-from sitewright.contracts.secret_text import SecretTextError
+from sitewright.contracts.secrets.secret_text import SecretTextError
 from workspace.credentials.app_secret import AppSecret
 
 BACKDATED_SECONDS = 60

@@ -7,7 +7,7 @@ import re
 import textwrap
 from dataclasses import dataclass, field
 
-from sitewright.contracts.secret_text import SecretTextError
+from sitewright.contracts.secrets.secret_text import SecretTextError
 
 WANTED = 'store {"appId": …, "privateKey": "-----BEGIN RSA PRIVATE KEY-----…"}'
 

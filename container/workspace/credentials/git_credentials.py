@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.names import store_secret
-from sitewright.contracts.secret_text import GIT_TOKEN_KEYS, SecretTextError, single_value
+from sitewright.contracts.secrets.secret_text import GIT_TOKEN_KEYS, SecretTextError, single_value
 from workspace.errors import StepFailed
 from workspace.system.aws_clients import Clients
 

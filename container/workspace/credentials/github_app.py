@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from sitewright.contracts.error_codes import ErrorCode
-from sitewright.contracts.secret_text import SecretTextError
+from sitewright.contracts.secrets.secret_text import SecretTextError
 from workspace.credentials.app_jwt import sign_jwt
 from workspace.credentials.app_secret import AppSecret, parse_app
 from workspace.credentials.github_api import Answer, GitHubApi

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sitewright.contracts.commit_trailers import session_trailer
 from sitewright.contracts.error_codes import ErrorCode
-from sitewright.contracts.secret_shapes import masked
+from sitewright.contracts.secrets.secret_shapes import masked
 from sitewright.contracts.steps import AgentResult
 from workspace.agent.budget import CommandBudget
 from workspace.agent.conversation_summary import recall

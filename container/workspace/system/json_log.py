@@ -6,7 +6,7 @@ import threading
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from sitewright.contracts.secret_shapes import masked
+from sitewright.contracts.secrets.secret_shapes import masked
 
 MAX_TEXT = 8_000
 """The limit of a field, in characters. CloudWatch limits an event to 256 KiB, and a build's line can be a whole

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from sitewright.cli.doctor.findings import Finding, failed, not_checked, ok
 from sitewright.cli.doctor.http_probe import Answer, NoAnswer
-from sitewright.contracts.bedrock_models import model_resource
+from sitewright.contracts.model.bedrock_models import model_resource
 from sitewright.contracts.site_config import SiteConfig
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from sitewright.cli.doctor.findings import Finding, not_checked, ok, warning
 from sitewright.cli.doctor.http_probe import Answer
 from sitewright.contracts.names import GIT_TOKEN, MODEL_KEY, SITE_PARAMETER_PREFIX
 from sitewright.contracts.records import SiteEntry
-from sitewright.contracts.secret_text import GIT_TOKEN_KEYS, MODEL_KEY_KEYS
+from sitewright.contracts.secrets.secret_text import GIT_TOKEN_KEYS, MODEL_KEY_KEYS
 from sitewright.contracts.site_config import SiteConfig
 from sitewright.contracts.workspace_settings import GitAuth, ModelProvider
 

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sitewright.cli.doctor.aws_answers import error_code, unseen
 from sitewright.cli.doctor.findings import Finding, failed, ok
 from sitewright.contracts.names import secret_parameter, store_secret
-from sitewright.contracts.secret_text import SecretTextError, single_value
+from sitewright.contracts.secrets.secret_text import SecretTextError, single_value
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from botocore.eventstream import EventStreamBuffer, ParserError
 
-from sitewright.contracts.model_prices import Usage
+from sitewright.contracts.model.model_prices import Usage
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
 """The content type of Bedrock's streams."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from sitewright.contracts.model_prices import PRICES, Usage, model_name, usd
+from sitewright.contracts.model.model_prices import PRICES, Usage, model_name, usd
 from workspace.agent.model_proxy.answer_meter import AnswerMeter
 from workspace.agent.model_proxy.request_body import Asked
 from workspace.agent.model_proxy.request_rules import RefusalError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sitewright.contracts.model_prices import Usage, usd
+from sitewright.contracts.model.model_prices import Usage, usd
 from workspace.agent.model_proxy.request_rules import RefusalError
 
 CONTEXT_TOKENS = 1_000_000

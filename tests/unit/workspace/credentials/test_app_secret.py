@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from workspace.credentials.app_jwt import sign_jwt
 from workspace.credentials.app_secret import AppSecret, parse_app
 
-from sitewright.contracts.secret_text import SecretTextError
+from sitewright.contracts.secrets.secret_text import SecretTextError
 from tests.support.workspace.github_double import APP_ID, new_key, pem
 
 KEY = new_key()

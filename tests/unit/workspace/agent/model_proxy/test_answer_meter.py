@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from workspace.agent.model_proxy.answer_meter import EVENT_STREAM, AnswerMeter
 
-from sitewright.contracts.model_prices import Usage
+from sitewright.contracts.model.model_prices import Usage
 from tests.support.workspace.bedrock_model import framed
 
 START = {

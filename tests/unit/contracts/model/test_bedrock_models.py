@@ -2,7 +2,7 @@
 
 import pytest
 
-from sitewright.contracts.bedrock_models import model_resource
+from sitewright.contracts.model.bedrock_models import model_resource
 from sitewright.contracts.site_config import SiteConfig, SiteConfigError
 
 ENTRY = {"clientId": "a", "repository": "https://h/r.git", "modelProvider": "bedrock"}

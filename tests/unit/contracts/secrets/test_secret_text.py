@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sitewright.contracts.secret_text import SecretTextError, single_value
+from sitewright.contracts.secrets.secret_text import SecretTextError, single_value
 
 TOKEN = "github_pat_" + "A1b2C3d4" * 6
 NAMES = ("token", "git-token", "password")

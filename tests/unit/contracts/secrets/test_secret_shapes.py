@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
-from sitewright.contracts.secret_shapes import masked
+from sitewright.contracts.secrets.secret_shapes import masked
 
 SECRETS = {
     "sk-ant-api03-" + "aB3_-" * 18 + "xyzAA": "sk-a***",

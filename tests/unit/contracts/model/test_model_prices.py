@@ -2,7 +2,7 @@
 
 import pytest
 
-from sitewright.contracts.model_prices import DEAREST, PRICES, Usage, model_name, usd
+from sitewright.contracts.model.model_prices import DEAREST, PRICES, Usage, model_name, usd
 
 MILLION = 1_000_000
 

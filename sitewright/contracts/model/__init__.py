@@ -1,0 +1,1 @@
+"""The models: their prices, and their names at Bedrock. Pure."""
