@@ -1,6 +1,5 @@
 """A step's context for build and publish, with a real checkout, real child processes, and S3 in moto."""
 
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,8 +108,3 @@ def write(folder: Path, files: dict[str, str]) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-
-
-def npm_lock(folder: Path) -> None:
-    """Writes a lock file with npm."""
-    subprocess.run(["npm", "install", "--package-lock-only", "--offline"], cwd=folder, check=True, capture_output=True)

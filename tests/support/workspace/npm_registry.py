@@ -4,7 +4,6 @@ import base64
 import hashlib
 import io
 import json
-import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from tests.support.workspace.npm_lock import write_lock
 
 
 @dataclass
@@ -36,23 +37,27 @@ class NpmRegistry:
         self.packages[name] = packed.getvalue()
 
     def lock(self, site: Path) -> None:
-        """Makes the site's .npmrc name this registry, and writes its lock file with npm."""
+        """Makes the site's .npmrc name this registry, and writes its lock file."""
         (site / ".npmrc").write_text(f"registry={self.url}\n")
-        command = ["npm", "install", "--package-lock-only", "--cache", str(site.parent / "lock-cache")]
-        subprocess.run(command, cwd=site, check=True, capture_output=True)
+        write_lock(site, self.manifest)
+
+    def manifest(self, name: str) -> dict[str, Any]:
+        """Returns what the registry tells of a package. Raises KeyError."""
+        packed = self.packages[name]
+        found: dict[str, Any] = json.loads(_member(packed, "package/package.json"))
+        integrity = "sha512-" + base64.b64encode(hashlib.sha512(packed).digest()).decode()
+        found["dist"] = {"tarball": f"{self.url}{name}.tgz", "integrity": integrity}
+        if any(script in found.get("scripts", {}) for script in ("preinstall", "install", "postinstall")):
+            found["hasInstallScript"] = True
+        return found
 
     def answer(self, path: str) -> bytes | None:
         self.requests.append(path)
         name = path.strip("/").removesuffix(".tgz")
-        packed = self.packages.get(name)
-        if packed is None or path.endswith(".tgz"):
-            return packed
-        manifest = json.loads(_member(packed, "package/package.json"))
-        integrity = "sha512-" + base64.b64encode(hashlib.sha512(packed).digest()).decode()
-        manifest["dist"] = {"tarball": f"{self.url}{name}.tgz", "integrity": integrity}
-        if any(script in manifest.get("scripts", {}) for script in ("preinstall", "install", "postinstall")):
-            manifest["hasInstallScript"] = True
-        return json.dumps({"name": name, "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": manifest}}).encode()
+        if name not in self.packages or path.endswith(".tgz"):
+            return self.packages.get(name)
+        versions = {"1.0.0": self.manifest(name)}
+        return json.dumps({"name": name, "dist-tags": {"latest": "1.0.0"}, "versions": versions}).encode()
 
 
 def _member(packed: bytes, name: str) -> bytes:

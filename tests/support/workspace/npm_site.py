@@ -1,13 +1,8 @@
-"""A site that real npm builds."""
+"""A site that npm builds."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-from moto import mock_aws
-
-from tests.support.publishing.site_world import Site, make_site
+from tests.support.publishing.site_world import Site
 
 BUILD = """
 const fs = require('fs');
@@ -30,12 +25,6 @@ SITE = {
     "tiny/package.json": '{"name":"tiny","version":"1.0.0","main":"i.js"}',
     "tiny/i.js": "module.exports = 'tiny'",
 }
-
-
-@pytest.fixture(name="made")
-def made_fixture(tmp_path: Path) -> Iterator[Site]:
-    with mock_aws():
-        yield make_site(tmp_path, SITE)
 
 
 def npm_commands(site: Site) -> list[str]:

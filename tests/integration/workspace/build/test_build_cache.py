@@ -27,7 +27,7 @@ KEY = cache_key("amelia", "s1")
 
 
 @pytest.fixture
-def site(tmp_path: Path, registry: NpmRegistry) -> Iterator[Site]:
+def site(tmp_path: Path, registry: NpmRegistry, small_npm: None) -> Iterator[Site]:
     with mock_aws():
         made = make_site(tmp_path, SITE)
         registry.lock(made.folder)

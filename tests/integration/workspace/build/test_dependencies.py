@@ -1,4 +1,4 @@
-"""node_modules from the archive, or installed with real npm, which needs no registry for local packages."""
+"""node_modules from the archive, or installed: with real npm, or with its small double where npm is a means."""
 
 import json
 import shutil
@@ -16,7 +16,8 @@ from workspace.errors import StepStopped, StopReason
 from workspace.steps.build_step import _Build, read_package
 
 from sitewright.contracts.expiry import CACHE, TAG
-from tests.support.publishing.site_world import Site, make_site, npm_lock, write
+from tests.support.publishing.site_world import Site, make_site, write
+from tests.support.workspace.npm_lock import write_lock
 from tests.support.workspace.npm_registry import NpmRegistry, npm_registry
 
 SITE = {
@@ -107,6 +108,7 @@ def test_a_fresh_workspace_unpacks_what_another_installed(site: Site) -> None:
         lambda s: edit_package(s, overrides={"small": "1.0.0"}),
     ],
 )
+@pytest.mark.usefixtures("small_npm")
 def test_inputs_of_an_installation_change_the_key(site: Site, registry: NpmRegistry, change: Any) -> None:
     provide(site)
     change(site)
@@ -114,6 +116,7 @@ def test_inputs_of_an_installation_change_the_key(site: Site, registry: NpmRegis
     assert provide(site) and len(archives(site)) == 2
 
 
+@pytest.mark.usefixtures("small_npm")
 def test_settings_change_the_key(site: Site) -> None:
     provide(site)
     with (site.folder / ".npmrc").open("a") as settings:
@@ -121,6 +124,7 @@ def test_settings_change_the_key(site: Site) -> None:
     assert provide(site) and len(archives(site)) == 2
 
 
+@pytest.mark.usefixtures("small_npm")
 def test_a_new_script_is_no_reason_to_install(site: Site) -> None:
     provide(site)
     edit_package(site, scripts={"build": "y", "lint": "z"})
@@ -128,6 +132,7 @@ def test_a_new_script_is_no_reason_to_install(site: Site) -> None:
 
 
 @pytest.mark.parametrize("damage", ["rubbish", "cut", "empty"])
+@pytest.mark.usefixtures("small_npm")
 def test_a_damaged_archive_is_replaced(site: Site, damage: str) -> None:
     provide(site)
     (key,) = archives(site)
@@ -161,12 +166,14 @@ def repack(files: Mapping[str, str]) -> bytes:
     return zstandard.ZstdCompressor().compress(packed.getvalue())
 
 
+@pytest.mark.usefixtures("small_npm")
 def test_an_archive_that_cannot_be_written_is_no_reason_to_fail(site: Site) -> None:
     site.clients.s3.delete_bucket(Bucket="artifacts")
     assert provide(site)
     assert any("could not be archived" in line for line in site.logs)
 
 
+@pytest.mark.usefixtures("small_npm")
 def test_a_stop_ends_the_unpacking_and_leaves_nothing_behind(site: Site) -> None:
     provide(site)
     fresh_workspace(site)
@@ -206,7 +213,7 @@ def test_the_demo_sites_packages_are_shared(site: Site) -> None:
 def test_packages_in_folders_of_the_site_are_installed_in_the_checkout_once(tmp_path: Path) -> None:
     with mock_aws():
         site = make_site(tmp_path, LOCAL)
-        npm_lock(site.folder)
+        write_lock(site.folder)
         assert provide(site) and not provide(site) and archives(site) == []
         assert (site.folder / "node_modules" / "tiny").is_symlink()
 

@@ -49,6 +49,7 @@ def made(site: Site) -> list[str]:
     return [(site.folder / name).read_text() for name in ("made.txt", "node_modules/made.txt")]
 
 
+@pytest.mark.usefixtures("small_npm")
 def test_an_imported_file_of_an_install_script_runs_it_again_over_the_same_archive(site: Site) -> None:
     edit_package(site, scripts={"build": "x", "postinstall": "node tools/setup.mjs"})
     commit(site)
@@ -60,6 +61,7 @@ def test_an_imported_file_of_an_install_script_runs_it_again_over_the_same_archi
     assert not provide(site) and made(site) == ["two", "two"] and len(archives(site)) == 1
 
 
+@pytest.mark.usefixtures("small_npm")
 def test_install_scripts_run_on_archived_packages_too(site: Site) -> None:
     edit_package(site, scripts={"build": "x", "postinstall": "node tools/setup.mjs"})
     commit(site)
@@ -70,6 +72,7 @@ def test_install_scripts_run_on_archived_packages_too(site: Site) -> None:
     assert made(site) == ["one", "one"]
 
 
+@pytest.mark.usefixtures("small_npm")
 def test_the_output_of_the_sites_scripts_reaches_no_archive(site: Site) -> None:
     edit_package(site, scripts={"build": "x", "postinstall": "test ! -e node_modules/once && touch node_modules/once"})
     commit(site)

@@ -72,6 +72,7 @@ def test_a_daemon_of_the_site_changes_no_archive(site: Site) -> None:
     assert archived(site)["node_modules/tiny/index.js"] == "module.exports = 'tiny'"
 
 
+@pytest.mark.usefixtures("small_npm")
 def test_a_script_of_the_site_changes_no_archive(site: Site) -> None:
     edit_package(
         site, scripts={"build": "x", "postinstall": "echo \"module.exports = 'evil'\" > node_modules/tiny/index.js"}
@@ -109,6 +110,7 @@ def test_a_poisoned_node_modules_is_replaced_and_changes_no_archive(site: Site, 
     assert not (site.folder / "node_modules/evil").exists()
 
 
+@pytest.mark.usefixtures("small_npm")
 def test_a_folder_that_the_agent_made_does_not_pass_for_the_installed_one(site: Site) -> None:
     provide(site)
     (site.folder / "node_modules").rename(site.folder / "old")
@@ -117,6 +119,7 @@ def test_a_folder_that_the_agent_made_does_not_pass_for_the_installed_one(site: 
     assert (site.folder / "node_modules/tiny/index.js").read_text() == "module.exports = 'tiny'"
 
 
+@pytest.mark.usefixtures("small_npm")
 def test_links_instead_of_node_modules_lead_nowhere(site: Site, tmp_path: Path) -> None:
     write(tmp_path / "elsewhere", {"kept.txt": "kept"})
     (site.folder / "node_modules").symlink_to(tmp_path / "elsewhere")

@@ -14,7 +14,6 @@ from sitewright.contracts.steps import AgentResult
 from tests.support.publishing.site_world import Site, make_site, write
 from tests.support.workspace.npm_site import (
     SITE,
-    made_fixture,  # noqa: F401 - a fixture
 )
 from tests.support.workspace.runner_parts import accept, make_tables
 
@@ -34,18 +33,21 @@ def broken(site: Site, files: dict[str, Any], **command: Any) -> bool:
         ({"build.js": ""}, True),
         ({"package.json": "{"}, True),
         ({"build.js": "console.log('getaddrinfo ENOTFOUND api.example.com'); process.exit(1)"}, False),
-        ({"build.js": "process.kill(process.pid, 'SIGKILL')"}, False),
     ],
 )
 def test_a_build_is_given_back_only_if_the_edit_broke_it(made: Site, files: dict[str, Any], given_back: bool) -> None:
     assert broken(made, files) is given_back
 
 
-def test_a_site_that_cannot_be_built_at_all_is_not_given_back(tmp_path: Path) -> None:
+def test_a_build_that_is_killed_is_not_given_back(made_for_npm: Site) -> None:
+    assert not broken(made_for_npm, {"build.js": "process.kill(process.pid, 'SIGKILL')"})
+
+
+def test_a_site_that_cannot_be_built_at_all_is_not_given_back(tmp_path: Path, small_npm: None) -> None:
     with mock_aws():
         assert not broken(make_site(tmp_path / "bare", {"x.txt": "x"}), {"y.txt": "y"})
     with mock_aws():
-        endless = make_site(tmp_path / "slow", SITE, build_timeout_seconds=4)
+        endless = make_site(tmp_path / "slow", SITE, build_timeout_seconds=2)
         assert not broken(endless, {"build.js": "setTimeout(() => {}, 60000)"})
 
 

@@ -13,7 +13,6 @@ from sitewright.contracts.names import manifest_key
 from tests.support.publishing.site_world import BUCKET, Site, write
 from tests.support.workspace.npm_site import (
     BUILD,
-    made_fixture,  # noqa: F401 - a fixture
 )
 from tests.support.workspace.runner_parts import git
 
@@ -27,16 +26,18 @@ def interrupt_when(site: Site, condition: Callable[[], bool]) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def test_an_interrupted_build_publishes_its_whole_pages(made: Site) -> None:
+def test_an_interrupted_build_publishes_its_whole_pages(made_for_npm: Site) -> None:
     script = BUILD + "fs.writeFileSync('dist/cut.html', '<html>'); setTimeout(() => {}, 60000)"
-    write(made.folder, {"build.js": script})
-    interrupt_when(made, (made.folder / "dist" / "cut.html").exists)
+    write(made_for_npm.folder, {"build.js": script})
+    interrupt_when(made_for_npm, (made_for_npm.folder / "dist" / "cut.html").exists)
     with pytest.raises(StepStopped):
-        build_step.run(made.ctx)
-    made.fence.stop = Stop()
-    assert build_step.publish_partial(made.ctx) == 2
-    assert made.live() == {"index.html", "env.json"}
-    assert not made.manifest().complete and made.manifest().commit == git(made.folder, "rev-parse", "HEAD")
+        build_step.run(made_for_npm.ctx)
+    made_for_npm.fence.stop = Stop()
+    assert build_step.publish_partial(made_for_npm.ctx) == 2
+    assert made_for_npm.live() == {"index.html", "env.json"}
+    assert not made_for_npm.manifest().complete and made_for_npm.manifest().commit == git(
+        made_for_npm.folder, "rev-parse", "HEAD"
+    )
 
 
 def test_an_interrupted_publish_is_finished_without_deletes(made: Site) -> None:

@@ -1,4 +1,4 @@
-"""The step `build` with real npm on small sites, and S3 in moto."""
+"""The step `build` on small sites, with S3 in moto. Where npm's own behaviour decides, npm is real (`made_for_npm`)."""
 
 import json
 import os
@@ -17,31 +17,34 @@ from workspace.system.children import ProcessChildren
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.names import manifest_key
 from sitewright.publishing import lease
-from tests.support.publishing.site_world import BUCKET, Site, make_site, npm_lock, write
+from tests.support.publishing.site_world import BUCKET, Site, make_site, write
+from tests.support.workspace.npm_lock import write_lock
 from tests.support.workspace.npm_site import (
     BUILD,
     SITE,
-    made_fixture,  # noqa: F401 - a fixture
     npm_commands,
 )
 from tests.support.workspace.runner_parts import TestClients, git
 
 
-def test_a_dirty_checkout_is_committed_built_and_live(made: Site) -> None:
-    npm_lock(made.folder)
-    write(made.folder / "dist", {"stale.html": "old"})
-    result = build_step.run(made.ctx)
+def test_a_dirty_checkout_is_committed_built_and_live(made_for_npm: Site) -> None:
+    write_lock(made_for_npm.folder)
+    write(made_for_npm.folder / "dist", {"stale.html": "old"})
+    result = build_step.run(made_for_npm.ctx)
     assert result.error is None and result.build_success and result.deploy_success and result.committed
-    assert result.commit == git(made.folder, "rev-parse", "HEAD")
-    assert git(made.folder, "log", "-1", "--format=%s") == "Add a page"
-    assert made.live() == {"index.html", "env.json"} and made.read("index.html") == "<html>tiny production</html>"
-    assert not {"AWS_SECRET_ACCESS_KEY", "ANTHROPIC_API_KEY"} & set(json.loads(made.read("env.json")))
+    assert result.commit == git(made_for_npm.folder, "rev-parse", "HEAD")
+    assert git(made_for_npm.folder, "log", "-1", "--format=%s") == "Add a page"
+    assert (
+        made_for_npm.live() == {"index.html", "env.json"}
+        and made_for_npm.read("index.html") == "<html>tiny production</html>"
+    )
+    assert not {"AWS_SECRET_ACCESS_KEY", "ANTHROPIC_API_KEY"} & set(json.loads(made_for_npm.read("env.json")))
     assert set(result.seconds) == {"commit", "install", "build", "publish"} and result.uploaded == 2
-    assert made.manifest().commit == result.commit
+    assert made_for_npm.manifest().commit == result.commit
 
 
 def test_the_commit_is_checkpointed_while_npm_works(made: Site) -> None:
-    npm_lock(made.folder)
+    write_lock(made.folder)
     saved: list[tuple[str, bool]] = []
     ctx = replace(
         made.ctx,
@@ -56,7 +59,7 @@ def test_the_commit_is_checkpointed_while_npm_works(made: Site) -> None:
 
 
 def test_packages_are_installed_once_for_a_lock_file(made: Site) -> None:
-    npm_lock(made.folder)
+    write_lock(made.folder)
     for number, note in enumerate("xyz"):
         write(made.folder, {"note.txt": note})
         assert build_step.run(made.ctx).build_success and len(npm_commands(made)) == 1, number
@@ -74,28 +77,29 @@ def test_a_fifo_instead_of_package_json_is_a_failed_build(made: Site) -> None:
     assert "package.json" in result.error.message and "regular" in result.error.message
 
 
-def test_without_a_lock_file_packages_are_installed_and_none_is_written(made: Site) -> None:
-    assert build_step.run(made.ctx).build_success
-    assert not (made.folder / "package-lock.json").exists()
+def test_without_a_lock_file_packages_are_installed_and_none_is_written(made_for_npm: Site) -> None:
+    assert build_step.run(made_for_npm.ctx).build_success
+    assert not (made_for_npm.folder / "package-lock.json").exists()
 
 
-def test_a_failed_build_names_the_file_and_leaves_the_site_alone(made: Site) -> None:
-    made.clients.s3.put_object(Bucket=BUCKET, Key="index.html", Body=b"old")
+def test_a_failed_build_names_the_file_and_leaves_the_site_alone(made_for_npm: Site) -> None:
+    made_for_npm.clients.s3.put_object(Bucket=BUCKET, Key="index.html", Body=b"old")
     noise = "".join(f"console.error('line {i}');" for i in range(60))
     write(
-        made.folder,
+        made_for_npm.folder,
         {
             "build.js": f"console.error(process.cwd()+'/src/pages/about.astro:3:1');{noise}"
             "console.error('bad key ghp_' + 'aB3'.repeat(12));process.exit(7)"
         },
     )
-    result = build_step.run(made.ctx)
+    result = build_step.run(made_for_npm.ctx)
     assert not result.build_success and not result.deploy_success and result.committed and result.commit
     assert result.error is not None and result.error.code is ErrorCode.BUILD_FAILED
+    assert "exited with 7" in result.error.message
     assert "src/pages/about.astro:3:1" in result.error.message and "line 59" in result.error.message
     assert "line 10\n" not in result.error.message
     assert "bad key ghp_***" in result.error.message and "aB3aB3" not in result.error.message
-    assert made.live() == {"index.html"} and made.read("index.html") == "old"
+    assert made_for_npm.live() == {"index.html"} and made_for_npm.read("index.html") == "old"
 
 
 @pytest.mark.parametrize(
@@ -116,14 +120,14 @@ def test_a_build_without_output_is_a_failed_build(made: Site, files: dict[str, A
     assert error is not None and error.code is ErrorCode.BUILD_FAILED and says in error.message
 
 
-def test_no_package_json_and_a_build_without_end(tmp_path: Path) -> None:
+def test_no_package_json_and_a_build_without_end(tmp_path: Path, small_npm: None) -> None:
     with mock_aws():
         bare = build_step.run(make_site(tmp_path / "bare", {"x.txt": "x"}).ctx)
         assert bare.error is not None and "package.json" in bare.error.message
     with mock_aws():
         endless = SITE | {"build.js": "setTimeout(() => {}, 60000)"}
-        error = build_step.run(make_site(tmp_path / "slow", endless, build_timeout_seconds=4).ctx).error
-        assert error is not None and "within 4 s" in error.message
+        error = build_step.run(make_site(tmp_path / "slow", endless, build_timeout_seconds=2).ctx).error
+        assert error is not None and "within 2 s" in error.message
 
 
 def test_a_publish_that_fails_leaves_a_build_that_succeeded(made: Site) -> None:
@@ -147,7 +151,7 @@ def distribution(cloudfront: Any) -> str:
     return made
 
 
-def test_a_publish_invalidates_the_changed_paths_once(tmp_path: Path) -> None:
+def test_a_publish_invalidates_the_changed_paths_once(tmp_path: Path, small_npm: None) -> None:
     with mock_aws():
         cloudfront = TestClients().cloudfront
         there = distribution(cloudfront)
@@ -161,7 +165,7 @@ def test_a_publish_invalidates_the_changed_paths_once(tmp_path: Path) -> None:
         assert batch["Paths"]["Items"] == ["/", "/env.json", "/index.html"]
 
 
-def test_a_refused_invalidation_is_reported_and_the_site_is_live(tmp_path: Path) -> None:
+def test_a_refused_invalidation_is_reported_and_the_site_is_live(tmp_path: Path, small_npm: None) -> None:
     with mock_aws():
         site = make_site(tmp_path, SITE, distribution_id="E123")
 
@@ -238,20 +242,20 @@ def test_an_edit_is_built_although_its_parent_is_live(made: Site) -> None:
     assert not result.skipped and "new.html" in made.live()
 
 
-def test_a_lock_file_that_does_not_fit_is_noted(made: Site) -> None:
-    npm_lock(made.folder)
-    write(made.folder, {"small/package.json": '{"name":"small","version":"1.0.0"}'})
+def test_a_lock_file_that_does_not_fit_is_noted(made_for_npm: Site) -> None:
+    write_lock(made_for_npm.folder)
+    write(made_for_npm.folder, {"small/package.json": '{"name":"small","version":"1.0.0"}'})
     changed = json.loads(SITE["package.json"])
     changed["devDependencies"]["small"] = "file:./small"
-    write(made.folder, {"package.json": json.dumps(changed)})
-    result = build_step.run(made.ctx)
+    write(made_for_npm.folder, {"package.json": json.dumps(changed)})
+    result = build_step.run(made_for_npm.ctx)
     assert result.build_success
     assert result.notes == ["package-lock.json does not fit package.json: run `npm install` and commit it."]
 
 
-def test_the_log_is_streamed_line_by_line(made: Site) -> None:
+def test_the_log_is_streamed_line_by_line(made_for_npm: Site) -> None:
     came: list[float] = []
-    log = made.ctx.log
+    log = made_for_npm.ctx.log
 
     def watch(message: str, **values: Any) -> None:
         if values.get("line") in {"first", "second"}:
@@ -259,6 +263,6 @@ def test_the_log_is_streamed_line_by_line(made: Site) -> None:
         log(message, **values)
 
     script = "console.log('first'); setTimeout(() => console.log('second'), 700);"
-    write(made.folder, {"build.js": BUILD + script})
-    build_step.run(replace(made.ctx, log=watch, children=ProcessChildren(made.stop, watch)))
+    write(made_for_npm.folder, {"build.js": BUILD + script})
+    build_step.run(replace(made_for_npm.ctx, log=watch, children=ProcessChildren(made_for_npm.stop, watch)))
     assert len(came) == 2 and came[1] - came[0] > 0.5

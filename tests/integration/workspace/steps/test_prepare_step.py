@@ -1,15 +1,15 @@
-"""The step `prepare` with real npm: it installs and builds, and commits and publishes nothing."""
+"""The step `prepare`: it installs and builds, and commits and publishes nothing."""
 
 from workspace.steps import build_step, prepare_step
 
 from sitewright.contracts.error_codes import ErrorCode
-from tests.support.publishing.site_world import Site, npm_lock, write
-from tests.support.workspace.npm_site import made_fixture  # noqa: F401 - a fixture
+from tests.support.publishing.site_world import Site, write
+from tests.support.workspace.npm_lock import write_lock
 from tests.support.workspace.runner_parts import git
 
 
 def test_a_preparation_builds_and_leaves_site_and_history_alone(made: Site) -> None:
-    npm_lock(made.folder)
+    write_lock(made.folder)
     before = git(made.folder, "rev-parse", "HEAD"), git(made.folder, "status", "--porcelain")
     result = prepare_step.run(made.ctx)
     assert result.build_success and result.error is None
