@@ -116,16 +116,18 @@ class ProcessChildren:
         early = self.prestarted.take(program) if self.prestarted is not None and stdin is not None else None
         child = early or self._start(program, with_stdin=stdin is not None)
         output = _Output(child, on_line, self.log if log_lines else None, Path(argv[0]).name)
-        try:
-            with self.guest.counting(child.pid) if early else contextlib.nullcontext():
+        with contextlib.ExitStack() as counted:
+            try:
+                if early:
+                    counted.enter_context(self.guest.counting(child.pid))
                 output.start(stdin)
                 stopped = self._wait(child, output, began + timeout)
-        finally:
-            # No child outlives the call, even after an exception of the caller's `on_line`.
-            self._end(child, LEFTOVER_LADDER if child.poll() is not None else self.ladder)
-            self.guest.end_all(self.log)
-            output.finish()
-            processes.forget(child)
+            finally:
+                # No child outlives the call, even after an exception of the caller's `on_line`.
+                self._end(child, LEFTOVER_LADDER if child.poll() is not None else self.ladder)
+                self.guest.end_all(self.log)
+                output.finish()
+                processes.forget(child)
         if stopped is not None:
             # An error of `on_line` during the child's end must not hide the reason of the stop.
             raise stopped from output.error
