@@ -1,7 +1,8 @@
 """What the models cost, and what one answer of the Messages API cost. Pure.
 
 Source: https://platform.claude.com/docs/en/about-claude/pricing, and the catalogue in Claude Code 2.1.330 for the
-models that the page did not have yet. Read on 2026-11-28.
+models that the page did not have yet. Read on 2026-11-28. The page has no Mythos Preview: its price is Anthropic's to
+the participants of Project Glasswing (https://www.anthropic.com/glasswing), as reports of April 2026 quote it.
 """
 
 import re
@@ -86,6 +87,7 @@ PRICES: dict[str, ModelPrice] = {
     "claude-fable-5": _FABLE_5,
     "claude-fable-5-1": _FABLE_5_1,
     "claude-fable-5-2": _price(8, 40, 0.20),
+    "claude-mythos-preview": _price(25, 125, 2.50),
     "claude-mythos-5": _FABLE_5,
     "claude-mythos-5-1": _FABLE_5_1,
 }

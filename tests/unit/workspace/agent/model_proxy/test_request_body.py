@@ -47,7 +47,7 @@ def test_the_most_is_a_prompt_written_to_the_cache_and_a_full_answer() -> None:
 
 
 def test_an_unknown_model_has_the_dearest_price() -> None:
-    known, unknown = Asked("claude-opus-4", 1_000, 1_000), Asked("claude-epos-9", 1_000, 1_000)
+    known, unknown = Asked("claude-mythos-preview", 1_000, 1_000), Asked("claude-epos-9", 1_000, 1_000)
     assert unknown.most_usd(regional=False) == known.most_usd(regional=False) > 0
 
 
