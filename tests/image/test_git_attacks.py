@@ -51,9 +51,9 @@ SLOW_FILTER = """
 printf "#!/bin/sh\\necho slow >> /tmp/slow; sleep 0.2; exec cat\\n" > /workspace/home/slow; chmod +x /workspace/home/slow
 git config filter.slow.clean /workspace/home/slow; echo "* filter=slow" > .git/info/attributes
 mkdir -p cache public; echo cache/ >> .gitignore; (cd cache && seq 1 5000 | xargs touch)
-date > public/now.txt
+date > public/now.txt; git add public/now.txt
 """
-"""For all ignored files the filter would take a quarter of an hour."""
+"""The attacker's own command shows that the filter works. For all ignored files the filter would take a quarter of an hour."""
 
 
 def test_a_slow_filter_does_not_run_for_ignored_files_and_leaves_nothing(shell: Attacker) -> None:
