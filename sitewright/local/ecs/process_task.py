@@ -13,7 +13,7 @@ from sitewright.local.ecs.orphan_processes import SPAWN, kill_orphans
 from sitewright.local.ecs.task import Json, Task
 from sitewright.local.machine.guest_users import GUEST_UID, free_uid, processes_of, uid_of
 from sitewright.local.machine.marked_processes import kill_until_none, processes_with_home
-from sitewright.local.machine.service_environment import aws_environment, network_environment, tool_path
+from sitewright.local.machine.service_environment import NO_PLUGINS, aws_environment, network_environment, tool_path
 from sitewright.local.machine.service_processes import ProcessRecord, start_time
 from sitewright.local.machine.stack_home import REPOSITORY_ROOT, Home
 
@@ -150,6 +150,7 @@ class ProcessRuntime:
             "PATH": os.pathsep.join([*tool_path(), os.environ.get("PATH", os.defpath)]),
             "PYTHONPATH": os.pathsep.join([str(REPOSITORY_ROOT), str(REPOSITORY_ROOT / "container")]),
             "PYTHONUNBUFFERED": "1",
+            **NO_PLUGINS,
             **endpoints,
         }
         folder, log = self.home.tasks / identity, self.home.task_logs / f"{identity}.log"

@@ -19,9 +19,11 @@ from sitewright.local.ecs.task_state_events import TaskStateEvents
 from sitewright.local.machine.ports import LOOPBACK
 from sitewright.local.machine.stack_home import Home
 
-POLL_SECONDS = 0.15
+POLL_SECONDS = 0.1
+ASK_SECONDS = 2.0
+"""How often the emulator is asked for the tasks when it announced no change: each call costs two processes some ms."""
 CLUSTER_SECONDS = 3.0
-"""How long the list of clusters holds: it changes with a deployment only, and each call costs two processes some ms."""
+"""How long the list of clusters holds: it changes with a deployment only."""
 KEEP_FOLDERS = 30
 REPORT_TRIES = 5
 END_SECONDS = 7.0
@@ -45,13 +47,15 @@ class TaskSupervisor:
         self.cleaner = ThreadPoolExecutor(1, "cleaner")
         self._known_clusters: list[str] = []
         self._clusters_hold_until = 0.0
+        self._asked_at = 0.0
+        self._orders: str | None = None
 
     def run(self) -> None:
         """Polls until `ending` is set, then ends all tasks."""
         leftovers_cleared = False
         while not self.ending:
             try:
-                self.poll()
+                self.round()
                 if not leftovers_cleared:
                     self.runtime.clear(self.tasks)
                     leftovers_cleared = True
@@ -75,6 +79,21 @@ class TaskSupervisor:
             task.remove()
         self.runtime.clear(self.tasks)
 
+    def round(self) -> None:
+        """Asks the emulator if tasks were ordered or stopped, or after a while; looks after the running tasks."""
+        orders = self._read_orders()
+        if orders is None or orders != self._orders or time.monotonic() - self._asked_at > ASK_SECONDS:
+            self.poll()
+            self._orders, self._asked_at = orders, time.monotonic()
+        else:
+            self._look_after()
+
+    def _read_orders(self) -> str | None:
+        try:
+            return self.home.orders.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None  # another emulator, which announces nothing
+
     def poll(self) -> None:
         """Starts new tasks, stops tasks that ECS stopped, ships logs, reports ended tasks."""
         for cluster in self._clusters():
@@ -86,6 +105,9 @@ class TaskSupervisor:
             for task in list(self.tasks.values()):
                 if task.task["clusterArn"] == cluster and task.arn not in arns and self._stopped(task):
                     task.stop()
+        self._look_after()
+
+    def _look_after(self) -> None:
         for task in list(self.tasks.values()):
             over = task.over
             ship_logs(self.roles, task)

@@ -4,10 +4,16 @@ import os
 from pathlib import Path
 
 from sitewright.local.ecs.vcpu_limit import VcpuLimit
-from sitewright.local.emulator import callbacks, old_versions, run_task_limit
+from sitewright.local.emulator import callbacks, function_layers, old_versions, run_task_limit, task_orders
 from sitewright.local.emulator.identity import enforcement
 from sitewright.local.emulator.identity.decision_log import DecisionLog
-from sitewright.local.machine.service_environment import DECISIONS_FILE, HEARTBEAT_AT_MOST, VCPU_LIMIT, VCPU_LIMIT_FILE
+from sitewright.local.machine.service_environment import (
+    DECISIONS_FILE,
+    HEARTBEAT_AT_MOST,
+    ORDERS_FILE,
+    VCPU_LIMIT,
+    VCPU_LIMIT_FILE,
+)
 
 
 def main() -> None:
@@ -20,6 +26,9 @@ def main() -> None:
     if limit_file := os.environ.get(VCPU_LIMIT_FILE):
         vcpus = os.environ.get(VCPU_LIMIT)
         run_task_limit.install(Path(limit_file), VcpuLimit(float(vcpus)) if vcpus else None)
+    function_layers.install()
+    if orders := os.environ.get(ORDERS_FILE):
+        task_orders.install(Path(orders))
     if decisions := os.environ.get(DECISIONS_FILE):
         enforcement.install(DecisionLog(Path(decisions)))
     serve()

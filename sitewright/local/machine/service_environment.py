@@ -43,6 +43,9 @@ VCPU_LIMIT = "SITEWRIGHT_VCPU_LIMIT"
 VCPU_LIMIT_FILE = "SITEWRIGHT_VCPU_LIMIT_FILE"
 """For the emulator: a file with a limit, which replaces that of VCPU_LIMIT while it exists. For tests."""
 
+ORDERS_FILE = "SITEWRIGHT_ORDERS_FILE"
+"""For the emulator: the file that changes when a task is ordered or stopped."""
+
 ACCESS_KEY = "test"
 SECRET_KEY = "test"  # noqa: S105
 """The emulator's root user: the local stack's tools, as an operator of the account. Tasks and functions have roles."""
@@ -66,6 +69,13 @@ def operator_environment(endpoint_url: str, region: str) -> dict[str, str]:
     """`aws_environment`, with the credentials of the emulator's root user."""
     keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
     return {**aws_environment(endpoint_url, region), **keys}
+
+
+NO_PLUGINS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
+"""pydantic looks for plugins in the metadata of each installed package: 0.1 s of a core at each start of a program.
+
+Source: https://docs.pydantic.dev/latest/concepts/plugins/
+"""
 
 
 def aws_environment(endpoint_url: str, region: str) -> dict[str, str]:
@@ -122,5 +132,6 @@ def service_environment(home: Home, host: Mapping[str, str]) -> dict[str, str]:
     env[STACK_MARK] = str(home.root)
     env["PYTHONPATH"] = str(REPOSITORY_ROOT)
     env["PYTHONUNBUFFERED"] = "1"
+    env |= NO_PLUGINS
     env["AWS_CONFIG_FILE"] = env["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
     return env

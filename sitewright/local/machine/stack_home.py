@@ -79,6 +79,11 @@ class Home:
         return self.log / "iam-decisions.jsonl"
 
     @property
+    def orders(self) -> Path:
+        """Changes when a task is ordered or stopped; see sitewright/local/emulator/task_orders.py."""
+        return self.emulator / "task-orders"
+
+    @property
     def tmp(self) -> Path:
         """TMPDIR of the services."""
         return self.root / "tmp"

@@ -1,11 +1,14 @@
 """The real CDK command line against the emulator."""
 
+import contextlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+from sitewright.local.aws_clients import Aws
 from sitewright.local.errors import DeployFailed
 from sitewright.local.machine.service_environment import operator_environment, service_environment
 from sitewright.local.machine.service_processes import run_group, tail
@@ -15,7 +18,11 @@ ACCOUNT = "000000000000"
 REGION = "us-west-2"
 NO_IMAGE = "local/sitewright-workspace:latest"
 """In the task definition where tasks are host processes."""
-CDK = REPOSITORY_ROOT / "tools" / "cdk" / "node_modules" / ".bin" / "cdk"
+_PACKAGES = REPOSITORY_ROOT / "tools" / "cdk" / "node_modules"
+CDK = _PACKAGES / ".bin" / "cdk"
+_BOOTSTRAP = _PACKAGES / "aws-cdk" / "lib" / "api" / "bootstrap" / "bootstrap-template.yaml"
+_BOOTSTRAP_STACK = "CDKToolkit"
+_BOOTSTRAP_SECONDS = 60.0
 
 
 def cdk(home: Home, endpoint_url: str, sites: list[dict[str, Any]], image: str, *arguments: str) -> None:
@@ -30,10 +37,27 @@ def synthesized(home: Home, endpoint_url: str, *arguments: str) -> None:
     _run(home, endpoint_url, REPOSITORY_ROOT, *arguments, "--app", str(home.cdk_out))
 
 
-def bootstrap(home: Home, endpoint_url: str) -> None:
-    """`cdk bootstrap`. Raises DeployFailed."""
-    # In the home, because there is no cdk.json. With an app the command synthesizes it first, which takes 10 s of a core.
-    _run(home, endpoint_url, home.root, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+def bootstrap(home: Home, aws: Aws) -> None:
+    """Creates the stack of `cdk bootstrap` from its own template. The command takes 4 s of a core. Raises DeployFailed.
+
+    What the command adds to the template's defaults: a key of AWS in place of one that costs (its `--help`).
+    """
+    client = aws.cloudformation
+    with contextlib.suppress(client.exceptions.AlreadyExistsException):  # an `up` was interrupted here
+        client.create_stack(
+            StackName=_BOOTSTRAP_STACK,
+            TemplateBody=_BOOTSTRAP.read_text(encoding="utf-8"),
+            Parameters=[{"ParameterKey": "FileAssetsBucketKmsKeyId", "ParameterValue": "AWS_MANAGED_KEY"}],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
+    deadline = time.monotonic() + _BOOTSTRAP_SECONDS
+    while (stack := client.describe_stacks(StackName=_BOOTSTRAP_STACK)["Stacks"][0])[
+        "StackStatus"
+    ] != "CREATE_COMPLETE":
+        if not stack["StackStatus"].endswith("_IN_PROGRESS") or time.monotonic() > deadline:
+            said = f"{stack['StackStatus']}: {stack.get('StackStatusReason', '')}"
+            raise DeployFailed("bootstrap", 1, home.log / "emulator.log", said)
+        time.sleep(0.05)
 
 
 def deploy(home: Home, endpoint_url: str, sites: list[dict[str, Any]], image: str) -> None:

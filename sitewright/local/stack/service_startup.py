@@ -12,6 +12,7 @@ from sitewright.local.machine.service_environment import (
     ACCESS_KEY,
     DECISIONS_FILE,
     HEARTBEAT_AT_MOST,
+    ORDERS_FILE,
     SECRET_KEY,
     VCPU_LIMIT,
     VCPU_LIMIT_FILE,
@@ -64,6 +65,7 @@ def _emulator(home: Home, program: EmulatorProgram, port: int, endpoint: str) ->
         # Checks signatures and IAM policies.
         "AUTH": "true",
         DECISIONS_FILE: str(home.decisions),
+        ORDERS_FILE: str(home.orders),
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": REGION,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,

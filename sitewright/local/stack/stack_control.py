@@ -99,8 +99,8 @@ def _up(home: Home, options: StackOptions, engine: Engine | None, report: Report
         remove_containers(home, before, report)
     endpoint = loopback(state["ports"]["emulator"])
     configs = [site_entries.config(state, name, model_url) for name in state["sites"]]
-    _deploy(home, state, endpoint, configs, image=containers.image if containers else NO_IMAGE, report=report)
     aws = Aws(endpoint, REGION)
+    _deploy(home, state, aws, configs, image=containers.image if containers else NO_IMAGE, report=report)
     for name in state["sites"]:
         for secret, value in ((GIT_TOKEN, home.token_file.read_text().strip()), (MODEL_KEY, model_key)):
             parameter = secret_parameter(name, secret)
@@ -110,21 +110,19 @@ def _up(home: Home, options: StackOptions, engine: Engine | None, report: Report
     return info
 
 
-def _deploy(home: Home, state: Json, endpoint: str, configs: list[Json], *, image: str, report: Report) -> None:
+def _deploy(home: Home, state: Json, aws: Aws, configs: list[Json], *, image: str, report: Report) -> None:
     """Deploys unless the same sources and sites are deployed already."""
     source = f"{digest(REPOSITORY_ROOT)} {image}"
     if state["deployed"] == configs and state.get("source") == source:
         return
     started = time.monotonic()
     if not state.get("bootstrapped"):
-        bootstrap(home, endpoint)
+        bootstrap(home, aws)
         state["bootstrapped"] = True
-        report(f"bootstrapped ({time.monotonic() - started:.0f} s)")
-        started = time.monotonic()
     # Cleared first: a failed deployment leaves neither the old stacks nor the new ones.
     state["source"] = ""
     states.save(home, state)
-    deploy(home, endpoint, configs, image)
+    deploy(home, aws.endpoint_url, configs, image)
     report(f"deployed {len(configs) + 1} stacks ({time.monotonic() - started:.0f} s)")
     state["deployed"], state["source"] = configs, source
     states.save(home, state)

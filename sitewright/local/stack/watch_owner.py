@@ -1,11 +1,14 @@
-"""`python -m sitewright.local.stack.watch_owner`: stops a stack when the process that owns it is gone."""
+"""`python -m sitewright.local.stack.watch_owner`: stops a stack when the process that owns it is gone.
+
+It waits as long as the stack runs. So it imports little, and becomes the program that stops the stack.
+"""
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
 from sitewright.local.machine.service_processes import ProcessRecord
-from sitewright.local.machine.stack_home import Home
-from sitewright.local.stack.stack_control import end_stack
 from sitewright.local.stack.stack_owner import wait_until_gone
 
 
@@ -18,8 +21,9 @@ def main() -> None:
     options = parser.parse_args()
     wait_until_gone(ProcessRecord(options.pid, options.started))
     print(f"the owner, process {options.pid}, is gone", flush=True)
-    stopped = end_stack(Home(options.home), lambda text: print(text, flush=True))
-    print(f"stopped {stopped} processes", flush=True)
+    # The same process: its record stays true, and nothing that ends the stack takes it for another.
+    argv = [sys.executable, "-m", "sitewright.local.stack.end_orphaned_stack", "--home", str(options.home)]
+    os.execv(sys.executable, argv)  # noqa: S606 - no shell
 
 
 if __name__ == "__main__":

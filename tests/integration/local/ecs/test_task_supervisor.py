@@ -15,7 +15,7 @@ from sitewright.local.aws_clients import Aws
 from sitewright.local.ecs.event_faults import write
 from sitewright.local.ecs.process_task import ProcessRuntime
 from sitewright.local.ecs.task import Runtime
-from sitewright.local.ecs.task_supervisor import TaskSupervisor
+from sitewright.local.ecs.task_supervisor import ASK_SECONDS, TaskSupervisor
 from sitewright.local.machine.service_processes import ProcessRecord, start_time
 from sitewright.local.machine.stack_home import Home
 from tests.home import REPO
@@ -348,3 +348,25 @@ def test_cleaning_up_does_not_keep_the_next_task_waiting(tmp_path: Path, monkeyp
     finally:
         go.set()
         plane.cleaner.shutdown()
+
+
+def test_the_emulator_is_asked_when_it_announced_an_order_and_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane = plane_of(Emulator(SLEEP), tmp_path)
+    asked = list[float]()
+    monkeypatch.setattr(plane, "poll", lambda: asked.append(plane._asked_at))
+
+    for _ in range(2):  # nothing is announced at all
+        plane.round()
+    assert len(asked) == 2
+    plane.home.orders.write_text("1")
+    for _ in range(3):
+        plane.round()
+    assert len(asked) == 3, "asked without an order"
+    plane.home.orders.write_text("2")
+    plane.round()
+    assert len(asked) == 4, "not asked after an order"
+    plane._asked_at -= ASK_SECONDS + 1
+    plane.round()
+    assert len(asked) == 5, "never asked again"
