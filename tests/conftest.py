@@ -14,6 +14,7 @@ import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 
+from sitewright.local.machine.service_environment import NO_PLUGINS
 from tests.home import HOME
 from tests.support.iam.rights_check import RightsCheck
 
@@ -22,6 +23,9 @@ RIGHTS = pytest.StashKey[RightsCheck]()
 # As `make` does it: the virtual environment's Node, also for who calls pytest by its path. What runs synth on a Node that
 # is out of support gets a banner of jsii's.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+# Programs that tests start, and pytest itself: pydantic's search for plugins takes 0.1 s of each.
+os.environ |= NO_PLUGINS
 
 # A slow machine is no fault of a test: neither the time of an example nor that of making one is judged.
 settings.register_profile("sitewright", deadline=None, suppress_health_check=[HealthCheck.too_slow])

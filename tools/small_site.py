@@ -57,8 +57,11 @@ def small_repository(folder: Path) -> Path:
     """Creates a site that builds in 0.1 s without packages, and the demo model can edit its pages like Astro's.
 
     As in Astro, an expression that is not closed breaks the build. A file `slow` makes it take 8 s.
+    With its lock file a workspace runs `npm ci` once, and not `npm install` before each build.
     """
-    return commit(folder, "main", {**small_files(), "package.json": package("small", "node build.mjs")})
+    locked = {"name": "small", "lockfileVersion": 3, "requires": True, "packages": {"": {"name": "small"}}}
+    files = {"package.json": package("small", "node build.mjs"), "package-lock.json": json.dumps(locked) + "\n"}
+    return commit(folder, "main", {**small_files(), **files})
 
 
 def small_files() -> dict[str, str]:

@@ -1,11 +1,14 @@
 """`make demo` and `sitewright watch`, as a new user runs them."""
 
+import os
 import signal
 import subprocess
 import sys
 import threading
 
-from tests.home import REPO, environment, sitewright
+from sitewright.local.machine.stack_home import Home
+from sitewright.local.stack.stack_owner import owner_of, watch_owner
+from tests.home import HOME, REPO, environment
 from tests.support.e2e.sites import OTHER
 from tests.support.e2e.stack_driver import Stack, until
 
@@ -33,7 +36,9 @@ def test_the_demo_changes_the_site_and_watch_shows_its_steps(stack: Stack) -> No
         watching.send_signal(signal.SIGINT)
         code = watching.wait(20)
         reader.join(20)
-        sitewright("up")  # the demo changed the stack's owner: now it ends with the tests again
+        restored = owner_of(os.environ)
+        assert restored is not None
+        watch_owner(Home(HOME), restored)  # the demo changed the stack's owner: now it ends with the tests again
     assert "✓ the site changed" in done.stdout and "✓ the git remote has the commit" in done.stdout
     assert code == 0
     assert all(step in steps(shown) for step in ("Agent", "WriteCommitMessage", "Build", "RecordSync", "Push")), shown

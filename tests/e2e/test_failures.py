@@ -7,7 +7,7 @@ import pytest
 
 from sitewright.publishing.manifest import LEASE_SECONDS
 from tests.support.e2e.open_session import OpenSession
-from tests.support.e2e.stack_driver import Site, Stack, until
+from tests.support.e2e.stack_driver import Sent, Site, Stack, until
 
 
 def test_a_build_that_breaks_is_repaired_or_leaves_the_site_as_it_was(site: Site) -> None:
@@ -145,32 +145,33 @@ def test_a_refused_token_and_then_a_git_host_that_is_down_for_a_while(session: O
     assert any("Token refused" in subject for subject in subjects), "the next command pushes the refused commits too"
 
 
-def test_a_model_key_that_is_refused(site: Site, stack: Stack) -> None:
+def test_a_model_key_that_is_refused(session: OpenSession, stack: Stack) -> None:
     """Tests one kind of refusal. test_agent_model tests all kinds, with the same Claude Code."""
     mark = f"refused {uuid.uuid4().hex[:8]}"
     stack.fault(mark, status=401, times=1000)
 
-    sent, answer = site.run(f'Add a new heading saying "{mark}" to the homepage')
+    sent, answer = session.run(f'Add a new heading saying "{mark}" to the homepage')
 
     assert answer["status"] == "failed", answer
     assert answer["error"]["code"] == "model_rejected"
     assert answer["error"]["remedy"]
-    assert "Salvage" in site.states(sent)
+    assert "Salvage" in session.site.states(sent)
 
 
-def test_a_container_that_dies_during_the_agent(site: Site, stack: Stack) -> None:
+def test_a_container_that_dies_during_the_agent_and_the_next_one_during_the_push(site: Site, stack: Stack) -> None:
     mark = f"Survived Agent {uuid.uuid4().hex[:6]}"
     stack.fault(mark, delaySeconds=4, times=1)
-    _dies_during("Agent", mark, site, stack)
+    first = site.send(f'Add a new heading saying "{mark}" to the homepage')
+    _dies_during("Agent", first, mark, site, stack)
 
-
-def test_a_container_that_dies_during_the_push(site: Site, stack: Stack) -> None:
+    mark = f"Survived Push {uuid.uuid4().hex[:6]}"
     with site.hook("pre-receive", "sleep 1\n"):
-        _dies_during("Push", f"Survived Push {uuid.uuid4().hex[:6]}", site, stack)
+        text = f'Add a new heading saying "{mark}" to the homepage'
+        second = site.send(text, session=first.session_id, thread=first.thread)
+        _dies_during("Push", second, mark, site, stack)
 
 
-def _dies_during(step: str, mark: str, site: Site, stack: Stack) -> None:
-    sent = site.send(f'Add a new heading saying "{mark}" to the homepage')
+def _dies_during(step: str, sent: Sent, mark: str, site: Site, stack: Stack) -> None:
     site.wait_state(sent, step)
     until(f"the {step} container runs", lambda: stack.task_processes(sent), seconds=30, every=0.02)
 

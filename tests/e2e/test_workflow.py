@@ -115,20 +115,20 @@ def test_a_session_goes_on(session: OpenSession, stack: Stack) -> None:
     assert "Second of two" in site.page()
 
 
-def test_an_odd_instruction_of_200_kb_is_only_text(site: Site) -> None:
+def test_an_odd_instruction_of_200_kb_is_only_text(session: OpenSession) -> None:
     words = "and mind the crumbs " * 10_000
     text = "dash $(touch /tmp/sitewright-pwned) `id` ${HOME} Grüße 🥐 漢字"
 
-    sent, answer = site.run(
+    _, answer = session.run(
         f'-n --help Add a paragraph "{text}" to the homepage, please - "quoted" \'single\'.\n\nThank you,\n"Amelia" {words}'
     )
 
     assert answer["success"] is True, answer
     assert answer["filesChangedCount"] >= 1, answer
-    subject = site.subjects(f"thread-{sent.thread}")[0]
+    subject = session.subjects()[0]
     assert len(subject) <= 72
     assert subject.startswith("[")
-    assert "Grüße 🥐 漢字" in site.page()
+    assert "Grüße 🥐 漢字" in session.site.page()
 
 
 def test_two_sessions_may_use_the_same_command_id(stack: Stack) -> None:

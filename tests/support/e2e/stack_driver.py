@@ -133,7 +133,7 @@ class Site:
         return [e["stateEnteredEventDetails"]["name"] for e in history["events"] if "stateEnteredEventDetails" in e]
 
     def wait_state(self, sent: Sent, state: str, *, seconds: float = 60) -> None:
-        until(f"run of {sent.command_id} in {state}", lambda: state in self.states(sent), seconds=seconds)
+        until(f"run of {sent.command_id} in {state}", lambda: state in self.states(sent), seconds=seconds, every=0.2)
 
     def command(self, sent: Sent) -> Json:
         """Returns the command's record."""

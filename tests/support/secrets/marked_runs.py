@@ -15,6 +15,7 @@ from tests.support.secrets.marked_secrets import (
     leaks,
     mark_model_key,
     model_tokens,
+    offered_tokens,
     role_credentials,
     task_tokens,
 )
@@ -29,7 +30,7 @@ ECHO = (
 BREAK = 'Run the command: `echo \'throw new Error("{}" + "{}")\' >> build.mjs`'.format(*INVENTED_BY_BUILD)
 """The build says aloud what it has."""
 
-SLOW = "Write 40 notes, one every 0.5 seconds"
+SLOW = "Write 14 notes, one every 0.5 seconds"
 
 
 @dataclass
@@ -75,10 +76,12 @@ class MarkedRuns:
     def _answer(self, sent: Sent) -> dict[str, object]:
         def answered() -> list[dict[str, object]]:
             # A step's token is in the session only while the step waits or is under way.
-            self.task_tokens |= task_tokens(sent, self.site)
+            self.task_tokens |= offered_tokens(sent, self.site)
             return self.site.stack.responses(sent.session_id, sent.command_id)
 
-        return until(f"answer to {sent.command_id}", answered, seconds=180)[0]
+        answer = until(f"answer to {sent.command_id}", answered, seconds=180)[0]
+        self.task_tokens |= task_tokens(sent, self.site)
+        return answer
 
     def _succeeds_and_fails(self) -> None:
         first = self._send(ECHO)

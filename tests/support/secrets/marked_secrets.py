@@ -62,9 +62,14 @@ def fixed_secrets(site: Site) -> dict[str, str]:
     }
 
 
+def offered_tokens(sent: Sent, site: Site) -> set[str]:
+    """The task tokens of the session's step that waits or is under way."""
+    return set(_OFFER.findall(json.dumps(site.session(sent), default=str)))
+
+
 def task_tokens(sent: Sent, site: Site) -> set[str]:
-    """The task tokens of the session: of its started tasks, and of the step that waits or is under way."""
-    ecs, found = site.stack.client("ecs"), set(_OFFER.findall(json.dumps(site.session(sent), default=str)))
+    """The task tokens of the session: of its tasks, running and stopped, and of the step that waits or is under way."""
+    ecs, found = site.stack.client("ecs"), offered_tokens(sent, site)
     for cluster in ecs.list_clusters()["clusterArns"]:
         for status in ("RUNNING", "STOPPED"):
             arns = ecs.list_tasks(cluster=cluster, desiredStatus=status)["taskArns"]
