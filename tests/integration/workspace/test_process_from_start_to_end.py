@@ -20,17 +20,15 @@ from workspace.system.aws_clients import Clients
 
 from sitewright.contracts.steps import StepEnv, StepName
 from sitewright.contracts.workspace_settings import WorkspaceSettings
+from tests.support.workspace.git_host import TOKEN, GitHost, serve_git
 from tests.support.workspace.runner_parts import (
     REGION,
-    TOKEN,
-    GitHost,
     accept,
     git,
     make_aws,
     make_remote,
     read_command,
     read_session,
-    serve_git,
 )
 from tests.support.workspace.runner_world import wait_for
 from tests.support.workspace.two_users import NAMESPACE, TwoUsers, entry_point, python_closed, two_users, why_not

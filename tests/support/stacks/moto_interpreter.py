@@ -132,7 +132,7 @@ class MotoAccount:
                     path=[e["stateEnteredEventDetails"]["name"] for e in history if "stateEnteredEventDetails" in e],
                 )
             workspace.work()
-            time.sleep(0.01)
+            time.sleep(0.03)
         raise AssertionError(f"the run has not ended after {PATIENCE_SECONDS} s")
 
 

@@ -14,7 +14,8 @@ from workspace.guest.guest_user import Guest
 from workspace.repository.checkout import Checkout
 from workspace.system.paths import Paths
 
-from tests.support.workspace.runner_parts import GitHost, make_checkout, make_remote, serve_git
+from tests.support.workspace.git_host import GitHost, serve_git
+from tests.support.workspace.runner_parts import make_checkout, make_remote
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,10 @@
-"""Parts for the runner's tests: a git host with token authentication, tables and a bucket in moto, a session."""
+"""Parts for the runner's tests: a remote repository, tables and a bucket, a session."""
 
-import base64
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +22,9 @@ from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import StepName, StepRequest
 from sitewright.tables.commands import item
+from tests.support.dynamodb_double import DynamoDB, DynamoDBClient
+from tests.support.workspace.git_host import TOKEN
 
-TOKEN = "ghp_" + "s3cretT0ken" * 3
 REGION = "us-west-2"
 
 
@@ -72,121 +70,6 @@ def push_elsewhere(folder: Path, bare: Path, branch: str, files: dict[str, str],
     git(work, "commit", "-qm", "Somebody else's")
     git(work, "push", "-q", "origin", f"HEAD:{branch}")
     return git(work, "rev-parse", "HEAD")
-
-
-@dataclass
-class GitHost:
-    """`git http-backend` behind Basic authentication.
-
-    `answer` replaces it; before it come `failures` answers of 503.
-    """
-
-    root: Path
-    token: str = TOKEN
-    answer: int | None = None
-    failures: int = 0
-    redirect: str | None = None
-    seen: list[str] = field(default_factory=list)
-    authorizations: list[str] = field(default_factory=list)
-    on_request: Callable[[], None] = lambda: None
-    port: int = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/site.git"
-
-    def refuses(self, authorization: str | None) -> bool:
-        if not authorization or not authorization.startswith("Basic "):
-            return True
-        return base64.b64decode(authorization[6:]).decode().partition(":")[2] != self.token
-
-
-@contextmanager
-def serve_git(root: Path) -> Iterator[GitHost]:
-    host = GitHost(root)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.0"
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-        def _answer(self, status: int) -> None:
-            self.send_response(status)
-            if status == 401:
-                self.send_header("WWW-Authenticate", 'Basic realm="git"')
-            self.end_headers()
-
-        def do_GET(self) -> None:
-            host.seen.append(f"{self.command} {self.path}")
-            host.on_request()
-            body = self._body()
-            authorization = self.headers.get("Authorization")
-            if authorization:
-                host.authorizations.append(authorization)
-            if host.redirect:
-                self.send_response(302)
-                self.send_header("Location", host.redirect + self.path)
-                self.end_headers()
-                return
-            if host.failures > 0:
-                host.failures -= 1
-                self._answer(503)
-                return
-            if host.answer is not None:
-                self._answer(host.answer)
-                return
-            if host.refuses(authorization):
-                self._answer(401)
-                return
-            self._backend(body)
-
-        do_POST = do_GET
-
-        def _body(self) -> bytes:
-            if self.headers.get("Transfer-Encoding") == "chunked":
-                body = b""
-                while size := int(self.rfile.readline(), 16):
-                    body += self.rfile.read(size)
-                    self.rfile.readline()
-                self.rfile.readline()
-                return body
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-
-        def _backend(self, body: bytes) -> None:
-            path, _, query = self.path.partition("?")
-            env = {
-                "PATH": os.environ["PATH"],
-                "GIT_PROJECT_ROOT": str(host.root),
-                "GIT_HTTP_EXPORT_ALL": "1",
-                "PATH_INFO": path,
-                "QUERY_STRING": query,
-                "REQUEST_METHOD": self.command,
-                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-                "HTTP_GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-                "REMOTE_USER": "tester",
-            }
-            done = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True, check=False)
-            head, _, content = done.stdout.partition(b"\r\n\r\n")
-            headers = [line.split(": ", 1) for line in head.decode().split("\r\n") if line]
-            status = next((int(v.split()[0]) for k, v in headers if k == "Status"), 200)
-            self.send_response(status)
-            for key, value in headers:
-                if key != "Status":
-                    self.send_header(key, value)
-            self.end_headers()
-            self.wfile.write(content)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    host.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield host
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @dataclass(frozen=True)
@@ -265,13 +148,18 @@ class StepFunctions:
 
 
 class TestClients(Clients):
-    """Real clients against moto, and recorded Step Functions."""
+    """Real clients against moto, and recorded Step Functions. With `tables` DynamoDB is the double."""
 
     __test__ = False
 
-    def __init__(self) -> None:
+    def __init__(self, tables: DynamoDB | None = None) -> None:
         super().__init__(boto3.Session(region_name=REGION, aws_access_key_id="x", aws_secret_access_key="y"))
         self.sfn = StepFunctions()
+        self._tables: Any = DynamoDBClient(tables) if tables else None
+
+    @property
+    def dynamodb(self) -> Any:
+        return self._tables or super().dynamodb
 
     @property
     def stepfunctions(self) -> Any:
@@ -282,9 +170,24 @@ class TestClients(Clients):
         """None: moto sees only botocore's requests."""
 
 
+def tables_in_memory() -> DynamoDB:
+    """The double of DynamoDB, which takes a call at a time. A call of moto's takes ten milliseconds."""
+    lock = threading.RLock()
+
+    def one_at_a_time(call: Callable[[], Any]) -> Any:
+        with lock:
+            return call()
+
+    return DynamoDB(interfere=one_at_a_time)
+
+
 def make_aws(clients: Clients) -> None:
-    """Creates the tables, the bucket and the secrets of a workspace."""
+    """Creates the tables in moto, the bucket and the secrets of a workspace."""
     make_tables(clients.dynamodb)
+    make_bucket_and_secrets(clients)
+
+
+def make_bucket_and_secrets(clients: Clients) -> None:
     clients.s3.create_bucket(Bucket="artifacts", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     put_secret(clients, "git-token", TOKEN)
     put_secret(clients, "model-key", "sk-test-model-key")
@@ -366,7 +269,9 @@ def accept(clients: Clients, command_id: str, generation: int) -> None:
 def read_session(clients: Clients) -> SessionRecord:
     from boto3.dynamodb.types import TypeDeserializer
 
-    item = clients.dynamodb.get_item(TableName="sessions", Key={"clientSession": {"S": "amelia#s1"}})["Item"]
+    item = clients.dynamodb.get_item(
+        TableName="sessions", Key={"clientSession": {"S": "amelia#s1"}}, ConsistentRead=True
+    )["Item"]
     deserializer = TypeDeserializer()
     return SessionRecord.from_item({k: deserializer.deserialize(v) for k, v in item.items()})
 
@@ -375,6 +280,6 @@ def read_command(clients: Clients, command_id: str) -> CommandRecord:
     from boto3.dynamodb.types import TypeDeserializer
 
     key = {"clientSession": {"S": "amelia#s1"}, "commandId": {"S": command_id}}
-    item = clients.dynamodb.get_item(TableName="commands", Key=key)["Item"]
+    item = clients.dynamodb.get_item(TableName="commands", Key=key, ConsistentRead=True)["Item"]
     deserializer = TypeDeserializer()
     return CommandRecord.from_item({k: deserializer.deserialize(v) for k, v in item.items()})

@@ -22,17 +22,17 @@ from workspace.system.json_log import Log
 from workspace.system.stop import Stop
 
 from sitewright.contracts.steps import AgentResult, BuildResult, StepName
+from tests.support.workspace.git_host import GitHost, serve_git
 from tests.support.workspace.runner_parts import (
-    GitHost,
     TestClients,
     accept,
     git,
-    make_aws,
+    make_bucket_and_secrets,
     make_remote,
     make_settings,
     read_session,
     request,
-    serve_git,
+    tables_in_memory,
 )
 
 Step = Callable[[StepContext], Any]
@@ -112,8 +112,8 @@ class World:
 def new_world(folder: Path, monkeypatch: pytest.MonkeyPatch, **remote: Any) -> Iterator[World]:
     make_remote(folder / "host", **remote)
     with serve_git(folder / "host") as host, mock_aws():
-        clients = TestClients()
-        make_aws(clients)
+        clients = TestClients(tables_in_memory())
+        make_bucket_and_secrets(clients)
         accept(clients, "cmd-1", 1)
         yield World(folder, host, clients, monkeypatch)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from boto3.dynamodb.types import TypeDeserializer
 from workspace.lifecycle.runner import Runner
 from workspace.step_context import StepContext
 from workspace.system.child_environment import agent_environment
@@ -17,8 +16,9 @@ from sitewright.contracts.steps import AgentResult, StepName
 from sitewright.contracts.workspace_settings import GitAuth
 from tests.support.secrets.marked_secrets import leaks
 from tests.support.secrets.stack_places import Place, git_objects, objects
+from tests.support.workspace.git_host import TOKEN
 from tests.support.workspace.github_double import APP_ID, GitHub, new_key, pem, serve_github
-from tests.support.workspace.runner_parts import TOKEN, accept, put_secret, read_command
+from tests.support.workspace.runner_parts import accept, put_secret, read_command
 from tests.support.workspace.runner_world import World, edit, in_background, new_world, slow_edit, wait_for
 
 SITE_BUCKET = "edit.amelia.example.com"
@@ -109,10 +109,11 @@ def places(runs: Runs) -> Iterator[Place]:
     yield Place("log", world.log.getvalue().encode())
     # What a state gets back: the history of the run has it, and the input of later states.
     yield Place("reports to the history", json.dumps(clients.sfn.calls).encode())
-    plain = TypeDeserializer().deserialize
     for table in ("sessions", "commands"):
-        for item in clients.dynamodb.scan(TableName=table)["Items"]:
-            yield Place("item", json.dumps({name: plain(value) for name, value in item.items()}, default=str).encode())
+        items = clients.dynamodb.dynamodb.tables[table].values()
+        assert items, table
+        for item in items:
+            yield Place("item", json.dumps(item, default=str).encode())
     for number in range(1, runs.number + 1):
         outcome = of_execution("SUCCEEDED", None, None, None)
         response = build_response(read_command(clients, f"cmd-{number}"), outcome, 1)

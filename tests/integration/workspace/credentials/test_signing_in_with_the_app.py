@@ -13,8 +13,9 @@ from workspace.errors import GitError
 from sitewright.contracts.commit_author import DEFAULT_AUTHOR
 from sitewright.contracts.steps import StepName
 from sitewright.contracts.workspace_settings import GitAuth
+from tests.support.workspace.git_host import TOKEN
 from tests.support.workspace.github_double import APP_ID, BOT_ID, SLUG, GitHub, new_key, pem, serve_github
-from tests.support.workspace.runner_parts import TOKEN, make_checkout, put_secret
+from tests.support.workspace.runner_parts import make_checkout, put_secret
 from tests.support.workspace.runner_world import World, commit_step, edit, new_world
 
 KEY = new_key()

@@ -332,7 +332,7 @@ def test_a_guest_that_stops_every_process_of_its_own_user_does_not_stop_its_end(
     code = f"""
 guests.REMOVE_SECONDS = guests.KILLER_SECONDS = 0.5
 left, began = [], time.monotonic()
-for _ in range(10):
+for _ in range(5):
     child = processes.start(["/usr/bin/python3", "-c", {freeze!r}], guest=guest, env=ENV, cwd=root)
     time.sleep(0.1)
     if {removes}:

@@ -15,8 +15,9 @@ from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, Ste
 from sitewright.retry import Backoff
 from sitewright.tables.sessions import Sessions
 from sitewright.tables.table import Table
+from tests.support.workspace.git_host import TOKEN
 from tests.support.workspace.idle_workspace import Warm
-from tests.support.workspace.runner_parts import TOKEN, accept, git, put_secret, read_command, read_session
+from tests.support.workspace.runner_parts import accept, git, put_secret, read_command, read_session
 from tests.support.workspace.runner_world import (
     World,
     commit_step,

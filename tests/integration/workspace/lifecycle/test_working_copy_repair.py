@@ -86,11 +86,11 @@ def test_the_first_commands_edit_is_kept_and_is_on_the_clients_history(world: Wo
     assert report["output"]["filesChanged"] == ["about.html", "index.html"]
     assert world.events("the agent destroyed the repository, restoring it under the files")
 
-    world.use(build=commit_step())
-    world.step(StepName.BUILD)
-    world.step(StepName.PUSH)
+    # In a fresh workspace.
+    assert world.step(StepName.SALVAGE) == 0
     assert world.remote("show", "thread-t1:index.html") == "edited"
-    assert world.remote("log", "--format=%s", "thread-t1").splitlines() == ["[2026-01-01] Edit", "Second", "First"]
+    subjects = world.remote("log", "--format=%s", "thread-t1").splitlines()
+    assert subjects == ["WIP: Run failed before commit", "Second", "First"]
 
 
 @pytest.mark.parametrize("harm", ["rm -rf .git", CLONED_ANEW])

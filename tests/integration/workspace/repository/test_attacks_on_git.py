@@ -12,8 +12,9 @@ from workspace.guest.child_register import processes_of
 from workspace.repository.objects import transport
 
 from sitewright.contracts.error_codes import ErrorCode
+from tests.support.workspace.git_host import TOKEN, serve_git
 from tests.support.workspace.guest_world import GuestWorld, guest_world
-from tests.support.workspace.runner_parts import TOKEN, git, make_checkout, make_remote, push_elsewhere, serve_git
+from tests.support.workspace.runner_parts import git, make_checkout, make_remote, push_elsewhere
 
 
 @pytest.fixture
@@ -224,19 +225,19 @@ def test_objects_that_git_refuses_are_told_and_the_edit_is_kept(world: GuestWorl
 def test_a_pack_that_is_too_large_or_unfolds_to_too_much_is_refused(
     world: GuestWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.attack("head -c 30000000 /dev/urandom > big; git add -A; git commit -qm big")
+    world.attack("head -c 3000000 /dev/urandom > big; git add -A; git commit -qm big")
     with monkeypatch.context() as patch, pytest.raises(StepFailed) as caught:
-        patch.setattr(transport, "PACK_BYTES", 10_000_000)
+        patch.setattr(transport, "PACK_BYTES", 1_000_000)
         world.checkout.remote.push(world.checkout.head(), "thread-t1", timeout=30)
     assert caught.value.error.code is ErrorCode.OBJECTS_REFUSED
     world.attack(
-        "git rm -q --cached big; head -c 900000000 /dev/zero | git -c core.bigFileThreshold=1m hash-object -w --stdin > id; "
+        "git rm -q --cached big; head -c 200000000 /dev/zero | git -c core.bigFileThreshold=1m hash-object -w --stdin > id; "
         "git update-index --add --cacheinfo 100644,$(cat id),zero; git commit -qm bomb; rm big id"
     )
     began = time.monotonic()
-    monkeypatch.setattr(transport, "GIT_MEMORY_BYTES", 400 * 2**20)
+    monkeypatch.setattr(transport, "GIT_MEMORY_BYTES", 100 * 2**20)
     world.checkout.remote.exchange.bring(world.checkout.head(), timeout=60)
-    assert time.monotonic() - began < 30, "900 MB of zeros are checked without holding them in memory"
+    assert time.monotonic() - began < 30, "200 MB of zeros are checked without holding them in memory"
 
 
 def test_a_credential_is_in_no_place_that_the_guest_reads(world: GuestWorld) -> None:

@@ -8,7 +8,8 @@ import pytest
 from workspace.errors import GitError
 from workspace.repository.checkout import WIP_REF, Checkout
 
-from tests.support.workspace.runner_parts import git, make_checkout, make_remote, serve_git
+from tests.support.workspace.git_host import serve_git
+from tests.support.workspace.runner_parts import git, make_checkout, make_remote
 
 
 @pytest.fixture

@@ -11,14 +11,12 @@ import pytest
 from workspace.errors import GitError
 from workspace.repository.git_errors import Refusal, classify
 
+from tests.support.workspace.git_host import TOKEN, GitHost, serve_git
 from tests.support.workspace.runner_parts import (
-    TOKEN,
-    GitHost,
     git,
     make_checkout,
     make_remote,
     push_elsewhere,
-    serve_git,
 )
 
 

@@ -79,6 +79,9 @@ HARMS: dict[str, tuple[Callable[[bytes], bytes], bool]] = {
 }
 """What happened to a transcript, and whether it takes a new conversation."""
 
+TRIED = ("its beginning is missing", "the last line is half written")
+"""One of each kind, with Claude Code."""
+
 
 def test_a_damaged_transcript_starts_a_new_conversation_unless_only_its_end_is_cut(tmp_path: Path) -> None:
     with world(tmp_path, lambda *_: text("Said.")) as (w, model):
@@ -89,6 +92,10 @@ def test_a_damaged_transcript_starts_a_new_conversation_unless_only_its_end_is_c
         for name, (harm, anew) in HARMS.items():
             path.write_bytes(harm(whole))
             assert path.read_bytes() != whole, name
+            why = damage(w.ctx.paths.home, w.ctx.paths.site, str(before.conversation_id))
+            assert (why is not None) is anew, name
+            if name not in TRIED:
+                continue
 
             after = agent_step.run(with_session(w.ctx, before))
 
@@ -106,35 +113,29 @@ def test_the_cost_is_the_commands_own_and_so_is_the_budget(tmp_path: Path) -> No
     with world(tmp_path, script, max_budget_usd=1.0) as (w, _):
         first = agent_step.run(w.ctx)
         second = agent_step.run(with_session(w.ctx, first))
-        third = agent_step.run(with_session(w.ctx, second))
-        assert first.conversation_id == third.conversation_id
-        assert first.cost_usd and first.cost_usd > 0.4
-        assert third.cost_usd == pytest.approx(first.cost_usd, rel=0.05)
+        assert first.conversation_id == second.conversation_id
+        assert first.cost_usd and first.cost_usd > 0.5, "two of them exceed the budget"
+        assert second.cost_usd == pytest.approx(first.cost_usd, rel=0.05)
 
 
-def test_the_key_appears_nowhere(tmp_path: Path) -> None:
+def test_the_agents_tools_see_an_allow_list_and_the_key_appears_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_SECRET_ACCESS_KEY", "SITEWRIGHT_TASK_TOKEN", "ECS_CONTAINER_METADATA_URI_V4"):
+        monkeypatch.setenv(name, "must-not-be-seen")
+
     def script(_: dict[str, Any], number: int) -> Reply:
         if number == 0:
-            return tool("Bash", {"command": "echo sk-test-model-key; env", "description": "x"}, say="sk-test-model-key")
+            shown = {"command": "echo sk-test-model-key; env; env > env.txt", "description": "x"}
+            return tool("Bash", shown, say="sk-test-model-key")
         return text("The key is sk-test-model-key.")
 
     with world(tmp_path, script) as (w, _):
         result = agent_step.run(w.ctx)
         assert result.summary == "The key is ***."
         assert "sk-test-model-key" not in str(w.progress) + str(w.logs)
-
-
-def test_the_agents_tools_see_an_allow_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_SECRET_ACCESS_KEY", "SITEWRIGHT_TASK_TOKEN", "ECS_CONTAINER_METADATA_URI_V4"):
-        monkeypatch.setenv(name, "must-not-be-seen")
-
-    def script(_: dict[str, Any], number: int) -> Reply:
-        return tool("Bash", {"command": "env > env.txt", "description": "x"}) if number == 0 else text("Done.")
-
-    with world(tmp_path, script) as (w, _):
-        agent_step.run(w.ctx)
         seen = (w.ctx.paths.site / "env.txt").read_text()
-        assert "must-not-be-seen" not in seen and "PYTHONPATH=" not in seen
+        assert "must-not-be-seen" not in seen and "PYTHONPATH=" not in seen and "sk-test-model-key" not in seen
         assert f"HOME={w.ctx.paths.home}" in seen
 
 

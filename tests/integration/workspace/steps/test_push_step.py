@@ -8,7 +8,8 @@ from workspace.repository import remote_retry
 from workspace.steps import push_step
 
 from sitewright.contracts.steps import StepName
-from tests.support.workspace.runner_parts import TOKEN, accept, git, push_elsewhere, read_command, read_session
+from tests.support.workspace.git_host import TOKEN
+from tests.support.workspace.runner_parts import accept, git, push_elsewhere, read_command, read_session
 from tests.support.workspace.runner_world import (
     World,
     commit_step,
