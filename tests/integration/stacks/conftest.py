@@ -51,6 +51,13 @@ def stack_properties(shared_folder: Path, templates: dict[str, Template]) -> dic
     return {name: artifacts[name]["properties"] for name in templates}
 
 
+@pytest.fixture(scope="session")
+def walled(synthesis: Any, tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """The platform's template with an allow-list of hosts."""
+    template: Template = synthesis.platform_with_allow_list(tmp_path_factory.mktemp("walled"), ["fonts.example.org"])
+    return template
+
+
 def _synthesized_once(folder: Path, request: pytest.FixtureRequest) -> dict[str, Template]:
     found = folder / "templates.json"
     with (folder / "templates.lock").open("w") as lock:

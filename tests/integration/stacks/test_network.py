@@ -1,17 +1,6 @@
 """The way out of a workspace, in the templates."""
 
-from pathlib import Path
-from typing import Any
-
-import pytest
-
-from tests.support.stacks.synthesized_templates import PLATFORM, REGION, Template, lint, of_type
-
-
-@pytest.fixture(scope="module")
-def walled(synthesis: Any, tmp_path_factory: pytest.TempPathFactory) -> Template:
-    template: Template = synthesis.platform_with_allow_list(tmp_path_factory.mktemp("walled"), ["fonts.example.org"])
-    return template
+from tests.support.stacks.synthesized_templates import PLATFORM, Template, of_type
 
 
 def test_a_workspace_reaches_https_and_nothing_reaches_it(templates: dict[str, Template]) -> None:
@@ -46,7 +35,3 @@ def test_behind_an_allow_list_the_endpoints_serve_this_account_only(walled: Temp
         for statement in endpoint["PolicyDocument"]["Statement"]:
             own = statement.get("Condition") == {"StringEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}}
             assert own or "starport-layer-bucket" in str(statement["Resource"])
-
-
-def test_cfn_lint_finds_no_error(walled: Template, tmp_path: Path) -> None:
-    assert lint({PLATFORM: walled}, tmp_path, REGION) == ""

@@ -53,6 +53,8 @@ class World:
             self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
             self.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         self._orders = count(1)
+        # An ETag is the content's MD5, so each content of a key is read once.
+        self._read: dict[tuple[str, str], bytes] = {}
 
     def close(self) -> None:
         """Ends publishers and proxy. The buckets stay, because the endpoint ends soon."""
@@ -200,7 +202,7 @@ class World:
         while waiting:
             key = waiting.pop()
             assert live[key] in self.known.get(key, ()), f"{key} is of no build"
-            content = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            content = self._content(key, live[key])
             assert md5(content) == live[key]
             for found in reference.findall(content):
                 wanted = unquote(found.decode())
@@ -208,6 +210,11 @@ class World:
                 if wanted not in seen:
                     seen.add(wanted)
                     waiting.append(wanted)
+
+    def _content(self, key: str, etag: str) -> bytes:
+        if (content := self._read.get((key, etag))) is None:
+            content = self._read[key, etag] = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return content
 
     def check_is(self, made: Tree, *, commit: str | None = None) -> Manifest:
         """Checks that the site is this build, besides retired assets, and that both manifests match."""
