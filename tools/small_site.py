@@ -57,11 +57,19 @@ def small_repository(folder: Path) -> Path:
     """Creates a site that builds in 0.1 s without packages, and the demo model can edit its pages like Astro's.
 
     As in Astro, an expression that is not closed breaks the build. A file `slow` makes it take 8 s.
-    With its lock file a workspace runs `npm ci` once, and not `npm install` before each build.
+    It has one package, in a folder of its own, and a lock file: a workspace runs `npm ci` once, not before each build.
     """
-    locked = {"name": "small", "lockfileVersion": 3, "requires": True, "packages": {"": {"name": "small"}}}
-    files = {"package.json": package("small", "node build.mjs"), "package-lock.json": json.dumps(locked) + "\n"}
-    return commit(folder, "main", {**small_files(), **files})
+    parts = {"name": "parts", "version": "1.0.0"}
+    linked = {"parts": "file:parts"}
+    manifest = {"name": "small", "private": True, "scripts": {"build": "node build.mjs"}, "dependencies": linked}
+    packages = {
+        "": {"name": "small", "dependencies": linked},
+        "node_modules/parts": {"resolved": "parts", "link": True},
+        "parts": {"version": "1.0.0"},
+    }
+    lock = {"name": "small", "lockfileVersion": 3, "requires": True, "packages": packages}
+    written = {"package.json": manifest, "package-lock.json": lock, "parts/package.json": parts}
+    return commit(folder, "main", small_files() | {name: json.dumps(text) + "\n" for name, text in written.items()})
 
 
 def small_files() -> dict[str, str]:
