@@ -49,7 +49,7 @@ def test_programs_planted_for_git_get_no_token_and_no_rights(shell: Attacker) ->
 
 SLOW_FILTER = """
 printf "#!/bin/sh\\necho slow >> /tmp/slow; sleep 0.2; exec cat\\n" > /workspace/home/slow; chmod +x /workspace/home/slow
-git config filter.slow.clean /workspace/home/slow; echo "* filter=slow" > .git/info/attributes
+git config filter.slow.clean /workspace/home/slow; mkdir -p .git/info; echo "* filter=slow" > .git/info/attributes
 mkdir -p cache public; echo cache/ >> .gitignore; (cd cache && seq 1 5000 | xargs touch)
 date > public/now.txt; git add public/now.txt
 """
