@@ -24,7 +24,8 @@ from tests.support.workspace.npm_registry import NpmRegistry
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change users")
 
-UID = 234_567
+UID = 300_000 + os.getpid() % 100_000
+"""Of this worker of pytest alone: the end of a step kills every process of its guest."""
 
 
 @pytest.fixture
