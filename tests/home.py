@@ -17,7 +17,7 @@ os.environ.setdefault(OWNER_VARIABLE, str(os.getpid()))
 def environment(home: Path = HOME) -> dict[str, str]:
     """For a program that uses a stack of the tests."""
     # Long enough for the next test that continues the session, too short for workspaces to pile up: each burns 0.05 of a core.
-    env = {"SITEWRIGHT_IDLE_SECONDS": "7", **os.environ, "SITEWRIGHT_HOME": str(home)}
+    env = {"SITEWRIGHT_IDLE_SECONDS": "12", **os.environ, "SITEWRIGHT_HOME": str(home)}
     env.pop("ANTHROPIC_API_KEY", None)  # the tests are about the demo model, whatever the developer has set
     env.pop("ANTHROPIC_BASE_URL", None)
     return env
