@@ -79,6 +79,7 @@ class Ledger:
     wait_seconds: float = WAIT_SECONDS
     _entries: list[Entry] = field(default_factory=list, repr=False)
     _queue: list[Entry] = field(default_factory=list, repr=False)
+    _ended: bool = False
     _unknown: set[str] = field(default_factory=set, repr=False)
     _warned_of_fields: bool = field(default=False, repr=False)
     _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
@@ -102,10 +103,11 @@ class Ledger:
     def begin(
         self, asked: Asked, body_bytes: int, *, regional: bool, given_up: Callable[[], bool] = lambda: False
     ) -> Entry | None:
-        """Adds a request that is about to be sent, when its turn comes; None if `given_up` before.
+        """Adds a request that is about to be sent, when its turn comes; None if `given_up` before, or after the end.
 
         It may begin when the most that it can cost, added to what was spent and to the most of the requests under way,
-        is within the limit, or when no other one is under way. Requests begin in the order of their arrival.
+        is within the limit, or when no other one is under way. An `open_ended` one runs alone. Requests begin in the
+        order of their arrival.
 
         Raises RefusalError once the limit is reached, or after `wait_seconds`.
         """
@@ -115,12 +117,12 @@ class Ledger:
         with self._changed:
             self._queue.append(entry)
             try:
-                while not self._has_turn(entry):
-                    if given_up():
-                        return None
+                while not (gone := self._ended or given_up()) and not self._has_turn(entry):
                     if not self._changed.wait(deadline - time.monotonic()):
                         message = "The other requests of this command may use up its budget. Wait for their answers."
                         raise RefusalError(529, "overloaded_error", message)
+                if gone:
+                    return None
                 self._entries.append(entry)
             finally:
                 self._queue.remove(entry)
@@ -153,7 +155,8 @@ class Ledger:
         Args:
             entry: the request.
             complete: the whole answer arrived, a refusal too.
-            abandoned: the client went away. An answer that was not read to its end counts with its most.
+            abandoned: the client went away, or the API was silent for too long. An answer that was not read to its end
+                counts with its most.
         """
         with self._changed:
             if entry.closed_usd is not None:
@@ -166,8 +169,10 @@ class Ledger:
         self._warn(entry)
 
     def close_all(self) -> None:
-        """Fixes the cost of the requests under way, which are cut off."""
+        """Fixes the cost of the requests under way, which are cut off. No other one begins."""
         with self._changed:
+            self._ended = True
+            self._changed.notify_all()
             entries = list(self._entries)
         for entry in entries:
             self.close(entry, complete=False)
@@ -178,8 +183,11 @@ class Ledger:
             raise RefusalError(FINAL_STATUS, "billing_error", "The budget of this command is used up.")
         if self._queue[0] is not entry:
             return False
-        if all(other.closed_usd is not None for other in self._entries):
+        under_way = [other for other in self._entries if other.closed_usd is None]
+        if not under_way:
             return True
+        if any(other.asked.open_ended for other in [*under_way, entry]):
+            return False
         return sum(other.reserved_usd for other in [*self._entries, entry]) <= self.limit_usd
 
     def _warn_of_fields(self, asked: Asked) -> None:

@@ -131,6 +131,15 @@ def test_a_request_without_a_limit_beforehand_keeps_its_reservation_to_the_end()
     assert entry.reserved_usd > 4.0
 
 
+@pytest.mark.parametrize("first_is", [True, False])
+def test_a_request_without_a_limit_beforehand_runs_alone(first_is: bool) -> None:
+    book = Book(limit=100.0)
+    first, second = book.begun(open_ended=first_is), book.waiting(open_ended=not first_is)
+    assert second.waits()
+    book.ledger.close(first, complete=True)
+    assert second.done() is not None
+
+
 def test_requests_begin_in_the_order_of_their_arrival() -> None:
     book = Book(limit=1.5 * MOST_USD)
     first, large = book.begun(), book.waiting()
@@ -226,6 +235,24 @@ def test_at_the_end_of_a_run_its_open_requests_are_fixed() -> None:
     assert book.ledger.usd == pytest.approx(0.2)
 
 
+def test_at_the_end_of_a_run_nothing_that_waits_begins() -> None:
+    book = Book(limit=0.1)
+    book.begun()
+    asked, results = Asked(MODEL, 1, BODY_BYTES), list[Entry | None]()
+
+    def begin() -> None:
+        results.append(book.ledger.begin(asked, 1, regional=False))
+
+    thread = threading.Thread(target=begin, daemon=True)
+    thread.start()
+    while not book.ledger.waiting:
+        time.sleep(0.01)
+    book.ledger.close_all()
+    thread.join(5)
+    begin()
+    assert results == [None, None] and book.ledger.requests == 1
+
+
 def test_an_unknown_model_is_warned_of_once() -> None:
     book = Book(limit=100.0)
     for _ in range(2):
@@ -239,5 +266,7 @@ def test_fields_of_unknown_cost_are_warned_of_once() -> None:
     book = Book(limit=100.0)
     for _ in range(2):
         asked = Asked(MODEL, 1, 1, open_ended=True, unknown=("a_new_feature",))
-        assert book.ledger.begin(asked, 1, regional=False) is not None
+        entry = book.ledger.begin(asked, 1, regional=False)
+        assert entry is not None
+        book.ledger.close(entry, complete=True)
     assert [log["fields"] for log in book.logs] == [("a_new_feature",)]
