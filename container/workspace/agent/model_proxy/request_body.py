@@ -42,6 +42,9 @@ _KNOWN = {
 _OPAQUE = {"input", "input_schema", "data", "signature", "encrypted_content"}
 """Their values belong to tools, or are no JSON of the API."""
 
+_MOST_VALUES = 2_000_000
+"""More than a full context window has. The values of a larger body take much more memory than its bytes."""
+
 Json = dict[str, Any]
 
 
@@ -79,7 +82,8 @@ def asked(body: bytes, model: str = "") -> Asked:
     """Reads a request's body.
 
     A token has at least one byte, so the body's size limits the prompt, except where the body only stands for more:
-    an image by its pixels, a document by its pages, a URL or an uploaded file by what is there.
+    an image by its pixels, a document by its pages, a URL or an uploaded file by what is there, a reference to a tool by
+    the tool's definition.
 
     Args:
         body: the body's bytes.
@@ -105,7 +109,7 @@ def asked(body: bytes, model: str = "") -> Asked:
         elif kind == "image":
             images += 1
             unbounded |= "transformations" in part
-        elif kind in {"document", "container_upload"}:
+        elif kind in ("document", "container_upload", "tool_reference"):
             unbounded = True
         hour_cache |= part.get("ttl") == "1h"
     prompt = len(body) + OWN_TOKENS + images * IMAGE_TOKENS
@@ -122,6 +126,8 @@ def asked(body: bytes, model: str = "") -> Asked:
 
 
 def _parsed(body: bytes) -> Json:
+    if body.count(b",") + body.count(b"{") + body.count(b"[") > _MOST_VALUES:
+        raise RefusalError(413, "request_too_large", f"The request has more than {_MOST_VALUES} values.")
     try:
         parsed = json.loads(body, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:

@@ -64,6 +64,7 @@ def test_a_small_image_may_have_many_pixels() -> None:
         {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "document", "source": {"type": "url"}}]},
         {"type": "container_upload", "file_id": "f"},
         image(transformations={"oversize": "none"}),
+        {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "tool_reference", "tool_name": "x"}]},
     ],
 )
 def test_what_only_stands_for_more_may_fill_the_context(block: dict[str, Any]) -> None:
@@ -135,6 +136,11 @@ def test_what_cannot_be_metered_is_refused_and_named(fields: dict[str, Any]) -> 
     assert refused.value.status == 400 and "cannot be metered" in refused.value.message
 
 
+def test_a_schema_may_have_types_that_are_no_text() -> None:
+    schema = {"type": ["object", "null"], "properties": {"type": {"type": "string"}}}
+    assert not read(output_config={"format": {"type": "json_schema", "schema": schema}}).open_ended
+
+
 def test_the_input_of_a_tool_is_no_tool() -> None:
     use = {"type": "tool_use", "id": "t", "name": "Write", "input": {"type": "code_execution_20250825"}}
     assert not read(**said(use)).open_ended
@@ -155,6 +161,12 @@ def test_a_body_is_a_json_object_with_each_field_once(body: bytes) -> None:
     with pytest.raises(RefusalError) as refused:
         asked(body)
     assert refused.value.status == 400
+
+
+def test_a_body_of_very_many_values_is_refused_unread() -> None:
+    with pytest.raises(RefusalError) as refused:
+        asked(b'{"messages": [' + b"{}," * 2_000_000 + b"{}]}")
+    assert refused.value.status == 413
 
 
 def test_bedrocks_path_names_the_model() -> None:
