@@ -76,6 +76,8 @@ class Exchange:
     left_at: float | None = None
     """When the client went away from an answer that is read on, by the monotonic clock."""
     _metered: bool = False
+    _silent: bool = False
+    """Whether the model's API was silent for too long. It may answer later, and be paid for that."""
     _socket: socket.socket | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -152,11 +154,11 @@ class Exchange:
             complete = True
         except RefusalError:
             # The model's API did not answer at all.
-            complete = True
+            complete = not self._silent
             raise
         finally:
             self._metered = False
-            self.ledger.close(entry, complete=complete, abandoned=self.left_at is not None)
+            self.ledger.close(entry, complete=complete, abandoned=self._silent or self.left_at is not None)
 
     def _relay(
         self,
@@ -199,6 +201,7 @@ class Exchange:
         except (OSError, http.client.HTTPException, BotoCoreError) as error:
             if self.aborted:
                 raise CutOffError("the request was given up") from error
+            self._silent = isinstance(error, TimeoutError)
             raise unreachable(error) from error
 
     def _copy(self, answer: http.client.HTTPResponse, out: "Reply", meter: AnswerMeter | None) -> None:

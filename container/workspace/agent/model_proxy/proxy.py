@@ -18,6 +18,7 @@ MAX_CONNECTIONS = 48
 """More are closed at once. Claude Code has one a request, with its subagents some ten."""
 
 _CHECK_SECONDS = 0.25
+_ACCEPT_AGAIN_SECONDS = 0.05
 _SMALL_BYTES = 64 * 1024
 _LARGE_BYTES = 256 * 1024 * 1024
 _HEALTH = {"/", "/api/hello"}
@@ -38,7 +39,7 @@ class ModelProxy:
         self._log = log
         self._exchanges: set[Exchange] = set()
         self._lock = threading.Lock()
-        self._closed = threading.Event()
+        self.closed = threading.Event()
         self._warned: set[int] = set()
         self._server = _Server(self)
 
@@ -57,7 +58,7 @@ class ModelProxy:
 
     def close(self) -> None:
         """Ends all requests under way and the server. Waits for nothing."""
-        self._closed.set()
+        self.closed.set()
         self._server.stop()
         # First the costs, as they are now.
         self.ledger.close_all()
@@ -72,7 +73,7 @@ class ModelProxy:
         """Registers a client's connection. Raises CutOffError when there are too many, or after the end."""
         exchange = Exchange(client, self.token.encode(), self.upstream, self.ledger, self.memory)
         with self._lock:
-            if self._closed.is_set() or len(self._exchanges) >= MAX_CONNECTIONS:
+            if self.closed.is_set() or len(self._exchanges) >= MAX_CONNECTIONS:
                 raise CutOffError("too many connections")
             self._exchanges.add(exchange)
         try:
@@ -90,7 +91,7 @@ class ModelProxy:
             )
 
     def _watch(self) -> None:
-        while not self._closed.wait(_CHECK_SECONDS):
+        while not self.closed.wait(_CHECK_SECONDS):
             with self._lock:
                 exchanges = list(self._exchanges)
             for exchange in exchanges:
@@ -110,12 +111,18 @@ class _Server(ThreadingMixIn, TCPServer):
 
     def accept_until_closed(self) -> None:
         """Accepts connections. `serve_forever` would need a poll, or half a second to end."""
-        while True:
+        while not self.proxy.closed.is_set():
             try:
                 request, address = self.get_request()
             except OSError:
-                return
-            self.process_request(request, address)
+                # The end, or no file descriptor is left at the moment.
+                self.proxy.closed.wait(_ACCEPT_AGAIN_SECONDS)
+                continue
+            try:
+                self.process_request(request, address)
+            except RuntimeError:
+                # No thread is left at the moment.
+                self.shutdown_request(request)
 
     def stop(self) -> None:
         """Wakes `accept_until_closed`, and closes the port."""

@@ -1,5 +1,6 @@
 """The proxy with clients and a model on loopback: streams, failures, the end of a run."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -7,13 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection, IncompleteRead
+from http.client import HTTPConnection, HTTPException, IncompleteRead
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from workspace.agent.model_proxy import exchange as exchange_module
+from workspace.agent.model_proxy import upstream as upstream_module
 from workspace.agent.model_proxy.ledger import Ledger
 from workspace.agent.model_proxy.proxy import MAX_CONNECTIONS, ModelProxy
 from workspace.agent.model_proxy.upstream import anthropic
@@ -200,6 +202,39 @@ def test_it_is_not_read_for_ever_and_counts_with_its_most_then(monkeypatch: pyte
         response.close()
         assert w.ended.wait(5)
         wait_for(lambda: w.proxy.ledger.usd == pytest.approx(USD_OF_START + 0.2))
+
+
+def test_an_answer_that_never_begins_counts_with_its_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream_module, "ANSWER_SECONDS", 0.3)
+    silent = threading.Event()
+    try:
+        with serving(lambda *_: silent.wait(10) or None) as w:
+            response = w.ask(max_tokens=10_000, stream=False).getresponse()
+            assert response.status == 502 and b"timed out" in response.read()
+            assert w.proxy.ledger.usd > 0.2
+    finally:
+        silent.set()
+
+
+def test_a_connection_that_cannot_be_accepted_ends_no_others() -> None:
+    with serving(until_gone) as w:
+        server = w.proxy._server
+        accept, failed = server.get_request, threading.Event()
+
+        def once() -> Any:
+            accepted = accept()
+            if failed.is_set():
+                return accepted
+            failed.set()
+            accepted[0].close()
+            raise OSError(24, "Too many open files")
+
+        server.get_request = once  # type: ignore[method-assign]
+        for _ in range(2):  # The first is taken by the call that already waits.
+            with contextlib.suppress(OSError, HTTPException):
+                w.ask().getresponse()
+        assert failed.is_set()
+        assert w.ask(max_tokens=1).getresponse().read1() == START
 
 
 def test_a_client_that_goes_away_while_it_waits_is_never_asked_for() -> None:
