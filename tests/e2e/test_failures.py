@@ -145,17 +145,20 @@ def test_a_refused_token_and_then_a_git_host_that_is_down_for_a_while(session: O
     assert any("Token refused" in subject for subject in subjects), "the next command pushes the refused commits too"
 
 
-def test_a_model_key_that_is_refused(session: OpenSession, stack: Stack) -> None:
-    """Tests one kind of refusal. test_agent_model tests all kinds, with the same Claude Code."""
+def test_a_model_key_that_is_refused(site: Site, stack: Stack) -> None:
+    """Tests one kind of refusal. test_agent_model tests all kinds, with the same Claude Code.
+
+    In a session of its own: the conversation keeps the instruction, and the model refuses every request that has the mark.
+    """
     mark = f"refused {uuid.uuid4().hex[:8]}"
     stack.fault(mark, status=401, times=1000)
 
-    sent, answer = session.run(f'Add a new heading saying "{mark}" to the homepage')
+    sent, answer = site.run(f'Add a new heading saying "{mark}" to the homepage')
 
     assert answer["status"] == "failed", answer
     assert answer["error"]["code"] == "model_rejected"
     assert answer["error"]["remedy"]
-    assert "Salvage" in session.site.states(sent)
+    assert "Salvage" in site.states(sent)
 
 
 def test_a_container_that_dies_during_the_agent_and_the_next_one_during_the_push(site: Site, stack: Stack) -> None:
