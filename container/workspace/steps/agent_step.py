@@ -220,15 +220,19 @@ class Agent:
         self.hidden.append(proxy.token)
         try:
             with proxy:
-                return ctx.children.run(
-                    program.argv,
-                    cwd=program.cwd,
-                    env=program.env,
-                    timeout=max(self.seconds - (time.monotonic() - self.began), 1.0),
-                    stdin=self._request(proxy, resume, lost).to_json(),
-                    on_line=self._on_line,
-                    log_lines=False,
-                )
+                try:
+                    return ctx.children.run(
+                        program.argv,
+                        cwd=program.cwd,
+                        env=program.env,
+                        timeout=max(self.seconds - (time.monotonic() - self.began), 1.0),
+                        stdin=self._request(proxy, resume, lost).to_json(),
+                        on_line=self._on_line,
+                        log_lines=False,
+                    )
+                except StepStopped:
+                    ledger.close_all(stopped=True)
+                    raise
         finally:
             self.budget.add(ledger.usd)
             ctx.repair_repository()

