@@ -15,7 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.records import SessionRecord
-from sitewright.contracts.steps import STEP_KINDS, StepKind
+from sitewright.contracts.steps import STEP_KINDS, StepKind, StepName
+from sitewright.publishing import manifest_store
+from workspace.build.site_publish import publish_target
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepFailed, StepStopped, StopReason, WorkspaceError
@@ -109,6 +111,7 @@ class StepRun:
             paths=self.settings.paths,
             checkout=working_copy.checkout,
             children=ProcessChildren(self.stop, self.log, guest=self.settings.guest, prestarted=self.prestarted),
+            newer=working_copy.newer,
             author=working_copy.author,
             fence=self.fence,
             aws=self.clients,
@@ -120,12 +123,24 @@ class StepRun:
         )
         if not warm or not working_copy.is_intact:
             working_copy.restore(self.session.checkpoint, request, self.fence, self.stop)
+        ctx = self._up_to_date(ctx)
         base = working_copy.checkpointer.base = working_copy.checkout.head()
         self.interruption = replace(self.interruption, ctx=ctx, checkpointer=working_copy.checkpointer, base=base)
         self.stop.check()
         seconds = round(time.monotonic() - began, 3)
         self.log("workspace ready", seconds=seconds, warm=warm, head=base, branch=working_copy.checkout.branch)
         return ctx
+
+    def _up_to_date(self, ctx: StepContext) -> StepContext:
+        """Takes in what came since the session's last command. So the step's own edits are all that it changes."""
+        newer = ctx.newer
+        if newer is None:
+            return ctx
+        newer.live = lambda: manifest_store.read_head(publish_target(ctx))
+        ctx.checkout.abandon_merge()
+        if self.store.request.step not in {StepName.AGENT, StepName.PREPARE}:
+            return ctx
+        return replace(ctx, taken=newer.take_in(poll=self.fence.check_stop))
 
     def _do(self, ctx: StepContext) -> StepResult:
         run = STEPS[self.store.request.step]
