@@ -115,7 +115,7 @@ class _Build:
             failed = {"error": info, "broken_by_edit": self._is_edits(error, info.message)}
         except NotUpToDate as error:
             ctx.log("not published", level="error", error=str(error))
-            failed = {"error": error.info, "broken_by_edit": error.agent_may_resolve}
+            failed = {"error": error.info, "broken_by_edit": error.agent_may_resolve and not self._tried}
         done = {**failed, "commit": ctx.checkout.head(), "notes": self.notes, "seconds": self.seconds}
         return result.model_copy(update=done)
 
@@ -184,6 +184,11 @@ class _Build:
             ctx.log("build failed", level="error", error=str(error))
             return ErrorInfo.of(ErrorCode.BUILD_FAILED, str(error))
         return None
+
+    @property
+    def _tried(self) -> bool:
+        """Whether the agent has tried to resolve the conflict, at the command's beginning."""
+        return bool(self.ctx.command.agent and self.ctx.command.agent.unresolved)
 
     def _is_edits(self, error: Exception, message: str) -> bool:
         if isinstance(error, DistRefused):
