@@ -124,7 +124,9 @@ class _Build:
         ctx, live = self.ctx, live_site(self.ctx)
         if live is not None and live.settled and live.commit == commit:
             ctx.progress("This commit is live already")
-            return {"build_success": True, "deploy_success": True, "deployment_id": live.deployment_id}
+            # Another session's deployment has its own check, which must come first.
+            own = ctx.newer is None or live.session_id in {None, ctx.session.session_id}
+            return {"build_success": True, "deploy_success": own, "deployment_id": live.deployment_id}
         if ctx.newer is None or not has_nothing_to_publish(ctx.command, self._command):
             return None
         ctx.progress("Nothing was changed: nothing is published")
