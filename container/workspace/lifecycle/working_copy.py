@@ -59,7 +59,8 @@ def _newer_work(
         return store.sessions.read(SessionRef(settings.client_id, session_id))
 
     others = OtherSessions(clients, settings.artifacts_bucket, settings.paths, checkout, read, log)
-    return NewerWork(checkout, others, store.request.session_id, log)
+    ca_file = settings.inherited.get("GIT_SSL_CAINFO")
+    return NewerWork(checkout, others, store.request.session_id, log, ca_file=ca_file)
 
 
 @dataclass
@@ -138,6 +139,8 @@ class WorkingCopy:
         Raises StepFailed, StepStopped, Fenced, botocore's exceptions.
         """
         restorer = self._restorer(stop)
+        if self.newer is not None:
+            self.newer.forget()
         meta, self.checkpointer.base = None, None
         if key is not None:
             try:

@@ -153,6 +153,8 @@ class _Build:
             except LiveMoved as moved:
                 ctx.log("another session published first, the build begins again", live=moved.commit)
                 continue
+            if ctx.newer is not None:
+                ctx.newer.built(commit)
             return self._published(result.model_copy(update={"commit": commit}), published, not_invalidated)
         raise NotUpToDate.moved(ROUNDS)
 

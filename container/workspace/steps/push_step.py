@@ -7,11 +7,14 @@ person has to merge.
 import time
 from dataclasses import dataclass, field
 
+from sitewright.contracts.commit_trailers import session_trailer
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.names import rescue_branch
 from sitewright.contracts.steps import PushResult
 from sitewright.retry import checked_sleep
 from workspace.errors import StepFailed
+from workspace.repository.newer_work import worktree
+from workspace.repository.newer_work.merge import Merged, merge
 from workspace.repository.remote_retry import DOWN_SECONDS, Diverged, retry_remote
 from workspace.step_context import StepContext
 
@@ -53,10 +56,23 @@ class _Push:
             theirs = self._fetch(branch, head)
             if theirs is None:
                 continue
-            if not checkout.rebase(theirs):
+            if not self._join(theirs, head):
                 return self._rescue(head, branch)
             rebased = True
         raise StepFailed(ErrorCode.PUSH_FAILED, f"The remote branch {branch} moved on {_RACES} times during the push.")
+
+    def _join(self, theirs: str, head: str) -> bool:
+        """Brings our commits on top of the remote's. Returns False for a conflict; then the branch is as it was."""
+        checkout = self.ctx.checkout
+        if not checkout.run("rev-list", "--merges", "--max-count=1", f"{theirs}..{head}").strip():
+            return checkout.rebase(theirs)
+        # A rebase would replay what the session took in from other branches, commit by commit.
+        made = merge(checkout.git, head, theirs, f"Take in the session's branch\n\n{self._trailer}\n")
+        return isinstance(made, Merged) and worktree.advance(checkout, made.commit) is None
+
+    @property
+    def _trailer(self) -> str:
+        return session_trailer(self.ctx.request.session_id)
 
     def _rescue(self, head: str, branch: str) -> PushResult:
         name = rescue_branch(self.ctx.request.command_id)

@@ -33,17 +33,17 @@ class Conflict:
     """git's words on each path."""
 
 
-def merge(git: GuestGit, ours: str, theirs: str, message: str) -> Merged | Conflict:
+def merge(git: GuestGit, ours: str, theirs: str, message: str, *, replaced: str | None = None) -> Merged | Conflict:
     """Merges `theirs` into `ours`. Work that one side has of the other in other commits is not merged again.
 
-    Raises GitError, TimeoutError.
+    `replaced`: the older commit of `ours` in whose place a person has put `theirs`. Raises GitError, TimeoutError.
     """
     base = _merge_base(git, ours, theirs)
-    if base is None:
+    if base is None and replaced is None:
         return Conflict(theirs, None, said="They have no commit in common.")
     if base in {ours, theirs}:
         return Merged(theirs if base == ours else ours)
-    taken = taken_over(git, base, ours, theirs)
+    taken = replaced or taken_over(git, str(base), ours, theirs)
     sides = (ours, theirs) if taken is None else (_on(git, ours, taken), _on(git, theirs, taken))
     # `--merge-base` needs git 2.40, and Debian 12 has 2.39.
     done = git.completed("merge-tree", "--write-tree", "-z", "--name-only", "--messages", *sides, timeout=SECONDS)

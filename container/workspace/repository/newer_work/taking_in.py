@@ -1,6 +1,6 @@
-"""Takes newer work into a session's branch: first the commit that is live, then the host's default branch.
+"""Takes newer work into a session's branch: the commit that is live, then the branch on the host, then the default branch.
 
-The live commit must be in what a session publishes, or visitors would lose another session's work. The default branch
+The live commit must be in what a session publishes, or visitors would lose another session's work. The host's branches
 should be in it: a host that does not answer costs its news and nothing else.
 """
 
@@ -15,6 +15,8 @@ from workspace.errors import CredentialsUnavailable, GitError, StepFailed
 from workspace.repository.checkout import Checkout
 from workspace.repository.git_errors import Refusal, classify
 from workspace.repository.newer_work import worktree
+from workspace.repository.newer_work.host_tips import HostTips, NoTips, ask
+from workspace.repository.newer_work.look_ahead import Ahead
 from workspace.repository.newer_work.merge import Conflict, merge
 from workspace.repository.newer_work.other_sessions import OtherSessions
 from workspace.repository.objects.object_exchange import Poll
@@ -28,7 +30,7 @@ PATIENCE_SECONDS = 20.0
 
 _PAUSE_SECONDS = 2.0
 
-LIVE, DEFAULT = "what is live", "the default branch"
+LIVE, BRANCH, DEFAULT = "what is live", "the session's branch", "the default branch"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class TakenIn:
     conflict: Conflict | None = None
     """What contradicts the session's own work. The branch is as it was."""
     source: str = ""
-    """Where the conflict comes from: LIVE or DEFAULT."""
+    """Where the conflict comes from: LIVE, BRANCH or DEFAULT."""
     unreachable: str | None = None
     """Why the live commit could not be had, although somebody has it."""
     lost: str | None = None
@@ -55,29 +57,50 @@ class NewerWork:
     log: Callable[..., None] = field(repr=False)
     live: Callable[[], Manifest | None] = field(default=lambda: None, repr=False)
     """Returns the head of the site's manifest."""
+    ca_file: str | None = None
+    """Further trust anchors for the git host (GIT_SSL_CAINFO)."""
     cloned: bool = False
     """The checkout was cloned a moment ago, so the host has nothing newer."""
+    moved: bool = False
+    """The last look moved the branch on."""
     _lost: set[str] = field(default_factory=set)
+    _contained: set[str] = field(default_factory=set)
+    """Commits that the branch contains. It only moves forward, so an answer stays right."""
+    _manifest: Ahead[Manifest | None] | None = None
+    _tips: Ahead[HostTips] | None = None
+
+    def look_ahead(self) -> None:
+        """Begins to ask what is live and what the host has."""
+        self._manifest = Ahead(self.live, "live-commit")
+        if not self.cloned:
+            self._tips = Ahead(self._ask_host, "host-tips")
+
+    def forget(self) -> None:
+        """Forgets what the branch contains: the checkout is another one now."""
+        self._contained.clear()
 
     def take_in(self, *, poll: Poll) -> TakenIn:
         """Takes in what is live and the default branch, at the beginning of a command. Raises what `poll` raises.
 
         Uncommitted edits stay. If they are in the way, or something fails, the build looks again at what is live.
         """
+        self.moved = False
         try:
             taken = self.take_in_live(poll=poll, patience=0)
             if taken.conflict is None:
-                taken = self._take_in_default(poll) or taken
+                taken = self._take_in_host(poll)
         except (GitError, TimeoutError, PublishError) as error:
             self.log("newer work could not be taken in", level="warning", error=str(error)[:500])
             return TakenIn()
+        finally:
+            self._manifest, self._tips, self.cloned = None, None, False
         return taken
 
     def take_in_live(
         self, *, poll: Poll, patience: float = PATIENCE_SECONDS, sleep: Callable[[float], None] = time.sleep
     ) -> TakenIn:
         """Takes in the live commit. Raises GitError, TimeoutError, PublishError, and what `poll` raises."""
-        manifest = self.live()
+        manifest = self._manifest.answer() if self._manifest is not None else self.live()
         commit = manifest.commit if manifest is not None else None
         if manifest is None or commit is None or not OBJECT_ID.fullmatch(commit) or self.contains(commit):
             return TakenIn()
@@ -95,10 +118,16 @@ class NewerWork:
 
     def contains(self, commit: str) -> bool:
         """Returns whether the session's branch contains a commit, or the commit is lost for good."""
-        if commit in self._lost:
-            return True
-        head = self.checkout.head()
-        return head == commit or (self.checkout.resolve(commit) is not None and self.checkout.is_ancestor(commit, head))
+        if commit not in self._lost | self._contained:
+            done = self.checkout.git.completed("merge-base", "--is-ancestor", commit, "HEAD")
+            if done.returncode != 0:
+                return False
+            self._contained.add(commit)
+        return True
+
+    def built(self, commit: str) -> None:
+        """Notes a commit that the branch contains, because it was its head."""
+        self._contained.add(commit)
 
     def _obtain(self, commit: str, session_id: str | None, poll: Poll) -> str | None:
         """Brings a commit into the checkout: from the host, or from the checkpoint of its session.
@@ -120,32 +149,53 @@ class NewerWork:
             return None
         return words
 
-    def _take_in_default(self, poll: Poll) -> TakenIn | None:
-        checkout, name = self.checkout, self.checkout.default_branch
-        tip = checkout.resolve(f"refs/remotes/origin/{name}")
-        if not self.cloned:
-            tip = self._fetched(name, tip, poll)
-        self.cloned = False
-        return None if tip is None or self.contains(tip) else self._merged(tip, DEFAULT)
-
-    def _fetched(self, name: str, known: str | None, poll: Poll) -> str | None:
-        """Returns the host's commit of a branch, and brings it into the checkout."""
+    def _take_in_host(self, poll: Poll) -> TakenIn:
+        """Takes in what people pushed to the session's own branch, and the default branch."""
+        checkout, own = self.checkout, self.checkout.branch
+        if self.cloned:
+            tip = checkout.resolve(f"refs/remotes/origin/{checkout.default_branch}")
+            return TakenIn() if tip is None or self.contains(tip) else self._merged(tip, DEFAULT)
         try:
-            tip = self.checkout.remote.tips(timeout=FETCH_SECONDS, poll=poll).get(name)
-            if tip is None or tip == known:
-                return known
-            if self.checkout.resolve(tip) is None:
-                self.checkout.remote.fetch_commits([tip], self.checkout.head(), timeout=FETCH_SECONDS, poll=poll)
-            self.checkout.set_tracking(name, tip)
+            tips = self._host_tips(poll)
+            new = {name: tip for name, tip in tips.commits.items() if not self.contains(tip)}
+            if missing := [tip for tip in new.values() if checkout.resolve(tip) is None]:
+                checkout.remote.fetch_commits(missing, checkout.head(), timeout=FETCH_SECONDS, poll=poll)
         except (GitError, TimeoutError, CredentialsUnavailable, StepFailed) as error:
-            self.log("the default branch could not be fetched", level="warning", error=str(error)[:500])
-            return known
-        return tip
+            self.log("the git host's branches could not be fetched", level="warning", error=str(error)[:500])
+            return TakenIn()
+        taken = TakenIn()
+        if own in new:
+            known = checkout.tracking()
+            # A person may have rewritten the branch: what stands there now is in place of what was known.
+            rewritten = known is not None and not checkout.is_ancestor(known, new[own])
+            taken = self._merged(new[own], BRANCH, replaced=known if rewritten else None)
+            if taken.conflict is not None:
+                return taken
+            checkout.set_tracking(own, new[own])
+        if (default := tips.default_branch) in new:
+            checkout.set_tracking(default, new[default])
+            checkout.set_default_branch(default)
+            taken = self._merged(new[default], DEFAULT) if not self.contains(new[default]) else taken
+        return taken
 
-    def _merged(self, commit: str, source: str) -> TakenIn:
+    def _host_tips(self, poll: Poll) -> HostTips:
+        checkout = self.checkout
+        try:
+            return self._tips.answer() if self._tips is not None else self._ask_host()
+        except NoTips as error:
+            self.log("the git host is asked by git itself", error=str(error)[:500])
+        found = checkout.remote.tips(timeout=FETCH_SECONDS, poll=poll)
+        default = checkout.default_branch
+        return HostTips(default, {name: found[name] for name in (default, checkout.branch) if name in found})
+
+    def _ask_host(self) -> HostTips:
+        remote = self.checkout.remote
+        return ask(remote.url, remote.credentials.token(), (self.checkout.branch,), self.ca_file)
+
+    def _merged(self, commit: str, source: str, *, replaced: str | None = None) -> TakenIn:
         message = f"Take in {source}\n\n{session_trailer(self.session_id)}\n"
         head = self.checkout.head()
-        made = merge(self.checkout.git, head, commit, message)
+        made = merge(self.checkout.git, head, commit, message, replaced=replaced)
         if isinstance(made, Conflict):
             self.log(
                 "newer work contradicts the session's", level="warning", commit=commit, paths=list(made.paths)[:20]
@@ -155,5 +205,6 @@ class NewerWork:
         if refused is not None:
             self.log("newer work waits for uncommitted edits", level="warning", commit=commit, answer=refused[-500:])
         else:
+            self.moved = True
             self.log("newer work taken in", commit=commit, source=source, head=made.commit)
         return TakenIn()

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from workspace.errors import StepStopped, StopReason
 from workspace.repository.checkout import Checkout
-from workspace.repository.newer_work.taking_in import DEFAULT, LIVE, NewerWork
+from workspace.repository.newer_work import taking_in
+from workspace.repository.newer_work.host_tips import NoTips
+from workspace.repository.newer_work.taking_in import DEFAULT, LIVE, NewerWork, TakenIn
+from workspace.repository.objects import streams
 
 from sitewright.publishing.manifest import Manifest
 from tests.support.workspace.runner_parts import GitHost, git, make_checkout, make_remote, push_elsewhere, serve_git
@@ -174,11 +177,59 @@ def test_a_deleted_and_squashed_session_branch_goes_on_from_the_default_branch(w
     assert world.file("index.html") == "<h1>Corrected by a person</h1>\n" and world.newer.contains(own)
 
 
+def test_what_a_person_pushed_to_the_sessions_branch_is_taken_in(world: World) -> None:
+    own = world.edit("own.html", "own")
+    world.checkout.remote.push(own, "thread-t1", timeout=30)
+    world.checkout.set_tracking("thread-t1", own)
+    theirs = world.push("thread-t1", {"person.html": "by hand"}, start="thread-t1")
+    world.edit("later.html", "later")
+    world.newer.take_in(poll=nothing)
+    assert (world.file("person.html"), world.file("later.html")) == ("by hand", "later")
+    assert world.checkout.tracking() == theirs and world.newer.contains(theirs)
+
+
+def test_a_rewritten_session_branch_stands_in_place_of_what_was_there(world: World) -> None:
+    """A person amended the session's pushed commit. The live site has the commit as it was."""
+    own = world.edit("index.html", "<h1>Session</h1>\n")
+    world.checkout.remote.push(own, "thread-t1", timeout=30)
+    world.checkout.set_tracking("thread-t1", own)
+    world.lives(own)
+    world.edit("later.html", "not pushed yet")
+    git(world.bare, "update-ref", "refs/heads/thread-t1", "main")
+    theirs = world.push("thread-t1", {"index.html": "<h1>Amended</h1>\n"})
+    assert world.newer.take_in(poll=nothing).conflict is None
+    assert (world.file("index.html"), world.file("later.html")) == ("<h1>Amended</h1>\n", "not pushed yet")
+    assert world.newer.contains(own) and world.newer.contains(theirs)
+    world.checkout.remote.push(world.checkout.head(), "thread-t1", timeout=30)
+
+
+def test_a_host_that_speaks_no_version_2_is_asked_by_git(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise NoTips("404")
+
+    monkeypatch.setattr(taking_in, "ask", refuse)
+    theirs = world.push("main", {"footer.html": "Footer"})
+    world.newer.take_in(poll=nothing)
+    assert world.checkout.head() == theirs and any("asked by git itself" in line for line in world.logs)
+
+
+def test_the_host_is_asked_by_one_request_beside_other_work_and_no_git_runs_when_nothing_came(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.lives(world.checkout.head())
+    world.newer.take_in(poll=nothing)
+    seen = len(world.host.seen)
+    monkeypatch.setattr(streams, "run", None)
+    world.newer.look_ahead()
+    assert world.newer.take_in(poll=nothing) == TakenIn() and not world.newer.moved
+    assert world.host.seen[seen:] == ["POST /site.git/git-upload-pack"]
+
+
 def test_names_that_are_no_commit_are_not_asked_for(world: World) -> None:
     for name in ("--upload-pack=touch x", "main", "", None):
         world.lives(name)
         seen = len(world.host.seen)
-        assert world.newer.take_in_live(poll=nothing, patience=0) == type(world.newer.take_in_live(poll=nothing))()
+        assert world.newer.take_in_live(poll=nothing, patience=0) == TakenIn()
         assert len(world.host.seen) == seen
 
 
