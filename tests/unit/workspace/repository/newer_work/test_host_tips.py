@@ -12,7 +12,7 @@ def lines(*texts: str) -> bytes:
 
 def test_the_question_is_one_command_with_the_names() -> None:
     assert question(["thread-t1"]) == (
-        b"0014command=ls-refs\n0001000csymrefs\n0014ref-prefix HEAD\n0026ref-prefix refs/heads/thread-t1\n0000"
+        b"0014command=ls-refs\n0001000csymrefs\n0014ref-prefix HEAD\n0024ref-prefix refs/heads/thread-t1\n0000"
     )
 
 
