@@ -50,6 +50,8 @@ class StepContext:
     """What came since into the site. None: the site's sessions are isolated."""
     taken: TakenIn = field(default_factory=TakenIn)
     """What came of taking it in at the step's beginning."""
+    others_changed: bool = False
+    """The step took in work of others."""
     author: CommitAuthor = DEFAULT_AUTHOR
     """The author of commits, the agent's own ones too."""
     checkpoint_in_background: Callable[[], None] = field(default=lambda: None, repr=False)

@@ -127,7 +127,7 @@ class StepRun:
             working_copy.restore(self.session.checkpoint, request, self.fence, self.stop)
         working_copy.checkout.abandon_merge()
         if takes_in is not None:
-            ctx = replace(ctx, taken=takes_in.take_in(poll=self.fence.check_stop))
+            ctx = replace(ctx, taken=takes_in.take_in(poll=self.fence.check_stop), others_changed=takes_in.moved)
         base = working_copy.checkpointer.base = working_copy.checkout.head()
         self.interruption = replace(self.interruption, ctx=ctx, checkpointer=working_copy.checkpointer, base=base)
         self.stop.check()

@@ -217,31 +217,6 @@ class Checkout:
             raise GitError("checkout", 1, "the repository has no commit")
         self.git.run("checkout", "--quiet", "--no-track", "-B", self.branch, start)
 
-    def rebase(self, onto: str) -> bool:
-        """Rebases the session's branch onto a commit. After a conflict it restores the branch and returns False.
-
-        A build may have rewritten a tracked file. Uncommitted changes are set aside during the rebase. If they conflict
-        with the new commits, they stay on a hidden ref, which checkpoints keep.
-        """
-        self.unblock()
-        self.clear_locks()
-        self.return_to_branch()
-        aside = self.tree_snapshot() if self.is_dirty() else None
-        if aside:
-            self.git.run("update-ref", f"refs/sitewright/aside/{aside[:12]}", aside)
-            self.git.run("reset", "--quiet", "--hard")
-            self.git.run("clean", "--quiet", "-fd")
-        rebased = self._code("rebase", "--quiet", onto) == 0
-        if not rebased:
-            self.git.run("rebase", "--abort", check=False)
-        if aside:
-            if self._code("cherry-pick", "--no-commit", aside) == 0:
-                self.git.run("update-ref", "-d", f"refs/sitewright/aside/{aside[:12]}")
-                self.git.run("reset", "--quiet", "--mixed", "HEAD")
-            else:
-                self.git.run("reset", "--quiet", "--hard")
-        return rebased
-
     def abandon_merge(self) -> bool:
         """Puts HEAD and files back to before a conflict whose resolution did not end. Returns whether there was one.
 

@@ -244,7 +244,9 @@ class Agent:
         ctx, settings = self.ctx, self.ctx.settings
         return DriverRequest(
             prompt=self.prompt,
-            instructions=instructions(ctx.paths.site, anew=lost is not None, recalled=self._recalled(lost)),
+            instructions=instructions(
+                ctx.paths.site, anew=lost is not None, recalled=self._recalled(lost), changed_since=ctx.others_changed
+            ),
             model=settings.model,
             resume=resume,
             max_turns=settings.max_turns,

@@ -24,14 +24,13 @@ from workspace.build.dependencies import Modules
 from workspace.build.failure_cause import BuildPart, caused_by_edit
 from workspace.build.install_inputs import PACKAGE
 from workspace.build.package_managers import NoManager
-from workspace.build.publish_need import has_nothing_to_publish
-from workspace.build.site_publish import live_site, publish_build, publish_interrupted
+from workspace.build.site_publish import publish_build, publish_interrupted
 from workspace.claim.session import commands_table
 from workspace.errors import StepStopped
 from workspace.guest import guest_files
 from workspace.guest.guest_files import GuestFileError, Refusal
 from workspace.step_context import StepContext
-from workspace.steps.up_to_date import NotUpToDate, take_in_live
+from workspace.steps.up_to_date import NotUpToDate, skipped, take_in_live
 from workspace.system.child_environment import build_environment
 from workspace.system.children import ChildResult
 
@@ -104,8 +103,8 @@ class _Build:
             # npm takes seconds. Without this the commit's upload would begin only after it.
             ctx.checkpoint_in_background()
         result = BuildResult(commit=commit, committed=made is not None)
-        if made is None and (skipped := self._skipped(commit)) is not None:
-            return result.model_copy(update={**skipped, "skipped": True, "seconds": self.seconds})
+        if made is None and (spared := skipped(ctx, commit, self._command)) is not None:
+            return result.model_copy(update={**spared, "skipped": True, "seconds": self.seconds})
         try:
             return self._live(result)
         except (BuildFailed, DistRefused, OSError) as error:
@@ -119,24 +118,13 @@ class _Build:
         done = {**failed, "commit": ctx.checkout.head(), "notes": self.notes, "seconds": self.seconds}
         return result.model_copy(update=done)
 
-    def _skipped(self, commit: str) -> dict[str, Any] | None:
-        """Returns the result of a build that is not needed; None if it is."""
-        ctx, live = self.ctx, live_site(self.ctx)
-        if live is not None and live.settled and live.commit == commit:
-            ctx.progress("This commit is live already")
-            # Another session's deployment has its own check, which must come first.
-            own = ctx.newer is None or live.session_id in {None, ctx.session.session_id}
-            return {"build_success": True, "deploy_success": own, "deployment_id": live.deployment_id}
-        if ctx.newer is None or not has_nothing_to_publish(ctx.command, self._command):
-            return None
-        ctx.progress("Nothing was changed: nothing is published")
-        # No `deploy_success`: the live deployment is another command's, which has its own check.
-        return {"build_success": True, "deployment_id": live.deployment_id if live is not None else None}
-
     def _live(self, result: BuildResult) -> BuildResult:
         """Builds and publishes, on top of what is live. Raises BuildFailed, DistRefused, OSError, NotUpToDate."""
         ctx = self.ctx
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
+            if number:
+                # All edits are committed: what differs now is what the build wrote, and it may be in the way.
+                ctx.checkout.run("reset", "--quiet", "--hard")
             if ctx.newer is not None:
                 with self._timed("takeIn"):
                     take_in_live(ctx, ctx.newer, self.notes.append)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
+_POLL_SECONDS = 0.1
 
 
 class Ahead(Generic[_T]):
@@ -23,9 +24,12 @@ class Ahead(Generic[_T]):
         except Exception as error:
             self._error = error
 
-    def answer(self) -> _T:
-        """Waits for the answer. Raises what the question raised."""
-        self._thread.join()
+    def answer(self, poll: Callable[[], None] | None = None) -> _T:
+        """Waits for the answer. `poll` may raise to give up. Raises what the question raised."""
+        while self._thread.is_alive():
+            self._thread.join(_POLL_SECONDS)
+            if poll is not None:
+                poll()
         if self._error is not None:
             raise self._error
         return self._answer

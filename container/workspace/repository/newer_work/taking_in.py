@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from sitewright.contracts.commit_trailers import session_trailer
 from sitewright.publishing.errors import PublishError
 from sitewright.publishing.manifest import Manifest
@@ -89,7 +91,7 @@ class NewerWork:
             taken = self.take_in_live(poll=poll, patience=0)
             if taken.conflict is None:
                 taken = self._take_in_host(poll)
-        except (GitError, TimeoutError, PublishError) as error:
+        except (GitError, TimeoutError, PublishError, ClientError, BotoCoreError) as error:
             self.log("newer work could not be taken in", level="warning", error=str(error)[:500])
             return TakenIn()
         finally:
@@ -100,7 +102,7 @@ class NewerWork:
         self, *, poll: Poll, patience: float = PATIENCE_SECONDS, sleep: Callable[[float], None] = time.sleep
     ) -> TakenIn:
         """Takes in the live commit. Raises GitError, TimeoutError, PublishError, and what `poll` raises."""
-        manifest = self._manifest.answer() if self._manifest is not None else self.live()
+        manifest = self._manifest.answer(poll) if self._manifest is not None else self.live()
         commit = manifest.commit if manifest is not None else None
         if manifest is None or commit is None or not OBJECT_ID.fullmatch(commit) or self.contains(commit):
             return TakenIn()
@@ -181,7 +183,7 @@ class NewerWork:
     def _host_tips(self, poll: Poll) -> HostTips:
         checkout = self.checkout
         try:
-            return self._tips.answer() if self._tips is not None else self._ask_host()
+            return self._tips.answer(poll) if self._tips is not None else self._ask_host()
         except NoTips as error:
             self.log("the git host is asked by git itself", error=str(error)[:500])
         found = checkout.remote.tips(timeout=FETCH_SECONDS, poll=poll)
