@@ -65,8 +65,13 @@ def resolve_at_start(ctx: StepContext, worker: Worker) -> Came:
     if conflict is None:
         return Came()
     names = ", ".join(conflict.paths[:3]) + (" and others" if len(conflict.paths) > 3 else "")
-    words = resolve(ctx, worker, conflict) if conflict.tree is not None else None
+    given_up = ctx.newer.given_up if ctx.newer is not None else set[str]()
+    words = None
+    if conflict.tree is not None and conflict.theirs not in given_up:
+        words = resolve(ctx, worker, conflict)
     worker.prompt = wish
+    if words is None and ctx.taken.source != LIVE:
+        given_up.add(conflict.theirs)
     if words is not None:
         return Came(
             f"Before that, a newer change of the site and this conversation's had to be combined in {names}. {words}"

@@ -27,7 +27,14 @@ _SYMREF = "symref-target:"
 
 
 class NoTips(Exception):
-    """The host did not answer as expected. The text says how."""
+    """The host did not answer as expected. The text says how.
+
+    `silent`: it is down or out of reach, so git would get no answer either.
+    """
+
+    def __init__(self, text: str, *, silent: bool = False) -> None:
+        super().__init__(text)
+        self.silent = silent
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,11 @@ def ask(url: str, token: str, branches: Collection[str], ca_file: str | None = N
     try:
         with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
             return answered(answer.read(_MAX_BYTES), branches)
-    except (urllib.error.HTTPError, OSError, http.client.HTTPException) as error:
-        raise NoTips(str(error)) from error
+    except urllib.error.HTTPError as error:
+        with error:
+            raise NoTips(str(error), silent=error.code >= 500) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise NoTips(str(error), silent=True) from error
 
 
 def question(branches: Collection[str]) -> bytes:

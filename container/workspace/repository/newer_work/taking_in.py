@@ -65,6 +65,8 @@ class NewerWork:
     """The checkout was cloned a moment ago, so the host has nothing newer."""
     moved: bool = False
     """The last look moved the branch on."""
+    given_up: set[str] = field(default_factory=set)
+    """Commits of the host that the agent could not combine with the session's work. It is not asked again about one."""
     _lost: set[str] = field(default_factory=set)
     _contained: set[str] = field(default_factory=set)
     """Commits that the branch contains. It only moves forward, so an answer stays right."""
@@ -162,7 +164,7 @@ class NewerWork:
             new = {name: tip for name, tip in tips.commits.items() if not self.contains(tip)}
             if missing := [tip for tip in new.values() if checkout.resolve(tip) is None]:
                 checkout.remote.fetch_commits(missing, checkout.head(), timeout=FETCH_SECONDS, poll=poll)
-        except (GitError, TimeoutError, CredentialsUnavailable, StepFailed) as error:
+        except (NoTips, GitError, TimeoutError, CredentialsUnavailable, StepFailed) as error:
             self.log("the git host's branches could not be fetched", level="warning", error=str(error)[:500])
             return TakenIn()
         taken = TakenIn()
@@ -185,6 +187,8 @@ class NewerWork:
         try:
             return self._tips.answer(poll) if self._tips is not None else self._ask_host()
         except NoTips as error:
+            if error.silent:
+                raise
             self.log("the git host is asked by git itself", error=str(error)[:500])
         found = checkout.remote.tips(timeout=FETCH_SECONDS, poll=poll)
         default = checkout.default_branch
