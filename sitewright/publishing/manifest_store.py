@@ -94,8 +94,8 @@ def read_head(target: PublishTarget) -> Manifest | None:
     try:
         manifest = Manifest.head_of(retry_s3(get, target.guard.check_stop))
     except ClientError as error:
-        # The codes as in `read`.
-        if error_code(error) in {"NoSuchKey", "404", "AccessDenied", "403"}:
+        # The codes as in `read`, and the one of an empty object.
+        if error_code(error) in {"NoSuchKey", "404", "AccessDenied", "403", "InvalidRange", "416"}:
             return None
         raise PublishError.of(target.artifacts_bucket, target.manifest_key, error) from error
     except AwsError as error:
