@@ -84,11 +84,22 @@ class _Push:
     def _join(self, theirs: str, head: str) -> bool:
         """Brings our commits on top of the remote's. Returns False for a conflict; then the branch is as it was."""
         checkout = self.ctx.checkout
-        if not checkout.run("rev-list", "--merges", "--max-count=1", f"{theirs}..{head}").strip():
+        if not checkout.run("rev-list", "--merges", "--max-count=1", f"{theirs}..{head}").strip() and not self._is_live(
+            theirs, head
+        ):
             return rebase(checkout, theirs)
-        # A rebase would replay what the session took in from other branches, commit by commit.
+        # A rebase would replay what the session took in from other branches, commit by commit. And nobody else could
+        # have the live commit any more, which other sessions must take in.
         made = merge(checkout.git, head, theirs, f"Take in the session's branch\n\n{self._trailer}\n")
         return isinstance(made, Merged) and worktree.advance(checkout, made.commit) is None
+
+    def _is_live(self, theirs: str, head: str) -> bool:
+        """Returns whether one of our commits is live."""
+        checkout, live = self.ctx.checkout, live_site(self.ctx)
+        commit = live.commit if live is not None else None
+        if commit is None or checkout.resolve(commit) is None:
+            return False
+        return checkout.is_ancestor(commit, head) and not checkout.is_ancestor(commit, theirs)
 
     @property
     def _trailer(self) -> str:

@@ -4,8 +4,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from sitewright.contracts.records import SessionRecord
 from workspace.errors import WorkspaceError
 from workspace.repository.checkout import Checkout
@@ -34,7 +32,7 @@ class OtherSessions:
     def lend(self, session_id: str, commit: str, *, poll: Poll) -> bool:
         """Brings the objects of a session's checkpoint into the checkout. Returns whether it then has the commit.
 
-        Logs a checkpoint that is gone, damaged or out of reach. Raises what `poll` raises.
+        Logs a checkpoint that is gone or damaged. Raises botocore's exceptions, and what `poll` raises.
         """
         folder = self.paths.scratch / "lent"
         try:
@@ -46,7 +44,7 @@ class OtherSessions:
             checkpoint_archive.download(self.clients.s3, self.bucket, session.checkpoint, folder)
             bundle = folder / checkpoint_archive.BUNDLE
             self.checkout.remote.exchange.load_objects(bundle, timeout=SECONDS, poll=poll)
-        except (CheckpointError, TimeoutError, OSError, ClientError, BotoCoreError) as error:
+        except (CheckpointError, TimeoutError, OSError) as error:
             self._log_failure(session_id, error)
         except WorkspaceError as error:
             if poll is not None:

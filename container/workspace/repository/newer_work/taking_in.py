@@ -149,9 +149,12 @@ class NewerWork:
             self.log("the git host does not give the live commit", commit=commit, error=str(error)[:500])
         else:
             return None
-        if session_id is not None and session_id != self.session_id and self.others.lend(session_id, commit, poll=poll):
-            return None
-        return words
+        try:
+            if session_id in {None, self.session_id} or not self.others.lend(str(session_id), commit, poll=poll):
+                return words
+        except (ClientError, BotoCoreError) as error:
+            return words or str(error)
+        return None
 
     def _take_in_host(self, poll: Poll) -> TakenIn:
         """Takes in what people pushed to the session's own branch, and the default branch."""
@@ -175,7 +178,8 @@ class NewerWork:
             taken = self._merged(new[own], BRANCH, replaced=known if rewritten else None)
             if taken.conflict is not None:
                 return taken
-            checkout.set_tracking(own, new[own])
+            if self.contains(new[own]):
+                checkout.set_tracking(own, new[own])
         if (default := tips.default_branch) in new:
             checkout.set_tracking(default, new[default])
             checkout.set_default_branch(default)
@@ -200,6 +204,7 @@ class NewerWork:
 
     def _merged(self, commit: str, source: str, *, replaced: str | None = None) -> TakenIn:
         message = f"Take in {source}\n\n{session_trailer(self.session_id)}\n"
+        self.checkout.return_to_branch()
         head = self.checkout.head()
         made = merge(self.checkout.git, head, commit, message, replaced=replaced)
         if isinstance(made, Conflict):

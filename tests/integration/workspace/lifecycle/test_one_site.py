@@ -116,6 +116,18 @@ def test_a_question_in_a_session_that_is_behind_publishes_nothing(site: Site) ->
     assert built(site.run("s1", {})).skipped and site.manifest() == before
 
 
+def test_what_is_live_stays_a_commit_of_the_branch_when_somebody_else_pushed_to_it(site: Site) -> None:
+    """A rebase before the push would make another commit of it, and no other session could take it in."""
+    site.run("s1", {"one.html": "1"}, StepName.PUSH)
+    live = str(built(site.run("s1", {"two.html": "2"})).commit)
+    theirs = push_elsewhere(site.world.folder, site.world.bare, "thread-t1", {"three.html": "3"}, start="thread-t1")
+    assert site.world.step(StepName.PUSH, "c2", 2) == 0
+    for commit in (live, theirs):
+        assert git(site.world.bare, "merge-base", "--is-ancestor", commit, "thread-t1") == ""
+    site.run("s2", {"four.html": "4"})
+    assert site.live().keys() == {"index.html", "about.html", "one.html", "two.html", "four.html"}
+
+
 def test_isolated_sessions_replace_each_other(site: Site) -> None:
     site.run("s1", {"one.html": "1"}, sessions=Sessions.ISOLATED)
     site.run("s2", {}, sessions=Sessions.ISOLATED)
