@@ -97,7 +97,7 @@ class _Push:
         """Returns whether one of our commits is live."""
         checkout, live = self.ctx.checkout, live_site(self.ctx)
         commit = live.commit if live is not None else None
-        if commit is None or checkout.resolve(commit) is None:
+        if self.ctx.newer is None or commit is None or checkout.resolve(commit) is None:
             return False
         return checkout.is_ancestor(commit, head) and not checkout.is_ancestor(commit, theirs)
 
