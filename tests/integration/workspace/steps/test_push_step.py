@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from workspace.repository import remote_retry
+from workspace.repository.checkout import Checkout
 from workspace.steps import push_step
 
 from sitewright.contracts.steps import StepName
@@ -114,18 +115,16 @@ def test_a_race_with_another_push_is_won_by_trying_again(
 ) -> None:
     edited(world, {"index.html": "ours"})
     push_elsewhere(tmp_path, world.bare, "thread-t1", {"theirs.html": "1"})
-    from workspace.repository.checkout import Checkout
+    real, rounds = push_step.rebase, [0]
 
-    real, rounds = Checkout.rebase, [0]
-
-    def rebase(self: Checkout, onto: str) -> bool:
-        done = real(self, onto)
+    def rebase(checkout: Checkout, onto: str) -> bool:
+        done = real(checkout, onto)
         if rounds[0] < 2:
             rounds[0] += 1
             push_elsewhere(tmp_path, world.bare, "thread-t1", {f"race{rounds[0]}.html": "x"}, start="thread-t1")
         return done
 
-    monkeypatch.setattr(Checkout, "rebase", rebase)
+    monkeypatch.setattr(push_step, "rebase", rebase)
     assert pushed(world)["rebased"] is True
     assert rounds == [2]
     assert world.remote("show", "thread-t1:race2.html") == "x"
