@@ -14,7 +14,8 @@ from workspace.repository.newer_work.taking_in import DEFAULT, LIVE, NewerWork, 
 from workspace.repository.objects import streams
 
 from sitewright.publishing.manifest import Manifest
-from tests.support.workspace.runner_parts import GitHost, git, make_checkout, make_remote, push_elsewhere, serve_git
+from tests.support.workspace.git_host import GitHost, serve_git
+from tests.support.workspace.runner_parts import git, make_checkout, make_remote, push_elsewhere
 
 
 @dataclass
