@@ -17,7 +17,7 @@ from workspace.errors import CredentialsUnavailable, GitError, StepFailed
 from workspace.repository.checkout import Checkout
 from workspace.repository.git_errors import Refusal, classify
 from workspace.repository.newer_work import worktree
-from workspace.repository.newer_work.host_tips import HostTips, NoTips, ask
+from workspace.repository.newer_work.host_tips import HostQuestion, HostTips, NoTips
 from workspace.repository.newer_work.look_ahead import Ahead
 from workspace.repository.newer_work.merge import Conflict, merge
 from workspace.repository.newer_work.other_sessions import OtherSessions
@@ -72,6 +72,7 @@ class NewerWork:
     """Commits that the branch contains. It only moves forward, so an answer stays right."""
     _manifest: Ahead[Manifest | None] | None = None
     _tips: Ahead[HostTips] | None = None
+    _question: HostQuestion | None = None
 
     def look_ahead(self) -> None:
         """Begins to ask what is live and what the host has."""
@@ -200,7 +201,9 @@ class NewerWork:
 
     def _ask_host(self) -> HostTips:
         remote = self.checkout.remote
-        return ask(remote.url, remote.credentials.token(), (self.checkout.branch,), self.ca_file)
+        if self._question is None:
+            self._question = HostQuestion(remote.url, self.ca_file)
+        return self._question.ask(remote.credentials.token(), (self.checkout.branch,))
 
     def _merged(self, commit: str, source: str, *, replaced: str | None = None) -> TakenIn:
         message = f"Take in {source}\n\n{session_trailer(self.session_id)}\n"

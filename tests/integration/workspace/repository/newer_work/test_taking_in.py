@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from workspace.errors import StepStopped, StopReason
 from workspace.repository.checkout import Checkout
-from workspace.repository.newer_work import taking_in
-from workspace.repository.newer_work.host_tips import NoTips
+from workspace.repository.newer_work.host_tips import HostQuestion, NoTips
 from workspace.repository.newer_work.taking_in import DEFAULT, LIVE, NewerWork, TakenIn
 from workspace.repository.objects import streams
 
@@ -208,7 +207,7 @@ def test_a_host_that_speaks_no_version_2_is_asked_by_git(world: World, monkeypat
     def refuse(*_: Any) -> None:
         raise NoTips("404")
 
-    monkeypatch.setattr(taking_in, "ask", refuse)
+    monkeypatch.setattr(HostQuestion, "ask", refuse)
     theirs = world.push("main", {"footer.html": "Footer"})
     world.newer.take_in(poll=nothing)
     assert world.checkout.head() == theirs and any("asked by git itself" in line for line in world.logs)
