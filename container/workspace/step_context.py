@@ -56,6 +56,8 @@ class StepContext:
     """The author of commits, the agent's own ones too."""
     checkpoint_in_background: Callable[[], None] = field(default=lambda: None, repr=False)
     """Begins a checkpoint in the background, while the step goes on."""
+    save_commit: Callable[[str], None] = field(default=lambda _: None, repr=False)
+    """Makes sure that a checkpoint has HEAD's commit: nobody else may have it when it is live."""
     checkpoints_paused: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False)
     """The block in which no checkpoint works in the checkout: its git may run programs of the guest's. Raises StepStopped."""
     repair_repository: Callable[[], None] = field(default=lambda: None, repr=False)

@@ -119,6 +119,7 @@ class StepRun:
             log=self.log,
             progress=self.log.progress,
             checkpoint_in_background=lambda: working_copy.checkpointer.write_in_background(self.fence),
+            save_commit=lambda commit: working_copy.checkpointer.save(commit, self.fence),
             checkpoints_paused=lambda: working_copy.checkpointer.paused(self.fence.check_stop),
             repair_repository=lambda: working_copy.repair_repository(self.stop),
         )

@@ -134,6 +134,7 @@ class _Build:
             if not files:
                 raise BuildFailed("`npm run build` left dist/ empty.")
             dist_state.mark_complete(ctx.paths.scratch, commit)
+            ctx.save_commit(commit)
             ctx.progress(f"Publishing {len(files)} files")
             try:
                 with self._timed("publish"):

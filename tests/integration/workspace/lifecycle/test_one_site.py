@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from workspace.agent.driver_messages import DriverEvent
+from workspace.repository.checkpoints.checkpoint import Checkpointer
 from workspace.repository.newer_work import taking_in
 from workspace.step_context import StepContext
 from workspace.steps import build_step, repair_step
@@ -126,6 +127,26 @@ def test_what_is_live_stays_a_commit_of_the_branch_when_somebody_else_pushed_to_
         assert git(site.world.bare, "merge-base", "--is-ancestor", commit, "thread-t1") == ""
     site.run("s2", {"four.html": "4"})
     assert site.live().keys() == {"index.html", "about.html", "one.html", "two.html", "four.html"}
+
+
+def test_a_workspace_that_dies_after_its_publish_leaves_a_checkpoint_with_what_is_live(site: Site) -> None:
+    """The live commit is a merge that the build made a moment before. Nobody has it but the checkpoint."""
+    accept(site.world.clients, "c90", 90)
+    site.world.use(agent=edit({"one.html": "1"}))
+    assert site.world.step(StepName.AGENT, "c90", 90) == 0
+    site.run("s2", {"two.html": "2"}, StepName.PUSH)
+
+    def die(*_: Any) -> BuildResult:
+        patch.setattr(Checkpointer, "write", lambda *_, **__: False)
+        raise RuntimeError("killed")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build_step._Build, "_published", die)
+        site.world.step(StepName.BUILD, "c90", 90)
+    assert site.live().keys() == {"index.html", "about.html", "one.html", "two.html"}
+    assert git(site.world.bare, "branch", "--list", "thread-t1") == ""
+    assert built(site.run("s3", {"three.html": "3"})).deploy_success
+    assert site.live().keys() == {"index.html", "about.html", "one.html", "two.html", "three.html"}
 
 
 def test_isolated_sessions_replace_each_other(site: Site) -> None:
