@@ -30,14 +30,11 @@ from workspace.errors import StepStopped
 from workspace.guest import guest_files
 from workspace.guest.guest_files import GuestFileError, Refusal
 from workspace.step_context import StepContext
-from workspace.steps.up_to_date import NotUpToDate, skipped, take_in_live
+from workspace.steps.up_to_date import ROUNDS, NotUpToDate, skipped, take_in_live
 from workspace.system.child_environment import build_environment
 from workspace.system.children import ChildResult
 
 DIST = "dist"
-ROUNDS = 3
-"""How often a build begins because another session published while it ran."""
-
 FALLBACK_SUBJECT = "Update the website"
 
 _LINES = 30
@@ -145,7 +142,7 @@ class _Build:
             if ctx.newer is not None:
                 ctx.newer.built(commit)
             return self._published(result.model_copy(update={"commit": commit}), published, not_invalidated)
-        raise NotUpToDate.moved(ROUNDS)
+        raise NotUpToDate.moved()
 
     def _published(
         self, result: BuildResult, published: PublishResult, not_invalidated: ErrorInfo | None

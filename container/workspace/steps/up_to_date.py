@@ -13,6 +13,9 @@ from workspace.repository.newer_work.merge import Conflict
 from workspace.repository.newer_work.taking_in import NewerWork
 from workspace.step_context import StepContext
 
+ROUNDS = 3
+"""How often a build begins because another session published while it ran."""
+
 LISTED = 20
 """How many files of a conflict are named in an error."""
 
@@ -31,9 +34,9 @@ class NotUpToDate(WorkspaceError):
         return cls(ErrorInfo.of(ErrorCode.LIVE_CONFLICT, told(conflict)), agent_may_resolve=conflict.tree is not None)
 
     @classmethod
-    def moved(cls, rounds: int) -> "NotUpToDate":
+    def moved(cls) -> "NotUpToDate":
         """Other sessions published again and again."""
-        message = f"Other sessions of this site published {rounds} times while this one was building."
+        message = f"Other sessions of this site published {ROUNDS} times while this one was building."
         return cls(ErrorInfo.of(ErrorCode.PUBLISH_FAILED, message))
 
 
