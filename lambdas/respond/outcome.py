@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.messages import MAX_FILES_LISTED, Response, ResponseStatus
 from sitewright.contracts.records import CommandRecord
-from sitewright.contracts.steps import RepairResult
+from sitewright.contracts.steps import BuildResult, RepairResult
 
 MAX_BODY_BYTES = 200_000
 MAX_ITEM_BYTES = 380_000
@@ -103,9 +103,6 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
             or (build.error if build else None)
             or _unchecked(command)
         )
-    published = build is not None and (build.build_success or build.deploy_success)
-    # A command that changed nothing leaves the site as it is: live, unless nothing is.
-    as_it_was = build.deployment_id is not None if build is not None and build.skipped else None
     response = Response(
         client_id=command.client_id,
         session_id=command.session_id if command.original_session_id is None else command.original_session_id,
@@ -122,11 +119,7 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         commit=commit,
         pushed=pushed,
         build_success=_built(command),
-        deploy_success=(as_it_was or None)
-        if as_it_was is not None
-        else build.deploy_success
-        if build and published
-        else None,
+        deploy_success=_deployed(build) if build else None,
         error=error,
         cost_usd=command.cost_usd,
         duration_ms=max(0, now - command.accepted_at) if outcome.status is not ResponseStatus.REJECTED else None,
@@ -140,6 +133,13 @@ def _built(command: CommandRecord) -> bool | None:
     if build is None:
         return command.prepared.build_success if command.prepared else None
     return None if build.skipped and build.deployment_id is None else build.build_success
+
+
+def _deployed(build: BuildResult) -> bool | None:
+    if build.skipped:
+        # The site is as it was: live, unless nothing is.
+        return True if build.deployment_id is not None else None
+    return build.deploy_success if build.build_success or build.deploy_success else None
 
 
 def fitted(response: Response, limit: int) -> Response:

@@ -6,6 +6,7 @@ of the session may still wait for its publish, and no later command would bring 
 
 from collections.abc import Callable
 
+from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.records import CommandRecord
 
 LOOKED_BACK = 10
@@ -42,7 +43,9 @@ def waits(command: CommandRecord) -> bool:
         return False
     if saved is not None:
         return bool(saved.files_changed)
-    return build is not None and build.build_success and not build.skipped
+    if build is None or build.skipped:
+        return False
+    return build.build_success or (build.error is not None and build.error.code is ErrorCode.PUBLISH_FAILED)
 
 
 def _edited(command: CommandRecord) -> bool:

@@ -62,7 +62,8 @@ def resolve_at_start(ctx: StepContext, worker: Worker) -> Came:
     Raises StepFailed if the agent cannot work at all, StepStopped.
     """
     conflict, wish = ctx.taken.conflict, worker.prompt
-    if conflict is None:
+    if conflict is None or ctx.checkout.is_dirty():
+        # Edits of an attempt that broke off must not be lost. The build meets the conflict again, once they are committed.
         return Came()
     names = ", ".join(conflict.paths[:3]) + (" and others" if len(conflict.paths) > 3 else "")
     given_up = ctx.newer.given_up if ctx.newer is not None else set[str]()

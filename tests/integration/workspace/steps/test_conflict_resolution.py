@@ -103,6 +103,13 @@ def test_a_model_that_does_not_answer_leaves_the_branch_and_a_stop_leaves_the_si
     assert ctx.checkout.head() == before and not ctx.checkout.is_dirty()
 
 
+def test_edits_of_an_attempt_that_broke_off_are_not_overwritten_by_a_conflict(ctx: StepContext) -> None:
+    (ctx.paths.site / "index.html").write_text("half an edit\n")
+    worker = Worker(ctx.paths.site)
+    assert resolve_at_start(ctx, worker).unresolved == [] and worker.asked == []
+    assert (ctx.paths.site / "index.html").read_text() == "half an edit\n"
+
+
 def test_without_a_conflict_nobody_is_asked(ctx: StepContext) -> None:
     worker = Worker(ctx.paths.site)
     assert resolve_at_start(replace(ctx, taken=TakenIn()), worker).note == "" and worker.asked == []

@@ -13,6 +13,7 @@ SKIPPED = BuildResult(commit="a", build_success=True, skipped=True, deployment_i
 REFUSED = BuildResult(
     commit="a", build_success=True, error=ErrorInfo.of(ErrorCode.PUBLISH_FAILED, "S3 does not answer")
 )
+UNREAD = REFUSED.model_copy(update={"build_success": False})
 BROKEN = BuildResult(commit="a", error=ErrorInfo.of(ErrorCode.BUILD_FAILED, "line 3"))
 SAVED = Interruption(step=StepName.BUILD, commit="a", files_changed=["a"])
 NO_WORK = Interruption(step=StepName.AGENT, commit="a")
@@ -52,6 +53,7 @@ def test_a_question_publishes_nothing(earlier: list[CommandRecord]) -> None:
     "earlier",
     [
         [command(agent=EDIT, build=REFUSED)],
+        [command(agent=EDIT, build=UNREAD)],
         [command(agent=EDIT, interruption=SAVED)],
         [command(agent=None, interruption=NO_WORK), command(agent=EDIT, interruption=SAVED)],
         [command(agent=EDIT, build=REFUSED, interruption=SAVED)],
