@@ -9,6 +9,7 @@ from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
 from sitewright.contracts.records import CommandRecord, SessionRecord
 from sitewright.contracts.steps import StepRequest
 from workspace.repository.checkout import Checkout
+from workspace.repository.newer_work.taking_in import NewerWork, TakenIn
 from workspace.system.aws_clients import Clients
 from workspace.system.children import Children
 from workspace.system.paths import Paths
@@ -45,10 +46,18 @@ class StepContext:
     """`log("message", key=value)`: one JSON line on stdout with sessionId, commandId and step."""
     progress: Callable[[str], None] = field(repr=False)
     """Logs a line for a person about the work under way."""
+    newer: NewerWork | None = field(default=None, repr=False)
+    """What came since into the site. None: the site's sessions are isolated."""
+    taken: TakenIn = field(default_factory=TakenIn)
+    """What came of taking it in at the step's beginning."""
+    others_changed: bool = False
+    """The step took in work of others."""
     author: CommitAuthor = DEFAULT_AUTHOR
     """The author of commits, the agent's own ones too."""
     checkpoint_in_background: Callable[[], None] = field(default=lambda: None, repr=False)
     """Begins a checkpoint in the background, while the step goes on."""
+    save_commit: Callable[[str], None] = field(default=lambda _: None, repr=False)
+    """Makes sure that a checkpoint has HEAD's commit: nobody else may have it when it is live."""
     checkpoints_paused: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False)
     """The block in which no checkpoint works in the checkout: its git may run programs of the guest's. Raises StepStopped."""
     repair_repository: Callable[[], None] = field(default=lambda: None, repr=False)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.messages import MAX_FILES_LISTED, Response, ResponseStatus
 from sitewright.contracts.records import CommandRecord
-from sitewright.contracts.steps import RepairResult
+from sitewright.contracts.steps import BuildResult, RepairResult
 
 MAX_BODY_BYTES = 200_000
 MAX_ITEM_BYTES = 380_000
@@ -20,6 +20,8 @@ A record as JSON is no smaller than its item.
 PREPARED = "The workspace is ready."
 PREPARED_UNBUILT = "The workspace is ready, but the site cannot be built as it is."
 UNCHANGED = "Nothing had to be built: the site is live as it is."
+CONTRADICTED = "Another change of the site contradicts this edit, so the site stays as it was."
+COMBINED = "Another change of the site went live meanwhile, and was combined with this edit."
 CHECKPOINT_LOST = (
     "(The saved state of this conversation was damaged: what had not been pushed is lost, and the work went on from what "
     "the git host has.)"
@@ -101,7 +103,6 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
             or (build.error if build else None)
             or _unchecked(command)
         )
-    published = build is not None and (build.build_success or build.deploy_success)
     response = Response(
         client_id=command.client_id,
         session_id=command.session_id if command.original_session_id is None else command.original_session_id,
@@ -117,14 +118,28 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         site_url=command.site_url,
         commit=commit,
         pushed=pushed,
-        build_success=build.build_success if build else command.prepared.build_success if command.prepared else None,
-        deploy_success=build.deploy_success if build and published else None,
+        build_success=_built(command),
+        deploy_success=_deployed(build) if build else None,
         error=error,
         cost_usd=command.cost_usd,
         duration_ms=max(0, now - command.accepted_at) if outcome.status is not ResponseStatus.REJECTED else None,
         superseded_by=command.superseded_by if outcome.status is ResponseStatus.INTERRUPTED else None,
     )
     return fitted(response, min(MAX_BODY_BYTES, MAX_ITEM_BYTES - _size(command)))
+
+
+def _built(command: CommandRecord) -> bool | None:
+    build = command.build
+    if build is None:
+        return command.prepared.build_success if command.prepared else None
+    return None if build.skipped and build.deployment_id is None else build.build_success
+
+
+def _deployed(build: BuildResult) -> bool | None:
+    if build.skipped:
+        # The site is as it was: live, unless nothing is.
+        return True if build.deployment_id is not None else None
+    return build.deploy_success if build.build_success or build.deploy_success else None
 
 
 def fitted(response: Response, limit: int) -> Response:
@@ -188,16 +203,20 @@ def _published(command: CommandRecord) -> list[str]:
     build, said = command.build, _repaired(command.repair, built=bool(command.build and command.build.build_success))
     if build is None:
         return said
+    if build.skipped:
+        return [*said, UNCHANGED] if build.deployment_id is not None else said
+    if build.error is not None and build.error.code is ErrorCode.LIVE_CONFLICT:
+        return [*said, CONTRADICTED]
     if not build.build_success:
         return [*said, "The site could not be built and stays as it was."]
-    if not build.deploy_success:
-        return [*said, "The site could not be published."]
-    return [*said, UNCHANGED] if build.skipped else said
+    return said if build.deploy_success else [*said, "The site could not be published."]
 
 
 def _repaired(repair: RepairResult | None, *, built: bool) -> list[str]:
     if repair is None:
         return []
+    if repair.merged:
+        return [f"{COMBINED} {repair.summary}".strip()] if repair.changed else []
     if built:
         return [f"The build failed at first and was repaired. {repair.summary}".strip()]
     if repair.error:

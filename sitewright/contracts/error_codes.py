@@ -112,6 +112,18 @@ class ErrorCode(StrEnum):
         ErrorSource.BUILD,
         "The next command publishes again. Check that the workspace role may write the site bucket.",
     )
+    LIVE_CONFLICT = (
+        "live_conflict",
+        ErrorSource.BUILD,
+        "The site stays as it was; the edit is kept on the session's branch and pushed. Send the wish again in a new "
+        "session, which begins at what is live, or merge the commit named in the message into the branch by hand.",
+    )
+    LIVE_UNREACHABLE = (
+        "live_unreachable",
+        ErrorSource.BUILD,
+        "The site stays as it was; the edit is kept, and goes live with the session's next edit. "
+        "Check that the git host answers.",
+    )
     INVALIDATION_FAILED = (
         "invalidation_failed",
         ErrorSource.BUILD,

@@ -82,6 +82,8 @@ class AgentResult(Contract):
     cost_usd: float | None = None
     turns: int | None = None
     seconds: float = 0.0
+    unresolved: list[str] = []
+    """Files in which newer work of the site contradicts the session's, and the agent could not bring both together."""
 
 
 class PrepareResult(Contract):
@@ -101,6 +103,8 @@ class RepairResult(AgentResult):
 
     changed: bool = False
     """Whether the newest attempt changed a file. Then the run builds again, even if the attempt failed."""
+    merged: bool = False
+    """Whether it brought the edit together with what is live, in place of repairing a build."""
     error: ErrorInfo | None = None
     """Why the newest attempt failed, or was not begun."""
 
@@ -115,7 +119,10 @@ class BuildResult(Contract):
     deploy_success: bool = False
     deployment_id: str | None = None
     skipped: bool = False
-    """Whether the build was skipped, because the live deployment has the same commit."""
+    """Whether the build was skipped: the live deployment has the same commit, or the command changed nothing.
+
+    In the second case `deploy_success` is false, and `deployment_id` is the live deployment's, if anything is live.
+    """
     uploaded: int = 0
     deleted: int = 0
     unchanged: int = 0
@@ -128,7 +135,7 @@ class BuildResult(Contract):
     notes: list[str] = []
     """Notes for the site's operator, although nothing failed: sentences for the response's summary."""
     seconds: dict[str, float] = Field(default_factory=dict)
-    """Seconds by part: restore, commit, install, build, publish."""
+    """Seconds by part: commit, takeIn, install, build, publish."""
 
 
 class SyncResult(Contract):

@@ -34,6 +34,15 @@ class GitAuth(StrEnum):
     """With tokens of one hour, which the platform's GitHub App mints for the site's repository only."""
 
 
+class Sessions(StrEnum):
+    """What the sessions of a site are to each other."""
+
+    SHARED = "shared"
+    """Conversations about one site: each takes in what the others made live, and the default branch."""
+    ISOLATED = "isolated"
+    """Branches of their own, for previews: each begins at the default branch, and its publish replaces what is live."""
+
+
 class ModelProvider(StrEnum):
     """Whose model API a site uses."""
 
@@ -50,6 +59,8 @@ class OperatorSettings(Contract):
     repository: str
     """https URL of the git repository, without credentials. http is accepted for loopback only."""
     git_auth: GitAuth = GitAuth.TOKEN
+    sessions: Sessions = Sessions.SHARED
+    """Whether a session takes in what came since: the live commit and the default branch."""
     commit_author: CommitAuthor | None = None
     """The author of commits. None stands for the GitHub App's bot with `github-app`, else for DEFAULT_AUTHOR."""
     model: str | None = None

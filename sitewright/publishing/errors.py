@@ -23,6 +23,14 @@ class PublishStopped(Exception):
     """Whether the publisher may still write the manifest. It may not once another workspace has the session's claim."""
 
 
+class LiveMoved(Exception):
+    """A commit is live that the build does not contain. Nothing was changed: to publish would take that commit back."""
+
+    def __init__(self, commit: str) -> None:
+        super().__init__(f"{commit} is live, and the build does not contain it")
+        self.commit = commit
+
+
 class DistRefused(Exception):
     """A build has a file that must not be published, or too many. Nothing was sent. The text names file and limit."""
 

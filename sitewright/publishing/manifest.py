@@ -1,6 +1,7 @@
 """The manifest: what the site's bucket contains by our records. The publisher writes it, record_sync checks it."""
 
 import gzip
+import json
 import zlib
 from typing import Self
 
@@ -13,8 +14,14 @@ The asset stays longer while a kept deployment contains it.
 """
 
 
+HEAD_BYTES = 4096
+"""What is read of a stored manifest for its head. All fields but `files` have less than 1 KB."""
+
 LEASE_SECONDS = 60
 """How long a lease lasts without renewal."""
+
+
+_FILES = ',"files":{'
 
 
 class ManifestEntry(Contract):
@@ -43,6 +50,8 @@ class Manifest(Contract):
     """The bucket of these objects. A site whose `domain` changed gets another bucket, which is empty at first."""
     deployment_id: str
     commit: str | None = None
+    session_id: str | None = None
+    """The session that published the commit first; a rollback keeps it. Its checkpoint has the commit until git has it."""
     complete: bool = True
     """False after a partial or failed publish: files of another build are live too, or some files are missing."""
     created_at: int
@@ -53,6 +62,12 @@ class Manifest(Contract):
     conditional writes, so that publishers take turns. The lease expires if the manifest is not written again within
     LEASE_SECONDS. A new workspace of the same session need not wait: the claim has fenced off the old workspace."""
     files: dict[str, ManifestEntry] = {}
+    """The last field: `head_of` reads what stands before it."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether the site is exactly this deployment: whole, without drift, and no publish is under way."""
+        return self.complete and not self.reconcile and self.lease_owner is None
 
     def to_bytes(self) -> bytes:
         """Returns the manifest as it is stored: JSON, gzipped (20,001 files: 5 MB of text)."""
@@ -65,3 +80,20 @@ class Manifest(Contract):
             return cls.model_validate_json(gzip.decompress(stored))
         except (OSError, EOFError, zlib.error) as error:
             raise ValueError(f"the manifest cannot be unpacked: {error}") from error
+
+    @classmethod
+    def head_of(cls, beginning: bytes) -> Self:
+        """Parses the first HEAD_BYTES of a stored manifest, without its files: with 20,001 files it has 5 MB of text.
+
+        Raises ValueError.
+        """
+        try:
+            text = (
+                zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(beginning, 4 * HEAD_BYTES).decode("utf-8", "replace")
+            )
+        except zlib.error as error:
+            raise ValueError(f"the manifest cannot be unpacked: {error}") from error
+        head, found, _ = text.partition(_FILES)
+        if not found:
+            raise ValueError("the manifest does not begin with its head")
+        return cls.model_validate(json.loads(head + "}"))

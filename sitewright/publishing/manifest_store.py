@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from sitewright.contracts.names import deployment_key
 from sitewright.publishing.errors import VERSION_GONE, NotRestorable, PublishError
-from sitewright.publishing.manifest import Manifest
+from sitewright.publishing.manifest import HEAD_BYTES, Manifest
 from sitewright.publishing.objects.listing import list_objects
 from sitewright.publishing.objects.s3_retry import retry_s3
 from sitewright.publishing.target import PublishTarget
@@ -80,13 +80,30 @@ def read(target: PublishTarget, known: StoredManifest | None = None) -> StoredMa
     return StoredManifest(manifest, answer["ETag"], modified, _age(answer, modified))
 
 
-def try_read(target: PublishTarget) -> Manifest | None:
-    """Reads the live manifest; None if none is stored, or reading fails. Raises PublishStopped."""
+def read_head(target: PublishTarget) -> Manifest | None:
+    """Reads the live manifest without its files, by one small request. None if none is stored, or it is unreadable.
+
+    Raises PublishError, PublishStopped.
+    """
+
+    def get() -> bytes:
+        first = f"bytes=0-{HEAD_BYTES - 1}"
+        answer = target.s3.get_object(Bucket=target.artifacts_bucket, Key=target.manifest_key, Range=first)
+        return answer["Body"].read(HEAD_BYTES)
+
     try:
-        return read(target).manifest
-    except PublishError as error:
-        target.log("the manifest cannot be read", level="warning", error=str(error))
+        manifest = Manifest.head_of(retry_s3(get, target.guard.check_stop))
+    except ClientError as error:
+        # The codes as in `read`, and the one of an empty object.
+        if error_code(error) in {"NoSuchKey", "404", "AccessDenied", "403", "InvalidRange", "416"}:
+            return None
+        raise PublishError.of(target.artifacts_bucket, target.manifest_key, error) from error
+    except AwsError as error:
+        raise PublishError.of(target.artifacts_bucket, target.manifest_key, error) from error
+    except ValueError as error:
+        target.log("the manifest's head is unreadable", key=target.manifest_key, error=str(error)[:300])
         return None
+    return manifest if (manifest.client_id, manifest.bucket) == (target.client_id, target.bucket) else None
 
 
 def _age(answer: Any, modified: float) -> float:

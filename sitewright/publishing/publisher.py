@@ -10,6 +10,7 @@ from sitewright.publishing import manifest_store
 from sitewright.publishing.apply import Applier
 from sitewright.publishing.errors import (
     LeaseUnavailable,
+    LiveMoved,
     NotRestorable,
     PublishError,
     PublishStopped,
@@ -31,13 +32,18 @@ _UNKNOWN_ENTRY = ManifestEntry(md5=UNKNOWN, size=0, content_type=UNKNOWN, cache_
 
 
 def publish(
-    target: PublishTarget, files: Sequence[LocalFile], commit: str | None, *, partial: bool = False
+    target: PublishTarget,
+    files: Sequence[LocalFile],
+    commit: str | None,
+    *,
+    partial: bool = False,
+    contains: Callable[[str], bool] = lambda _: True,
 ) -> PublishResult:
     """Makes the site's bucket contain exactly `files`; a failure of S3 is in the result's `error`.
 
-    With `partial`, only adds and replaces files, and fails instead of waiting for another publisher. Raises PublishStopped.
+    With `partial`, only adds and replaces files, and fails instead of waiting. Raises PublishStopped, LiveMoved (`contains`).
     """
-    work = Publish(target, files, commit, partial=partial)
+    work = Publish(target, files, commit, partial=partial, contains=contains)
     try:
         return work.run()
     except PublishError as error:
@@ -65,6 +71,10 @@ class Publish:
     A slow check has to call its second argument every few seconds, in one thread. That call renews the lease, if one is
     taken, and raises if the publish has to end.
     """
+    contains: Callable[[str], bool] = lambda _: True
+    """Asked for the live commit before the lease is taken. A manifest that changes after that refuses the lease."""
+    session_id: str | None = None
+    """The session that the commit is of. None: the lease owner's."""
     id: str = ""
     now: int = 0
     state: PublishState = field(default_factory=PublishState)
@@ -78,9 +88,10 @@ class Publish:
     """The deployment that is live again after a failed rollback."""
 
     def run(self) -> PublishResult:
-        """Publishes. Raises PublishError (NotRestorable tells the site's state), PublishStopped, and what `check_plan` raises."""
+        """Publishes. Raises PublishError (NotRestorable tells the site's state), PublishStopped, LiveMoved, `check_plan`'s errors."""
         while True:
             stored = wait_for_lease(self.target, wait=not self.partial)
+            self._check_live(stored.manifest)
             self._begin(stored)
             if not needs_listing(stored.manifest):
                 self._plan_from_manifest(stored)
@@ -106,6 +117,10 @@ class Publish:
         return PublishResult(
             self.id, len(done.uploaded), done.deleted, unchanged, error, done.stale, tuple(sorted(done.lost))
         )
+
+    def _check_live(self, live: Manifest | None) -> None:
+        if live is not None and live.commit not in {None, self.commit} and not self.contains(str(live.commit)):
+            raise LiveMoved(str(live.commit))
 
     def _begin(self, stored: StoredManifest) -> None:
         # Ids sort by time: a deployment sorts after the one that it replaces, even if the two machines' clocks disagree.
@@ -245,6 +260,7 @@ class Publish:
             bucket=self.target.bucket,
             deployment_id=self.id,
             commit=self.commit,
+            session_id=self.session_id or self.target.lease_owner,
             complete=complete,
             created_at=self.now,
             reconcile=reconcile,

@@ -63,6 +63,7 @@ def roll_back(target: PublishTarget, deployment: Manifest) -> PublishResult:
         stored_files(deployment),
         deployment.commit,
         restoring=True,
+        session_id=deployment.session_id,
         check_plan=lambda plan, keep_lease: _check_copies(target, plan, keep_lease),
     ).run()
 

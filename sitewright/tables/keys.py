@@ -34,6 +34,14 @@ class CommandIds(SessionIds, Protocol):
 
 
 @dataclass(frozen=True)
+class SessionRef:
+    """The ids of a session, and nothing else."""
+
+    client_id: str | None
+    session_id: str
+
+
+@dataclass(frozen=True)
 class CommandRef:
     """The ids of a command, and nothing else."""
 

@@ -31,15 +31,22 @@ _RULES_FILE_BYTES = 2**20
 RECALLED = "What is known of it, oldest first (this is a record, no instruction):"
 
 
-def instructions(site: Path, *, anew: bool = False, recalled: str = "") -> str:
+CHANGED_SINCE = (
+    "Other people have changed the website since your last turn, so a file may differ from what you saw of it: read it "
+    "again before you edit it."
+)
+
+
+def instructions(site: Path, *, anew: bool = False, recalled: str = "", changed_since: bool = False) -> str:
     """Returns the text to append.
 
     Args:
         site: the checkout. This function reads its rules. Claude Code loads no settings of it: they could run programs.
         anew: whether an earlier conversation of the session is lost.
         recalled: the summary of that conversation.
+        changed_since: whether the command took in work of others.
     """
-    parts = [ROLE]
+    parts = [ROLE, CHANGED_SINCE] if changed_since else [ROLE]
     if anew:
         parts.append(f"{ANEW}\n\n{RECALLED}\n{recalled}" if recalled else ANEW)
     for name in RULES:

@@ -1,12 +1,14 @@
 """Publishes the session's build: the whole dist folder, or the whole files of an interrupted build."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.publishing import manifest_store
 from sitewright.publishing.dist_files import scan
+from sitewright.publishing.errors import LiveMoved, PublishError
 from sitewright.publishing.interrupted.whole_files import select_whole
+from sitewright.publishing.manifest import Manifest
 from sitewright.publishing.manifest_store import live_keys
 from sitewright.publishing.objects.invalidation import InvalidationFailed, invalidate, invalidation_paths
 from sitewright.publishing.publish_result import PublishResult
@@ -36,24 +38,21 @@ def publish_target(ctx: StepContext) -> PublishTarget:
     )
 
 
-def live_deployment(ctx: StepContext, commit: str) -> str | None:
-    """Returns the id of the live deployment if it is complete, of this commit, and needs no repair.
-
-    Raises StepStopped.
-    """
-    manifest = manifest_store.try_read(publish_target(ctx))
-    if manifest is None or manifest.commit != commit:
+def live_site(ctx: StepContext) -> Manifest | None:
+    """Returns the live manifest without its files; None if there is none, or reading fails. Raises StepStopped."""
+    try:
+        return manifest_store.read_head(publish_target(ctx))
+    except PublishError as error:
+        ctx.log("the manifest cannot be read", level="warning", error=str(error))
         return None
-    settled = manifest.complete and not manifest.reconcile and manifest.lease_owner is None
-    return manifest.deployment_id if settled else None
 
 
 def publish_build(ctx: StepContext, files: Sequence[LocalFile], commit: str) -> tuple[PublishResult, ErrorInfo | None]:
     """Publishes a finished build and invalidates CloudFront's copies. Returns the result, and the invalidation's error.
 
-    Raises StepStopped, Fenced.
+    Raises StepStopped, Fenced, LiveMoved.
     """
-    result = publish(publish_target(ctx), files, commit)
+    result = publish(publish_target(ctx), files, commit, contains=_contains(ctx))
     if result.error is None:
         dist_state.forget(ctx.paths.scratch)
     return result, _invalidate(ctx, result)
@@ -73,10 +72,18 @@ def publish_interrupted(ctx: StepContext, dist: Path) -> int:
         ctx.log("files of the interrupted build that are whole", count=len(files))
     if not files:
         return 0
-    result = publish(target, files, state.commit, partial=True)
+    try:
+        result = publish(target, files, state.commit, partial=True, contains=_contains(ctx))
+    except LiveMoved as error:
+        ctx.log("the interrupted build is not published", level="warning", error=str(error))
+        return 0
     if result.error is not None:
         ctx.log("the partial publish is incomplete", level="warning", error=result.error.message)
     return result.uploaded
+
+
+def _contains(ctx: StepContext) -> Callable[[str], bool]:
+    return ctx.newer.contains if ctx.newer is not None else lambda _: True
 
 
 def _invalidate(ctx: StepContext, result: PublishResult) -> ErrorInfo | None:

@@ -15,7 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.records import SessionRecord
-from sitewright.contracts.steps import STEP_KINDS, StepKind
+from sitewright.contracts.steps import STEP_KINDS, StepKind, StepName
+from sitewright.publishing import manifest_store
+from workspace.build.site_publish import publish_target
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepFailed, StepStopped, StopReason, WorkspaceError
@@ -23,6 +25,7 @@ from workspace.lifecycle.interruption import InterruptionHandler
 from workspace.lifecycle.step_end import EXIT_DONE, EXIT_UNREPORTED, Follows, StepEnd
 from workspace.lifecycle.step_report import Reporter, for_record
 from workspace.lifecycle.working_copy import WorkingCopy
+from workspace.repository.newer_work.taking_in import NewerWork
 from workspace.step_context import StepContext
 from workspace.steps.step_registry import STEPS, StepResult
 from workspace.system.aws_clients import Clients
@@ -109,23 +112,42 @@ class StepRun:
             paths=self.settings.paths,
             checkout=working_copy.checkout,
             children=ProcessChildren(self.stop, self.log, guest=self.settings.guest, prestarted=self.prestarted),
+            newer=working_copy.newer,
             author=working_copy.author,
             fence=self.fence,
             aws=self.clients,
             log=self.log,
             progress=self.log.progress,
             checkpoint_in_background=lambda: working_copy.checkpointer.write_in_background(self.fence),
+            save_commit=lambda commit: working_copy.checkpointer.save(commit, self.fence),
             checkpoints_paused=lambda: working_copy.checkpointer.paused(self.fence.check_stop),
             repair_repository=lambda: working_copy.repair_repository(self.stop),
         )
+        takes_in = self._look_ahead(ctx)
         if not warm or not working_copy.is_intact:
             working_copy.restore(self.session.checkpoint, request, self.fence, self.stop)
+        working_copy.checkout.abandon_merge()
+        if takes_in is not None:
+            ctx = replace(ctx, taken=takes_in.take_in(poll=self.fence.check_stop), others_changed=takes_in.moved)
         base = working_copy.checkpointer.base = working_copy.checkout.head()
         self.interruption = replace(self.interruption, ctx=ctx, checkpointer=working_copy.checkpointer, base=base)
         self.stop.check()
+        if takes_in is not None and takes_in.moved:
+            # The agent may destroy the repository, and the git host does not have the merge yet.
+            ctx.checkpoint_in_background()
         seconds = round(time.monotonic() - began, 3)
         self.log("workspace ready", seconds=seconds, warm=warm, head=base, branch=working_copy.checkout.branch)
         return ctx
+
+    def _look_ahead(self, ctx: StepContext) -> NewerWork | None:
+        """Begins to look for newer work, if the step begins a command. So its own edits will be all that it changes."""
+        if ctx.newer is None:
+            return None
+        ctx.newer.live = lambda: manifest_store.read_head(publish_target(ctx))
+        if self.store.request.step not in {StepName.AGENT, StepName.PREPARE}:
+            return None
+        ctx.newer.look_ahead()
+        return ctx.newer
 
     def _do(self, ctx: StepContext) -> StepResult:
         run = STEPS[self.store.request.step]

@@ -9,6 +9,8 @@ from sitewright.contracts.commit_author import CommitAuthor
 from sitewright.contracts.names import branch_name
 from sitewright.contracts.records import SessionRecord
 from sitewright.contracts.steps import LostCheckpoint, StepRequest
+from sitewright.contracts.workspace_settings import Sessions
+from sitewright.tables.keys import SessionRef
 from workspace.build.build_cache import BuildCache
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
@@ -23,6 +25,8 @@ from workspace.repository.checkpoints.checkpoint import Checkpointer
 from workspace.repository.checkpoints.checkpoint_archive import CheckpointError
 from workspace.repository.checkpoints.restore import Restorer
 from workspace.repository.commit_messages import wip_message
+from workspace.repository.newer_work.other_sessions import OtherSessions
+from workspace.repository.newer_work.taking_in import NewerWork
 from workspace.system.aws_clients import Clients
 from workspace.system.json_log import Log
 from workspace.system.paths import Paths
@@ -45,6 +49,20 @@ def make_folders(paths: Paths, guest: Guest) -> None:
         guest.folder(folder)
 
 
+def _newer_work(
+    settings: Settings, clients: Clients, store: SessionStore, checkout: Checkout, log: Log
+) -> NewerWork | None:
+    if settings.sessions is Sessions.ISOLATED:
+        return None
+
+    def read(session_id: str) -> SessionRecord | None:
+        return store.sessions.read(SessionRef(settings.client_id, session_id))
+
+    others = OtherSessions(clients, settings.artifacts_bucket, settings.paths, checkout, read, log)
+    ca_file = settings.inherited.get("GIT_SSL_CAINFO")
+    return NewerWork(checkout, others, store.request.session_id, log, ca_file=ca_file)
+
+
 @dataclass
 class WorkingCopy:
     """One checkout and its helpers. A workspace creates it once and uses it for all of its steps."""
@@ -57,6 +75,8 @@ class WorkingCopy:
     checkpointer: Checkpointer
     push: BackgroundPush
     cache: BuildCache
+    newer: NewerWork | None
+    """None: the site's sessions are isolated."""
     log: Log = field(repr=False)
 
     @classmethod
@@ -90,14 +110,16 @@ class WorkingCopy:
             current=None,
         )
         cache = BuildCache(settings, clients, session.session_id, log)
-        return cls(
-            settings, clients, credentials, author, checkout, checkpointer, BackgroundPush(checkout, log), cache, log
-        )
+        push = BackgroundPush(checkout, log)
+        newer = _newer_work(settings, clients, store, checkout, log)
+        return cls(settings, clients, credentials, author, checkout, checkpointer, push, cache, newer, log)
 
     def switch_to(self, request: StepRequest, store: SessionStore, log: Log) -> None:
         """Switches to another step."""
         self.checkpointer.request, self.checkpointer.store, self.checkpointer.log = request, store, log
         self.log = log
+        if self.newer is not None:
+            self.newer.log = log
         self.credentials.log_to(log)
         self.clients.forget_secrets()
         for folder in (self.settings.paths.guest_tmp, self.settings.paths.tmp):
@@ -117,6 +139,8 @@ class WorkingCopy:
         Raises StepFailed, StepStopped, Fenced, botocore's exceptions.
         """
         restorer = self._restorer(stop)
+        if self.newer is not None:
+            self.newer.forget()
         meta, self.checkpointer.base = None, None
         if key is not None:
             try:
@@ -127,6 +151,8 @@ class WorkingCopy:
                 self.checkpointer.store.record("lostCheckpoint", LostCheckpoint(key=key, reason=str(error)[:500]))
         if meta is None:
             restorer.clone()
+            if self.newer is not None:
+                self.newer.cloned = True
             return
         self.checkpointer.current = key
         self.checkpointer.mark_written(meta)

@@ -30,6 +30,9 @@ _SNAPSHOT = "Uncommitted edits"
 WIP_REF = "refs/sitewright/wip"
 """The uncommitted tree of a checkpoint, as a commit on HEAD."""
 
+MERGING_REF = "refs/sitewright/merging"
+"""A conflict whose resolution is under way in the files: a commit on HEAD, and on the commit that is taken in."""
+
 LOCKFILES = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock")
 
 _BEGIN = (
@@ -159,6 +162,7 @@ class Checkout:
         """Commits all changes onto the session's branch. Returns the commit, or None without changes."""
         self.unblock()
         self.clear_locks()
+        self.abandon_merge()
         self.return_to_branch()
         self.staging.add()
         unfinished = guest_files.look(self.site, ".git/MERGE_HEAD") is not None
@@ -213,30 +217,21 @@ class Checkout:
             raise GitError("checkout", 1, "the repository has no commit")
         self.git.run("checkout", "--quiet", "--no-track", "-B", self.branch, start)
 
-    def rebase(self, onto: str) -> bool:
-        """Rebases the session's branch onto a commit. After a conflict it restores the branch and returns False.
+    def abandon_merge(self) -> bool:
+        """Puts HEAD and files back to before a conflict whose resolution did not end. Returns whether there was one.
 
-        A build may have rewritten a tracked file. Uncommitted changes are set aside during the rebase. If they conflict
-        with the new commits, they stay on a hidden ref, which checkpoints keep.
+        Only the resolution is lost: the client's own edits are committed before one begins.
         """
-        self.unblock()
-        self.clear_locks()
-        self.return_to_branch()
-        aside = self.tree_snapshot() if self.is_dirty() else None
-        if aside:
-            self.git.run("update-ref", f"refs/sitewright/aside/{aside[:12]}", aside)
-            self.git.run("reset", "--quiet", "--hard")
-            self.git.run("clean", "--quiet", "-fd")
-        rebased = self._code("rebase", "--quiet", onto) == 0
-        if not rebased:
-            self.git.run("rebase", "--abort", check=False)
-        if aside:
-            if self._code("cherry-pick", "--no-commit", aside) == 0:
-                self.git.run("update-ref", "-d", f"refs/sitewright/aside/{aside[:12]}")
-                self.git.run("reset", "--quiet", "--mixed", "HEAD")
-            else:
-                self.git.run("reset", "--quiet", "--hard")
-        return rebased
+        # A look at the file costs no process.
+        if guest_files.look(self.site, f".git/{MERGING_REF}") is None:
+            return False
+        merging = self.resolve(MERGING_REF)
+        self.git.script("rm -rf .git/rebase-merge .git/rebase-apply .git/MERGE_HEAD")
+        self.git.run("symbolic-ref", "HEAD", f"refs/heads/{self.branch}")
+        self.git.run("reset", "--quiet", "--hard", f"{merging}^1")
+        self.git.run("clean", "--quiet", "-fd")
+        self.git.run("update-ref", "-d", MERGING_REF)
+        return True
 
     def unblock(self) -> None:
         """Removes what git would wait at for ever, such as a fifo in place of .git/config."""

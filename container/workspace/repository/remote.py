@@ -11,13 +11,13 @@ import shlex
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from workspace.credentials.git_credentials import GitCredentials
-from workspace.errors import GitError
+from workspace.errors import GitError, StepFailed
 from workspace.guest.guest_user import Guest
 from workspace.repository.git_errors import Refusal, classify
 from workspace.repository.objects import streams
@@ -31,6 +31,9 @@ _HELPER = Path(__file__).with_name("credential_helper.py")
 _HEADS, _TRACKING = "refs/heads/", "refs/remotes/origin/"
 _REMOTE = "refs/remote/"
 """The host's branches in the transport."""
+
+_FETCHED = "refs/fetched/"
+"""Commits in the transport that were fetched by their ids."""
 
 
 def allowed_protocols(url: str) -> str:
@@ -109,15 +112,44 @@ class Remote:
                 self.exchange.give([commit], known, timeout=timeout, poll=poll)
             return commit
 
-    def _network(self, command: Command, timeout: float, poll: Poll) -> None:
+    def tips(self, *, timeout: float, poll: Poll = None) -> dict[str, str]:
+        """Returns the commit of each branch of the host, by name. Raises GitError, TimeoutError."""
+        with self._lock:
+            self.transport.prepare()
+            listed = self._network(self.transport.command("ls-remote", "--heads", self.url), timeout, poll)
+        rows = (line.split("\t", 1) for line in listed.decode("utf-8", "surrogateescape").splitlines() if "\t" in line)
+        return {name.removeprefix(_HEADS): commit for commit, name in rows if OBJECT_ID.fullmatch(commit)}
+
+    def fetch_commits(self, commits: Collection[str], have: str, *, timeout: float, poll: Poll = None) -> None:
+        """Fetches commits by their ids into the checkout, which has `have`.
+
+        Hosts that speak version 2 of git's protocol serve any commit that they have, whether or not a branch has it
+        (gitprotocol-v2(5), `fetch`). Raises GitError (the host lacks one, or does not answer), TimeoutError.
+        """
+        if refused := [commit for commit in commits if not OBJECT_ID.fullmatch(commit)]:
+            raise GitError("fetch", 1, f"{refused[0][:100]!r} is no commit")
+        with self._lock:
+            self.transport.prepare()
+            if not self.transport.refs():
+                # After a restore. Without a commit to tell the host, it would send the whole history.
+                with contextlib.suppress(GitError, StepFailed):
+                    self.exchange.bring(have, timeout=timeout, poll=poll)
+            refspecs = [f"{commit}:{_FETCHED}{commit}" for commit in commits]
+            argv = ("fetch", "--quiet", "--no-tags", "--no-auto-gc", "--no-write-fetch-head", self.url, *refspecs)
+            self._network(self.transport.command(*argv), timeout, poll)
+            known = self.exchange.known([*commits, have, *self.transport.refs().values()])
+            if missing := [commit for commit in commits if commit not in known]:
+                self.exchange.give(missing, known, timeout=timeout, poll=poll)
+
+    def _network(self, command: Command, timeout: float, poll: Poll) -> bytes:
         try:
-            self._signed_in(command, timeout, poll)
+            return self._signed_in(command, timeout, poll)
         except GitError as error:
             if classify(error.stderr) is not Refusal.AUTH or not self.credentials.renew():
                 raise
-            self._signed_in(command, timeout, poll)
+            return self._signed_in(command, timeout, poll)
 
-    def _signed_in(self, command: Command, timeout: float, poll: Poll) -> None:
+    def _signed_in(self, command: Command, timeout: float, poll: Poll) -> bytes:
         token = self.credentials.token()
         with self.guest.absent(self.log), _token_socket(token) as fd:
             env = dict(command.env) | {"GIT_ALLOW_PROTOCOL": allowed_protocols(self.url)}
@@ -126,6 +158,7 @@ class Remote:
         if done.returncode != 0:
             output = (done.stdout.decode("utf-8", "replace") + done.stderr).replace(token, "***")
             raise GitError(command.argv[1], done.returncode, output)
+        return done.stdout
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from workspace.agent.model_proxy.proxy import ModelProxy
 from workspace.agent.transcript import damage, forget, prepare_resume
 from workspace.errors import GitError, StepFailed, StepStopped
 from workspace.step_context import StepContext
+from workspace.steps.conflict_resolution import resolve_at_start
 from workspace.system.child_environment import agent_environment
 from workspace.system.children import ChildResult
 
@@ -68,6 +69,8 @@ def run(ctx: StepContext) -> AgentResult:
         return done
     work = Agent(ctx, ctx.command.instruction or "", ctx.settings.agent_timeout_seconds)
     work.budget.check()
+    came = resolve_at_start(ctx, work)
+    base = ctx.checkout.head()
     event = work.done()
     changed = ctx.checkout.changed_files(base)
     if not changed and not event.text:
@@ -75,11 +78,12 @@ def run(ctx: StepContext) -> AgentResult:
     return AgentResult(
         files_changed=changed,
         files_changed_count=len(changed),
-        summary=work.summary(event),
+        summary="\n\n".join(part for part in (work.summary(event), came.note) if part),
         conversation_id=event.conversation_id,
         cost_usd=work.budget.spent,
         turns=event.turns,
         seconds=round(time.monotonic() - began, 3),
+        unresolved=came.unresolved,
     )
 
 
@@ -137,11 +141,14 @@ class Agent:
     event: DriverEvent | None = None
     anew: bool = False
     """An earlier conversation of the session could not be resumed."""
+    conversation: str | None = None
+    """The conversation to go on with; by default the session's."""
     budget: CommandBudget = field(init=False)
     access: ModelAccess = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.budget = CommandBudget.for_step(self.ctx)
+        self.conversation = self.conversation or self.ctx.session.conversation_id
 
     def done(self) -> DriverEvent:
         """Runs the task and returns its final event. Raises StepFailed, StepStopped."""
@@ -160,7 +167,7 @@ class Agent:
         ctx = self.ctx
         self.access = ModelAccess.of(ctx.settings, ctx.aws)
         self.hidden.append(self.access.key)
-        home, site, wanted = ctx.paths.home, ctx.paths.site, ctx.session.conversation_id
+        home, site, wanted = ctx.paths.home, ctx.paths.site, self.conversation
         resume = prepare_resume(home, site, wanted, ctx.checkout.git)
         gone = "its transcript is gone" if wanted else None
         why = damage(home, site, resume) if resume else gone
@@ -241,7 +248,9 @@ class Agent:
         ctx, settings = self.ctx, self.ctx.settings
         return DriverRequest(
             prompt=self.prompt,
-            instructions=instructions(ctx.paths.site, anew=lost is not None, recalled=self._recalled(lost)),
+            instructions=instructions(
+                ctx.paths.site, anew=lost is not None, recalled=self._recalled(lost), changed_since=ctx.others_changed
+            ),
             model=settings.model,
             resume=resume,
             max_turns=settings.max_turns,

@@ -13,21 +13,24 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.limits import PACKAGE_FILE_BYTES
+from sitewright.contracts.records import CommandRecord
 from sitewright.contracts.steps import LOST_LISTED, BuildResult
 from sitewright.publishing.dist_files import scan
-from sitewright.publishing.errors import DistRefused
+from sitewright.publishing.errors import DistRefused, LiveMoved
+from sitewright.publishing.publish_result import PublishResult
 from sitewright.tables.keys import CommandRef
 from workspace.build import dist_state
 from workspace.build.dependencies import Modules
 from workspace.build.failure_cause import BuildPart, caused_by_edit
 from workspace.build.install_inputs import PACKAGE
 from workspace.build.package_managers import NoManager
-from workspace.build.site_publish import live_deployment, publish_build, publish_interrupted
+from workspace.build.site_publish import publish_build, publish_interrupted
 from workspace.claim.session import commands_table
 from workspace.errors import StepStopped
 from workspace.guest import guest_files
 from workspace.guest.guest_files import GuestFileError, Refusal
 from workspace.step_context import StepContext
+from workspace.steps.up_to_date import ROUNDS, NotUpToDate, skipped, take_in_live
 from workspace.system.child_environment import build_environment
 from workspace.system.children import ChildResult
 
@@ -97,25 +100,53 @@ class _Build:
             # npm takes seconds. Without this the commit's upload would begin only after it.
             ctx.checkpoint_in_background()
         result = BuildResult(commit=commit, committed=made is not None)
-        if made is None and (live := live_deployment(ctx, commit)) is not None:
-            ctx.progress("This commit is live already")
-            done = {"build_success": True, "deploy_success": True, "skipped": True, "deployment_id": live}
-            return result.model_copy(update={**done, "seconds": self.seconds})
+        if made is None and (spared := skipped(ctx, commit, self._command)) is not None:
+            return result.model_copy(update={**spared, "skipped": True, "seconds": self.seconds})
         try:
-            self._build(commit)
-            files = scan(ctx.paths.site / DIST, ctx.fence.check_stop)
-            if not files:
-                raise BuildFailed("`npm run build` left dist/ empty.")
+            return self._live(result)
         except (BuildFailed, DistRefused, OSError) as error:
             ctx.log("build failed", level="error", error=str(error))
             code = error.code if isinstance(error, DistRefused) else ErrorCode.BUILD_FAILED
             info = ErrorInfo.of(code, str(error))
             failed = {"error": info, "broken_by_edit": self._is_edits(error, info.message)}
-            return result.model_copy(update={**failed, "notes": self.notes, "seconds": self.seconds})
-        dist_state.mark_complete(ctx.paths.scratch, commit)
-        ctx.progress(f"Publishing {len(files)} files")
-        with self._timed("publish"):
-            published, not_invalidated = publish_build(ctx, files, commit)
+        except NotUpToDate as error:
+            ctx.log("not published", level="error", error=str(error))
+            failed = {"error": error.info, "broken_by_edit": error.agent_may_resolve and not self._tried}
+        done = {**failed, "commit": ctx.checkout.head(), "notes": self.notes, "seconds": self.seconds}
+        return result.model_copy(update=done)
+
+    def _live(self, result: BuildResult) -> BuildResult:
+        """Builds and publishes, on top of what is live. Raises BuildFailed, DistRefused, OSError, NotUpToDate."""
+        ctx = self.ctx
+        for number in range(ROUNDS):
+            if number:
+                # All edits are committed: what differs now is what the build wrote, and it may be in the way.
+                ctx.checkout.run("reset", "--quiet", "--hard")
+            if ctx.newer is not None:
+                with self._timed("takeIn"):
+                    take_in_live(ctx, ctx.newer, self.notes.append)
+            commit = ctx.checkout.head()
+            self._build(commit)
+            files = scan(ctx.paths.site / DIST, ctx.fence.check_stop)
+            if not files:
+                raise BuildFailed("`npm run build` left dist/ empty.")
+            dist_state.mark_complete(ctx.paths.scratch, commit)
+            ctx.save_commit(commit)
+            ctx.progress(f"Publishing {len(files)} files")
+            try:
+                with self._timed("publish"):
+                    published, not_invalidated = publish_build(ctx, files, commit)
+            except LiveMoved as moved:
+                ctx.log("another session published first, the build begins again", live=moved.commit)
+                continue
+            if ctx.newer is not None:
+                ctx.newer.built(commit)
+            return self._published(result.model_copy(update={"commit": commit}), published, not_invalidated)
+        raise NotUpToDate.moved()
+
+    def _published(
+        self, result: BuildResult, published: PublishResult, not_invalidated: ErrorInfo | None
+    ) -> BuildResult:
         return result.model_copy(
             update={
                 "build_success": True,
@@ -144,6 +175,11 @@ class _Build:
             return ErrorInfo.of(ErrorCode.BUILD_FAILED, str(error))
         return None
 
+    @property
+    def _tried(self) -> bool:
+        """Whether the agent has tried to resolve the conflict, at the command's beginning."""
+        return bool(self.ctx.command.agent and self.ctx.command.agent.unresolved)
+
     def _is_edits(self, error: Exception, message: str) -> bool:
         if isinstance(error, DistRefused):
             error = BuildFailed(message)
@@ -160,16 +196,19 @@ class _Build:
             before=self._failed_before(),
         )
 
-    def _failed_before(self) -> str | None:
-        older = self.ctx.command.supersedes
-        if older is None:
-            return None
+    def _command(self, command_id: str) -> CommandRecord | None:
+        """Returns an earlier command of the session; None if it cannot be read."""
         ctx = self.ctx
         try:
-            command = commands_table(ctx.aws, ctx.settings.commands_table).read(CommandRef.beside(ctx.request, older))
+            ref = CommandRef.beside(ctx.request, command_id)
+            return commands_table(ctx.aws, ctx.settings.commands_table).read(ref)
         except (ClientError, BotoCoreError) as unknown:
-            ctx.log("how the command before ended is not known", commandBefore=older, error=str(unknown))
+            ctx.log("how the command before ended is not known", commandBefore=command_id, error=str(unknown))
             return None
+
+    def _failed_before(self) -> str | None:
+        older = self.ctx.command.supersedes
+        command = self._command(older) if older is not None else None
         build = command.build if command else None
         return build.error.message if build is not None and not build.build_success and build.error else None
 

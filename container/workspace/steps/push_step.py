@@ -7,11 +7,16 @@ person has to merge.
 import time
 from dataclasses import dataclass, field
 
+from sitewright.contracts.commit_trailers import session_trailer
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.names import rescue_branch
 from sitewright.contracts.steps import PushResult
 from sitewright.retry import checked_sleep
+from workspace.build.site_publish import live_site
 from workspace.errors import StepFailed
+from workspace.repository.newer_work import worktree
+from workspace.repository.newer_work.merge import Merged, merge
+from workspace.repository.newer_work.rebase import rebase
 from workspace.repository.remote_retry import DOWN_SECONDS, Diverged, retry_remote
 from workspace.step_context import StepContext
 
@@ -26,8 +31,26 @@ def run(ctx: StepContext) -> PushResult:
     """
     began = time.monotonic()
     ctx.checkout.return_to_branch()
-    result = _Push(ctx).push()
+    result = nothing_to_send(ctx) or _Push(ctx).push()
     return result.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
+
+
+def nothing_to_send(ctx: StepContext) -> PushResult | None:
+    """Returns the result for a command that changed nothing in a session without commits of its own; else None.
+
+    A question makes no branch. And it does not fail because the host refuses what another session made live.
+    """
+    agent, checkout = ctx.command.agent, ctx.checkout
+    if ctx.newer is None or agent is None or agent.files_changed_count or ctx.command.repair is not None:
+        return None
+    head = checkout.head()
+    found = checkout.run("for-each-ref", "--format=%(refname:lstrip=3)", f"--contains={head}", "refs/remotes/origin")
+    if branches := [name for name in found.splitlines() if name != "HEAD"]:
+        return PushResult(commit=head, branch=branches[0], pushed=True)
+    live = live_site(ctx)
+    known = live.commit if live is not None else None
+    there = known is not None and checkout.resolve(known) is not None and checkout.is_ancestor(head, known)
+    return PushResult(commit=head) if there else None
 
 
 @dataclass
@@ -53,10 +76,34 @@ class _Push:
             theirs = self._fetch(branch, head)
             if theirs is None:
                 continue
-            if not checkout.rebase(theirs):
+            if not self._join(theirs, head):
                 return self._rescue(head, branch)
             rebased = True
         raise StepFailed(ErrorCode.PUSH_FAILED, f"The remote branch {branch} moved on {_RACES} times during the push.")
+
+    def _join(self, theirs: str, head: str) -> bool:
+        """Brings our commits on top of the remote's. Returns False for a conflict; then the branch is as it was."""
+        checkout = self.ctx.checkout
+        if not checkout.run("rev-list", "--merges", "--max-count=1", f"{theirs}..{head}").strip() and not self._is_live(
+            theirs, head
+        ):
+            return rebase(checkout, theirs)
+        # A rebase would replay what the session took in from other branches, commit by commit. And nobody else could
+        # have the live commit any more, which other sessions must take in.
+        made = merge(checkout.git, head, theirs, f"Take in the session's branch\n\n{self._trailer}\n")
+        return isinstance(made, Merged) and worktree.advance(checkout, made.commit) is None
+
+    def _is_live(self, theirs: str, head: str) -> bool:
+        """Returns whether one of our commits is live."""
+        checkout, live = self.ctx.checkout, live_site(self.ctx)
+        commit = live.commit if live is not None else None
+        if self.ctx.newer is None or commit is None or checkout.resolve(commit) is None:
+            return False
+        return checkout.is_ancestor(commit, head) and not checkout.is_ancestor(commit, theirs)
+
+    @property
+    def _trailer(self) -> str:
+        return session_trailer(self.ctx.request.session_id)
 
     def _rescue(self, head: str, branch: str) -> PushResult:
         name = rescue_branch(self.ctx.request.command_id)

@@ -12,6 +12,7 @@ from sitewright.contracts.steps import AgentResult, RepairResult
 from workspace.errors import StepFailed
 from workspace.step_context import StepContext
 from workspace.steps.agent_step import Agent
+from workspace.steps.conflict_resolution import resolve_for_build
 
 LEAST_SECONDS = 10.0
 
@@ -40,16 +41,20 @@ def run(ctx: StepContext) -> RepairResult:
     try:
         work.budget.check()
         _check_time(ctx, seconds)
-        ctx.progress("Repairing the build")
-        event = work.done()
-        result = RepairResult(summary=work.summary(event), conversation_id=event.conversation_id, turns=event.turns)
+        if build.error.code is ErrorCode.LIVE_CONFLICT:
+            result = resolve_for_build(ctx, work)
+        else:
+            ctx.progress("Repairing the build")
+            event = work.done()
+            result = RepairResult(summary=work.summary(event), conversation_id=event.conversation_id, turns=event.turns)
     except StepFailed as failed:
         ctx.log("the repair failed", level="warning", code=failed.error.code.value, error=failed.error.message)
         result = RepairResult(error=failed.error)
-    files = ctx.checkout.changed_files(base)
+    # What a merge brought in from elsewhere is no change of this command.
+    files = result.files_changed if result.merged else ctx.checkout.changed_files(base)
     done = result.model_copy(
         update={
-            "changed": bool(files),
+            "changed": result.changed or (bool(files) and not result.merged),
             "files_changed": files,
             "files_changed_count": len(files),
             "cost_usd": work.budget.spent,

@@ -19,6 +19,9 @@ ABILITIES = (
 )
 
 
+_KEEP_BOTH = "git grep -l -z -E '^<{7} ' | xargs -0 -r sed -i -E -e '/^[|]{7}/,/^={7}$/{/^={7}$/!d}' -e '/^(<{7} |>{7} |={7}$)/d'"
+"""Removes git's conflict markers, so that both sides stand one after the other."""
+
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 
 
@@ -102,7 +105,7 @@ def next_action(turn: Progress, folder: str, today: date = date(2026, 1, 15), nu
             return _new_file(request, done, folder, today)
         case "delete":
             return _delete(request, done, folder)
-        case "command" | "notes":
+        case "command" | "notes" | "combine":
             return _work(request, done, folder)
         case _:
             return _change(request, done, folder, number)
@@ -127,6 +130,10 @@ def _work(request: EditRequest, done: list[Done], folder: str) -> Reply | ToolCa
         if done:
             return Reply("I ran the command.")
         return ToolCall("Bash", {"command": request.text, "description": "Run it"})
+    if request.kind == "combine":
+        if done:
+            return Reply("I kept both changes.")
+        return ToolCall("Bash", {"command": _KEEP_BOTH, "description": "Keep both sides"})
     if len(done) < request.count:
         number = len(done) + 1
         text = f"# Note {number}\n\nA thought about bread.\n"

@@ -16,6 +16,7 @@ Kind = Literal[
     "delete",
     "break",
     "repair",
+    "combine",
     "notes",
     "command",
     "none",
@@ -90,6 +91,8 @@ _RULES: list[tuple[str, Callable[[re.Match[str]], EditRequest]]] = [
         r"the build of the website fails after your edit(?:[\s\S]*?src/pages/(?P<page>[a-z0-9-]+)(?:/index)?\.astro)?",
         lambda m: EditRequest("repair", _at(m)),
     ),
+    # The build step's conflict with what another session made live.
+    (r"these files now have git's conflict markers", lambda m: EditRequest("combine")),
     (
         r"add an? (?:new )?heading"
         rf"(?:(?P<between>[^\"“„«.]*?){_CALLED}(?:(?P<quoted>{QUOTED})|"

@@ -227,24 +227,24 @@ def make_settings(root: Path, repository: str, **more: Any) -> Settings:
     return Settings(**values).model_copy(update=more)
 
 
-def request(step: StepName, command_id: str = "cmd-1", generation: int = 1) -> StepRequest:
+def request(step: StepName, command_id: str = "cmd-1", generation: int = 1, session: str = "s1") -> StepRequest:
     return StepRequest(
         step=step,
         task_token=f"task-token-of-{step}-{command_id}",
         client_id="amelia",
-        session_id="s1",
+        session_id=session,
         command_id=command_id,
         generation=generation,
     )
 
 
-def accept(clients: Clients, command_id: str, generation: int) -> None:
-    """Accepts a command in the tables like intake, as far as the workspace reads them."""
+def accept(clients: Clients, command_id: str, generation: int, session: str = "s1") -> None:
+    """Accepts a command in the tables like intake, as far as the workspace reads them. `s1` has the thread `t1`."""
     from boto3.dynamodb.types import TypeSerializer
 
     serializer = TypeSerializer()
     command = CommandRecord(
-        session_id="s1",
+        session_id=session,
         command_id=command_id,
         client_id="amelia",
         generation=generation,
@@ -254,14 +254,14 @@ def accept(clients: Clients, command_id: str, generation: int) -> None:
     clients.dynamodb.put_item(TableName="commands", Item={k: serializer.serialize(v) for k, v in item(command).items()})
     clients.dynamodb.update_item(
         TableName="sessions",
-        Key={"clientSession": {"S": "amelia#s1"}},
+        Key={"clientSession": {"S": f"amelia#{session}"}},
         UpdateExpression="SET generation = :g, commandId = :c, clientId = :a, sessionId = :s, chatThreadId = :t",
         ExpressionAttributeValues={
             ":g": {"N": str(generation)},
             ":c": {"S": command_id},
             ":a": {"S": "amelia"},
-            ":s": {"S": "s1"},
-            ":t": {"S": "t1"},
+            ":s": {"S": session},
+            ":t": {"S": session.replace("s", "t", 1)},
         },
     )
 
@@ -276,10 +276,10 @@ def read_session(clients: Clients) -> SessionRecord:
     return SessionRecord.from_item({k: deserializer.deserialize(v) for k, v in item.items()})
 
 
-def read_command(clients: Clients, command_id: str) -> CommandRecord:
+def read_command(clients: Clients, command_id: str, session: str = "s1") -> CommandRecord:
     from boto3.dynamodb.types import TypeDeserializer
 
-    key = {"clientSession": {"S": "amelia#s1"}, "commandId": {"S": command_id}}
+    key = {"clientSession": {"S": f"amelia#{session}"}, "commandId": {"S": command_id}}
     item = clients.dynamodb.get_item(TableName="commands", Key=key, ConsistentRead=True)["Item"]
     deserializer = TypeDeserializer()
     return CommandRecord.from_item({k: deserializer.deserialize(v) for k, v in item.items()})

@@ -62,9 +62,10 @@ class World:
     ) -> Runner:
         self.containers += 1
         self.root = self.folder / f"container-{self.containers}"
+        asked = request(step, command, generation, settings.pop("session", "s1"))
         return Runner(
             make_settings(self.root, settings.pop("repository", self.host.url), **settings),
-            request(step, command, generation),
+            asked,
             self.clients,
             Log(self.log, step=step.value),
             stop or Stop(),

@@ -192,6 +192,28 @@ def test_a_build_that_was_skipped_leaves_words_and_a_live_site() -> None:
     assert (answer.build_success, answer.deploy_success, answer.error) == (True, True, None)
 
 
+def test_a_question_leaves_the_site_live_or_untried_as_it_was() -> None:
+    asked = AgentResult(summary="From nine to five.")
+    skipped = BuildResult(commit="abc", build_success=True, skipped=True, deployment_id="d")
+    answer = build_response(record(agent=asked, build=skipped), DONE, 5000)
+    assert answer.summary == "From nine to five.\n\nNothing had to be built: the site is live as it is."
+    assert (answer.build_success, answer.deploy_success, answer.error) == (True, True, None)
+    nothing_live = skipped.model_copy(update={"deployment_id": None})
+    answer = build_response(record(agent=asked, build=nothing_live), DONE, 5000)
+    assert answer.summary == "From nine to five."
+    assert (answer.build_success, answer.deploy_success, answer.error) == (None, None, None)
+
+
+def test_an_edit_that_contradicts_what_is_live_says_so_and_one_that_was_combined_too() -> None:
+    conflict = ErrorInfo.of(ErrorCode.LIVE_CONFLICT, "in: index.html")
+    answer = build_response(record(agent=AGENT, build=BuildResult(commit="abc", error=conflict)), DONE, 5000)
+    assert answer.summary.endswith("contradicts this edit, so the site stays as it was.")
+    assert (answer.error, answer.build_success, answer.deploy_success) == (conflict, False, None)
+    combined = RepairResult(merged=True, changed=True, summary="I kept both.")
+    answer = build_response(record(agent=AGENT, repair=combined, build=PUBLISHED, sync=SYNC), DONE, 5000)
+    assert answer.summary.endswith("was combined with this edit. I kept both.") and answer.error is None
+
+
 def test_notes_for_the_operator_come_last() -> None:
     build = PUBLISHED.model_copy(update={"notes": ["package-lock.json does not fit package.json."]})
     answer = build_response(record(agent=AGENT, build=build, sync=SYNC), DONE, 5000)

@@ -50,12 +50,14 @@ class Checkpointer:
     base: str | None = None
     """HEAD when the step began. A repository without this commit is not the session's, and replaces no checkpoint."""
     _written: str | None = None
+    _saved_head: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def mark_written(self, meta: CheckpointMeta) -> None:
         """Notes that the working copy equals a checkpoint, so that it is not written again."""
         transcripts = transcript_files.saved_files(self.paths.home)
         self._written = checkpoint_archive.fingerprint(self._refs(), meta, transcripts)
+        self._saved_head = meta.head
 
     def write(self, fence: ClaimFence, *, settled: bool = False) -> bool:
         """Writes a checkpoint if the working copy changed since the last one. Returns whether it did.
@@ -75,11 +77,18 @@ class Checkpointer:
             except Fenced:
                 self._delete(key)
                 raise
-            previous, self.current, self._written = self.current, key, state
+            previous, self.current, self._written, self._saved_head = self.current, key, state, meta.head
             if previous is not None:
                 self._delete(previous)
             self.log("checkpoint written", key=key, bytes=size, dirty=meta.dirty, head=meta.head)
             return True
+
+    def save(self, commit: str, fence: ClaimFence) -> None:
+        """Makes sure that the newest checkpoint has HEAD's commit. Waits for one under way. Logs an error."""
+        with self._lock:
+            saved = self._saved_head == commit
+        if not saved:
+            self._try(fence)
 
     @contextlib.contextmanager
     def paused(self, check: Callable[[], None] = lambda: None) -> Iterator[None]:

@@ -5,13 +5,16 @@ import io
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import zstandard
 
 from sitewright.contracts.base import Contract
 from workspace.guest.guest_files import Entry, GuestFileError
 from workspace.repository.checkpoints import transcript_files
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 BUNDLE = "repository.bundle"
 META = "meta.json"
@@ -94,6 +97,24 @@ def read(source: IO[bytes], into: Path) -> CheckpointMeta:
     if meta.version != VERSION or not (into / BUNDLE).is_file():
         raise CheckpointError(f"the archive is of version {meta.version}, or holds no bundle")
     return meta
+
+
+def download(s3: "S3Client", bucket: str, key: str, into: Path) -> CheckpointMeta:
+    """Downloads a checkpoint, unpacks it into an empty folder, and returns its meta.
+
+    Raises CheckpointError for one that is gone or damaged, botocore's exceptions.
+    """
+    try:
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
+    except s3.exceptions.NoSuchKey as error:
+        raise CheckpointError("the object is gone") from error
+    # Downloads first. So a broken connection is a network error, not a damaged archive.
+    packed = into / "archive"
+    with packed.open("wb") as file:
+        for chunk in body.iter_chunks(1 << 20):
+            file.write(chunk)
+    with packed.open("rb") as file:
+        return read(file, into)
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes, mtime: float = 0.0) -> None:

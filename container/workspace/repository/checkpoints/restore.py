@@ -55,7 +55,7 @@ class Restorer:
         shutil.rmtree(unpacked, ignore_errors=True)
         unpacked.mkdir(parents=True)
         try:
-            meta = self._unpack(key, unpacked)
+            meta = checkpoint_archive.download(self.clients.s3, self.bucket, key, unpacked)
             self._build_repository_with_retries(unpacked / checkpoint_archive.BUNDLE, meta)
             if transcripts:
                 self._put_transcripts(unpacked / checkpoint_archive.TRANSCRIPTS)
@@ -107,19 +107,6 @@ class Restorer:
                 message = f"The repository {self.checkout.remote.url} has no commit."
                 raise StepFailed(ErrorCode.REPOSITORY_EMPTY, message) from error
             raise
-
-    def _unpack(self, key: str, into: Path) -> CheckpointMeta:
-        try:
-            body = self.clients.s3.get_object(Bucket=self.bucket, Key=key)["Body"]
-        except self.clients.s3.exceptions.NoSuchKey as error:
-            raise CheckpointError("the object is gone") from error
-        # Downloads first. So a broken connection is a network error, not a damaged archive.
-        packed = into / "archive"
-        with packed.open("wb") as file:
-            for chunk in body.iter_chunks(1 << 20):
-                file.write(chunk)
-        with packed.open("rb") as file:
-            return checkpoint_archive.read(file, into)
 
     def _build_repository_with_retries(self, bundle: Path, meta: CheckpointMeta) -> None:
         """Builds the repository from the bundle. Repeats a failed attempt unless the bundle is damaged.

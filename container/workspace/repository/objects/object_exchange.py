@@ -115,7 +115,13 @@ class ObjectExchange:
             must("bundle", streams.copy_output(source, file, limit=BUNDLE_BYTES, stdin=stdin, timeout=timeout))
 
     def load_bundle(self, bundle: Path, *, timeout: float, poll: Poll = None) -> dict[str, str]:
-        """Puts a bundle's objects and refs into the checkout. Returns its refs. Raises GitError for a damaged one.
+        """Puts a bundle's objects and refs into the checkout. Returns its refs. Raises GitError for a damaged one."""
+        refs = self.load_objects(bundle, timeout=timeout, poll=poll)
+        self.set_refs(refs)
+        return refs
+
+    def load_objects(self, bundle: Path, *, timeout: float, poll: Poll = None) -> dict[str, str]:
+        """Puts a bundle's objects into the checkout. Returns its refs. Raises GitError for a damaged one.
 
         The guest gets the file as its stdin, for reading only. It cannot open the file by its name.
         """
@@ -129,7 +135,6 @@ class ObjectExchange:
             # At its limit of memory git cannot pass however often it is repeated: not the machine's memory is short.
             said = "fatal: an object unfolds to too much" if _TOO_LARGE.search(taken.stderr) else taken.stderr
             raise GitError("index-pack", taken.returncode, said + "\nfatal: index-pack failed")
-        self.set_refs(refs)
         return refs
 
     def set_refs(self, refs: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from workspace.errors import GitError, StepFailed, WorkspaceError
 from workspace.guest.child_register import processes_of
+from workspace.repository.newer_work.rebase import rebase
 from workspace.repository.objects import transport
 
 from sitewright.contracts.error_codes import ErrorCode
@@ -39,7 +40,7 @@ def everything(world: GuestWorld) -> str:
     world.write("about.html", "ours")
     checkout.commit_all("Another edit")
     assert checkout.remote.fetch("thread-t1", checkout.head(), timeout=30) == theirs
-    assert checkout.rebase(theirs)
+    assert rebase(checkout, theirs)
     checkout.remote.exchange.save_bundle(world.paths.scratch / "b", timeout=30)
     checkout.remote.push(checkout.head(), "thread-t1", timeout=30)
     return checkout.head()

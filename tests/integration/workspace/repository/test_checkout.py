@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from workspace.errors import GitError
 from workspace.repository.checkout import WIP_REF, Checkout
+from workspace.repository.newer_work.rebase import rebase
 
 from tests.support.workspace.git_host import serve_git
 from tests.support.workspace.runner_parts import git, make_checkout, make_remote
@@ -148,7 +149,7 @@ def test_rebase_sets_leftovers_aside_and_puts_them_back(checkout: Checkout) -> N
     git(checkout.site.parent / "other", "commit", "-qm", "Theirs")
     (checkout.site / "about.html").write_text("rewritten by the build")
     (checkout.site / "loose.html").write_text("untracked")
-    assert checkout.rebase("other")
+    assert rebase(checkout, "other")
     assert (checkout.site / "theirs.html").exists()
     assert (checkout.site / "about.html").read_text() == "rewritten by the build"
     assert (checkout.site / "loose.html").read_text() == "untracked"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from workspace.repository import remote_retry
+from workspace.repository.checkout import Checkout
 from workspace.steps import push_step
 
 from sitewright.contracts.steps import StepName
@@ -67,6 +68,28 @@ def test_a_remote_that_moved_on_is_rebased_onto(world: World, tmp_path: Path) ->
     assert git(world.root / "site", "rev-parse", "HEAD~1") == result["commit"]
 
 
+def test_what_the_session_took_in_is_not_replayed_commit_by_commit(world: World, tmp_path: Path) -> None:
+    edited(world, {"ours.html": "ours"})
+    assert pushed(world)["pushed"]
+    main = push_elsewhere(tmp_path, world.bare, "main", {"main.html": "by hand"})
+    accept(world.clients, "cmd-2", 2)
+    edited(world, {"more.html": "more"}, "cmd-2", 2)
+    theirs = push_elsewhere(tmp_path, world.bare, "thread-t1", {"theirs.html": "theirs"}, start="thread-t1")
+    assert world.step(StepName.PUSH, "cmd-2", 2) == 0
+    assert world.report[1]["output"]["branch"] == "thread-t1"
+    for commit in (main, theirs):
+        assert world.remote("merge-base", "--is-ancestor", commit, "thread-t1") == ""
+    subjects = world.remote("log", "--format=%s", "thread-t1").split("\n")
+    assert subjects.count("Edit of cmd-2") == 1 and subjects.count("Somebody else's") == 2
+
+
+def test_a_question_makes_no_branch(world: World) -> None:
+    edited(world, {})
+    result = pushed(world)
+    assert (result["pushed"], result["branch"], result["commit"]) == (True, "main", world.remote("rev-parse", "main"))
+    assert not world.remote("branch", "--list", "thread-t1")
+
+
 def test_a_conflict_goes_to_a_rescue_branch(world: World, tmp_path: Path) -> None:
     edited(world, {"index.html": "ours"})
     theirs = push_elsewhere(tmp_path, world.bare, "thread-t1", {"index.html": "theirs"})
@@ -92,18 +115,16 @@ def test_a_race_with_another_push_is_won_by_trying_again(
 ) -> None:
     edited(world, {"index.html": "ours"})
     push_elsewhere(tmp_path, world.bare, "thread-t1", {"theirs.html": "1"})
-    from workspace.repository.checkout import Checkout
+    real, rounds = push_step.rebase, [0]
 
-    real, rounds = Checkout.rebase, [0]
-
-    def rebase(self: Checkout, onto: str) -> bool:
-        done = real(self, onto)
+    def rebase(checkout: Checkout, onto: str) -> bool:
+        done = real(checkout, onto)
         if rounds[0] < 2:
             rounds[0] += 1
             push_elsewhere(tmp_path, world.bare, "thread-t1", {f"race{rounds[0]}.html": "x"}, start="thread-t1")
         return done
 
-    monkeypatch.setattr(Checkout, "rebase", rebase)
+    monkeypatch.setattr(push_step, "rebase", rebase)
     assert pushed(world)["rebased"] is True
     assert rounds == [2]
     assert world.remote("show", "thread-t1:race2.html") == "x"

@@ -1,0 +1,52 @@
+"""Decides whether a command has anything to publish.
+
+A command that changed nothing publishes nothing, whatever is live: a question gets its answer without a build. One edit
+of the session may still wait for its publish, and no later command would bring it: then this one does.
+"""
+
+from collections.abc import Callable
+
+from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.records import CommandRecord
+
+LOOKED_BACK = 10
+"""How many commands of the session are looked at, the newest first."""
+
+
+def has_nothing_to_publish(command: CommandRecord, earlier: Callable[[str], CommandRecord | None]) -> bool:
+    """Returns whether the command changed no file, and no earlier edit of the session waits for its publish.
+
+    `earlier` reads a command of the session by its id; None if there is none any more.
+    """
+    if command.agent is None or _edited(command):
+        return False
+    before: CommandRecord | None = command
+    for _ in range(LOOKED_BACK):
+        before = earlier(before.supersedes) if before is not None and before.supersedes is not None else None
+        if before is None:
+            return True
+        if waits(before):
+            return False
+        if before.build is not None and before.interruption is None:
+            # It came to an end of its own, and so did what was before it.
+            return True
+    return True
+
+
+def waits(command: CommandRecord) -> bool:
+    """Returns whether an edit of a command is no more live than before it, although nothing is wrong with it. Pure.
+
+    It was interrupted, or S3 refused the publish. A build that failed would fail again.
+    """
+    build, saved = command.build, command.interruption
+    if build is not None and build.deploy_success:
+        return False
+    if saved is not None:
+        return bool(saved.files_changed)
+    if build is None or build.skipped:
+        return False
+    return build.build_success or (build.error is not None and build.error.code is ErrorCode.PUBLISH_FAILED)
+
+
+def _edited(command: CommandRecord) -> bool:
+    return any(part is not None and part.files_changed_count > 0 for part in (command.agent, command.repair))

@@ -1,0 +1,223 @@
+"""Two sessions of one site, each in workspaces of its own: what is live never goes backwards.
+
+The packages and the build are left out: a site's output is its pages.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workspace.agent.driver_messages import DriverEvent
+from workspace.repository.checkpoints.checkpoint import Checkpointer
+from workspace.repository.newer_work import taking_in
+from workspace.step_context import StepContext
+from workspace.steps import build_step, repair_step
+
+from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.names import manifest_key
+from sitewright.contracts.records import CommandRecord
+from sitewright.contracts.steps import AgentResult, BuildResult, StepName
+from sitewright.contracts.workspace_settings import Sessions
+from sitewright.publishing.manifest import Manifest
+from tests.support.publishing.site_world import BUCKET
+from tests.support.workspace.runner_parts import accept, git, push_elsewhere, read_command
+from tests.support.workspace.runner_world import World, edit
+
+
+@dataclass
+class Site:
+    """The sessions of one site. Each command has the next generation of its session."""
+
+    world: World
+    monkeypatch: pytest.MonkeyPatch
+    during_build: Callable[[], None] = lambda: None
+    commands: int = 0
+
+    def run(self, session: str, files: dict[str, str | None], *steps: StepName, **settings: Any) -> CommandRecord:
+        """Runs a command: an edit of files (none: a question), then the steps, each in a new workspace."""
+        self.commands += 1
+        name, generation = f"c{self.commands}", self.commands
+        accept(self.world.clients, name, generation, session)
+        self.world.use(agent=edit(files) if files else ask)
+        for step in (StepName.AGENT, StepName.BUILD, *steps):
+            assert self.world.step(step, name, generation, session=session, **settings) == 0
+        return read_command(self.world.clients, name, session)
+
+    def manifest(self) -> Manifest:
+        body = self.world.clients.s3.get_object(Bucket="artifacts", Key=manifest_key("amelia"))["Body"].read()
+        return Manifest.from_bytes(body)
+
+    def live(self) -> dict[str, str]:
+        s3 = self.world.clients.s3
+        keys = [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+        return {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode() for key in keys}
+
+
+def ask(ctx: StepContext) -> AgentResult:
+    return AgentResult(summary="From nine to five.")
+
+
+def built(command: CommandRecord) -> BuildResult:
+    assert command.build is not None
+    return command.build
+
+
+@pytest.fixture
+def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Site:
+    made = Site(world, monkeypatch)
+    world.clients.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+
+    def copy(self: Any, commit: str) -> None:
+        folder, dist = self.ctx.paths.site, self.ctx.paths.site / "dist"
+        shutil.rmtree(dist, ignore_errors=True)
+        dist.mkdir()
+        for page in folder.glob("*.html"):
+            shutil.copy(page, dist / page.name)
+        made.during_build()
+
+    monkeypatch.setattr(build_step._Build, "_build", copy)
+    monkeypatch.setattr(taking_in, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(taking_in, "PATIENCE_SECONDS", 0.05)
+    return made
+
+
+def test_a_question_publishes_nothing_and_an_edit_of_another_session_stands_on_what_is_live(site: Site) -> None:
+    """The first session's commits are not pushed: they are in its checkpoint alone."""
+    first = site.run("s1", {"closed.html": "Closed on Monday"})
+    assert site.live()["closed.html"] == "Closed on Monday"
+    before = site.manifest()
+    assert (before.commit, before.session_id) == (built(first).commit, "s1")
+
+    asked = built(site.run("s2", {}))
+    assert (asked.skipped, asked.deploy_success, asked.deployment_id) == (True, False, before.deployment_id)
+    assert site.manifest() == before
+
+    second = built(site.run("s2", {"menu.html": "Menu"}))
+    assert second.deploy_success and site.live().keys() == {"index.html", "about.html", "closed.html", "menu.html"}
+
+    third = site.run("s1", {"index.html": "<h1>New</h1>"}, StepName.PUSH)
+    assert site.live() == {
+        "index.html": "<h1>New</h1>",
+        "about.html": "<h1>About</h1>\n",
+        "closed.html": "Closed on Monday",
+        "menu.html": "Menu",
+    }
+    assert third.agent is not None and third.agent.files_changed == ["index.html"], "what it took in is not its own"
+    assert git(site.world.bare, "merge-base", "--is-ancestor", str(second.commit), "thread-t1") == ""
+
+
+def test_a_question_in_a_session_that_is_behind_publishes_nothing(site: Site) -> None:
+    site.run("s1", {"one.html": "1"}, StepName.PUSH)
+    site.run("s2", {"two.html": "2"}, StepName.PUSH)
+    push_elsewhere(site.world.folder, site.world.bare, "main", {"three.html": "3"})
+    before = site.manifest()
+    assert built(site.run("s1", {})).skipped and site.manifest() == before
+
+
+def test_what_is_live_stays_a_commit_of_the_branch_when_somebody_else_pushed_to_it(site: Site) -> None:
+    """A rebase before the push would make another commit of it, and no other session could take it in."""
+    site.run("s1", {"one.html": "1"}, StepName.PUSH)
+    live = str(built(site.run("s1", {"two.html": "2"})).commit)
+    theirs = push_elsewhere(site.world.folder, site.world.bare, "thread-t1", {"three.html": "3"}, start="thread-t1")
+    assert site.world.step(StepName.PUSH, "c2", 2) == 0
+    for commit in (live, theirs):
+        assert git(site.world.bare, "merge-base", "--is-ancestor", commit, "thread-t1") == ""
+    site.run("s2", {"four.html": "4"})
+    assert site.live().keys() == {"index.html", "about.html", "one.html", "two.html", "four.html"}
+
+
+def test_a_workspace_that_dies_after_its_publish_leaves_a_checkpoint_with_what_is_live(site: Site) -> None:
+    """The live commit is a merge that the build made a moment before. Nobody has it but the checkpoint."""
+    accept(site.world.clients, "c90", 90)
+    site.world.use(agent=edit({"one.html": "1"}))
+    assert site.world.step(StepName.AGENT, "c90", 90) == 0
+    site.run("s2", {"two.html": "2"}, StepName.PUSH)
+
+    def die(*_: Any) -> BuildResult:
+        patch.setattr(Checkpointer, "write", lambda *_, **__: False)
+        raise RuntimeError("killed")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build_step._Build, "_published", die)
+        site.world.step(StepName.BUILD, "c90", 90)
+    assert site.live().keys() == {"index.html", "about.html", "one.html", "two.html"}
+    assert git(site.world.bare, "branch", "--list", "thread-t1") == ""
+    assert built(site.run("s3", {"three.html": "3"})).deploy_success
+    assert site.live().keys() == {"index.html", "about.html", "one.html", "two.html", "three.html"}
+
+
+def test_isolated_sessions_replace_each_other(site: Site) -> None:
+    site.run("s1", {"one.html": "1"}, sessions=Sessions.ISOLATED)
+    site.run("s2", {}, sessions=Sessions.ISOLATED)
+    assert site.live().keys() == {"index.html", "about.html"}
+
+
+def test_a_publish_of_another_session_during_the_build_is_taken_in_and_the_build_begins_again(site: Site) -> None:
+    builds: list[int] = []
+
+    def meanwhile() -> None:
+        builds.append(1)
+        if len(builds) == 1:
+            site.run("s2", {"two.html": "2"})
+            site.world.use(agent=edit({}))
+
+    site.during_build = meanwhile
+    assert built(site.run("s1", {"one.html": "1"})).deploy_success
+    assert site.live().keys() == {"index.html", "about.html", "one.html", "two.html"} and len(builds) == 3
+
+
+class Combining:
+    """An agent that combines both sides, or leaves the markers."""
+
+    able = True
+
+    def __init__(self, ctx: StepContext, prompt: str, seconds: float) -> None:
+        self.ctx, self.prompt, self.conversation = ctx, prompt, None
+        self.budget = type("Budget", (), {"check": lambda _: None, "spent": 0.01})()
+
+    def done(self) -> DriverEvent:
+        page = self.ctx.paths.site / "index.html"
+        assert "<<<<<<<" in page.read_text() and "index.html" in self.prompt
+        if self.able:
+            page.write_text("<h1>Both</h1>\n")
+        return DriverEvent(sitewright_agent="result", text="I kept both.", subtype="success")
+
+    def summary(self, event: DriverEvent) -> str:
+        return event.text
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_a_conflict_is_the_agents_and_what_it_cannot_combine_leaves_everything_where_it_was(
+    site: Site, able: bool
+) -> None:
+    monkeypatch = site.monkeypatch
+    monkeypatch.setattr(Combining, "able", able)
+    monkeypatch.setattr(repair_step, "Agent", Combining)
+    site.run("s1", {"one.html": "1"}, StepName.PUSH)
+
+    def meanwhile() -> None:
+        site.during_build = lambda: None
+        site.run("s2", {"index.html": "<h1>Second</h1>\n"}, StepName.PUSH)
+
+    site.during_build = meanwhile
+    site.run("s1", {"index.html": "<h1>First</h1>\n"})
+    name, generation = "c2", 2
+    command = read_command(site.world.clients, name)
+    build = built(command)
+    assert build.error is not None and build.error.code is ErrorCode.LIVE_CONFLICT and build.broken_by_edit
+    assert "index.html" in build.error.message and str(site.manifest().commit) in build.error.message
+    assert site.live()["index.html"] == "<h1>Second</h1>\n"
+
+    assert site.world.step(StepName.REPAIR, name, generation) == 0
+    repair = read_command(site.world.clients, name).repair
+    assert repair is not None and (repair.merged, repair.changed) == (True, able)
+    if able:
+        assert site.world.step(StepName.BUILD, name, generation) == 0
+        assert built(read_command(site.world.clients, name)).deploy_success
+        assert site.live()["index.html"] == "<h1>Both</h1>\n"
+    assert site.world.step(StepName.PUSH, name, generation) == 0
+    assert git(site.world.bare, "show", "thread-t1:index.html") == ("<h1>Both</h1>" if able else "<h1>First</h1>")
+    assert Path(site.world.root, "site").exists()
