@@ -19,6 +19,8 @@ class PublishResult:
     """Keys of which a cache in front of the bucket may have an outdated copy."""
     lost: tuple[str, ...] = ()
     """Assets of older pages that were deleted or overwritten manually and whose versions are not stored any more, sorted."""
+    removed_pages: tuple[str, ...] = ()
+    """Keys of deleted pages whose addresses lead nowhere now, sorted."""
 
 
 def make_deployment_id(now: int, commit: str | None) -> str:

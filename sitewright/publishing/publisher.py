@@ -16,11 +16,12 @@ from sitewright.publishing.errors import (
     RevertFailed,
     SiteState,
 )
+from sitewright.publishing.judgement.lost_pages import vanished
 from sitewright.publishing.lease import Lease, wait_for_lease
 from sitewright.publishing.manifest import Manifest, ManifestEntry
 from sitewright.publishing.manifest_store import ManifestChanged, StoredManifest
 from sitewright.publishing.objects.listing import list_objects
-from sitewright.publishing.plan import UNKNOWN, Plan, make_plan, needs_listing
+from sitewright.publishing.plan import UNKNOWN, Plan, PlanCheck, make_plan, needs_listing, unchecked
 from sitewright.publishing.publish_result import PublishResult, make_deployment_id
 from sitewright.publishing.publish_state import PublishState
 from sitewright.publishing.site_files import ListedObject, LocalFile, SiteFile, stored_files
@@ -31,13 +32,19 @@ _UNKNOWN_ENTRY = ManifestEntry(md5=UNKNOWN, size=0, content_type=UNKNOWN, cache_
 
 
 def publish(
-    target: PublishTarget, files: Sequence[LocalFile], commit: str | None, *, partial: bool = False
+    target: PublishTarget,
+    files: Sequence[LocalFile],
+    commit: str | None,
+    *,
+    partial: bool = False,
+    check_plan: PlanCheck = unchecked,
 ) -> PublishResult:
     """Makes the site's bucket contain exactly `files`; a failure of S3 is in the result's `error`.
 
-    With `partial`, only adds and replaces files, and fails instead of waiting for another publisher. Raises PublishStopped.
+    With `partial`, only adds and replaces files, and fails instead of waiting for another publisher. Raises PublishStopped,
+    and what `check_plan` raises.
     """
-    work = Publish(target, files, commit, partial=partial)
+    work = Publish(target, files, commit, partial=partial, check_plan=check_plan)
     try:
         return work.run()
     except PublishError as error:
@@ -59,12 +66,10 @@ class Publish:
     record_sync does not run after a rollback. So the publisher itself compares the bucket with the manifest and repairs it
     at the end. If S3 refuses a copy halfway, the publisher reverts the site.
     """
-    check_plan: Callable[[Plan, Callable[[], None]], None] = lambda *_: None
-    """Called with each plan before it is carried out; may raise.
-
-    A slow check has to call its second argument every few seconds, in one thread. That call renews the lease, if one is
-    taken, and raises if the publish has to end.
-    """
+    check_plan: PlanCheck = unchecked
+    """Called with each plan before it is carried out; may raise."""
+    broken_paths: list[str] | None = None
+    """The broken paths of the site, by the last check."""
     id: str = ""
     now: int = 0
     state: PublishState = field(default_factory=PublishState)
@@ -104,7 +109,14 @@ class Publish:
         done = self.state
         unchanged = len(self.files) - len(done.planned) if done.live_before is not None else 0
         return PublishResult(
-            self.id, len(done.uploaded), done.deleted, unchanged, error, done.stale, tuple(sorted(done.lost))
+            self.id,
+            len(done.uploaded),
+            done.deleted,
+            unchanged,
+            error,
+            done.stale,
+            tuple(sorted(done.lost)),
+            tuple(vanished(done.deleted_keys, (file.key for file in self.files))),
         )
 
     def _begin(self, stored: StoredManifest) -> None:
@@ -112,6 +124,7 @@ class Publish:
         self.now = max(int(time.time() * 1000), stored.manifest.created_at + 1 if stored.manifest else 0)
         self.id = make_deployment_id(self.now, self.commit)
         self.state = PublishState(dict(stored.manifest.files) if stored.manifest else {})
+        self.broken_paths = stored.manifest.broken_paths if stored.manifest else None
         self.plan = None
 
     def _plan_from_manifest(self, stored: StoredManifest) -> None:
@@ -137,7 +150,7 @@ class Publish:
         resend = self.restoring and not self.from_listing
         plan = make_plan(self.files, manifest, found, self.now, resend_retired=resend)
         self.state.start(plan)
-        self.check_plan(plan, keep_lease)
+        self.broken_paths = self.check_plan(plan, manifest, keep_lease)
         self.plan = plan
         return plan
 
@@ -249,6 +262,7 @@ class Publish:
             created_at=self.now,
             reconcile=reconcile,
             lease_owner=self.target.lease_owner if leased else None,
+            broken_paths=self.broken_paths,
             files=self.state.entries(),
         )
 
