@@ -140,7 +140,7 @@ class ErrorCode(StrEnum):
         "lfs_pointers",
         ErrorSource.JUDGE,
         "The site stays as it was; the edit is kept and pushed. Store the named files in git itself, without LFS, or on the "
-        'LFS server that the repository names. To publish the pointers, an operator sends a command with '
+        "LFS server that the repository names. To publish the pointers, an operator sends a command with "
         '`allow: ["lfs_pointers"]` (`sitewright send --allow lfs_pointers`).',
     )
     PUBLISH_FAILED = (

@@ -139,7 +139,6 @@ class BuildResult(Contract):
     seconds: dict[str, float] = Field(default_factory=dict)
     """Seconds by part: restore, commit, install, build, publish."""
 
-
     @property
     def is_refused(self) -> bool:
         """Whether the site was built, and the judge refused to publish it."""

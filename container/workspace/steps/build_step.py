@@ -13,9 +13,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.limits import PACKAGE_FILE_BYTES
-from sitewright.contracts.steps import LOST_LISTED, BuildResult
+from sitewright.contracts.steps import LOST_LISTED, PAGES_LISTED, BuildResult
 from sitewright.publishing.dist_files import scan
 from sitewright.publishing.errors import DistRefused
+from sitewright.publishing.judgement.findings import PublishRefused
+from sitewright.publishing.pages.addresses import shown
 from sitewright.tables.keys import CommandRef
 from workspace.build import dist_state
 from workspace.build.dependencies import Modules
@@ -114,8 +116,15 @@ class _Build:
             return result.model_copy(update={**failed, "notes": self.notes, "seconds": self.seconds})
         dist_state.mark_complete(ctx.paths.scratch, commit)
         ctx.progress(f"Publishing {len(files)} files")
-        with self._timed("publish"):
-            published, not_invalidated = publish_build(ctx, files, commit)
+        try:
+            with self._timed("publish"):
+                published, not_invalidated = publish_build(ctx, files, commit)
+        except PublishRefused as error:
+            ctx.log("publish refused", level="error", code=error.code.value, error=error.message)
+            info = ErrorInfo.of(error.code, error.message)
+            refused = {"error": info, "broken_by_edit": error.repairable and self._is_edits(error, info.message)}
+            done = {**refused, "build_success": True, "notes": self.notes, "seconds": self.seconds}
+            return result.model_copy(update=done)
         return result.model_copy(
             update={
                 "build_success": True,
@@ -126,8 +135,11 @@ class _Build:
                 "unchanged": published.unchanged,
                 "lost": list(published.lost[:LOST_LISTED]),
                 "lost_count": len(published.lost),
+                "pages_removed": [shown(key) for key in published.removed_pages[:PAGES_LISTED]],
+                "pages_removed_count": len(published.removed_pages),
+                "broken_links": published.broken_links,
                 "error": published.error or not_invalidated,
-                "notes": self.notes,
+                "notes": [*self.notes, *published.notes],
                 "seconds": self.seconds,
             }
         )
@@ -145,7 +157,7 @@ class _Build:
         return None
 
     def _is_edits(self, error: Exception, message: str) -> bool:
-        if isinstance(error, DistRefused):
+        if isinstance(error, DistRefused | PublishRefused):
             error = BuildFailed(message)
         if not isinstance(error, BuildFailed):
             return False
@@ -171,7 +183,9 @@ class _Build:
             ctx.log("how the command before ended is not known", commandBefore=older, error=str(unknown))
             return None
         build = command.build if command else None
-        return build.error.message if build is not None and not build.build_success and build.error else None
+        if build is None or build.error is None or (build.build_success and not build.is_refused):
+            return None
+        return build.error.message
 
     def _build(self, commit: str) -> None:
         site = self.ctx.paths.site

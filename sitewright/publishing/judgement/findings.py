@@ -45,9 +45,9 @@ class PublishRefused(Exception):
         return all(finding.repairable for finding in self.findings)
 
 
-def named(names: Sequence[str]) -> str:
-    """Names the first of some names and counts the others."""
-    more = len(names) - _SHOWN
+def named(names: Sequence[str], number: int = 0) -> str:
+    """Names the first of some names and counts the others. There are `number` of them if that is more than the names."""
+    more = max(len(names), number) - _SHOWN
     cut = [name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}…" for name in names[:_SHOWN]]
     return ", ".join(cut) + (f" and {more:,} more" if more > 0 else "")
 

@@ -41,9 +41,7 @@ class Judge:
     notes: list[str] = field(default_factory=list)
     """What the response says, although nothing is refused."""
 
-    def __call__(
-        self, plan: Plan, manifest: Manifest | None, keep_lease: Callable[[], None]
-    ) -> list[str] | None:
+    def __call__(self, plan: Plan, manifest: Manifest | None, keep_lease: Callable[[], None]) -> list[str] | None:
         """Returns the site's broken paths after the publish, None if they are unknown.
 
         Raises PublishRefused, OSError (a file of the build is gone), and what `keep_lease` raises.
@@ -104,9 +102,7 @@ class Judge:
         if refused := [finding for finding in findings if finding.code not in self.allowed]:
             raise PublishRefused(refused)
 
-    def _noted(
-        self, worse: dict[str, tuple[LinkKind, str]], live: Collection[str], keys: Collection[str]
-    ) -> list[str]:
+    def _noted(self, worse: dict[str, tuple[LinkKind, str]], live: Collection[str], keys: Collection[str]) -> list[str]:
         notes = []
         told = {path: found for path, found in worse.items() if found[0] is not LinkKind.HINT}
         if told:

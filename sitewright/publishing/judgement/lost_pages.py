@@ -70,7 +70,7 @@ def missing_pages(live: Collection[str], keys: Collection[str], edit: Edit) -> F
         return None
     text = (
         f"{counted(number, 'page')} of {len(pages):,} would vanish, and nothing in the edit tells why: "
-        f"{named([shown(key) for key in unexplained])}. Is something silent or empty that the build reads, such as a feed?"
+        f"{named([shown(key) for key in unexplained], number)}. Is something silent or empty that the build reads, such as a feed?"
     )
     if edit.empty_submodules:
         text += f" These submodules are empty: {named(edit.empty_submodules)}."

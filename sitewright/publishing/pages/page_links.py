@@ -44,9 +44,7 @@ class Link(NamedTuple):
 
 _VALUE = rb"(?:\"[^\"]*(?:\"|\Z)|'[^']*(?:'|\Z)|[^\s\"'>]+)"
 _REST = rb"(?:[^>\"']|\"[^\"]*(?:\"|\Z)|'[^']*(?:'|\Z))*+(?:>|\Z)"
-_NAMES = (
-    rb"a|area|link|img|source|video|audio|track|embed|object|iframe|input|use|image|astro-island|base"
-)
+_NAMES = rb"a|area|link|img|source|video|audio|track|embed|object|iframe|input|use|image|astro-island|base"
 _TAG = re.compile(
     rb"<(?:!--(?:.*?-->|.*)"
     rb"|script(?=[\s/>])" + _REST + rb"(?:.*?</script|.*)"

@@ -1,0 +1,43 @@
+"""Tells what changed since a deployment, for the judge of a publish. git runs as the guest: the answer is data."""
+
+from sitewright.publishing.judgement.lost_pages import Edit
+from workspace.guest import guest_files
+from workspace.step_context import StepContext
+
+TEXT_BYTES = 2**20
+"""So much of the diff is read: an edit of that size names what it removes many times."""
+
+# `head` ends git early. The diff has no context lines: they name what did not change.
+_DIFF = (
+    'git diff --no-color --no-ext-diff --no-textconv --no-renames --unified=0 "$1" HEAD -- | head -c "$2" '
+    "| grep -a '^[-+]'"
+)
+
+_EMPTY_SUBMODULES = (
+    "git config --file .gitmodules --get-regexp '^submodule\\..*\\.path$' | cut -d ' ' -f 2- | head -n 100 "
+    '| while IFS= read -r folder; do [ -n "$(ls -A -- "$folder" 2>/dev/null)" ] || printf \'%s\\n\' "$folder"; done'
+)
+
+
+def edit_since(ctx: StepContext, commit: str | None) -> Edit:
+    """Returns what changed between a commit and HEAD, and what the command changed.
+
+    If the checkout does not have the commit, the newest commit stands for it. Raises GitError.
+    """
+    checkout, command = ctx.checkout, ctx.command
+    paths = {path for part in (command.agent, command.repair) if part for path in part.files_changed}
+    base = (checkout.resolve(commit) if commit else None) or checkout.resolve("HEAD^")
+    text = ""
+    if base is not None:
+        paths.update(checkout.commits_touch(base, "HEAD"))
+        done = checkout.git.script(_DIFF, base, str(TEXT_BYTES))
+        text = done.stdout.decode("utf-8", "replace")
+    return Edit(tuple(sorted(paths)), text, tuple(empty_submodules(ctx)))
+
+
+def empty_submodules(ctx: StepContext) -> list[str]:
+    """Returns the folders of submodules that are empty in the checkout."""
+    if guest_files.look(ctx.paths.site, ".gitmodules") is None:
+        return []
+    done = ctx.checkout.git.script(_EMPTY_SUBMODULES)
+    return done.stdout.decode("utf-8", "replace").splitlines()
