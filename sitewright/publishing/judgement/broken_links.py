@@ -15,6 +15,9 @@ from sitewright.publishing.pages.page_links import Link, LinkKind
 BASELINE_PATHS = 1_000
 """So many broken paths are kept in a manifest. A site with more is told of them, and never refused."""
 
+NAMED_PATHS = 500_000
+"""So many paths of changed pages are looked at. A site has at most 100,000 files."""
+
 LEAST_BROKEN = 3
 BROKEN_SHARE = 0.5
 """With so many broken paths, and this share of all that the changed pages name, the pages look for their files elsewhere: a
@@ -32,7 +35,7 @@ class References:
         """Adds the references of a page or stylesheet."""
         for path, kind in links:
             known = self.named.get(path)
-            if known is None or kind < known[0]:
+            if (known is None and len(self.named) < NAMED_PATHS) or (known is not None and kind < known[0]):
                 self.named[path] = (kind, page if known is None else known[1])
 
     def broken(self, keys: Collection[str]) -> dict[str, tuple[LinkKind, str]]:

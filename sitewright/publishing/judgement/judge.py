@@ -106,7 +106,7 @@ class Judge:
         notes = []
         told = {path: found for path, found in worse.items() if found[0] is not LinkKind.HINT}
         if told:
-            notes.append(f"{counted(len(told), 'path')} that new pages name lead nowhere on the site: {listed(told)}.")
+            notes.append(f"Nothing answers at {counted(len(told), 'path')} that changed pages name: {listed(told)}.")
         if not self.partial and INDEX not in keys and INDEX not in live:
             notes.append("The build has no index.html at its top, so the site's own address leads nowhere.")
         return notes

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from html import unescape
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
 
 PAGE_BYTES = 4 * 2**20
@@ -19,6 +19,12 @@ PAGE_BYTES = 4 * 2**20
 
 _REMEMBERED = 2_000
 """Bytes of the longest tag that is remembered."""
+
+_ENTRIES = 50_000
+"""How many tags and addresses are remembered. Then all are forgotten: the pages are a guest's, memory is the runner's."""
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class LinkKind(IntEnum):
@@ -117,7 +123,7 @@ class LinkReader:
                     continue
                 known = tuple(_references(tag))
                 if len(tag) <= _REMEMBERED:
-                    self._tags[tag] = known
+                    _remember(self._tags, tag, known)
             found.update(known)
         if b"url(" in content:
             for value in _INLINE_STYLE.findall(content):
@@ -134,7 +140,7 @@ class LinkReader:
         for address, kind in found:
             where = ("" if address.startswith("/") else folder, address)
             if where not in self._paths:
-                self._paths[where] = self._path(folder, address)
+                _remember(self._paths, where, self._path(folder, address))
             path = self._paths[where]
             if path is not None:
                 links.add(Link(path, kind))
@@ -151,6 +157,12 @@ class LinkReader:
             return unquote(url.path.removeprefix("/"), errors="strict")
         except ValueError:
             return None
+
+
+def _remember(known: dict[_Key, _Value], key: _Key, value: _Value) -> None:
+    if len(known) >= _ENTRIES:
+        known.clear()
+    known[key] = value
 
 
 def of_css(text: str) -> Iterator[tuple[str, LinkKind]]:

@@ -32,7 +32,11 @@ def test_pages_whose_sources_were_touched_may_go(edit: Edit) -> None:
 
 
 def test_the_pages_of_an_archive_go_with_their_posts() -> None:
-    site = [*SITE, *(f"posts/page/{n}/index.html" for n in range(2, 6)), *(f"tags/tag{n}/index.html" for n in range(20))]
+    site = [
+        *SITE,
+        *(f"posts/page/{n}/index.html" for n in range(2, 6)),
+        *(f"tags/tag{n}/index.html" for n in range(20)),
+    ]
     edit = Edit(tuple(f"src/content/posts/post-number-{n}.md" for n in range(40)))
     assert missing_pages(site, SITE[:2], edit) is None
 

@@ -43,5 +43,7 @@ def test_pointers_are_named_and_no_edit_mends_them() -> None:
     pointer = LocalFile("hero.jpg", "/dist", "0", 130, "image/jpeg", "", is_lfs_pointer=True)
     other = LocalFile("me.jpg", "/dist", "0", 130, "image/jpeg", "")
     finding = lfs_pointers([pointer, other])
-    assert finding is not None and not finding.repairable and "hero.jpg" in finding.text and "me.jpg" not in finding.text
+    assert (
+        finding is not None and not finding.repairable and "hero.jpg" in finding.text and "me.jpg" not in finding.text
+    )
     assert lfs_pointers([other]) is None

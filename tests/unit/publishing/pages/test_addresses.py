@@ -25,7 +25,16 @@ def test_only_pages_have_an_address() -> None:
 
 @pytest.mark.parametrize(
     ("path", "served"),
-    [("", True), ("a/", True), ("a", True), ("a.css", True), ("b", False), ("b/", False), ("a.css/", False), ("A", False)],
+    [
+        ("", True),
+        ("a/", True),
+        ("a", True),
+        ("a.css", True),
+        ("b", False),
+        ("b/", False),
+        ("a.css/", False),
+        ("A", False),
+    ],
 )
 def test_a_path_is_a_file_or_a_folder_with_an_index(path: str, served: bool) -> None:
     assert is_served(path, {"index.html", "a/index.html", "a.css"}) is served

@@ -19,7 +19,10 @@ def links(html: str, key: str = "blog/first/index.html") -> dict[str, str]:
     [
         ('<link rel="stylesheet" href="/site.css">', {"site.css": "code"}),
         ("<script src=/app.js></script>", {"app.js": "code"}),
-        ('<astro-island component-url="/_astro/a.js" renderer-url="/_astro/b.js">', {"_astro/a.js": "code", "_astro/b.js": "code"}),
+        (
+            '<astro-island component-url="/_astro/a.js" renderer-url="/_astro/b.js">',
+            {"_astro/a.js": "code", "_astro/b.js": "code"},
+        ),
         ('<img src="me.jpg">', {"blog/first/me.jpg": "media"}),
         ('<a href="../second/">', {"blog/second/": "link"}),
         ('<A HREF="/About.html">', {"About.html": "link"}),
@@ -28,11 +31,17 @@ def links(html: str, key: str = "blog/first/index.html") -> dict[str, str]:
         ('<a href="/a%20b/%C3%BC">', {"a b/ü": "link"}),
         ('<a href="/search?q=1&amp;r=2#top">', {"search": "link"}),
         ('<a href="/a&amp;b">', {"a&b": "link"}),
-        ('<img srcset="/a.jpg 1x, /b,c.jpg 2x" src="/d.jpg">', {"a.jpg": "media", "b,c.jpg": "media", "d.jpg": "media"}),
+        (
+            '<img srcset="/a.jpg 1x, /b,c.jpg 2x" src="/d.jpg">',
+            {"a.jpg": "media", "b,c.jpg": "media", "d.jpg": "media"},
+        ),
         ('<img srcset="data:image/png;base64,AAAA 1x, /b.png 2x">', {"b.png": "media"}),
         ('<div style="background:url(/bg.png)">', {"bg.png": "media"}),
         ("<style>@import '/more.css'; .a{background:url(\"/b.png\")}</style>", {"more.css": "code", "b.png": "media"}),
-        ('<link rel="icon" href="/favicon.ico"><link rel="preload" href="/f.woff2">', {"favicon.ico": "hint", "f.woff2": "hint"}),
+        (
+            '<link rel="icon" href="/favicon.ico"><link rel="preload" href="/f.woff2">',
+            {"favicon.ico": "hint", "f.woff2": "hint"},
+        ),
         ('<base href="/docs/"><a href="page">', {"docs/page": "link"}),
         ('<a title="a > b" href="/x">', {"x": "link"}),
         ('<svg><use href="/sprite.svg#a"/></svg>', {"sprite.svg": "media"}),
@@ -74,7 +83,9 @@ def test_the_tags_of_a_page_do_not_leak_into_another_folder() -> None:
 
 
 def test_a_stylesheet_names_its_files() -> None:
-    found = LinkReader().of_stylesheet("css/site.css", b"@import \"more.css\";a{b:url( '../i/a.png' )}c{d:url(data:x,y)}")
+    found = LinkReader().of_stylesheet(
+        "css/site.css", b"@import \"more.css\";a{b:url( '../i/a.png' )}c{d:url(data:x,y)}"
+    )
     assert found == {("css/more.css", LinkKind.CODE), ("i/a.png", LinkKind.MEDIA)}
 
 
@@ -86,7 +97,21 @@ def test_a_srcset_ends_where_it_ends() -> None:
 
 @pytest.mark.parametrize(
     "part",
-    ["<", "<!--", "<a ", "<a b='", "<a b='\"", "</", "<script>", '<a x="', "<style>url(", '<a style="', "<a x=", "a, ", "url( "],
+    [
+        "<",
+        "<!--",
+        "<a ",
+        "<a b='",
+        "<a b='\"",
+        "</",
+        "<script>",
+        '<a x="',
+        "<style>url(",
+        '<a style="',
+        "<a x=",
+        "a, ",
+        "url( ",
+    ],
 )
 def test_no_page_takes_long(part: str) -> None:
     content = (part * (400_000 // len(part))).encode()
