@@ -1,8 +1,12 @@
 """Tells what changed since a deployment, for the judge of a publish. git runs as the guest: the answer is data."""
 
 from sitewright.publishing.judgement.lost_pages import Edit
+from workspace.errors import GitError
 from workspace.guest import guest_files
 from workspace.step_context import StepContext
+
+SECONDS = 15.0
+"""Less than a lease lasts: the judge may be asked under one."""
 
 TEXT_BYTES = 2**20
 """So much of the diff is read: an edit of that size names what it removes many times."""
@@ -22,22 +26,26 @@ _EMPTY_SUBMODULES = (
 def edit_since(ctx: StepContext, commit: str | None) -> Edit:
     """Returns what changed between a commit and HEAD, and what the command changed.
 
-    If the checkout does not have the commit, the newest commit stands for it. Raises GitError.
+    If the checkout does not have the commit, the newest commit's parent stands for it. Where git fails, the answer is what
+    the agent's steps reported.
     """
     checkout, command = ctx.checkout, ctx.command
     paths = {path for part in (command.agent, command.repair) if part for path in part.files_changed}
-    base = (checkout.resolve(commit) if commit else None) or checkout.resolve("HEAD^")
-    text = ""
-    if base is not None:
-        paths.update(checkout.commits_touch(base, "HEAD"))
-        done = checkout.git.script(_DIFF, base, str(TEXT_BYTES))
-        text = done.stdout.decode("utf-8", "replace")
-    return Edit(tuple(sorted(paths)), text, tuple(empty_submodules(ctx)))
+    text, empty = "", list[str]()
+    try:
+        base = (checkout.resolve(commit) if commit else None) or checkout.resolve("HEAD^")
+        if base is not None:
+            paths.update(checkout.commits_touch(base, "HEAD"))
+            text = checkout.git.script(_DIFF, base, str(TEXT_BYTES), timeout=SECONDS).stdout.decode("utf-8", "replace")
+        empty = empty_submodules(ctx)
+    except (GitError, TimeoutError, OSError) as error:
+        ctx.log("what changed since the live deployment is not known", level="warning", error=str(error))
+    return Edit(tuple(sorted(paths)), text, tuple(empty))
 
 
 def empty_submodules(ctx: StepContext) -> list[str]:
-    """Returns the folders of submodules that are empty in the checkout."""
+    """Returns the folders of submodules that are empty in the checkout. Raises GitError, TimeoutError, OSError."""
     if guest_files.look(ctx.paths.site, ".gitmodules") is None:
         return []
-    done = ctx.checkout.git.script(_EMPTY_SUBMODULES)
+    done = ctx.checkout.git.script(_EMPTY_SUBMODULES, timeout=SECONDS)
     return done.stdout.decode("utf-8", "replace").splitlines()
