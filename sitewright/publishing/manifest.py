@@ -52,10 +52,10 @@ class Manifest(Contract):
     """The current publisher: a session's id, or `rollback/` and digits; None while nobody publishes. Taken and released by
     conditional writes, so that publishers take turns. The lease expires if the manifest is not written again within
     LEASE_SECONDS. A new workspace of the same session need not wait: the claim has fenced off the old workspace."""
+    files: dict[str, ManifestEntry] = {}
     broken_paths: list[str] | None = None
     """Paths of the site that its pages name and that lead nowhere. None: not known, or too many. A publish is not refused
     for them."""
-    files: dict[str, ManifestEntry] = {}
 
     def to_bytes(self) -> bytes:
         """Returns the manifest as it is stored: JSON, gzipped (20,001 files: 5 MB of text)."""
