@@ -16,19 +16,16 @@ from sitewright.publishing.errors import (
     RevertFailed,
     SiteState,
 )
-from sitewright.publishing.judgement.lost_pages import vanished
 from sitewright.publishing.lease import Lease, wait_for_lease
-from sitewright.publishing.manifest import Manifest, ManifestEntry
+from sitewright.publishing.manifest import Manifest
 from sitewright.publishing.manifest_store import ManifestChanged, StoredManifest
 from sitewright.publishing.objects.listing import list_objects
-from sitewright.publishing.plan import UNKNOWN, Plan, PlanCheck, make_plan, needs_listing, unchecked
+from sitewright.publishing.plan import Plan, PlanCheck, make_plan, needs_listing, unchecked
 from sitewright.publishing.publish_result import PublishResult, make_deployment_id
 from sitewright.publishing.publish_state import PublishState
 from sitewright.publishing.site_files import ListedObject, LocalFile, SiteFile, stored_files
 from sitewright.publishing.target import PublishTarget
 from sitewright.retry import AwsError
-
-_UNKNOWN_ENTRY = ManifestEntry(md5=UNKNOWN, size=0, content_type=UNKNOWN, cache_control=UNKNOWN)
 
 
 def publish(
@@ -106,18 +103,7 @@ class Publish:
 
     def result(self, error: ErrorInfo | None = None) -> PublishResult:
         """Returns the result so far."""
-        done = self.state
-        unchanged = len(self.files) - len(done.planned) if done.live_before is not None else 0
-        return PublishResult(
-            self.id,
-            len(done.uploaded),
-            done.deleted,
-            unchanged,
-            error,
-            done.stale,
-            tuple(sorted(done.lost)),
-            tuple(vanished(done.deleted_keys, (file.key for file in self.files))),
-        )
+        return self.state.result(self.id, self.files, error)
 
     def _begin(self, stored: StoredManifest) -> None:
         # Ids sort by time: a deployment sorts after the one that it replaces, even if the two machines' clocks disagree.
@@ -222,9 +208,7 @@ class Publish:
         error.before = before.deployment_id
         self.target.progress("Putting back what was live before")
         now = self._manifest(complete=False, reconcile=True)
-        # The manifest may be wrong about these keys.
-        for key in done.in_doubt | done.unhealed:
-            now.files[key] = now.files.get(key, _UNKNOWN_ENTRY).model_copy(update={"md5": UNKNOWN})
+        now.files.update(done.doubted())
         plan = make_plan(stored_files(before), now, None, self.now)
         try:
             applier.send(plan.phases, tolerate_missing=True)

@@ -13,17 +13,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.limits import PACKAGE_FILE_BYTES
-from sitewright.contracts.steps import LOST_LISTED, PAGES_LISTED, BuildResult
+from sitewright.contracts.steps import BuildResult
 from sitewright.publishing.dist_files import scan
 from sitewright.publishing.errors import DistRefused
 from sitewright.publishing.judgement.findings import PublishRefused
-from sitewright.publishing.pages.addresses import shown
 from sitewright.tables.keys import CommandRef
 from workspace.build import dist_state
 from workspace.build.dependencies import Modules
 from workspace.build.failure_cause import BuildPart, caused_by_edit
 from workspace.build.install_inputs import PACKAGE
 from workspace.build.package_managers import NoManager
+from workspace.build.publish_outcome import outcome
 from workspace.build.site_publish import live_deployment, publish_build, publish_interrupted
 from workspace.claim.session import commands_table
 from workspace.errors import StepStopped
@@ -125,24 +125,8 @@ class _Build:
             refused = {"error": info, "broken_by_edit": error.repairable and self._is_edits(error, info.message)}
             done = {**refused, "build_success": True, "notes": self.notes, "seconds": self.seconds}
             return result.model_copy(update=done)
-        return result.model_copy(
-            update={
-                "build_success": True,
-                "deploy_success": published.error is None,
-                "deployment_id": published.deployment_id,
-                "uploaded": published.uploaded,
-                "deleted": published.deleted,
-                "unchanged": published.unchanged,
-                "lost": list(published.lost[:LOST_LISTED]),
-                "lost_count": len(published.lost),
-                "pages_removed": [shown(key) for key in published.removed_pages[:PAGES_LISTED]],
-                "pages_removed_count": len(published.removed_pages),
-                "broken_links": published.broken_links,
-                "error": published.error or not_invalidated,
-                "notes": [*self.notes, *published.notes],
-                "seconds": self.seconds,
-            }
-        )
+        update = outcome(published, not_invalidated)
+        return result.model_copy(update={**update, "notes": [*self.notes, *published.notes], "seconds": self.seconds})
 
     def try_build(self) -> ErrorInfo | None:
         """Installs and builds. Returns why that failed."""
