@@ -31,9 +31,15 @@ class References:
     named: dict[str, tuple[LinkKind, str]] = field(default_factory=dict)
     """Path, with its gravest kind and the first page that names it."""
 
-    def add(self, page: str, links: Collection[Link]) -> None:
+    _seen: set[Link] = field(default_factory=set, repr=False)
+
+    def add(self, page: str, links: set[Link]) -> None:
         """Adds the references of a page or stylesheet."""
-        for path, kind in links:
+        # Most pages of a site name what others name.
+        new = links - self._seen
+        if len(self._seen) < NAMED_PATHS:
+            self._seen |= new
+        for path, kind in new:
             known = self.named.get(path)
             if (known is None and len(self.named) < NAMED_PATHS) or (known is not None and kind < known[0]):
                 self.named[path] = (kind, page if known is None else known[1])

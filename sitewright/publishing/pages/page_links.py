@@ -7,7 +7,7 @@ good page. Most tags of a site stand on many pages, so a tag is taken apart once
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from html import unescape
@@ -49,7 +49,7 @@ class Link(NamedTuple):
 
 
 _VALUE = rb"(?:\"[^\"]*(?:\"|\Z)|'[^']*(?:'|\Z)|[^\s\"'>]+)"
-_REST = rb"(?:[^>\"']|\"[^\"]*(?:\"|\Z)|'[^']*(?:'|\Z))*+(?:>|\Z)"
+_REST = rb"(?:[^>\"']++|\"[^\"]*(?:\"|\Z)|'[^']*(?:'|\Z))*+(?:>|\Z)"
 _NAMES = rb"a|area|link|img|source|video|audio|track|embed|object|iframe|input|use|image|astro-island|base"
 _TAG = re.compile(
     rb"<(?:!--(?:.*?-->|.*)"
@@ -64,7 +64,7 @@ _ATTRIBUTE = re.compile(rb"([a-z][a-z:-]{0,40})\s?=\s?(" + _VALUE + rb")", re.IG
 _CSS_URL = re.compile(r"url\(\s?(\"[^\"\n]{0,1000}\"|'[^'\n]{0,1000}'|[^\s\"'()]{1,1000}+)\s?\)", re.IGNORECASE)
 _CSS_IMPORT = re.compile(r"@import\s(\"[^\"\n]{0,1000}\"|'[^'\n]{0,1000}')", re.IGNORECASE)
 _CSS_COMMENT = re.compile(r"/\*(?:.*?\*/|.*)", re.DOTALL)
-_INLINE_STYLE = re.compile(rb"\bstyle=(\"[^\"<>]{0,1000}\"|'[^'<>]{0,1000}')")
+_INLINE_STYLE = re.compile(rb"style=(\"[^\"<>]{0,1000}\"|'[^'<>]{0,1000}')")
 _CANDIDATE = re.compile(r"[\s,]*+(\S++)([^,]*+)")
 _TEMPLATE = re.compile(r"[{}<>|\\^`\s]|\$\(|%[<{]")
 """What no finished address contains: the remains of a template, or spaces."""
@@ -108,33 +108,47 @@ class LinkReader:
 
     hosts: frozenset[str] = frozenset()
     """Names of the site's own host: an absolute address with one of them counts as its path."""
-    _tags: dict[bytes, tuple[tuple[str, LinkKind], ...]] = field(default_factory=dict, repr=False)
+    _tags: dict[bytes, tuple[frozenset[Link], frozenset[tuple[str, LinkKind]]]] = field(
+        default_factory=dict, repr=False
+    )
+    """The references of a tag: those from the root of the host, and those that depend on the page's folder."""
     _paths: dict[tuple[str, str], str | None] = field(default_factory=dict, repr=False)
 
     def of_page(self, key: str, content: bytes) -> set[Link]:
         """Returns the references of the page `key` to its own host."""
-        base = f"/{key}"
-        found: set[tuple[str, LinkKind]] = set()
+        base: str | None = None
+        links, relative = set[Link](), set[tuple[str, LinkKind]]()
         for tag in dict.fromkeys(_TAG.findall(content)):
             known = self._tags.get(tag)
             if known is None:
                 if tag[:5].lower() == b"<base":
-                    base = _based(base, tag)
+                    base = base or _based(f"/{key}", tag)
                     continue
-                known = tuple(_references(tag))
+                known = self._read(tag)
                 if len(tag) <= _REMEMBERED:
                     _remember(self._tags, tag, known)
-            found.update(known)
+            links |= known[0]
+            if known[1]:
+                relative |= known[1]
         if b"url(" in content:
             for value in _INLINE_STYLE.findall(content):
-                found.update(of_css(_text(value)))
-        return self._own(base, found)
+                relative.update(of_css(_text(value)))
+        if base is not None:
+            # The base may be of another host, to which even a path from the root leads then.
+            every = relative.union(*(_references(tag) for tag in _TAG.findall(content)))
+            return {Link(path, kind) for address, kind in every if (path := self._path(base, address)) is not None}
+        return links | self._own(f"/{key}", relative) if relative else links
 
     def of_stylesheet(self, key: str, content: bytes) -> set[Link]:
         """Returns the references of the stylesheet `key` to its own host."""
         return self._own(f"/{key}", set(of_css(content.decode("utf-8", "replace"))))
 
-    def _own(self, base: str, found: set[tuple[str, LinkKind]]) -> set[Link]:
+    def _read(self, tag: bytes) -> tuple[frozenset[Link], frozenset[tuple[str, LinkKind]]]:
+        found = set(_references(tag))
+        rooted = {(address, kind) for address, kind in found if address[:1] == "/" != address[1:2]}
+        return frozenset(self._own("/", rooted)), frozenset(found - rooted)
+
+    def _own(self, base: str, found: Iterable[tuple[str, LinkKind]]) -> set[Link]:
         folder = base[: base.rfind("/") + 1]
         links = set()
         for address, kind in found:
@@ -146,12 +160,12 @@ class LinkReader:
                 links.add(Link(path, kind))
         return links
 
-    def _path(self, folder: str, address: str) -> str | None:
+    def _path(self, base: str, address: str) -> str | None:
         """Returns the path of an address on the own host, None for another address."""
         if not address or address.startswith(("#", "?")) or _TEMPLATE.search(address):
             return None
         try:
-            url = urlsplit(urljoin(folder, address))
+            url = urlsplit(urljoin(base, address))
             if url.scheme not in {"", "http", "https"} or (url.netloc and url.netloc.lower() not in self.hosts):
                 return None
             return unquote(url.path.removeprefix("/"), errors="strict")

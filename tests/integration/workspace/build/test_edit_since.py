@@ -1,13 +1,22 @@
 """What git says about an edit, for the judge of a publish."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from moto import mock_aws
 from workspace.build.edit_since import edit_since, empty_submodules
 
 from sitewright.contracts.steps import AgentResult
 from tests.support.publishing.site_world import make_site, write
 from tests.support.workspace.runner_parts import git
+
+
+@pytest.fixture(autouse=True)
+def _aws() -> Iterator[None]:
+    with mock_aws():
+        yield
 
 
 def test_an_edit_is_its_paths_and_its_changed_lines(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def judged(
     *links: Link, before: Collection[str] = (), deletes: Collection[str] = (), keys: Collection[str] = KEYS
 ) -> Finding | None:
     found = References()
-    found.add("index.html", [*GOOD, *links])
+    found.add("index.html", {*GOOD, *links})
     return broken_references(found, new_broken(found.broken(keys), before), deletes)
 
 
@@ -64,8 +64,8 @@ def test_what_was_broken_before_is_no_reason() -> None:
 
 def test_the_gravest_use_of_a_path_counts() -> None:
     found = References()
-    found.add("a.html", [Link("x", LinkKind.LINK)])
-    found.add("b.html", [Link("x", LinkKind.CODE)])
+    found.add("a.html", {Link("x", LinkKind.LINK)})
+    found.add("b.html", {Link("x", LinkKind.CODE)})
     assert found.broken(set()) == {"x": (LinkKind.CODE, "a.html")}
 
 
