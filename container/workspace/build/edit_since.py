@@ -17,10 +17,10 @@ _DIFF = (
     "| grep -a '^[-+]'"
 )
 
-_EMPTY_SUBMODULES = (
-    "git config --file .gitmodules --get-regexp '^submodule\\..*\\.path$' | cut -d ' ' -f 2- | head -n 100 "
-    '| while IFS= read -r folder; do [ -n "$(ls -A -- "$folder" 2>/dev/null)" ] || printf \'%s\\n\' "$folder"; done'
-)
+_EMPTY = 'for folder; do [ -n "$(ls -A -- "$folder" 2>/dev/null)" ] || printf "%s\\n" "$folder"; done'
+
+_PATHS = r"^submodule\..*\.path$"
+_SUBMODULES = 100
 
 
 def edit_since(ctx: StepContext, commit: str | None) -> Edit:
@@ -31,21 +31,28 @@ def edit_since(ctx: StepContext, commit: str | None) -> Edit:
     """
     checkout, command = ctx.checkout, ctx.command
     paths = {path for part in (command.agent, command.repair) if part for path in part.files_changed}
-    text, empty = "", list[str]()
+    text = ""
     try:
         base = (checkout.resolve(commit) if commit else None) or checkout.resolve("HEAD^")
         if base is not None:
             paths.update(checkout.commits_touch(base, "HEAD"))
             text = checkout.git.script(_DIFF, base, str(TEXT_BYTES), timeout=SECONDS).stdout.decode("utf-8", "replace")
-        empty = empty_submodules(ctx)
     except (GitError, TimeoutError, OSError) as error:
         ctx.log("what changed since the live deployment is not known", level="warning", error=str(error))
-    return Edit(tuple(sorted(paths)), text, tuple(empty))
+    return Edit(tuple(sorted(paths)), text, tuple(empty_submodules(ctx)))
 
 
 def empty_submodules(ctx: StepContext) -> list[str]:
-    """Returns the folders of submodules that are empty in the checkout. Raises GitError, TimeoutError, OSError."""
+    """Returns the folders of submodules that are empty in the checkout. None of them where git fails."""
     if guest_files.look(ctx.paths.site, ".gitmodules") is None:
         return []
-    done = ctx.checkout.git.script(_EMPTY_SUBMODULES, timeout=SECONDS)
+    git = ctx.checkout.git
+    try:
+        # Each entry is the key, a line feed and the value: names may contain spaces.
+        found = git.completed("config", "-z", "--file", ".gitmodules", "--get-regexp", _PATHS, timeout=SECONDS)
+        folders = [entry.partition("\n")[2] for entry in found.stdout.decode("utf-8", "replace").split("\0") if entry]
+        done = git.script(_EMPTY, *folders[:_SUBMODULES], timeout=SECONDS)
+    except (GitError, TimeoutError, OSError) as error:
+        ctx.log("the submodules are not known", level="warning", error=str(error))
+        return []
     return done.stdout.decode("utf-8", "replace").splitlines()
