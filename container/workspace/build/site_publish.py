@@ -72,7 +72,7 @@ def publish_build(ctx: StepContext, files: Sequence[LocalFile], commit: str) -> 
         raise
     if result.error is None:
         dist_state.forget(ctx.paths.scratch)
-    notes = [*judge.notes, *(f"{_EMPTY.format(folder)}" for folder in empty_submodules(ctx))]
+    notes = [*judge.notes, *(_EMPTY.format(folder) for folder in empty_submodules(ctx))]
     return replace(result, broken_links=len(judge.broken), notes=tuple(notes)), _invalidate(ctx, result)
 
 
@@ -108,7 +108,11 @@ def _with_flat_pages(ctx: StepContext, files: Sequence[LocalFile]) -> list[Local
     shutil.rmtree(folder, ignore_errors=True)
     if ctx.settings.distribution_id is None:
         return [*files, *further_keys(files)]
-    return [*files, *leading_pages(files, folder)]
+    try:
+        return [*files, *leading_pages(files, folder)]
+    except OSError as error:
+        ctx.log("the pages that lead to flat pages could not be written", level="error", error=str(error))
+        return list(files)
 
 
 def _judge(ctx: StepContext, files: Sequence[LocalFile]) -> Judge:

@@ -37,7 +37,9 @@ class PublishRefused(Exception):
         """The text for the response, with all codes that an operator would have to allow."""
         if len(self.findings) == 1:
             return str(self)
-        return f"{self}\nThese are several reasons: {', '.join(finding.code.value for finding in self.findings)}."
+        # First, for a long text is cut at its end.
+        codes = ", ".join(finding.code.value for finding in self.findings)
+        return f"There are {len(self.findings)} reasons: {codes}.\n{self}"
 
     @property
     def repairable(self) -> bool:

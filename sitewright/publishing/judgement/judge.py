@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.publishing.dist_files import read_each
+from sitewright.publishing.errors import PublishError
 from sitewright.publishing.judgement import lost_pages, output_files
 from sitewright.publishing.judgement.broken_links import References, baseline, broken_references, listed, new_broken
 from sitewright.publishing.judgement.findings import Finding, PublishRefused, counted
@@ -44,7 +45,7 @@ class Judge:
     def __call__(self, plan: Plan, manifest: Manifest | None, keep_lease: Callable[[], None]) -> list[str] | None:
         """Returns the site's broken paths after the publish, None if they are unknown.
 
-        Raises PublishRefused, OSError (a file of the build is gone), and what `keep_lease` raises.
+        Raises PublishRefused, PublishError (a file of the build cannot be read), and what `keep_lease` raises.
         """
         began = time.monotonic()
         keys = {file.key for file in self.files}
@@ -87,12 +88,15 @@ class Judge:
         # A flat page has two keys and is read once. The pages that lead to flat ones have no reference of their own.
         read = {file.name: file for file in new if file.root == self.root and _is_read(file)}
         checked = time.monotonic()
-        for file, content in read_each([read[name] for name in sorted(read)], PAGE_BYTES):
-            links = reader.of_page if is_html(file.name) else reader.of_stylesheet
-            found.add(file.name, links(file.name, content))
-            if time.monotonic() - checked > _CHECK_SECONDS:
-                keep_lease()
-                checked = time.monotonic()
+        try:
+            for file, content in read_each([read[name] for name in sorted(read)], PAGE_BYTES):
+                links = reader.of_page if is_html(file.name) else reader.of_stylesheet
+                found.add(file.name, links(file.name, content))
+                if time.monotonic() - checked > _CHECK_SECONDS:
+                    keep_lease()
+                    checked = time.monotonic()
+        except OSError as error:
+            raise PublishError.of(self.host, "", error) from error
         return found
 
     def _decide(self, findings: Sequence[Finding]) -> None:

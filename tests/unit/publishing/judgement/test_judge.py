@@ -90,7 +90,7 @@ def test_a_moved_output_is_refused_for_each_reason(site: Site) -> None:
     with pytest.raises(PublishRefused) as refusal:
         put(site)
     assert {finding.code for finding in refusal.value.findings} >= {ErrorCode.ROOT_PAGE_MISSING, ErrorCode.SERVER_CODE}
-    assert "root_page_missing, " in refusal.value.message and refusal.value.repairable
+    assert "reasons: root_page_missing, server_code" in refusal.value.message and refusal.value.repairable
     with pytest.raises(PublishRefused):
         put(site, allowed=[ErrorCode.ROOT_PAGE_MISSING])
     assert "server/entry.mjs" not in site.live()
@@ -151,6 +151,16 @@ def test_a_site_whose_manifest_is_in_doubt_is_judged_by_its_bucket(site: Site, d
     assert site.manifest().lease_owner is None, "the next publish need not wait"
     write(site.folder / "dist", PAGES)
     assert put(site)[0].error is None and site.live() == set(PAGES)
+
+
+def test_a_page_that_is_gone_fails_the_publish_and_names_it(site: Site) -> None:
+    put(site)
+    write(site.folder / "dist", {"index.html": "<b>New</b>"})
+    files = scan(site.folder / "dist")
+    (site.folder / "dist" / "index.html").unlink()
+    judge = Judge(files, str(site.folder / "dist"), BUCKET, lambda _: Edit(), site.ctx.log)
+    error = publish(site.target, files, COMMIT, check_plan=judge).error
+    assert error is not None and error.code is ErrorCode.PUBLISH_FAILED and "index.html" in error.message
 
 
 def test_twenty_thousand_pages_are_judged_within_seconds(tmp_path: Path) -> None:
