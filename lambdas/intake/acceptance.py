@@ -70,6 +70,7 @@ def accepted_record(command: Command, site: SiteEntry, session: SessionRecord | 
         instruction=command.instruction,
         user_id=command.user_id,
         prepare=command.prepare or None,
+        allow=command.allow or None,
         generation=(session.generation if session else 0) + 1,
         supersedes=session.command_id if session else None,
         accepted_at=now,

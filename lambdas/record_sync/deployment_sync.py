@@ -88,6 +88,8 @@ def _record(request: SyncRequest, deployment_id: str, report: DriftReport, now: 
         drift_count=len(report.drift),
         lost=build.lost,
         lost_count=build.lost_count,
+        pages_removed_count=build.pages_removed_count,
+        broken_links=build.broken_links,
         expiring=report.expiring,
         due=report.due,
         manifest_key=deployment_key(request.client_id, deployment_id) if build.deploy_success else None,

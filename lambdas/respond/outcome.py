@@ -120,6 +120,8 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         pushed=pushed,
         build_success=_built(command),
         deploy_success=_deployed(build) if build else None,
+        pages_removed=build.pages_removed if build else [],
+        pages_removed_count=build.pages_removed_count if build else 0,
         error=error,
         cost_usd=command.cost_usd,
         duration_ms=max(0, now - command.accepted_at) if outcome.status is not ResponseStatus.REJECTED else None,
@@ -200,29 +202,43 @@ def _kept(command: CommandRecord) -> str:
 
 def _published(command: CommandRecord) -> list[str]:
     """Describes the result for the site, unless the site is simply live."""
-    build, said = command.build, _repaired(command.repair, built=bool(command.build and command.build.build_success))
+    build = command.build
+    refused = build is not None and build.is_refused
+    said = _repaired(command.repair, built=bool(build and build.build_success and not refused), refused=refused)
     if build is None:
         return said
     if build.skipped:
         return [*said, UNCHANGED] if build.deployment_id is not None else said
+    if build.is_refused:
+        return [*said, "The site was built, but not published: it would have become worse. It stays as it was."]
     if build.error is not None and build.error.code is ErrorCode.LIVE_CONFLICT:
         return [*said, CONTRADICTED]
     if not build.build_success:
         return [*said, "The site could not be built and stays as it was."]
-    return said if build.deploy_success else [*said, "The site could not be published."]
+    return [*said, *(_removed(build) if build.deploy_success else ["The site could not be published."])]
 
 
-def _repaired(repair: RepairResult | None, *, built: bool) -> list[str]:
+def _removed(build: BuildResult) -> list[str]:
+    """Describes the pages that the publish removed."""
+    count, names = build.pages_removed_count, build.pages_removed
+    if not count:
+        return []
+    more = f" and {count - len(names):,} more" if count > len(names) else ""
+    return [f"{count:,} {'page' if count == 1 else 'pages'} removed: {', '.join(names)}{more}."]
+
+
+def _repaired(repair: RepairResult | None, *, built: bool, refused: bool) -> list[str]:
     if repair is None:
         return []
     if repair.merged:
         return [f"{COMBINED} {repair.summary}".strip()] if repair.changed else []
+    failed = "The publish was refused" if refused else "The build failed"
     if built:
         return [f"The build failed at first and was repaired. {repair.summary}".strip()]
     if repair.error:
-        return [f"The build failed, and so did its repair: {repair.error.message}"]
+        return [f"{failed}, and {'its repair failed' if refused else 'so did its repair'}: {repair.error.message}"]
     did = "did not help" if repair.changed else "found nothing to change"
-    return [f"The build failed, and its repair {did}. {repair.summary}".strip()]
+    return [f"{failed}, and its repair {did}. {repair.summary}".strip()]
 
 
 def _notes(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) -> list[str]:

@@ -75,13 +75,16 @@ def send(  # noqa: PLR0917 - typer passes by name
     session: Annotated[str | None, typer.Option(help="sessionId; a new one if left out")] = None,
     thread: Annotated[str | None, typer.Option(help="chatThreadId; derived from the session if left out")] = None,
     command_id: Annotated[str | None, typer.Option(help="commandId; a new one if left out")] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="error code of a refused publish that is meant; may be repeated")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="wait for the response")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     timeout: Annotated[float, typer.Option(help="seconds to wait")] = 900,
 ) -> None:
     """Sends a command; with --wait the exit code is 0 only if the response says success."""
     user = StackClient(load(home_of(), whole=True))  # a half dead stack would accept the message and never answer
-    sent = user.send(sys.stdin.read() if text == "-" else text, client, session, thread, command_id)
+    sent = user.send(sys.stdin.read() if text == "-" else text, client, session, thread, command_id, allow or ())
     _answer(user, sent, wait, as_json, timeout)
 
 

@@ -12,6 +12,7 @@ class ErrorSource(StrEnum):
     INTAKE = "intake"
     AGENT = "agent or repair step"
     BUILD = "build step"
+    JUDGE = "build step, before a publish"
     RECORD_SYNC = "record_sync"
     GIT = "any step that reaches the git host"
     PUSH = "push step"
@@ -106,6 +107,41 @@ class ErrorCode(StrEnum):
         ErrorSource.BUILD,
         "Let the build make fewer or smaller files than the limit in the message. "
         "The site stays as it was; the edit is kept and pushed.",
+    )
+    ROOT_PAGE_MISSING = (
+        "root_page_missing",
+        ErrorSource.JUDGE,
+        "The site stays as it was; the edit is kept and pushed. Ask to let the build write index.html at the top of its "
+        'output. If the page shall go, an operator sends a command with `allow: ["root_page_missing"]` '
+        "(`sitewright send --allow root_page_missing`).",
+    )
+    PAGES_MISSING = (
+        "pages_missing",
+        ErrorSource.JUDGE,
+        "The site stays as it was; the edit is kept and pushed. Make the named pages' source answer again, and send any "
+        'command. If the pages shall go, an operator sends a command with `allow: ["pages_missing"]` '
+        "(`sitewright send --allow pages_missing`).",
+    )
+    BROKEN_REFERENCES = (
+        "broken_references",
+        ErrorSource.JUDGE,
+        "The site stays as it was; the edit is kept and pushed. Ask to correct the named paths or to add the files. "
+        'If another server answers there, an operator sends a command with `allow: ["broken_references"]` '
+        "(`sitewright send --allow broken_references`).",
+    )
+    SERVER_CODE = (
+        "server_code",
+        ErrorSource.JUDGE,
+        "The site stays as it was; the edit is kept and pushed. Ask for a static build without a server adapter. "
+        'If everybody may read the named files, an operator sends a command with `allow: ["server_code"]` '
+        "(`sitewright send --allow server_code`).",
+    )
+    LFS_POINTERS = (
+        "lfs_pointers",
+        ErrorSource.JUDGE,
+        "The site stays as it was; the edit is kept and pushed. Store the named files in git itself, without LFS, or on the "
+        "LFS server that the repository names. To publish the pointers, an operator sends a command with "
+        '`allow: ["lfs_pointers"]` (`sitewright send --allow lfs_pointers`).',
     )
     PUBLISH_FAILED = (
         "publish_failed",
@@ -212,6 +248,10 @@ class ErrorCode(StrEnum):
         ErrorSource.ANY,
         "Open the run in the Step Functions console; report the error with its commandId.",
     )
+
+
+ALLOWABLE = tuple(code for code in ErrorCode if code.reporter is ErrorSource.JUDGE)
+"""The refusals of a publish that a command may allow."""
 
 
 class ErrorInfo(Contract):

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, AliasChoices, Field, StrictBool, StringConstraints, model_validator
 
 from sitewright.contracts.base import Contract
-from sitewright.contracts.error_codes import ErrorInfo
+from sitewright.contracts.error_codes import ALLOWABLE, ErrorCode, ErrorInfo
 
 MAX_INSTRUCTION_BYTES = 256 * 1024
 """Maximum size of an instruction. A DynamoDB item is limited to 400 KB, which the command's results share with it."""
@@ -35,6 +35,12 @@ def _instruction(value: str) -> str:
     return value
 
 
+def _allowable(codes: list[ErrorCode]) -> list[ErrorCode]:
+    if not set(codes) <= set(ALLOWABLE):
+        raise ValueError(f"may have {', '.join(ALLOWABLE)} only")
+    return sorted(set(codes))
+
+
 ClientId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$")]
 """Part of a bucket's and a host's name: lower case, digits, inner hyphens, 1 to 32 characters."""
 
@@ -60,6 +66,8 @@ class Command(Contract):
     )
     user_id: Annotated[str, StringConstraints(max_length=256)] | None = None
     prepare: StrictBool = False
+    allow: Annotated[list[ErrorCode], Field(max_length=20), AfterValidator(_allowable)] = []
+    """Refusals of a publish that do not count for this command: an operator means what the judge takes for an accident."""
 
     @model_validator(mode="after")
     def _instruction_or_prepare(self) -> Self:
@@ -105,6 +113,9 @@ class Response(Contract):
     """None where no build was tried."""
     deploy_success: bool | None = None
     """None where no publish was tried."""
+    pages_removed: list[str] = []
+    """The first pages that the publish removed from the site, as paths."""
+    pages_removed_count: int = 0
     error: ErrorInfo | None = None
     cost_usd: float | None = None
     duration_ms: int | None = None

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from sitewright.contracts.base import Contract
-from sitewright.contracts.error_codes import ErrorInfo
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.messages import Response
 from sitewright.contracts.steps import (
     AgentResult,
@@ -76,6 +76,8 @@ class CommandRecord(Contract):
     instruction: str | None = None
     user_id: str | None = None
     prepare: bool | None = None
+    allow: list[ErrorCode] | None = None
+    """Refusals of a publish that do not count for this command."""
     """True for a command that only prepares the workspace. It has no instruction."""
     generation: int = 0
     accepted_at: int
@@ -141,6 +143,9 @@ class DeploymentRecord(Contract):
     lost: list[str] = []
     """The first assets of older pages that the publish could not heal. Deployments that use them cannot be restored."""
     lost_count: int = 0
+    pages_removed_count: int = 0
+    broken_links: int = 0
+    """Paths of its own host that the changed pages name and that lead nowhere."""
     expiring: int = 0
     due: int = 0
     rolled_back_to: str | None = None

@@ -8,13 +8,17 @@ from typing import Any
 from pydantic import Field
 
 from sitewright.contracts.base import Contract
-from sitewright.contracts.error_codes import ErrorInfo
+from sitewright.contracts.error_codes import ErrorInfo, ErrorSource
 
 RESULT_FILES_LISTED = 100
 """Maximum number of paths in a step's result: a state's payload is limited to 256 KiB. The command's record lists more."""
 
 LOST_LISTED = 50
 """Maximum number of lost assets' keys in a result and in a record: an item is limited to 400 KB."""
+
+
+PAGES_LISTED = 20
+"""Maximum number of removed pages in a result and in a response."""
 
 
 class StepName(StrEnum):
@@ -129,13 +133,23 @@ class BuildResult(Contract):
     lost: list[str] = []
     """The first assets of older pages that were deleted or overwritten manually and could not be healed."""
     lost_count: int = 0
+    pages_removed: list[str] = []
+    """The first pages that the publish removed, as paths."""
+    pages_removed_count: int = 0
+    broken_links: int = 0
+    """Paths of the site's own host that the changed pages name and that lead nowhere."""
     error: ErrorInfo | None = None
     broken_by_edit: bool = False
-    """Whether the build failed, probably because of the command's own edit. Then the agent may repair it."""
+    """Whether the build failed or was not let live, probably because of the command's own edit. Then the agent may repair it."""
     notes: list[str] = []
     """Notes for the site's operator, although nothing failed: sentences for the response's summary."""
     seconds: dict[str, float] = Field(default_factory=dict)
     """Seconds by part: commit, takeIn, install, build, publish."""
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the site was built, and the judge refused to publish it."""
+        return self.error is not None and self.error.code.reporter is ErrorSource.JUDGE
 
 
 class SyncResult(Contract):

@@ -5,13 +5,14 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from sitewright.contracts.error_codes import ALLOWABLE
 from sitewright.contracts.messages import OpaqueId
 from sitewright.contracts.names import execution_name
 from sitewright.contracts.records import CommandRecord
@@ -73,14 +74,25 @@ class StackClient:
                 return found
         raise BadSetting(f"There is no site {client_id!r}.", f"Add it with `sitewright up --client {client_id}`.")
 
-    def send(
-        self, text: str, client_id: str, session: str | None, thread: str | None = None, command: str | None = None
+    def send(  # noqa: PLR0917 - the fields of one message
+        self,
+        text: str,
+        client_id: str,
+        session: str | None,
+        thread: str | None = None,
+        command: str | None = None,
+        allow: Sequence[str] = (),
     ) -> SentCommand:
         """Puts a command on the input queue; ids that are left out are made up.
 
-        Raises BadSetting for an unknown site and for ids that are not valid.
+        Raises BadSetting for an unknown site, for ids that are not valid, and for a code in `allow` that is none.
         """
-        return self._send({"instruction": text}, client_id, session, thread, command)
+        if unknown := [code for code in allow if code not in set(ALLOWABLE)]:
+            raise BadSetting(
+                f"--allow {unknown[0]!r} is no refusal of a publish.", f"Name one of {', '.join(ALLOWABLE)}."
+            )
+        what = {"instruction": text, **({"allow": list(allow)} if allow else {})}
+        return self._send(what, client_id, session, thread, command)
 
     def prepare(self, client_id: str, session: str | None, thread: str | None = None) -> SentCommand:
         """Has the session's workspace made ready for its first instruction. Raises BadSetting."""

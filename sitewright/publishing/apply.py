@@ -11,7 +11,7 @@ from sitewright.publishing.objects.s3_retry import is_transient_s3, retry_s3
 from sitewright.publishing.objects.upload import Sender
 from sitewright.publishing.plan import Heal
 from sitewright.publishing.publish_state import PublishState
-from sitewright.publishing.site_files import SentObject, SiteFile, is_html
+from sitewright.publishing.site_files import SentObject, SiteFile, may_be_page
 from sitewright.publishing.target import PublishTarget
 from sitewright.retry import AwsError
 
@@ -60,7 +60,7 @@ class Applier:
         self.target.guard.verify()
         refused: list[tuple[str, Exception]] = []
         for pages in (True, False):
-            for batch in deletion.batches([key for key in keys if is_html(key) is pages]):
+            for batch in deletion.batches([key for key in keys if may_be_page(key) is pages]):
                 self.check()
                 self.renew()
                 refused += self._delete_batch(batch)

@@ -23,6 +23,10 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _CHUNK = 2**20
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_POINTER_BYTES = 1024
+"""A pointer of Git LFS begins so and is shorter (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md)."""
+
 _CHECK_EVERY = 500
 _SHOWN = 200
 """Bytes of a path in an error's text."""
@@ -48,8 +52,20 @@ def scan(dist: Path, check: Callable[[], None] = lambda: None) -> list[LocalFile
 @contextmanager
 def open_file(file: LocalFile) -> Iterator[FileIO]:
     """Opens a file of a build. Raises OSError if it is missing, or not a regular file of the same folder any more."""
-    with open_beneath(file.root, file.key) as opened:
+    with open_beneath(file.root, file.name) as opened:
         yield opened
+
+
+def read_each(files: Sequence[LocalFile], limit: int) -> Iterator[tuple[LocalFile, bytes]]:
+    """Yields files of one build with their first `limit` bytes. Keeps the folder of neighbours open. Raises OSError."""
+    if not files:
+        return
+    with _Folders(files[0].root) as folders:
+        for file in files:
+            *parents, last = file.name.split("/")
+            descriptor, _ = _open_regular(last, folders.open(parents), file.name)
+            with FileIO(descriptor, "rb") as opened:
+                yield file, opened.read(limit)
 
 
 @contextmanager
@@ -149,7 +165,7 @@ def _is_storable(char: str) -> bool:
 
 def _describe(root: str, key: str, folder: int, left: int, check: Callable[[], None]) -> LocalFile:
     """Reads a file of at most `left` bytes."""
-    digest, crc32, size = hashlib.md5(usedforsecurity=False), 0, 0
+    digest, crc32, size, pointer = hashlib.md5(usedforsecurity=False), 0, 0, False
     descriptor, length = _open_regular(key.rpartition("/")[2], folder, key)
     try:
         if length > DIST_FILE_BYTES:
@@ -162,13 +178,16 @@ def _describe(root: str, key: str, folder: int, left: int, check: Callable[[], N
             size += len(chunk)
             # A short read of a regular file is its end. Most files are short, and each call counts with 100,000 of them.
             if len(chunk) < _CHUNK:
+                pointer = size < _POINTER_BYTES and chunk.startswith(_POINTER)
                 break
             check()
             if size > DIST_FILE_BYTES:
                 raise _too_large(f"dist/{_short(key)} grows beyond {DIST_FILE_BYTES:,} bytes while it is read")
     finally:
         os.close(descriptor)
-    return LocalFile(key, root, digest.hexdigest(), size, content_type(key), cache_control(key), crc32)
+    return LocalFile(
+        key, root, digest.hexdigest(), size, content_type(key), cache_control(key), crc32, is_lfs_pointer=pointer
+    )
 
 
 def _open_regular(name: str, folder: int, shown: str) -> tuple[int, int]:

@@ -62,7 +62,10 @@ class Manifest(Contract):
     conditional writes, so that publishers take turns. The lease expires if the manifest is not written again within
     LEASE_SECONDS. A new workspace of the same session need not wait: the claim has fenced off the old workspace."""
     files: dict[str, ManifestEntry] = {}
-    """The last field: `head_of` reads what stands before it."""
+    """`head_of` reads what stands before it."""
+    broken_paths: list[str] | None = None
+    """Paths of the site that its pages name and that lead nowhere. None: not known, or too many. A publish is not refused
+    for them."""
 
     @property
     def settled(self) -> bool:

@@ -1,10 +1,10 @@
 """Plans a publish: compares the build's files with the live objects. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from sitewright.publishing.manifest import Manifest, ManifestEntry
-from sitewright.publishing.site_files import ListedObject, SiteFile, StoredFile, is_hashed, is_html
+from sitewright.publishing.site_files import ListedObject, SiteFile, StoredFile, is_hashed, may_be_page
 
 UNKNOWN = ""
 """Stands for a digest in doubt, and for the headers of an object that is in the bucket but not in the manifest."""
@@ -40,6 +40,19 @@ class Plan:
     def writes(self) -> bool:
         """Whether the plan changes the bucket at all."""
         return bool(self.deletes or self.heals or any(self.phases))
+
+
+PlanCheck = Callable[[Plan, Manifest | None, Callable[[], None]], list[str] | None]
+"""Checks a plan on the live manifest before it is carried out. Returns the `broken_paths` of the next manifest; may raise.
+
+A slow check has to call its last argument every few seconds, in one thread. That call renews the lease, if one is
+taken, and raises if the publish has to end.
+"""
+
+
+def unchecked(_plan: Plan, manifest: Manifest | None, _keep_lease: Callable[[], None]) -> list[str] | None:
+    """The check of a publish without a judge."""
+    return manifest.broken_paths if manifest is not None else None
 
 
 def needs_listing(manifest: Manifest | None) -> bool:
@@ -86,7 +99,7 @@ def make_plan(
     return Plan(
         phases=_phases(uploads, live),
         heals=tuple(heals.values()),
-        deletes=tuple(sorted(deletes, key=lambda key: (not is_html(key), key))),
+        deletes=tuple(sorted(deletes, key=lambda key: (not may_be_page(key), key))),
         settled=settled,
         live=live,
     )
@@ -177,4 +190,4 @@ def _rank(key: str, *, is_new: bool) -> int:
         return 0
     if key == "index.html":
         return 5
-    return (3 if is_html(key) else 1) + (not is_new)
+    return (3 if may_be_page(key) else 1) + (not is_new)

@@ -19,6 +19,12 @@ class PublishResult:
     """Keys of which a cache in front of the bucket may have an outdated copy."""
     lost: tuple[str, ...] = ()
     """Assets of older pages that were deleted or overwritten manually and whose versions are not stored any more, sorted."""
+    removed_pages: tuple[str, ...] = ()
+    """Keys of deleted pages whose addresses lead nowhere now, sorted."""
+    broken_links: int = 0
+    """Paths of the site's own host that the changed pages name and that lead nowhere."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the response's summary."""
 
 
 def make_deployment_id(now: int, commit: str | None) -> str:

@@ -1,13 +1,18 @@
 """The changes that a publish has made so far, and the objects that are live now."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from sitewright.contracts.error_codes import ErrorInfo
+from sitewright.publishing.judgement.lost_pages import vanished
 from sitewright.publishing.manifest import ManifestEntry
 from sitewright.publishing.objects.invalidation import stale_keys
-from sitewright.publishing.plan import Heal, Plan, entry_of
+from sitewright.publishing.plan import UNKNOWN, Heal, Plan, entry_of
+from sitewright.publishing.publish_result import PublishResult
 from sitewright.publishing.site_files import SentObject, SiteFile
+
+_UNKNOWN_ENTRY = ManifestEntry(md5=UNKNOWN, size=0, content_type=UNKNOWN, cache_control=UNKNOWN)
 
 
 @dataclass
@@ -84,6 +89,25 @@ class PublishState:
         """The live objects by key, sorted."""
         with self.lock:
             return dict(sorted(self.live.items()))
+
+    def doubted(self) -> dict[str, ManifestEntry]:
+        """The entries of the keys that a manifest of these objects may be wrong about, with an unknown digest."""
+        keys = self.in_doubt | self.unhealed
+        return {key: self.live.get(key, _UNKNOWN_ENTRY).model_copy(update={"md5": UNKNOWN}) for key in keys}
+
+    def result(self, deployment_id: str, files: Sequence[SiteFile], error: ErrorInfo | None) -> PublishResult:
+        """The result so far of a publish of these files."""
+        unchanged = len(files) - len(self.planned) if self.live_before is not None else 0
+        return PublishResult(
+            deployment_id,
+            len(self.uploaded),
+            self.deleted,
+            unchanged,
+            error,
+            self.stale,
+            tuple(sorted(self.lost)),
+            tuple(vanished(self.deleted_keys, (file.key for file in files))),
+        )
 
     @property
     def changed(self) -> bool:

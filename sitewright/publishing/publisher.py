@@ -18,17 +18,15 @@ from sitewright.publishing.errors import (
     SiteState,
 )
 from sitewright.publishing.lease import Lease, wait_for_lease
-from sitewright.publishing.manifest import Manifest, ManifestEntry
+from sitewright.publishing.manifest import Manifest
 from sitewright.publishing.manifest_store import ManifestChanged, StoredManifest
 from sitewright.publishing.objects.listing import list_objects
-from sitewright.publishing.plan import UNKNOWN, Plan, make_plan, needs_listing
+from sitewright.publishing.plan import Plan, PlanCheck, make_plan, needs_listing, unchecked
 from sitewright.publishing.publish_result import PublishResult, make_deployment_id
 from sitewright.publishing.publish_state import PublishState
 from sitewright.publishing.site_files import ListedObject, LocalFile, SiteFile, stored_files
 from sitewright.publishing.target import PublishTarget
 from sitewright.retry import AwsError
-
-_UNKNOWN_ENTRY = ManifestEntry(md5=UNKNOWN, size=0, content_type=UNKNOWN, cache_control=UNKNOWN)
 
 
 def publish(
@@ -37,13 +35,15 @@ def publish(
     commit: str | None,
     *,
     partial: bool = False,
+    check_plan: PlanCheck = unchecked,
     contains: Callable[[str], bool] = lambda _: True,
 ) -> PublishResult:
     """Makes the site's bucket contain exactly `files`; a failure of S3 is in the result's `error`.
 
-    With `partial`, only adds and replaces files, and fails instead of waiting. Raises PublishStopped, LiveMoved (`contains`).
+    With `partial`, only adds and replaces files, and fails instead of waiting. Raises PublishStopped, LiveMoved (`contains`),
+    and what `check_plan` raises.
     """
-    work = Publish(target, files, commit, partial=partial, contains=contains)
+    work = Publish(target, files, commit, partial=partial, check_plan=check_plan, contains=contains)
     try:
         return work.run()
     except PublishError as error:
@@ -65,12 +65,10 @@ class Publish:
     record_sync does not run after a rollback. So the publisher itself compares the bucket with the manifest and repairs it
     at the end. If S3 refuses a copy halfway, the publisher reverts the site.
     """
-    check_plan: Callable[[Plan, Callable[[], None]], None] = lambda *_: None
-    """Called with each plan before it is carried out; may raise.
-
-    A slow check has to call its second argument every few seconds, in one thread. That call renews the lease, if one is
-    taken, and raises if the publish has to end.
-    """
+    check_plan: PlanCheck = unchecked
+    """Called with each plan before it is carried out; may raise."""
+    broken_paths: list[str] | None = None
+    """The broken paths of the site, by the last check."""
     contains: Callable[[str], bool] = lambda _: True
     """Asked for the live commit before the lease is taken. A manifest that changes after that refuses the lease."""
     session_id: str | None = None
@@ -112,11 +110,7 @@ class Publish:
 
     def result(self, error: ErrorInfo | None = None) -> PublishResult:
         """Returns the result so far."""
-        done = self.state
-        unchanged = len(self.files) - len(done.planned) if done.live_before is not None else 0
-        return PublishResult(
-            self.id, len(done.uploaded), done.deleted, unchanged, error, done.stale, tuple(sorted(done.lost))
-        )
+        return self.state.result(self.id, self.files, error)
 
     def _check_live(self, live: Manifest | None) -> None:
         if live is not None and live.commit not in {None, self.commit} and not self.contains(str(live.commit)):
@@ -127,6 +121,7 @@ class Publish:
         self.now = max(int(time.time() * 1000), stored.manifest.created_at + 1 if stored.manifest else 0)
         self.id = make_deployment_id(self.now, self.commit)
         self.state = PublishState(dict(stored.manifest.files) if stored.manifest else {})
+        self.broken_paths = stored.manifest.broken_paths if stored.manifest else None
         self.plan = None
 
     def _plan_from_manifest(self, stored: StoredManifest) -> None:
@@ -152,7 +147,7 @@ class Publish:
         resend = self.restoring and not self.from_listing
         plan = make_plan(self.files, manifest, found, self.now, resend_retired=resend)
         self.state.start(plan)
-        self.check_plan(plan, keep_lease)
+        self.broken_paths = self.check_plan(plan, manifest, keep_lease)
         self.plan = plan
         return plan
 
@@ -224,9 +219,7 @@ class Publish:
         error.before = before.deployment_id
         self.target.progress("Putting back what was live before")
         now = self._manifest(complete=False, reconcile=True)
-        # The manifest may be wrong about these keys.
-        for key in done.in_doubt | done.unhealed:
-            now.files[key] = now.files.get(key, _UNKNOWN_ENTRY).model_copy(update={"md5": UNKNOWN})
+        now.files.update(done.doubted())
         plan = make_plan(stored_files(before), now, None, self.now)
         try:
             applier.send(plan.phases, tolerate_missing=True)
@@ -265,6 +258,7 @@ class Publish:
             created_at=self.now,
             reconcile=reconcile,
             lease_owner=self.target.lease_owner if leased else None,
+            broken_paths=self.broken_paths,
             files=self.state.entries(),
         )
 

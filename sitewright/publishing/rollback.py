@@ -58,13 +58,18 @@ def roll_back(target: PublishTarget, deployment: Manifest) -> PublishResult:
         raise _refusal(target.artifacts_bucket, key, text)
     if not deployment.complete:
         raise _refusal(target.artifacts_bucket, key, f"{name} is not a whole site.")
+
+    def check(plan: Plan, _manifest: Manifest | None, keep_lease: Callable[[], None]) -> list[str] | None:
+        _check_copies(target, plan, keep_lease)
+        return deployment.broken_paths
+
     return Publish(
         target,
         stored_files(deployment),
         deployment.commit,
         restoring=True,
         session_id=deployment.session_id,
-        check_plan=lambda plan, keep_lease: _check_copies(target, plan, keep_lease),
+        check_plan=check,
     ).run()
 
 

@@ -67,6 +67,15 @@ class LocalFile:
     content_type: str
     cache_control: str
     crc32: int | None = None
+    source: str | None = None
+    """The file's name in the build if it differs from the key: a flat page has two keys."""
+    is_lfs_pointer: bool = False
+    """Whether the file is the pointer of a file in Git LFS."""
+
+    @property
+    def name(self) -> str:
+        """The file's name in the build."""
+        return self.source or self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +130,11 @@ def is_hashed(key: str) -> bool:
 def is_html(key: str) -> bool:
     """Tells whether a key is a page."""
     return key.lower().endswith((".html", ".htm"))
+
+
+def may_be_page(key: str) -> bool:
+    """Tells whether a key is a page, or may be the second key of one: that has no suffix."""
+    return is_html(key) or "." not in key.rpartition("/")[2]
 
 
 def content_type(key: str) -> str:

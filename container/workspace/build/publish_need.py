@@ -36,7 +36,8 @@ def has_nothing_to_publish(command: CommandRecord, earlier: Callable[[str], Comm
 def waits(command: CommandRecord) -> bool:
     """Returns whether an edit of a command is no more live than before it, although nothing is wrong with it. Pure.
 
-    It was interrupted, or S3 refused the publish. A build that failed would fail again.
+    It was interrupted, or S3 refused the publish. Or the judge did: what the build reads may answer again, or the command
+    allows it. A build that failed would fail again.
     """
     build, saved = command.build, command.interruption
     if build is not None and build.deploy_success:

@@ -1,6 +1,8 @@
 """Publishes the session's build: the whole dist folder, or the whole files of an interrupted build."""
 
+import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
@@ -8,16 +10,24 @@ from sitewright.publishing import manifest_store
 from sitewright.publishing.dist_files import scan
 from sitewright.publishing.errors import LiveMoved, PublishError
 from sitewright.publishing.interrupted.whole_files import select_whole
+from sitewright.publishing.judgement.findings import PublishRefused
+from sitewright.publishing.judgement.judge import Judge
 from sitewright.publishing.manifest import Manifest
 from sitewright.publishing.manifest_store import live_keys
 from sitewright.publishing.objects.invalidation import InvalidationFailed, invalidate, invalidation_paths
+from sitewright.publishing.pages.flat_pages import further_keys, leading_pages
 from sitewright.publishing.publish_result import PublishResult
 from sitewright.publishing.publisher import publish
 from sitewright.publishing.site_files import LocalFile
 from sitewright.publishing.target import PublishTarget
 from workspace.build import dist_state
+from workspace.build.edit_since import edit_since, empty_submodules
 from workspace.guest import guest_files
 from workspace.step_context import StepContext
+
+_LEADING_PAGES = "leading-pages"
+
+_EMPTY = "The submodule {} is empty in the workspace, so the site was built without its files."
 
 _PUBLIC = "public"
 """Astro and Vite copy this folder into dist unchanged, before any other output."""
@@ -50,12 +60,19 @@ def live_site(ctx: StepContext) -> Manifest | None:
 def publish_build(ctx: StepContext, files: Sequence[LocalFile], commit: str) -> tuple[PublishResult, ErrorInfo | None]:
     """Publishes a finished build and invalidates CloudFront's copies. Returns the result, and the invalidation's error.
 
-    Raises StepStopped, Fenced, LiveMoved.
+    Raises StepStopped, Fenced, LiveMoved, PublishRefused (nothing of this build may go live later either).
     """
-    result = publish(publish_target(ctx), files, commit, contains=_contains(ctx))
+    files = _with_flat_pages(ctx, files)
+    judge = _judge(ctx, files)
+    try:
+        result = publish(publish_target(ctx), files, commit, check_plan=judge, contains=_contains(ctx))
+    except PublishRefused:
+        dist_state.forget(ctx.paths.scratch)
+        raise
     if result.error is None:
         dist_state.forget(ctx.paths.scratch)
-    return result, _invalidate(ctx, result)
+    notes = [*judge.notes, *(_EMPTY.format(folder) for folder in empty_submodules(ctx))]
+    return replace(result, broken_links=len(judge.broken), notes=tuple(notes)), _invalidate(ctx, result)
 
 
 def publish_interrupted(ctx: StepContext, dist: Path) -> int:
@@ -72,14 +89,44 @@ def publish_interrupted(ctx: StepContext, dist: Path) -> int:
         ctx.log("files of the interrupted build that are whole", count=len(files))
     if not files:
         return 0
+    files = _with_flat_pages(ctx, files)
+    judge = replace(_judge(ctx, files), partial=True)
     try:
-        result = publish(target, files, state.commit, partial=True, contains=_contains(ctx))
+        result = publish(target, files, state.commit, partial=True, check_plan=judge, contains=_contains(ctx))
+    except PublishRefused as refused:
+        ctx.log("the partial publish is refused", level="warning", code=refused.code.value, reason=str(refused))
+        return 0
     except LiveMoved as error:
         ctx.log("the interrupted build is not published", level="warning", error=str(error))
         return 0
     if result.error is not None:
         ctx.log("the partial publish is incomplete", level="warning", error=result.error.message)
     return result.uploaded
+
+
+def _with_flat_pages(ctx: StepContext, files: Sequence[LocalFile]) -> list[LocalFile]:
+    """Adds the objects by which `/about` serves `about.html`."""
+    folder = ctx.paths.scratch / _LEADING_PAGES
+    shutil.rmtree(folder, ignore_errors=True)
+    if ctx.settings.distribution_id is None:
+        return [*files, *further_keys(files)]
+    try:
+        return [*files, *leading_pages(files, folder)]
+    except OSError as error:
+        ctx.log("the pages that lead to flat pages could not be written", level="error", error=str(error))
+        return list(files)
+
+
+def _judge(ctx: StepContext, files: Sequence[LocalFile]) -> Judge:
+    return Judge(
+        files=files,
+        root=files[0].root if files else "",
+        # The bucket has the host's name: S3 finds a website's bucket by it.
+        host=ctx.settings.site_bucket,
+        edit=lambda live: edit_since(ctx, live),
+        log=ctx.log,
+        allowed=ctx.command.allow or (),
+    )
 
 
 def _contains(ctx: StepContext) -> Callable[[str], bool]:

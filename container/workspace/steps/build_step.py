@@ -14,16 +14,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.limits import PACKAGE_FILE_BYTES
 from sitewright.contracts.records import CommandRecord
-from sitewright.contracts.steps import LOST_LISTED, BuildResult
+from sitewright.contracts.steps import BuildResult
 from sitewright.publishing.dist_files import scan
 from sitewright.publishing.errors import DistRefused, LiveMoved
-from sitewright.publishing.publish_result import PublishResult
+from sitewright.publishing.judgement.findings import PublishRefused
 from sitewright.tables.keys import CommandRef
 from workspace.build import dist_state
 from workspace.build.dependencies import Modules
 from workspace.build.failure_cause import BuildPart, caused_by_edit
 from workspace.build.install_inputs import PACKAGE
 from workspace.build.package_managers import NoManager
+from workspace.build.publish_outcome import outcome
 from workspace.build.site_publish import publish_build, publish_interrupted
 from workspace.claim.session import commands_table
 from workspace.errors import StepStopped
@@ -109,6 +110,11 @@ class _Build:
             code = error.code if isinstance(error, DistRefused) else ErrorCode.BUILD_FAILED
             info = ErrorInfo.of(code, str(error))
             failed = {"error": info, "broken_by_edit": self._is_edits(error, info.message)}
+        except PublishRefused as error:
+            ctx.log("publish refused", level="error", code=error.code.value, error=error.message)
+            info = ErrorInfo.of(error.code, error.message)
+            may_repair = error.repairable and self._is_edits(error, info.message)
+            failed = {"error": info, "broken_by_edit": may_repair, "build_success": True}
         except NotUpToDate as error:
             ctx.log("not published", level="error", error=str(error))
             failed = {"error": error.info, "broken_by_edit": error.agent_may_resolve and not self._tried}
@@ -141,27 +147,9 @@ class _Build:
                 continue
             if ctx.newer is not None:
                 ctx.newer.built(commit)
-            return self._published(result.model_copy(update={"commit": commit}), published, not_invalidated)
+            done = {**outcome(published, not_invalidated), "notes": [*self.notes, *published.notes]}
+            return result.model_copy(update={**done, "commit": commit, "seconds": self.seconds})
         raise NotUpToDate.moved()
-
-    def _published(
-        self, result: BuildResult, published: PublishResult, not_invalidated: ErrorInfo | None
-    ) -> BuildResult:
-        return result.model_copy(
-            update={
-                "build_success": True,
-                "deploy_success": published.error is None,
-                "deployment_id": published.deployment_id,
-                "uploaded": published.uploaded,
-                "deleted": published.deleted,
-                "unchanged": published.unchanged,
-                "lost": list(published.lost[:LOST_LISTED]),
-                "lost_count": len(published.lost),
-                "error": published.error or not_invalidated,
-                "notes": self.notes,
-                "seconds": self.seconds,
-            }
-        )
 
     def try_build(self) -> ErrorInfo | None:
         """Installs and builds. Returns why that failed."""
@@ -181,7 +169,7 @@ class _Build:
         return bool(self.ctx.command.agent and self.ctx.command.agent.unresolved)
 
     def _is_edits(self, error: Exception, message: str) -> bool:
-        if isinstance(error, DistRefused):
+        if isinstance(error, DistRefused | PublishRefused):
             error = BuildFailed(message)
         if not isinstance(error, BuildFailed):
             return False
@@ -210,7 +198,9 @@ class _Build:
         older = self.ctx.command.supersedes
         command = self._command(older) if older is not None else None
         build = command.build if command else None
-        return build.error.message if build is not None and not build.build_success and build.error else None
+        if build is None or build.error is None or (build.build_success and not build.is_refused):
+            return None
+        return build.error.message
 
     def _build(self, commit: str) -> None:
         site = self.ctx.paths.site

@@ -47,6 +47,11 @@ def test_a_preparation_is_a_run_without_an_instruction(world: World) -> None:
     assert world.input("c1")["prepare"] is False
 
 
+def test_a_command_keeps_what_it_allows(world: World) -> None:
+    world.take(command("c1", allow=["pages_missing", "lfs_pointers", "pages_missing"]))
+    assert world.record("c1")["allow"] == ["lfs_pointers", "pages_missing"]
+
+
 def test_a_preparation_interrupts_nothing(world: World) -> None:
     world.take(command("c1"))
     world.take(preparation("p1"))

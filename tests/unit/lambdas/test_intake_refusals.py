@@ -31,6 +31,8 @@ from tests.support.lambdas.intake_world import (
         (command("c", instruction=None), "invalid_message", "instruction"),
         (command("c", prepare=True), "invalid_message", "takes no instruction"),
         (command("c", prepare="yes"), "invalid_message", "prepare"),
+        (command("c", allow=["build_failed"]), "invalid_message", "pages_missing"),
+        (command("c", allow=["everything"]), "invalid_message", "allow"),
         (command("c", instruction="x" * 300_000), "invalid_message", "instruction"),
         (command("c", chatThreadId="a..b"), "invalid_message", "chatThreadId"),
     ],

@@ -192,6 +192,35 @@ def test_a_build_that_was_skipped_leaves_words_and_a_live_site() -> None:
     assert (answer.build_success, answer.deploy_success, answer.error) == (True, True, None)
 
 
+REFUSED = BuildResult(
+    commit="abc", build_success=True, error=ErrorInfo.of(ErrorCode.PAGES_MISSING, "40 pages would vanish")
+)
+
+
+@pytest.mark.parametrize(
+    ("repair", "says"),
+    [
+        (None, "Did it."),
+        (RepairResult(summary="It is the feed."), "The publish was refused, and its repair found nothing to change."),
+        (RepairResult(error=ErrorInfo.of(ErrorCode.BUDGET_EXCEEDED, "No.")), "refused, and its repair failed: No."),
+    ],
+)
+def test_a_refused_publish_is_no_failed_build(repair: RepairResult | None, says: str) -> None:
+    answer = build_response(record(agent=AGENT, repair=repair, build=REFUSED), DONE, 5000)
+    assert says in answer.summary and answer.summary.endswith("It stays as it was.")
+    assert (answer.success, answer.build_success, answer.deploy_success) == (True, True, False)
+    assert answer.error == REFUSED.error and "--allow pages_missing" in REFUSED.error.remedy
+
+
+def test_an_answer_says_which_pages_went() -> None:
+    build = PUBLISHED.model_copy(update={"pages_removed": ["/a/", "/b.html"], "pages_removed_count": 41})
+    answer = build_response(record(agent=AGENT, build=build, sync=SYNC), DONE, 5000)
+    assert answer.summary == "Did it.\n\n41 pages removed: /a/, /b.html and 39 more."
+    assert (answer.pages_removed, answer.pages_removed_count) == (["/a/", "/b.html"], 41)
+    one = PUBLISHED.model_copy(update={"pages_removed": ["/a/"], "pages_removed_count": 1})
+    assert build_response(record(build=one, sync=SYNC), DONE, 5000).summary == "1 page removed: /a/."
+
+
 def test_a_question_leaves_the_site_live_or_untried_as_it_was() -> None:
     asked = AgentResult(summary="From nine to five.")
     skipped = BuildResult(commit="abc", build_success=True, skipped=True, deployment_id="d")

@@ -100,12 +100,13 @@ def world(aws: pytest.MonkeyPatch) -> World:
 
 def test_a_whole_publish_is_recorded_on_deployment_and_command(world: World) -> None:
     world.write_manifest(files={"index.html": world.put("index.html")})
-    lost = {"lost": ["_astro/x.js"], "lost_count": 1}
+    lost = {"lost": ["_astro/x.js"], "lost_count": 1, "broken_links": 2, "pages_removed_count": 3}
     answer = world.run(**lost)
     assert (answer["files"], answer["driftCount"]) == (1, 0)
     record = item(world.deployments, clientId="amelia", deploymentId="d1")
     assert (record["commit"], record["uploaded"], record["files"]) == ("abc", 2, 1)
     assert (record["lost"], record["lostCount"]) == (["_astro/x.js"], 1)
+    assert (record["brokenLinks"], record["pagesRemovedCount"]) == (2, 3)
     assert record["manifestKey"] == deployment_key("amelia", "d1")
     assert "ttl" not in record
     assert item(world.commands, clientSession="amelia#s", commandId="c")["sync"]["deploymentId"] == "d1"

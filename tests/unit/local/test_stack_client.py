@@ -25,3 +25,10 @@ def test_an_id_without_an_answer_is_refused_before_it_is_sent(option: str, wrong
     ids = (wrong, None, None) if option == "--session" else (None, None, wrong)
     with pytest.raises(BadSetting, match=option):
         StackClient(info).send("Say hi", "amelia", *ids)
+
+
+def test_only_a_refusal_of_a_publish_can_be_allowed() -> None:
+    info = {"endpoint_url": "http://127.0.0.1:9", "region": "us-west-2", "sites": [{"client_id": "amelia"}]}
+    with pytest.raises(BadSetting, match="--allow 'build_failed'") as refusal:
+        StackClient(info).send("Say hi", "amelia", None, allow=["pages_missing", "build_failed"])
+    assert "lfs_pointers" in refusal.value.remedy

@@ -12,7 +12,7 @@ import pytest
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.limits import DIST_FILE_BYTES, KEY_BYTES
 from sitewright.publishing import dist_files
-from sitewright.publishing.dist_files import open_beneath, open_file, scan
+from sitewright.publishing.dist_files import open_beneath, open_file, read_each, scan
 from sitewright.publishing.errors import DistRefused
 
 
@@ -31,6 +31,27 @@ def test_an_edit_of_the_same_size_and_time_is_seen_and_an_empty_file_is_a_file(t
     second = {f.key: f for f in scan(tmp_path)}
     assert first["index.html"].md5 != second["index.html"].md5 and first["empty.txt"] == second["empty.txt"]
     assert first["empty.txt"].size == 0 and first["empty.txt"].crc32 == 0
+
+
+def test_files_are_read_in_a_row_up_to_a_limit_and_never_through_a_link(tmp_path: Path) -> None:
+    wanted = {"a/b.html": b"one", "a/c.html": b"two", "z.html": b"three"}
+    for key, content in wanted.items():
+        (tmp_path / key).parent.mkdir(exist_ok=True)
+        (tmp_path / key).write_bytes(content)
+    files = scan(tmp_path)
+    assert {file.key: content for file, content in read_each(files, 3)} == {k: v[:3] for k, v in wanted.items()}
+    assert list(read_each([], 3)) == []
+    (tmp_path / "z.html").unlink()
+    (tmp_path / "z.html").symlink_to("/etc/passwd")
+    with pytest.raises(OSError, match=r"z\.html"):
+        list(read_each(files, 3))
+
+
+def test_a_pointer_of_git_lfs_is_told_from_a_file_about_one(tmp_path: Path) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{7:064d}\nsize 1\n"
+    for name, text in {"a.jpg": pointer, "b.md": f"# LFS\n{pointer}", "c.md": pointer + "x" * 1024, "d": ""}.items():
+        (tmp_path / name).write_text(text)
+    assert [file.key for file in scan(tmp_path) if file.is_lfs_pointer] == ["a.jpg"]
 
 
 def test_files_come_sorted_from_folders_of_any_order_and_depth(tmp_path: Path) -> None:

@@ -29,6 +29,12 @@ def keys(phases: tuple[tuple[LocalFile, ...], ...]) -> list[list[str]]:
     return [[f.key for f in phase] for phase in phases]
 
 
+def test_the_second_key_of_a_flat_page_goes_out_and_away_with_the_pages() -> None:
+    old = [file(k) for k in ("robots.txt", "about.html", "about", "index.html")]
+    assert keys(make_plan(old, None, {}, NOW).phases)[1:4] == [["robots.txt"], [], ["about", "about.html"]]
+    assert make_plan(old[3:], manifest_of(*old), None, NOW).deletes == ("about", "about.html", "robots.txt")
+
+
 def test_pages_go_after_what_they_load_and_the_root_page_last() -> None:
     files = [file(k) for k in ("index.html", "about/index.html", "a.html", "robots.txt", "_astro/x.1.css")]
     plan = make_plan(files, None, {}, NOW)
