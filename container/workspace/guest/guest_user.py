@@ -153,15 +153,16 @@ class Guest:
             self.owns(path)
         return path
 
-    def remove(self, path: Path) -> None:
-        """Removes a file or tree of the guest's, whatever its modes, depth and names are. Raises OSError.
+    def remove(self, *paths: Path) -> None:
+        """Removes files or trees of the guest's, whatever their modes, depths and names are. Raises OSError.
 
         `rm` runs as the guest: the owner may remove from a folder with the sticky bit. It may pass folders without
         any permission, and takes no limit of depth.
         """
-        if not os.path.lexists(path):
+        there = [str(path) for path in paths if os.path.lexists(path)]
+        if not there:
             return
-        argv = [_tool("rm"), "-rf", "--", str(path)]
+        argv = [_tool("rm"), "-rf", "--", *there]
         argv = self._as_guest("+dac_override") + argv if self.separate else argv
         returncode, said = _removed(argv)
         if returncode == -signal.SIGKILL and self.separate:
@@ -169,7 +170,7 @@ class Guest:
             self._kill_all()
             returncode, said = _removed(argv)
         if returncode:
-            raise OSError(f"{path} could not be removed: {said.decode(errors='replace').strip()[-300:]}")
+            raise OSError(f"{', '.join(there)} could not be removed: {said.decode(errors='replace').strip()[-300:]}")
 
     def _as_guest(self, *capabilities: str) -> list[str]:
         return _setpriv(*capabilities, users=(f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"))

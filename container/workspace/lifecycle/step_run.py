@@ -124,12 +124,16 @@ class StepRun:
             repair_repository=lambda: working_copy.repair_repository(self.stop),
         )
         takes_in = self._look_ahead(ctx)
-        if not warm or not working_copy.is_intact:
+        base = working_copy.intact_head() if warm else None
+        if base is None:
             working_copy.restore(self.session.checkpoint, request, self.fence, self.stop)
-        working_copy.checkout.abandon_merge()
+        if working_copy.checkout.abandon_merge():
+            base = None
         if takes_in is not None:
             ctx = replace(ctx, taken=takes_in.take_in(poll=self.fence.check_stop), others_changed=takes_in.moved)
-        base = working_copy.checkpointer.base = working_copy.checkout.head()
+            base = None if takes_in.tried else base
+        base = working_copy.checkpointer.base = base or working_copy.checkout.head()
+        ctx = replace(ctx, base=base)
         self.interruption = replace(self.interruption, ctx=ctx, checkpointer=working_copy.checkpointer, base=base)
         self.stop.check()
         if takes_in is not None and takes_in.moved:

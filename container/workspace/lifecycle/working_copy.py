@@ -122,16 +122,19 @@ class WorkingCopy:
             self.newer.log = log
         self.credentials.log_to(log)
         self.clients.forget_secrets()
-        for folder in (self.settings.paths.guest_tmp, self.settings.paths.tmp):
-            self.settings.guest.folder(folder, anew=True)
+        temporary = (self.settings.paths.guest_tmp, self.settings.paths.tmp)
+        self.settings.guest.remove(*temporary)
+        for folder in temporary:
+            self.settings.guest.folder(folder)
 
-    @property
-    def is_intact(self) -> bool:
-        """Returns whether the repository is usable. The agent may have destroyed it."""
-        damage = self._damage()
-        if damage is not None:
-            self.log("the checkout is broken, restoring it", level="warning", error=damage)
-        return damage is None
+    def intact_head(self) -> str | None:
+        """Returns the commit of HEAD, or None if the repository is not usable. The agent may have destroyed it."""
+        try:
+            self.checkout.unblock()
+            return self.checkout.intact(self.checkpointer.base)
+        except (GitError, OSError) as error:
+            self.log("the checkout is broken, restoring it", level="warning", error=str(error))
+            return None
 
     def restore(self, key: str | None, request: StepRequest, fence: ClaimFence, stop: Stop) -> None:
         """Fills the checkout from the session's checkpoint, or without one from the git host.
@@ -167,7 +170,7 @@ class WorkingCopy:
 
     def repair_repository(self, stop: Stop) -> None:
         """Restores the repository if the agent destroyed it. The edited files stay. Logs errors."""
-        base, damage = self.checkpointer.base, self._damage(of_edits=True)
+        base, damage = self.checkpointer.base, self._damage()
         if base is None or damage is None:
             return
         self.log("the agent destroyed the repository, restoring it under the files", level="warning", error=damage)
@@ -178,15 +181,12 @@ class WorkingCopy:
         except (CheckpointError, WorkspaceError, BotoCoreError, ClientError, OSError) as error:
             self.log("the repository could not be restored", level="error", error=str(error))
 
-    def _damage(self, *, of_edits: bool = False) -> str | None:
-        """Returns git's error, or None. `of_edits` includes errors that hide the edits: a broken index, `core.bare`."""
+    def _damage(self) -> str | None:
+        """Returns git's error, also one that only hides the edits: a broken index, `core.bare`. None without an error."""
         try:
             self.checkout.unblock()
-            self.checkout.head()
-            if of_edits:
-                self.checkout.is_dirty()
-            if self.checkpointer.base is not None:
-                self.checkout.must_have(self.checkpointer.base)
+            self.checkout.intact(self.checkpointer.base)
+            self.checkout.is_dirty()
         except (GitError, OSError) as error:
             return str(error)
         return None

@@ -17,6 +17,7 @@ from workspace.guest import guest_files
 from workspace.guest.guest_files import GuestFileError, Refusal
 from workspace.guest.guest_user import Guest
 from workspace.repository.checkout_scan import clear_git_folder
+from workspace.repository.checkout_state import ASK, CheckoutState, Snapshot, parsed
 from workspace.repository.guest_git import GuestGit
 from workspace.repository.objects.object_exchange import ObjectExchange, Poll
 from workspace.repository.objects.transport import Transport, must
@@ -39,6 +40,23 @@ _BEGIN = (
     'git init --quiet --template= --initial-branch="$1" && git config remote.origin.url "$2"'
     " && git config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'"
 )
+
+_SNAPSHOT_COMMIT = (
+    'date=$(git show --no-patch --format=%cI "$1") || exit; export GIT_AUTHOR_DATE="$date" GIT_COMMITTER_DATE="$date"; '
+    'commit=$(git commit-tree "$2" -p "$1" -m "$3") && git update-ref "$4" "$commit" && printf "%s\\n" "$commit"'
+)
+
+_POSITION = "git rev-parse --quiet --verify 'HEAD^{commit}' || echo; git symbolic-ref --quiet HEAD || echo"
+
+_COMMIT = (
+    '[ -n "$1" ] || ! git diff --cached --quiet --no-ext-diff || exit 0\n'
+    "git commit --quiet --no-verify --cleanup=whitespace --allow-empty-message -F - $2"
+    " && git rev-parse --verify 'HEAD^{commit}'"
+)
+"""$1: commits although nothing is staged. $2: a further option."""
+
+_COMMIT_SECONDS = 120.0
+"""The limit for staging and committing. Filters of the repository may be slow."""
 
 _CLEAR_LOCKS = "find .git -maxdepth 1 -name '*.lock' -delete; find .git/refs -name '*.lock' -delete"
 
@@ -100,14 +118,11 @@ class Checkout:
     @property
     def default_branch(self) -> str:
         """The remote's default branch, as known from the clone."""
-        ref = self.git.run("symbolic-ref", "--quiet", "refs/remotes/origin/HEAD", check=False).strip()
-        if ref:
-            return ref.removeprefix("refs/remotes/origin/")
-        names = self._lines("for-each-ref", "--format=%(refname:lstrip=3)", "refs/remotes/origin")
-        for name in ("main", "master", *names):
-            if name in names:
-                return name
-        raise GitError("symbolic-ref", 1, "the repository has no branch")
+        return self.state().default_branch
+
+    def state(self) -> CheckoutState:
+        """Returns HEAD and the refs."""
+        return parsed(must("rev-parse", self.git.script(ASK)).stdout.decode("utf-8", "surrogateescape"))
 
     def head(self) -> str:
         """Returns the commit of HEAD (40 hex digits)."""
@@ -124,6 +139,18 @@ class Checkout:
         """Raises GitError if the repository lacks a commit that it had. Then it was replaced or moved."""
         if not guest_files.is_folder(self.site, ".git") or self.resolve(commit) is None:
             raise GitError("rev-parse", 1, f"the repository is not the session's any more: it lacks {commit}")
+
+    def intact(self, base: str | None) -> str:
+        """Returns the commit of HEAD. Raises GitError for a repository that git cannot read, or that lacks `base`."""
+        if base is not None and guest_files.is_folder(self.site, ".git"):
+            done = self.git.completed("rev-parse", "HEAD^{commit}", f"{base}^{{commit}}")
+            found = done.stdout.decode("utf-8", "replace").split()
+            if done.returncode == 0 and len(found) == 2:
+                return found[0]
+        head = self.head()
+        if base is not None:
+            self.must_have(base)
+        return head
 
     def current_branch(self) -> str | None:
         """Returns the branch of HEAD, or None if HEAD is detached."""
@@ -154,26 +181,31 @@ class Checkout:
         Includes committed, uncommitted and untracked files, but no ignored ones. Raises StepFailed for files that go
         into no commit (FILE_TOO_LARGE, TOO_MANY_FILES).
         """
-        tree, leftover = self.staging.write_tree()
+        diff = 'git diff --name-only -z --no-renames --no-ext-diff "$1" "$tree"'
+        _, listed, leftover = self.staging.write_tree_and(diff, base)
         refuse(leftover)
-        return self._paths("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", base, tree)
+        return _paths(listed)
 
     def commit_all(self, message: str, *, allow_empty: bool = False) -> str | None:
         """Commits all changes onto the session's branch. Returns the commit, or None without changes."""
         self.unblock()
-        self.clear_locks()
-        self.abandon_merge()
-        self.return_to_branch()
-        self.staging.add()
+        _, branch = self._position(_CLEAR_LOCKS)
+        if self.abandon_merge() or branch != self.branch:
+            self.return_to_branch()
+        adds = self.staging.add_lines()
         unfinished = guest_files.look(self.site, ".git/MERGE_HEAD") is not None
-        staged = self._code("diff", "--cached", "--quiet", "--no-ext-diff") != 0
-        if not staged and not allow_empty and not unfinished:
+        done = self.git.script(
+            f"{adds}\n{_COMMIT}",
+            "forced" if allow_empty or unfinished else "",
+            "--allow-empty" if allow_empty else "",
+            stdin=message.encode("utf-8", "replace"),
+            timeout=_COMMIT_SECONDS,
+        )
+        commit = must("commit", done).stdout.decode().strip()
+        if not commit:
             # This raises if a file cannot be added (a nested repository without a commit). Such a file is not "no change".
             self.staging.add(check=True)
-            return None
-        argv = ["commit", "--quiet", "--no-verify", "--cleanup=whitespace", "--allow-empty-message", "-F", "-"]
-        self.git.run(*argv, *(["--allow-empty"] if allow_empty else []), stdin=message.encode("utf-8", "replace"))
-        return self.head()
+        return commit or None
 
     def tree_snapshot(self) -> str:
         """Returns a commit of the whole tree on `refs/sitewright/wip`, or HEAD if the tree is clean.
@@ -182,18 +214,21 @@ class Checkout:
         on a copy of the index, so index and worktree do not change. The same tree on the same HEAD gives the same
         commit.
         """
-        tree, _ = self.staging.write_tree()
-        head = self.head()
-        if tree == self.git.run("rev-parse", f"{head}^{{tree}}").strip():
-            if self.resolve(WIP_REF):
+        return self.snapshot().commit
+
+    def snapshot(self) -> Snapshot:
+        """Returns what `tree_snapshot` does, and HEAD and the refs beside it."""
+        tree, told, _ = self.staging.write_tree_and(ASK)
+        state = parsed(told.decode("utf-8", "surrogateescape"))
+        if not state.head:
+            self.head()  # raises git's own words
+        if tree == state.tree:
+            if WIP_REF in state.refs:
                 self.git.run("update-ref", "-d", WIP_REF)
-            return head
-        date = self.git.run("show", "--no-patch", "--format=%cI", head).strip()
-        dated = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
-        done = must("commit-tree", self.git.completed("commit-tree", tree, "-p", head, "-m", _SNAPSHOT, env=dated))
-        commit = done.stdout.decode().strip()
-        self.git.run("update-ref", WIP_REF, commit)
-        return commit
+            return Snapshot(state.with_ref(WIP_REF, None), state.head)
+        made = self.git.script(_SNAPSHOT_COMMIT, state.head, tree, _SNAPSHOT, WIP_REF)
+        commit = must("commit-tree", made).stdout.decode().strip()
+        return Snapshot(state.with_ref(WIP_REF, commit), commit)
 
     def restore_tree(self, snapshot: str) -> None:
         """Puts a snapshot's tree into the worktree as uncommitted edits of HEAD. The worktree must be clean."""
@@ -243,19 +278,21 @@ class Checkout:
 
     def commits_touch(self, base: str, commit: str) -> list[str]:
         """Returns the sorted paths that differ between two commits."""
-        return self._paths("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", base, commit)
+        argv = ("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", base, commit)
+        return _paths(must("diff", self.git.completed(*argv)).stdout)
 
     def run(self, *argv: str, stdin: bytes = b"") -> str:
         """Runs a local git command in the checkout and returns its stdout."""
         return self.git.run(*argv, stdin=stdin)
 
-    def return_to_branch(self) -> None:
-        """Moves the agent's commits onto the session's branch, and HEAD too.
+    def return_to_branch(self) -> str:
+        """Moves the agent's commits onto the session's branch, and HEAD too. Returns the commit of HEAD.
 
         The agent may have detached HEAD, switched branches or stopped within a rebase.
         """
-        if self.current_branch() == self.branch:
-            return
+        at, branch = self._position()
+        if branch == self.branch and at:
+            return at
         self.git.script("rm -rf .git/rebase-merge .git/rebase-apply")
         head, tip = self.head(), self.resolve(f"refs/heads/{self.branch}")
         if tip is not None and not self.is_ancestor(tip, head):
@@ -264,6 +301,13 @@ class Checkout:
             head = self.git.run("commit-tree", tree, "-p", tip, "-p", head, "-m", "Merge the agent's commits").strip()
         self.git.run("update-ref", f"refs/heads/{self.branch}", head)
         self.git.run("symbolic-ref", "HEAD", f"refs/heads/{self.branch}")
+        return head
+
+    def _position(self, before: str = ":") -> tuple[str, str | None]:
+        """Runs shell lines, and returns the commit of HEAD (empty without one) and its branch (None if detached)."""
+        said = self.git.script(f"{before}\n{_POSITION}").stdout.decode("utf-8", "replace")
+        head, branch, *_ = (*said.split("\n"), "", "")
+        return head, branch.removeprefix("refs/heads/") or None
 
     def _status(self) -> bytes:
         # Optional locks would collide with git commands of the running agent.
@@ -271,12 +315,6 @@ class Checkout:
         self.staging.look()
         return must("status", self.git.completed(*argv, env={"GIT_OPTIONAL_LOCKS": "0"})).stdout
 
-    def _paths(self, *argv: str) -> list[str]:
-        done = must(argv[0], self.git.completed(*argv))
-        return sorted(path.decode("utf-8", "replace") for path in done.stdout.split(b"\0") if path)
 
-    def _lines(self, *argv: str) -> list[str]:
-        return [line for line in self.git.run(*argv).splitlines() if line]
-
-    def _code(self, *argv: str) -> int:
-        return self.git.completed(*argv).returncode
+def _paths(listed: bytes) -> list[str]:
+    return sorted(path.decode("utf-8", "replace") for path in listed.split(b"\0") if path)

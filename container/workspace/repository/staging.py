@@ -43,25 +43,40 @@ class Staging:
                 must("add", done)
         return leftover
 
+    def add_lines(self) -> str:
+        """Returns shell lines that do what `add` does."""
+        return _lines(self.look())
+
     def write_tree(self) -> tuple[str, Leftover]:
         """Returns a tree of all files, and what is left out. Neither index nor files change.
 
         The agent may delete a file while git reads it. git reports an error, which does not matter here.
         """
+        tree, _, leftover = self.write_tree_and(":")
+        return tree, leftover
+
+    def write_tree_and(self, then: str, *arguments: str) -> tuple[str, bytes, Leftover]:
+        """Does what `write_tree` does, then runs shell lines, which know `$tree` and the arguments as $1 and so on.
+
+        Returns the tree, the lines' output, and what is left out.
+        """
         leftover = self.look()
         index = f"{self.git.tmp}/index-{uuid.uuid4().hex}"
-        adds = "; ".join(shlex.join(("git", *argv)) for argv in _adds(leftover, ignore_errors=True))
         # The copy keeps the cached file times, so `add` reads only changed files.
         lines = (
             'cat > "$GIT_INDEX_FILE"; [ -s "$GIT_INDEX_FILE" ] || rm -f "$GIT_INDEX_FILE"',
-            adds,
-            "git write-tree; code=$?",
-            'rm -f "$GIT_INDEX_FILE" "$GIT_INDEX_FILE.lock"; exit $code',
+            _lines(leftover),
+            "tree=$(git write-tree); code=$?",
+            'rm -f "$GIT_INDEX_FILE" "$GIT_INDEX_FILE.lock"; unset GIT_INDEX_FILE; [ $code = 0 ] || exit $code',
+            'printf "%s\\n" "$tree"',
+            then,
         )
-        command = self.git.command("sh", "-c", "\n".join(lines), env={"GIT_INDEX_FILE": index})
+        argv = ("sh", "-c", "\n".join(lines), "sh", *arguments)
+        command = self.git.command(*argv, env={"GIT_INDEX_FILE": index})
         with self._index() as file:
             done = streams.run(command, file=file, timeout=SECONDS)
-        return must("write-tree", done).stdout.decode().strip(), leftover
+        tree, _, said = must("write-tree", done).stdout.partition(b"\n")
+        return tree.decode(), said, leftover
 
     def look(self) -> Leftover:
         """Looks at the checkout, removes what would block git, and returns what has to be left out."""
@@ -114,6 +129,10 @@ def refuse(leftover: Leftover) -> None:
         names = ", ".join("the checkout" if name == "." else name for name in leftover.crowded)
         message = f"More than {NEW_FILES:,} files are new. Those in these folders are in no commit: {names}"
         raise StepFailed(ErrorCode.TOO_MANY_FILES, message)
+
+
+def _lines(leftover: Leftover) -> str:
+    return "; ".join(shlex.join(("git", *argv)) for argv in _adds(leftover, ignore_errors=True))
 
 
 def _adds(leftover: Leftover, *, ignore_errors: bool) -> list[tuple[str, ...]]:

@@ -61,16 +61,15 @@ def run(ctx: StepContext) -> AgentResult:
     """
     began = time.monotonic()
     ctx.fence.verify()
-    base = ctx.checkout.head()
     done = ctx.command.agent
-    if done is not None and len(ctx.checkout.changed_files(base)) == done.files_changed_count:
+    if done is not None and len(ctx.checkout.changed_files(ctx.base)) == done.files_changed_count:
         # The step is repeated because its report got lost. Its edits are in the checkpoint, which was written
         # earlier.
         return done
     work = Agent(ctx, ctx.command.instruction or "", ctx.settings.agent_timeout_seconds)
     work.budget.check()
     came = resolve_at_start(ctx, work)
-    base = ctx.checkout.head()
+    base = ctx.base if ctx.taken.conflict is None else ctx.checkout.head()
     event = work.done()
     changed = ctx.checkout.changed_files(base)
     if not changed and not event.text:

@@ -30,12 +30,12 @@ def run(ctx: StepContext) -> PushResult:
     Raises StepFailed (GIT_AUTH_FAILED, GIT_UNAVAILABLE, PUSH_FAILED), StepStopped, Fenced.
     """
     began = time.monotonic()
-    ctx.checkout.return_to_branch()
-    result = nothing_to_send(ctx) or _Push(ctx).push()
+    head = ctx.checkout.return_to_branch()
+    result = nothing_to_send(ctx, head) or _Push(ctx).push(head)
     return result.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
 
 
-def nothing_to_send(ctx: StepContext) -> PushResult | None:
+def nothing_to_send(ctx: StepContext, head: str) -> PushResult | None:
     """Returns the result for a command that changed nothing in a session without commits of its own; else None.
 
     A question makes no branch. And it does not fail because the host refuses what another session made live.
@@ -43,7 +43,6 @@ def nothing_to_send(ctx: StepContext) -> PushResult | None:
     agent, checkout = ctx.command.agent, ctx.checkout
     if ctx.newer is None or agent is None or agent.files_changed_count or ctx.command.repair is not None:
         return None
-    head = checkout.head()
     found = checkout.run("for-each-ref", "--format=%(refname:lstrip=3)", f"--contains={head}", "refs/remotes/origin")
     if branches := [name for name in found.splitlines() if name != "HEAD"]:
         return PushResult(commit=head, branch=branches[0], pushed=True)
@@ -61,11 +60,11 @@ class _Push:
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.ctx.settings.push_timeout_seconds
 
-    def push(self) -> PushResult:
+    def push(self, head: str) -> PushResult:
         checkout, branch = self.ctx.checkout, self.ctx.checkout.branch
         rebased = False
-        for _ in range(_RACES):
-            head = checkout.head()
+        for number in range(_RACES):
+            head = checkout.head() if number else head
             self.ctx.progress(f"Pushing {head[:8]} to {branch}")
             try:
                 self._send(head, branch)

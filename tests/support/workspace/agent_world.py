@@ -95,6 +95,7 @@ def make_world(root: Path, model: FakeModel | None, *, url: str = "", **settings
         aws=Aws(),  # type: ignore[arg-type]
         log=log,
         progress=progress.append,
+        base=git(site, "rev-parse", "HEAD"),
     )
     return World(ctx, stop, progress, logs)
 

@@ -56,7 +56,7 @@ class Checkpointer:
     def mark_written(self, meta: CheckpointMeta) -> None:
         """Notes that the working copy equals a checkpoint, so that it is not written again."""
         transcripts = transcript_files.saved_files(self.paths.home)
-        self._written = checkpoint_archive.fingerprint(self._refs(), meta, transcripts)
+        self._written = checkpoint_archive.fingerprint(self.checkout.state().own_refs, meta, transcripts)
         self._saved_head = meta.head
 
     def write(self, fence: ClaimFence, *, settled: bool = False) -> bool:
@@ -65,8 +65,8 @@ class Checkpointer:
         Raises Fenced, GitError, botocore's exceptions.
         """
         with self._lock:
-            meta = self._meta(settled)
-            state = checkpoint_archive.fingerprint(self._refs(), meta, transcript_files.saved_files(self.paths.home))
+            meta, refs = self._meta(settled)
+            state = checkpoint_archive.fingerprint(refs, meta, transcript_files.saved_files(self.paths.home))
             if state == self._written:
                 return False
             fence.verify()
@@ -133,24 +133,22 @@ class Checkpointer:
         except (WorkspaceError, ClientError, BotoCoreError, OSError) as error:
             self.log("checkpoint failed, the next one tries again", level="warning", error=str(error))
 
-    def _meta(self, settled: bool) -> CheckpointMeta:
-        snapshot, head = self.checkout.tree_snapshot(), self.checkout.head()
-        return CheckpointMeta(
+    def _meta(self, settled: bool) -> tuple[CheckpointMeta, str]:
+        """Returns the description, and the refs. The remote's do not count: a push alone is no reason for an upload."""
+        snapshot = self.checkout.snapshot()
+        state = snapshot.state
+        meta = CheckpointMeta(
             generation=self.request.generation,
             command_id=self.request.command_id,
             session_id=self.request.session_id,
             settled=settled,
-            head=head,
-            branch=self.checkout.current_branch(),
-            default_branch=self.checkout.default_branch,
-            snapshot=None if snapshot == head else snapshot,
+            head=state.head,
+            branch=state.branch,
+            default_branch=state.default_branch,
+            snapshot=None if snapshot.commit == state.head else snapshot.commit,
             conversation_id=transcript_files.newest_conversation(self.paths.home),
         )
-
-    def _refs(self) -> str:
-        # The remote's refs do not count: a push alone is no reason for another upload.
-        names = self.checkout.run("for-each-ref", "--format=%(refname) %(objectname)")
-        return "\n".join(line for line in names.splitlines() if not line.startswith("refs/remotes/"))
+        return meta, state.own_refs
 
     def _upload(self, key: str, meta: CheckpointMeta) -> int:
         self.paths.scratch.mkdir(parents=True, exist_ok=True)

@@ -65,6 +65,8 @@ class NewerWork:
     """The checkout was cloned a moment ago, so the host has nothing newer."""
     moved: bool = False
     """The last look moved the branch on."""
+    tried: bool = False
+    """The last look tried a merge, and so may have moved HEAD to the session's branch."""
     given_up: set[str] = field(default_factory=set)
     """Commits of the host that the agent could not combine with the session's work. It is not asked again about one."""
     _lost: set[str] = field(default_factory=set)
@@ -89,7 +91,7 @@ class NewerWork:
 
         Uncommitted edits stay. If they are in the way, or something fails, the build looks again at what is live.
         """
-        self.moved = False
+        self.moved = self.tried = False
         try:
             taken = self.take_in_live(poll=poll, patience=0)
             if taken.conflict is None:
@@ -207,8 +209,8 @@ class NewerWork:
 
     def _merged(self, commit: str, source: str, *, replaced: str | None = None) -> TakenIn:
         message = f"Take in {source}\n\n{session_trailer(self.session_id)}\n"
-        self.checkout.return_to_branch()
-        head = self.checkout.head()
+        self.tried = True
+        head = self.checkout.return_to_branch()
         made = merge(self.checkout.git, head, commit, message, replaced=replaced)
         if isinstance(made, Conflict):
             self.log(

@@ -51,8 +51,9 @@ class Site:
         return Manifest.from_bytes(body)
 
     def live(self) -> dict[str, str]:
+        """The files of the bucket, without the second address of each page."""
         s3 = self.world.clients.s3
-        keys = [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+        keys = [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", []) if "." in item["Key"]]
         return {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode() for key in keys}
 
 
