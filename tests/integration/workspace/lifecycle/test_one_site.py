@@ -142,7 +142,7 @@ def test_a_workspace_that_dies_after_its_publish_leaves_a_checkpoint_with_what_i
         raise RuntimeError("killed")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build_step._Build, "_published", die)
+        patch.setattr(build_step, "outcome", die)
         site.world.step(StepName.BUILD, "c90", 90)
     assert site.live().keys() == {"index.html", "about.html", "one.html", "two.html"}
     assert git(site.world.bare, "branch", "--list", "thread-t1") == ""
