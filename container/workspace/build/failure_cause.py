@@ -9,9 +9,8 @@ import re
 from collections.abc import Collection
 from enum import StrEnum, auto
 
-from workspace.repository.checkout import LOCKFILES
-
-_INSTALLS = {"package.json", ".npmrc", *LOCKFILES}
+_LOCKFILES = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock")
+_INSTALLS = {"package.json", ".npmrc", *_LOCKFILES}
 """The files that determine an installation."""
 
 _OUTSIDE = re.compile(

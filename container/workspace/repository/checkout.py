@@ -4,17 +4,14 @@ The agent works in the same folder. So HEAD may be detached, a killed git may ha
 configured. This module handles all of these. `guest_git` runs the commands, `remote` does those of the network.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sitewright.contracts.commit_author import DEFAULT_AUTHOR, CommitAuthor
-from sitewright.contracts.limits import LOCKFILE_BYTES
 from workspace.credentials.git_credentials import GitCredentials
 from workspace.errors import GitError
 from workspace.guest import guest_files
-from workspace.guest.guest_files import GuestFileError, Refusal
 from workspace.guest.guest_user import Guest
 from workspace.repository.checkout_scan import clear_git_folder
 from workspace.repository.checkout_state import ASK, CheckoutState, Snapshot, parsed
@@ -33,8 +30,6 @@ WIP_REF = "refs/sitewright/wip"
 
 MERGING_REF = "refs/sitewright/merging"
 """A conflict whose resolution is under way in the files: a commit on HEAD, and on the commit that is taken in."""
-
-LOCKFILES = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock")
 
 _BEGIN = (
     'git init --quiet --template= --initial-branch="$1" && git config remote.origin.url "$2"'
@@ -234,16 +229,6 @@ class Checkout:
         """Puts a snapshot's tree into the worktree as uncommitted edits of HEAD. The worktree must be clean."""
         self.git.run("read-tree", "--reset", "-u", snapshot)
         self.git.run("reset", "--quiet", "--mixed", "HEAD")
-
-    def lockfile_sha256(self) -> str | None:
-        """Returns the digest of the package manager's lock file in the worktree; None without a lock file."""
-        for name in LOCKFILES:
-            try:
-                return hashlib.sha256(guest_files.read_file(self.site, name, limit=LOCKFILE_BYTES)).hexdigest()
-            except GuestFileError as error:
-                if error.reason is not Refusal.MISSING:
-                    return None
-        return None
 
     def start_branch(self) -> None:
         """Checks out the session's branch: the remote's, or a new branch from the default branch."""

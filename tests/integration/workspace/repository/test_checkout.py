@@ -157,14 +157,6 @@ def test_rebase_sets_leftovers_aside_and_puts_them_back(checkout: Checkout) -> N
     assert git(checkout.site, "for-each-ref", "refs/sitewright/aside") == ""
 
 
-def test_lockfile_digest_follows_the_content(checkout: Checkout) -> None:
-    assert checkout.lockfile_sha256() is None
-    (checkout.site / "package-lock.json").write_text("{}")
-    first = checkout.lockfile_sha256()
-    (checkout.site / "package-lock.json").write_text("{ }")
-    assert first is not None and checkout.lockfile_sha256() not in {None, first}
-
-
 def test_errors_carry_the_command(checkout: Checkout) -> None:
     with pytest.raises(GitError) as caught:
         checkout.run("rev-parse", "--verify", "no-such-ref")

@@ -142,6 +142,4 @@ def test_a_link_in_the_guests_home_leads_the_restore_nowhere(guest: GuestWorld, 
 @pytest.mark.parametrize("make", ["mkfifo CLAUDE.md", "ln -s /etc/passwd CLAUDE.md", "truncate -s 5G CLAUDE.md"])
 def test_rules_that_are_no_file_are_no_rules(guest: GuestWorld, make: str) -> None:
     guest.attack(make)
-    guest.attack("mkfifo package-lock.json")
     assert instructions.instructions(guest.paths.site) == instructions.ROLE
-    assert guest.checkout.lockfile_sha256() is None
