@@ -51,8 +51,10 @@ class Site:
         return Manifest.from_bytes(body)
 
     def live(self) -> dict[str, str]:
+        """Returns the live pages by the key that has their suffix. Each has a second one without."""
         s3 = self.world.clients.s3
-        keys = [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+        found = [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+        keys = [key for key in found if key.endswith(".html")]
         return {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode() for key in keys}
 
 
@@ -141,7 +143,7 @@ def test_a_workspace_that_dies_after_its_publish_leaves_a_checkpoint_with_what_i
         raise RuntimeError("killed")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build_step._Build, "_published", die)
+        patch.setattr(build_step, "outcome", die)
         site.world.step(StepName.BUILD, "c90", 90)
     assert site.live().keys() == {"index.html", "about.html", "one.html", "two.html"}
     assert git(site.world.bare, "branch", "--list", "thread-t1") == ""
