@@ -144,6 +144,7 @@ class StepRun:
         if ctx.newer is None:
             return None
         ctx.newer.live = lambda: manifest_store.read_head(publish_target(ctx))
+        ctx.newer.paused = ctx.checkpoints_paused
         if self.store.request.step not in {StepName.AGENT, StepName.PREPARE}:
             return None
         ctx.newer.look_ahead()

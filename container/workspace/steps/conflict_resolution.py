@@ -102,20 +102,25 @@ def resolve(ctx: StepContext, worker: Worker, conflict: Conflict) -> str | None:
     """
     checkout, left = ctx.checkout, list(conflict.paths)
     ctx.progress("Combining newer changes of the site with this conversation's")
-    worktree.begin(checkout, conflict)
+    # A checkpoint of a branch that moves meanwhile could not be restored.
+    with ctx.checkpoints_paused():
+        worktree.begin(checkout, conflict)
     for _ in range(ATTEMPTS):
         worker.prompt = prompt(conflict, left)
         try:
             event = worker.done()
-            left = worktree.finish(checkout, conflict, "Combine newer changes of the site with this session's\n")
+            with ctx.checkpoints_paused():
+                left = worktree.finish(checkout, conflict, "Combine newer changes of the site with this session's\n")
         except (StepFailed, GitError):
-            checkout.abandon_merge()
+            with ctx.checkpoints_paused():
+                checkout.abandon_merge()
             raise
         worker.conversation = event.conversation_id or worker.conversation
         if not left:
             return worker.summary(event)
     ctx.log("the agent could not resolve the conflict", level="warning", paths=left[:LISTED])
-    checkout.abandon_merge()
+    with ctx.checkpoints_paused():
+        checkout.abandon_merge()
     return None
 
 

@@ -6,6 +6,7 @@ should be in it: a host that does not answer costs its news and nothing else.
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -59,6 +60,8 @@ class NewerWork:
     log: Callable[..., None] = field(repr=False)
     live: Callable[[], Manifest | None] = field(default=lambda: None, repr=False)
     """Returns the head of the site's manifest."""
+    paused: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False)
+    """The block in which no checkpoint is written: one of a branch that moves meanwhile could not be restored."""
     ca_file: str | None = None
     """Further trust anchors for the git host (GIT_SSL_CAINFO)."""
     cloned: bool = False
@@ -207,15 +210,16 @@ class NewerWork:
 
     def _merged(self, commit: str, source: str, *, replaced: str | None = None) -> TakenIn:
         message = f"Take in {source}\n\n{session_trailer(self.session_id)}\n"
-        self.checkout.return_to_branch()
-        head = self.checkout.head()
-        made = merge(self.checkout.git, head, commit, message, replaced=replaced)
-        if isinstance(made, Conflict):
-            self.log(
-                "newer work contradicts the session's", level="warning", commit=commit, paths=list(made.paths)[:20]
-            )
-            return TakenIn(conflict=made, source=source)
-        refused = worktree.advance(self.checkout, made.commit)
+        with self.paused():
+            self.checkout.return_to_branch()
+            head = self.checkout.head()
+            made = merge(self.checkout.git, head, commit, message, replaced=replaced)
+            if isinstance(made, Conflict):
+                self.log(
+                    "newer work contradicts the session's", level="warning", commit=commit, paths=list(made.paths)[:20]
+                )
+                return TakenIn(conflict=made, source=source)
+            refused = worktree.advance(self.checkout, made.commit)
         if refused is not None:
             self.log("newer work waits for uncommitted edits", level="warning", commit=commit, answer=refused[-500:])
         else:

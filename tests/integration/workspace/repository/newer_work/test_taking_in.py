@@ -1,6 +1,7 @@
 """What came since into a session's branch, with a real git host: what is live, and the default branch."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,22 @@ def test_names_that_are_no_commit_are_not_asked_for(world: World) -> None:
         seen = len(world.host.seen)
         assert world.newer.take_in_live(poll=nothing, patience=0) == TakenIn()
         assert len(world.host.seen) == seen
+
+
+def test_no_checkpoint_is_written_while_the_branch_moves(world: World) -> None:
+    heads: list[str] = []
+
+    @contextmanager
+    def paused() -> Iterator[None]:
+        heads.append(world.checkout.head())
+        yield
+        heads.append(world.checkout.head())
+
+    world.newer.paused = paused
+    before, live = world.checkout.head(), world.push("thread-t2", {"closed.html": "Closed on Monday"})
+    world.lives(live)
+    world.newer.take_in(poll=nothing)
+    assert heads == [before, live]
 
 
 def test_a_stop_ends_it(world: World) -> None:
