@@ -95,7 +95,7 @@ class NewerWork:
         self.moved = False
         try:
             taken = self.take_in_live(poll=poll, patience=0)
-            if taken.conflict is None:
+            if taken.conflict is None or self._begins_at(taken.conflict):
                 taken = self._take_in_host(poll)
         except (GitError, TimeoutError, PublishError, ClientError, BotoCoreError) as error:
             self.log("newer work could not be taken in", level="warning", error=str(error)[:500])
@@ -123,6 +123,21 @@ class NewerWork:
                 return TakenIn(lost=commit)
             sleep(_PAUSE_SECONDS)
         return self._merged(commit, LIVE)
+
+    def _begins_at(self, conflict: Conflict) -> bool:
+        """Lets a new session without work of its own begin at what is live, which contradicts the default branch.
+
+        Returns whether it does. What has no common history with the default branch is of another repository.
+        """
+        checkout = self.checkout
+        default = checkout.resolve(f"refs/remotes/origin/{checkout.default_branch}")
+        if not self.cloned or conflict.tree is None or checkout.head() != default:
+            return False
+        checkout.run("reset", "--quiet", "--hard", conflict.theirs)
+        self._contained.clear()
+        self.moved = True
+        self.log("the session begins at what is live", commit=conflict.theirs)
+        return True
 
     def contains(self, commit: str) -> bool:
         """Returns whether the session's branch contains a commit, or the commit is lost for good."""

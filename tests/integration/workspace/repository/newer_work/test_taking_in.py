@@ -166,6 +166,19 @@ def test_a_conflict_leaves_the_session_where_it_was_and_says_where_it_comes_from
     assert world.newer.take_in(poll=nothing).source == LIVE
 
 
+def test_a_new_session_begins_at_what_is_live_although_the_default_branch_contradicts_it(world: World) -> None:
+    live = world.push("thread-t2", {"index.html": "<h1>Live</h1>\n"})
+    default = world.push("main", {"index.html": "<h1>By hand</h1>\n"})
+    world.checkout.clone(timeout=30)
+    world.checkout.start_branch()
+    world.newer.cloned = True
+    world.lives(live)
+    taken = world.newer.take_in(poll=nothing)
+    assert taken.conflict is not None and (taken.conflict.theirs, taken.source) == (default, DEFAULT)
+    assert world.checkout.head() == live and world.newer.contains(live) and not world.newer.contains(default)
+    assert world.checkout.current_branch() == "thread-t1" and not world.checkout.is_dirty()
+
+
 def test_a_deleted_and_squashed_session_branch_goes_on_from_the_default_branch(world: World) -> None:
     own = world.edit("index.html", "<h1>Session</h1>\n")
     world.checkout.remote.push(own, "thread-t1", timeout=30)
