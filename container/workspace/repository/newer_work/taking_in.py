@@ -16,12 +16,12 @@ from sitewright.publishing.errors import PublishError
 from sitewright.publishing.manifest import Manifest
 from workspace.errors import CredentialsUnavailable, GitError, StepFailed
 from workspace.repository.checkout import Checkout
-from workspace.repository.git_errors import Refusal, classify
+from workspace.repository.git_errors import lacks_commit, serves_tips_only
 from workspace.repository.newer_work import worktree
 from workspace.repository.newer_work.host_tips import HostQuestion, HostTips, NoTips
 from workspace.repository.newer_work.look_ahead import Ahead
 from workspace.repository.newer_work.merge import Conflict, merge
-from workspace.repository.newer_work.other_sessions import OtherSessions
+from workspace.repository.newer_work.other_sessions import NotLent, OtherSessions
 from workspace.repository.objects.object_exchange import Poll
 from workspace.repository.objects.transport import OBJECT_ID
 
@@ -159,21 +159,30 @@ class NewerWork:
         """
         if self.checkout.resolve(commit) is not None:
             return None
-        words = ""
-        try:
-            self.checkout.remote.fetch_commits([commit], self.checkout.head(), timeout=FETCH_SECONDS, poll=poll)
-        except (GitError, TimeoutError, CredentialsUnavailable, StepFailed) as error:
-            lacks = isinstance(error, GitError) and classify(error.stderr) is Refusal.OTHER
-            words = "" if lacks else str(error)
-            self.log("the git host does not give the live commit", commit=commit, error=str(error)[:500])
-        else:
+        words = self._fetched(commit, poll)
+        if words is None:
             return None
         try:
             if session_id in {None, self.session_id} or not self.others.lend(str(session_id), commit, poll=poll):
                 return words
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, NotLent) as error:
             return words or str(error)
         return None
+
+    def _fetched(self, commit: str, poll: Poll) -> str | None:
+        """Fetches a commit from the host. Returns what `_obtain` does."""
+        remote, have = self.checkout.remote, self.checkout.head()
+        try:
+            try:
+                remote.fetch_commits([commit], have, timeout=FETCH_SECONDS, poll=poll)
+            except GitError as error:
+                if not serves_tips_only(error.stderr):
+                    raise
+                remote.fetch_branches(commit, have, timeout=FETCH_SECONDS, poll=poll)
+        except (GitError, TimeoutError, CredentialsUnavailable, StepFailed) as error:
+            self.log("the git host does not give the live commit", commit=commit, error=str(error)[:500])
+            return "" if isinstance(error, GitError) and lacks_commit(error.stderr) else str(error)
+        return None if self.checkout.resolve(commit) is not None else ""
 
     def _take_in_host(self, poll: Poll) -> TakenIn:
         """Takes in what people pushed to the session's own branch, and the default branch."""

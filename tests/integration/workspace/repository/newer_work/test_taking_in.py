@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace.errors import StepStopped, StopReason
+from workspace.errors import GitError, StepStopped, StopReason
 from workspace.repository.checkout import Checkout
 from workspace.repository.newer_work.host_tips import HostQuestion, NoTips
+from workspace.repository.newer_work.other_sessions import NotLent
 from workspace.repository.newer_work.taking_in import DEFAULT, LIVE, NewerWork, TakenIn
 from workspace.repository.objects import streams
+from workspace.repository.remote import Remote
 
 from sitewright.publishing.manifest import Manifest
 from tests.support.workspace.git_host import GitHost, serve_git
@@ -145,6 +147,49 @@ def test_a_live_commit_that_nobody_has_is_waited_for_then_named_and_does_not_blo
     taken = world.newer.take_in_live(poll=nothing, patience=0.1, sleep=slept.append)
     assert (taken.lost, taken.unreachable) == ("1" * 40, None)
     assert world.newer.contains("1" * 40), "the publish goes on"
+
+
+def test_a_host_that_serves_no_commits_by_their_ids_gives_what_a_branch_contains(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = world.push("thread-t2", {"closed.html": "Closed on Monday"})
+    world.push("thread-t2", {"draft.html": "Not live"}, start="thread-t2")
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise GitError("fetch", 128, f"error: Server does not allow request for unadvertised object {live}")
+
+    monkeypatch.setattr(Remote, "fetch_commits", refuse)
+    world.lives(live, session=None)
+    world.newer.take_in(poll=nothing)
+    assert world.checkout.head() == live
+    world.lives("1" * 40, session=None)
+    assert world.newer.take_in_live(poll=nothing, patience=0).lost == "1" * 40
+
+
+@pytest.mark.parametrize(
+    "error", [GitError("index-pack", 128, "fatal: out of memory, malloc failed"), GitError("fetch", 128, "killed")]
+)
+def test_a_fetch_that_fails_on_this_machine_is_no_proof_that_a_commit_is_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: GitError
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Remote, "fetch_commits", fail)
+    world.lives("1" * 40, session="s3")
+    taken = world.newer.take_in_live(poll=nothing, patience=0.1)
+    assert taken.unreachable is not None and taken.lost is None and not world.newer.contains("1" * 40)
+
+
+def test_a_checkpoint_that_cannot_be_unpacked_here_is_no_proof_that_a_commit_is_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> bool:
+        raise NotLent("no space left on device")
+
+    monkeypatch.setattr(Others, "lend", fail)
+    world.lives("1" * 40)
+    assert world.newer.take_in_live(poll=nothing, patience=0).unreachable == "no space left on device"
 
 
 def test_a_host_that_does_not_answer_costs_its_news_but_what_is_live_is_not_taken_for_lost(world: World) -> None:
