@@ -222,13 +222,19 @@ class Checkout:
 
         Only the resolution is lost: the client's own edits are committed before one begins.
         """
-        # A look at the file costs no process.
-        if guest_files.look(self.site, f".git/{MERGING_REF}") is None:
+        # A look at the files costs no process. The agent may have packed the refs.
+        loose = guest_files.look(self.site, f".git/{MERGING_REF}") is not None
+        if not loose and guest_files.look(self.site, ".git/packed-refs") is None:
             return False
-        merging = self.resolve(MERGING_REF)
+        before = self.resolve(f"{MERGING_REF}^1")
+        if before is None:
+            if loose:
+                # No ref of ours: something of the agent's that has its name.
+                self.git.script(f"rm -rf .git/{MERGING_REF}")
+            return False
         self.git.script("rm -rf .git/rebase-merge .git/rebase-apply .git/MERGE_HEAD")
         self.git.run("symbolic-ref", "HEAD", f"refs/heads/{self.branch}")
-        self.git.run("reset", "--quiet", "--hard", f"{merging}^1")
+        self.git.run("reset", "--quiet", "--hard", before)
         self.git.run("clean", "--quiet", "-fd")
         self.git.run("update-ref", "-d", MERGING_REF)
         return True

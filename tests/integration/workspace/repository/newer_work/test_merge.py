@@ -1,10 +1,11 @@
 """Merges in the object database, with real git: plain ones, conflicts, and work that the other side has in other commits."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from workspace.repository.checkout import Checkout
+from workspace.repository.checkout import MERGING_REF, Checkout
 from workspace.repository.newer_work import worktree
 from workspace.repository.newer_work.merge import Conflict, Merged, merge
 
@@ -147,6 +148,42 @@ def test_a_resolution_that_does_not_end_leaves_the_session_where_it_was(checkout
     assert checkout.commit_all("WIP: Interrupted") is None
     assert checkout.head() == before and checkout.current_branch() == "thread-t1"
     assert not checkout.is_dirty() and "<<<" not in (checkout.site / "page.html").read_text()
+
+
+def test_longer_markers_are_markers(checkout: Checkout) -> None:
+    """Repositories with documentation about git, or with `=======` below headings, have them."""
+    commit(checkout, "Attributes", {".gitattributes": "*.html conflict-marker-size=32\n"})
+    git(checkout.site, "branch", "-f", "main")
+    found = conflict(checkout)
+    worktree.begin(checkout, found)
+    assert worktree.finish(checkout, found, "Take in") == ["page.html"]
+
+
+def test_markers_are_found_in_very_many_files(checkout: Checkout) -> None:
+    found = conflict(checkout)
+    found = replace(found, paths=(*found.paths, *(f"folder/{'x' * 200}-{number}.html" for number in range(20_000))))
+    worktree.begin(checkout, found)
+    (checkout.site / "about.html").write_text("<<<<<<< no side of the conflict\n")
+    assert worktree.finish(checkout, found, "Take in") == ["page.html"]
+
+
+def test_a_resolution_is_known_after_the_agent_packed_the_refs(checkout: Checkout) -> None:
+    found = conflict(checkout)
+    before = checkout.head()
+    worktree.begin(checkout, found)
+    git(checkout.site, "pack-refs", "--all")
+    assert checkout.commit_all("WIP: Interrupted") is None
+    assert checkout.head() == before and not checkout.is_dirty() and not checkout.abandon_merge()
+
+
+@pytest.mark.parametrize("content", ["", "no commit\n", None])
+def test_a_file_of_the_agents_in_place_of_the_ref_costs_no_edit(checkout: Checkout, content: str | None) -> None:
+    path = checkout.site / ".git" / MERGING_REF
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content) if content is not None else (path / "inner").mkdir(parents=True)
+    (checkout.site / "page.html").write_text("An edit\n")
+    assert not checkout.abandon_merge() and not path.exists()
+    assert checkout.commit_all("Edit") is not None and git(checkout.site, "show", "HEAD:page.html") == "An edit"
 
 
 def test_uncommitted_edits_stay_when_the_branch_moves_on_and_stop_it_where_they_are_in_the_way(
