@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from workspace.repository.checkout import MERGING_REF, Checkout
-from workspace.repository.newer_work import worktree
+from workspace.repository.newer_work import squashed_work, worktree
 from workspace.repository.newer_work.merge import Conflict, Merged, merge
 
 from tests.support.workspace.runner_parts import git, make_checkout
@@ -92,6 +92,14 @@ def test_work_that_was_squashed_or_rebased_is_not_replayed_over_what_changed_sin
     ours = commit(checkout, "Three", {"page.html": edited(12, "later", edited(2, "session"))})
     files = merged(checkout, theirs, ours) if turned else merged(checkout, ours, theirs)
     assert files == {"page.html": edited(12, "later", edited(2, "corrected by hand")), "about.html": "About us\n"}
+
+
+def test_a_comparison_that_takes_too_long_is_left_out(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = commit(checkout, "Ours", {"page.html": edited(2, "ours")})
+    on(checkout, "main")
+    theirs = commit(checkout, "Theirs", {"about.html": "About us\n"})
+    monkeypatch.setattr(squashed_work, "SECONDS", 0.0)
+    assert merged(checkout, ours, theirs) == {"page.html": edited(2, "ours"), "about.html": "About us\n"}
 
 
 def test_a_session_whose_whole_work_was_squashed_is_as_the_default_branch(checkout: Checkout) -> None:
