@@ -1,7 +1,7 @@
 """The step `push`: sends the commits to the git host. It never forces a push, and loses no commit.
 
-If the remote branch has new commits, ours are rebased onto them. Conflicting commits go to a rescue branch, which a
-person has to merge.
+If the remote branch has new commits, ours are rebased onto them, or merged with them where one of ours is live or is a
+merge. Conflicting commits go to a rescue branch, which a person has to merge.
 """
 
 import time
@@ -11,8 +11,10 @@ from sitewright.contracts.commit_trailers import session_trailer
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.names import rescue_branch
 from sitewright.contracts.steps import PushResult
+from sitewright.publishing import manifest_store
+from sitewright.publishing.errors import PublishError
 from sitewright.retry import checked_sleep
-from workspace.build.site_publish import live_site
+from workspace.build.site_publish import live_site, publish_target
 from workspace.errors import StepFailed
 from workspace.repository.newer_work import worktree
 from workspace.repository.newer_work.merge import Merged, merge
@@ -91,15 +93,27 @@ class _Push:
         # A rebase would replay what the session took in from other branches, commit by commit. And nobody else could
         # have the live commit any more, which other sessions must take in.
         made = merge(checkout.git, head, theirs, f"Take in the session's branch\n\n{self._trailer}\n")
-        return isinstance(made, Merged) and worktree.advance(checkout, made.commit) is None
+        if not isinstance(made, Merged):
+            return False
+        if worktree.advance(checkout, made.commit) is not None:
+            # All edits are committed. What the build wrote into tracked files is in the way.
+            checkout.run("reset", "--quiet", "--hard")
+            return worktree.advance(checkout, made.commit) is None
+        return True
 
     def _is_live(self, theirs: str, head: str) -> bool:
-        """Returns whether one of our commits is live."""
-        checkout, live = self.ctx.checkout, live_site(self.ctx)
-        commit = live.commit if live is not None else None
-        if self.ctx.newer is None or commit is None or checkout.resolve(commit) is None:
+        """Returns whether one of our commits is live, or may be."""
+        checkout = self.ctx.checkout
+        if self.ctx.newer is None:
             return False
-        return checkout.is_ancestor(commit, head) and not checkout.is_ancestor(commit, theirs)
+        try:
+            live = manifest_store.read_head(publish_target(self.ctx))
+        except PublishError as error:
+            self.ctx.log("what is live is not known", level="warning", error=str(error))
+            return True
+        if live is None or live.commit is None or checkout.resolve(live.commit) is None:
+            return False
+        return checkout.is_ancestor(live.commit, head) and not checkout.is_ancestor(live.commit, theirs)
 
     @property
     def _trailer(self) -> str:

@@ -21,6 +21,8 @@ from sitewright.contracts.names import manifest_key
 from sitewright.contracts.records import CommandRecord
 from sitewright.contracts.steps import AgentResult, BuildResult, StepName
 from sitewright.contracts.workspace_settings import Sessions
+from sitewright.publishing import manifest_store
+from sitewright.publishing.errors import PublishError
 from sitewright.publishing.manifest import Manifest
 from tests.support.publishing.site_world import BUCKET
 from tests.support.workspace.runner_parts import accept, git, push_elsewhere, read_command
@@ -129,6 +131,32 @@ def test_what_is_live_stays_a_commit_of_the_branch_when_somebody_else_pushed_to_
         assert git(site.world.bare, "merge-base", "--is-ancestor", commit, "thread-t1") == ""
     site.run("s2", {"four.html": "4"})
     assert site.live().keys() == {"index.html", "about.html", "one.html", "two.html", "four.html"}
+
+
+def test_a_commit_that_may_be_live_is_not_rebased_while_s3_does_not_tell(site: Site) -> None:
+    site.run("s1", {"one.html": "1"}, StepName.PUSH)
+    live = str(built(site.run("s1", {"two.html": "2"})).commit)
+    push_elsewhere(site.world.folder, site.world.bare, "thread-t1", {"three.html": "3"}, start="thread-t1")
+
+    def refuse(*_: Any) -> None:
+        raise PublishError("artifacts", "manifest", "SlowDown", "S3 does not answer")
+
+    site.monkeypatch.setattr(manifest_store, "read_head", refuse)
+    assert site.world.step(StepName.PUSH, "c2", 2) == 0
+    assert git(site.world.bare, "merge-base", "--is-ancestor", live, "thread-t1") == ""
+
+
+def test_what_the_build_wrote_into_a_tracked_file_is_no_conflict_of_a_push(site: Site) -> None:
+    site.run("s1", {"one.html": "1"}, StepName.PUSH)
+    site.during_build = lambda: (site.world.root / "site" / "about.html").write_text("by the build\n") and None
+    live = str(built(site.run("s1", {"two.html": "2"})).commit)
+    changed = {"about.html": "<h1>By hand</h1>\n"}
+    theirs = push_elsewhere(site.world.folder, site.world.bare, "thread-t1", changed, start="thread-t1")
+    assert site.world.step(StepName.PUSH, "c2", 2) == 0
+    assert site.world.report[1]["output"]["branch"] == "thread-t1", site.world.report
+    for commit in (live, theirs):
+        assert git(site.world.bare, "merge-base", "--is-ancestor", commit, "thread-t1") == ""
+    assert git(site.world.bare, "show", "thread-t1:about.html") == "<h1>By hand</h1>"
 
 
 def test_a_workspace_that_dies_after_its_publish_leaves_a_checkpoint_with_what_is_live(site: Site) -> None:
