@@ -128,6 +128,7 @@ class _Build:
             if number:
                 # All edits are committed: what differs now is what the build wrote, and it may be in the way.
                 ctx.checkout.run("reset", "--quiet", "--hard")
+                ctx.checkout.run("clean", "--quiet", "-fd", "--exclude=node_modules")
             if ctx.newer is not None:
                 with self._timed("takeIn"):
                     take_in_live(ctx, ctx.newer, self.notes.append)

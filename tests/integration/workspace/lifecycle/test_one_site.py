@@ -199,6 +199,25 @@ def test_a_publish_of_another_session_during_the_build_is_taken_in_and_the_build
     assert site.live().keys() == {"index.html", "about.html", "one.html", "two.html"} and len(builds) == 3
 
 
+def test_a_new_file_of_the_build_is_not_in_the_way_of_what_another_session_published(site: Site) -> None:
+    """Without a .gitignore for it, the other session has committed the file that the build writes."""
+    builds: list[int] = []
+
+    def meanwhile() -> None:
+        builds.append(1)
+        (site.world.root / "site" / "made.html").write_text("made")
+        if len(builds) == 1:
+            own, site.during_build = site.during_build, lambda: None
+            root = site.world.root
+            site.run("s2", {"made.html": "made", "two.html": "2"})
+            site.world.root, site.during_build = root, own
+            site.world.use(agent=edit({}))
+
+    site.during_build = meanwhile
+    assert built(site.run("s1", {"one.html": "1"})).deploy_success
+    assert {"one.html", "two.html", "made.html"} <= site.live().keys() and len(builds) == 2
+
+
 class Combining:
     """An agent that combines both sides, or leaves the markers."""
 
