@@ -279,8 +279,11 @@ class Publish:
             raise
 
     def _release(self, stored: StoredManifest, lease: Lease, *, reconcile: bool) -> None:
-        if stored.manifest is not None and not self.state.changed:
-            manifest = stored.manifest.model_copy(update={"lease_owner": None})
+        if not self.state.changed:
+            # Nothing of this publish is live, and so its commit is not.
+            before = stored.manifest or self._manifest(complete=False, reconcile=True)
+            known = {} if stored.manifest is not None else {"commit": None, "session_id": None}
+            manifest = before.model_copy(update={"lease_owner": None, **known})
         elif self.reverted_to is not None:
             done = self.state
             uncertain = self.reverted_to.reconcile or bool(done.in_doubt or done.missing or done.unhealed)
