@@ -10,6 +10,7 @@ from typing import Protocol
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import RepairResult
+from sitewright.publishing.judgement.findings import printable
 from workspace.agent.driver_messages import DriverEvent
 from workspace.errors import GitError, StepFailed
 from workspace.repository.newer_work import worktree
@@ -65,7 +66,7 @@ def resolve_at_start(ctx: StepContext, worker: Worker) -> Came:
     if conflict is None or ctx.checkout.is_dirty():
         # Edits of an attempt that broke off must not be lost. The build meets the conflict again, once they are committed.
         return Came()
-    names = ", ".join(conflict.paths[:3]) + (" and others" if len(conflict.paths) > 3 else "")
+    names = ", ".join(map(printable, conflict.paths[:3])) + (" and others" if len(conflict.paths) > 3 else "")
     given_up = ctx.newer.given_up if ctx.newer is not None else set[str]()
     words = None
     if conflict.tree is not None and conflict.theirs not in given_up:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.records import CommandRecord
 from sitewright.publishing.errors import PublishError
+from sitewright.publishing.judgement.findings import printable
 from sitewright.retry import checked_sleep
 from workspace.build.publish_need import has_nothing_to_publish
 from workspace.build.site_publish import live_site
@@ -42,7 +43,7 @@ class NotUpToDate(WorkspaceError):
 
 def told(conflict: Conflict) -> str:
     """Returns a sentence about a conflict. Pure."""
-    names = ", ".join(conflict.paths[:LISTED]) or conflict.said
+    names = ", ".join(map(printable, conflict.paths[:LISTED])) or conflict.said
     return f"The edit contradicts the commit {conflict.theirs}, which is live, in: {names}"
 
 
