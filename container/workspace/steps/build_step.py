@@ -117,7 +117,8 @@ class _Build:
             failed = {"error": info, "broken_by_edit": may_repair, "build_success": True}
         except NotUpToDate as error:
             ctx.log("not published", level="error", error=str(error))
-            failed = {"error": error.info, "broken_by_edit": error.agent_may_resolve and not self._tried}
+            may_repair = error.agent_may_resolve and not self._tried
+            failed = {"error": error.info, "broken_by_edit": may_repair, "build_success": error.built}
         done = {**failed, "commit": ctx.checkout.head(), "notes": self.notes, "seconds": self.seconds}
         return result.model_copy(update=done)
 

@@ -91,9 +91,9 @@ def resolve_for_build(ctx: StepContext, worker: Worker) -> RepairResult:
     if conflict is None:
         return RepairResult(merged=True, changed=True)
     words = resolve(ctx, worker, conflict) if conflict.tree is not None else None
-    return RepairResult(
-        merged=True, changed=words is not None, summary=words or "", files_changed=list(conflict.paths[:LISTED])
-    )
+    if words is None:
+        return RepairResult(merged=True)
+    return RepairResult(merged=True, changed=True, summary=words, files_changed=list(conflict.paths[:LISTED]))
 
 
 def resolve(ctx: StepContext, worker: Worker, conflict: Conflict) -> str | None:

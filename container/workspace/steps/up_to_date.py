@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.records import CommandRecord
 from sitewright.publishing.errors import PublishError
@@ -24,10 +26,11 @@ LISTED = 20
 class NotUpToDate(WorkspaceError):
     """The branch lacks what is live, so it is not published."""
 
-    def __init__(self, info: ErrorInfo, *, agent_may_resolve: bool = False) -> None:
+    def __init__(self, info: ErrorInfo, *, agent_may_resolve: bool = False, built: bool = False) -> None:
         super().__init__(info.message)
         self.info = info
         self.agent_may_resolve = agent_may_resolve
+        self.built = built
 
     @classmethod
     def conflict(cls, conflict: Conflict) -> "NotUpToDate":
@@ -38,7 +41,7 @@ class NotUpToDate(WorkspaceError):
     def moved(cls) -> "NotUpToDate":
         """Other sessions published again and again."""
         message = f"Other sessions of this site published {ROUNDS} times while this one was building."
-        return cls(ErrorInfo.of(ErrorCode.PUBLISH_FAILED, message))
+        return cls(ErrorInfo.of(ErrorCode.PUBLISH_FAILED, message), built=True)
 
 
 def told(conflict: Conflict) -> str:
@@ -78,7 +81,7 @@ def take_in_live(ctx: StepContext, newer: NewerWork, note: Callable[[str], None]
         taken = newer.take_in_live(poll=check, sleep=checked_sleep(check))
     except PublishError as error:
         raise NotUpToDate(ErrorInfo.of(ErrorCode.PUBLISH_FAILED, str(error))) from error
-    except (GitError, TimeoutError) as error:
+    except (GitError, TimeoutError, ClientError, BotoCoreError) as error:
         message = f"What is live could not be taken in, so this edit is not published: {error}"
         raise NotUpToDate(ErrorInfo.of(ErrorCode.PUBLISH_FAILED, message)) from error
     if taken.conflict is not None:

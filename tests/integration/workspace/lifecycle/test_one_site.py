@@ -218,6 +218,19 @@ def test_a_new_file_of_the_build_is_not_in_the_way_of_what_another_session_publi
     assert {"one.html", "two.html", "made.html"} <= site.live().keys() and len(builds) == 2
 
 
+def test_a_site_that_others_publish_all_the_time_was_built(site: Site) -> None:
+    def meanwhile() -> None:
+        root, site.during_build = site.world.root, lambda: None
+        site.run("s2", {f"{site.commands}.html": "again"})
+        site.world.root, site.during_build = root, meanwhile
+        site.world.use(agent=edit({}))
+
+    site.during_build = meanwhile
+    result = built(site.run("s1", {"one.html": "1"}))
+    assert result.error is not None and result.error.code is ErrorCode.PUBLISH_FAILED
+    assert (result.build_success, result.deploy_success, result.broken_by_edit) == (True, False, False)
+
+
 class Combining:
     """An agent that combines both sides, or leaves the markers."""
 
@@ -263,6 +276,7 @@ def test_a_conflict_is_the_agents_and_what_it_cannot_combine_leaves_everything_w
     assert site.world.step(StepName.REPAIR, name, generation) == 0
     repair = read_command(site.world.clients, name).repair
     assert repair is not None and (repair.merged, repair.changed) == (True, able)
+    assert repair.files_changed == (["index.html"] if able else [])
     if able:
         assert site.world.step(StepName.BUILD, name, generation) == 0
         assert built(read_command(site.world.clients, name)).deploy_success
