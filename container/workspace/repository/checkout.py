@@ -251,6 +251,11 @@ class Checkout:
         """Returns the sorted paths that differ between two commits."""
         return self._paths("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", base, commit)
 
+    def own_changes(self, base: str, commit: str) -> list[str]:
+        """Returns the sorted paths that the session's own commits after `base` changed, without what merges brought in."""
+        commits = ("--first-parent", "--no-merges", f"{base}..{commit}")
+        return self._paths("log", "--format=", "--name-only", "-z", "--no-renames", "--no-ext-diff", *commits)
+
     def run(self, *argv: str, stdin: bytes = b"") -> str:
         """Runs a local git command in the checkout and returns its stdout."""
         return self.git.run(*argv, stdin=stdin)
@@ -279,7 +284,7 @@ class Checkout:
 
     def _paths(self, *argv: str) -> list[str]:
         done = must(argv[0], self.git.completed(*argv))
-        return sorted(path.decode("utf-8", "replace") for path in done.stdout.split(b"\0") if path)
+        return sorted({path.decode("utf-8", "replace") for path in done.stdout.split(b"\0") if path})
 
     def _lines(self, *argv: str) -> list[str]:
         return [line for line in self.git.run(*argv).splitlines() if line]

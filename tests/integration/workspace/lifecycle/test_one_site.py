@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from workspace.agent.driver_messages import DriverEvent
+from workspace.errors import StepStopped, StopReason
 from workspace.repository.checkpoints.checkpoint import Checkpointer
 from workspace.repository.newer_work import taking_in
 from workspace.step_context import StepContext
@@ -229,6 +230,22 @@ def test_a_site_that_others_publish_all_the_time_was_built(site: Site) -> None:
     result = built(site.run("s1", {"one.html": "1"}))
     assert result.error is not None and result.error.code is ErrorCode.PUBLISH_FAILED
     assert (result.build_success, result.deploy_success, result.broken_by_edit) == (True, False, False)
+
+
+def test_an_interrupted_build_names_the_commands_own_files(site: Site) -> None:
+    accept(site.world.clients, "c91", 91)
+    site.world.use(agent=edit({"one.html": "1"}))
+    assert site.world.step(StepName.AGENT, "c91", 91) == 0
+    site.run("s2", {"two.html": "2"}, StepName.PUSH)
+
+    def interrupted() -> None:
+        raise StepStopped(StopReason.INTERRUPT)
+
+    site.during_build = interrupted
+    site.world.step(StepName.BUILD, "c91", 91)
+    saved = read_command(site.world.clients, "c91").interruption
+    assert saved is not None and saved.files_changed == ["one.html"]
+    assert "two.html" in git(site.world.bare, "ls-tree", "--name-only", str(saved.commit)), "it was taken in"
 
 
 class Combining:

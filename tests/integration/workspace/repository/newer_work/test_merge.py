@@ -110,6 +110,19 @@ def test_a_session_whose_whole_work_was_squashed_is_as_the_default_branch(checko
     assert merged(checkout, ours, theirs) == {"page.html": PAGE, "about.html": "About\n"}
 
 
+def test_what_a_merge_brought_in_is_no_change_of_the_sessions_own(checkout: Checkout) -> None:
+    base = checkout.head()
+    ours = commit(checkout, "Ours", {"page.html": edited(2, "ours")})
+    on(checkout, "main")
+    theirs = commit(checkout, "Theirs", {"new page.html": "New\n"})
+    on(checkout, "thread-t1")
+    made = merge(checkout.git, ours, theirs, "Take in")
+    assert isinstance(made, Merged) and worktree.advance(checkout, made.commit) is None
+    commit(checkout, "More", {"page.html": edited(3, "more"), "über.html": "x", "about.html": None})
+    assert checkout.own_changes(base, checkout.head()) == ["about.html", "page.html", "über.html"]
+    assert checkout.own_changes(checkout.head(), checkout.head()) == []
+
+
 def test_a_conflict_names_its_files_and_changes_nothing(checkout: Checkout) -> None:
     ours = commit(checkout, "Ours", {"page.html": edited(2, "ours"), "about.html": None})
     on(checkout, "main")
