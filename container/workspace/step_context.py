@@ -51,7 +51,7 @@ class StepContext:
     taken: TakenIn = field(default_factory=TakenIn)
     """What came of taking it in at the step's beginning."""
     others_changed: bool = False
-    """The step took in work of others."""
+    """The branch took in work of others since the agent's step before."""
     author: CommitAuthor = DEFAULT_AUTHOR
     """The author of commits, the agent's own ones too."""
     checkpoint_in_background: Callable[[], None] = field(default=lambda: None, repr=False)

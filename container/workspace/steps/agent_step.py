@@ -249,7 +249,10 @@ class Agent:
         return DriverRequest(
             prompt=self.prompt,
             instructions=instructions(
-                ctx.paths.site, anew=lost is not None, recalled=self._recalled(lost), changed_since=ctx.others_changed
+                ctx.paths.site,
+                anew=lost is not None,
+                recalled=self._recalled(lost),
+                changed_since=ctx.others_changed and resume is not None,
             ),
             model=settings.model,
             resume=resume,

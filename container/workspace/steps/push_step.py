@@ -81,6 +81,8 @@ class _Push:
             if not self._join(theirs, head):
                 return self._rescue(head, branch)
             rebased = True
+            if self.ctx.newer is not None:
+                self.ctx.newer.moved = True
         raise StepFailed(ErrorCode.PUSH_FAILED, f"The remote branch {branch} moved on {_RACES} times during the push.")
 
     def _join(self, theirs: str, head: str) -> bool:

@@ -67,7 +67,7 @@ class NewerWork:
     cloned: bool = False
     """The checkout was cloned a moment ago, so the host has nothing newer."""
     moved: bool = False
-    """The last look moved the branch on."""
+    """The branch was moved on since the agent was told so. The agent's step, which tells it, sets it back."""
     given_up: set[str] = field(default_factory=set)
     """Commits of the host that the agent could not combine with the session's work. It is not asked again about one."""
     _lost: set[str] = field(default_factory=set)
@@ -92,7 +92,6 @@ class NewerWork:
 
         Uncommitted edits stay. If they are in the way, or something fails, the build looks again at what is live.
         """
-        self.moved = False
         try:
             taken = self.take_in_live(poll=poll, patience=0)
             if taken.conflict is None or self._begins_at(taken.conflict):

@@ -248,6 +248,26 @@ def test_an_interrupted_build_names_the_commands_own_files(site: Site) -> None:
     assert "two.html" in git(site.world.bare, "ls-tree", "--name-only", str(saved.commit)), "it was taken in"
 
 
+def test_the_agent_hears_of_work_of_others_once(site: Site) -> None:
+    heard: list[StepContext] = []
+
+    def listen(ctx: StepContext) -> AgentResult:
+        heard.append(ctx)
+        return AgentResult(summary="From nine to five.")
+
+    site.run("s1", {"one.html": "1"}, StepName.PUSH)
+    for number, step in enumerate((StepName.PREPARE, StepName.AGENT), 80):
+        accept(site.world.clients, f"c{number}", number, "s2")
+        site.world.use(agent=listen, prepare=listen)
+        assert site.world.step(step, f"c{number}", number, session="s2") == 0
+    prepared, asked = heard
+    assert prepared.newer is not None and prepared.newer.moved, "a preparation tells the agent nothing"
+    assert asked.newer is not None and not asked.newer.moved and not asked.others_changed, "a workspace of its own"
+    accept(site.world.clients, "c82", 82, "s3")
+    assert site.world.step(StepName.AGENT, "c82", 82, session="s3") == 0
+    assert heard[-1].others_changed and heard[-1].newer is not None and not heard[-1].newer.moved
+
+
 class Combining:
     """An agent that combines both sides, or leaves the markers."""
 

@@ -292,6 +292,14 @@ def test_names_that_are_no_commit_are_not_asked_for(world: World) -> None:
         assert len(world.host.seen) == seen
 
 
+def test_work_of_others_that_the_agent_has_not_heard_of_is_not_forgotten(world: World) -> None:
+    """A preparation took it in, or a build."""
+    world.push("main", {"footer.html": "Footer"})
+    world.newer.take_in(poll=nothing)
+    world.newer.take_in(poll=nothing)
+    assert world.newer.moved
+
+
 def test_no_checkpoint_is_written_while_the_branch_moves(world: World) -> None:
     heads: list[str] = []
 
