@@ -57,7 +57,7 @@ class StepContext:
     checkpoint_in_background: Callable[[], None] = field(default=lambda: None, repr=False)
     """Begins a checkpoint in the background, while the step goes on."""
     save_commit: Callable[[str], None] = field(default=lambda _: None, repr=False)
-    """Makes sure that a checkpoint has HEAD's commit: nobody else may have it when it is live."""
+    """Writes a checkpoint unless one has HEAD's commit: nobody else may have it when it is live. Logs a failure."""
     checkpoints_paused: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False)
     """The block in which no checkpoint works in the checkout: its git may run programs of the guest's. Raises StepStopped."""
     repair_repository: Callable[[], None] = field(default=lambda: None, repr=False)
