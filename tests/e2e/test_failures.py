@@ -67,6 +67,8 @@ def test_a_bucket_that_refuses_writes(session: OpenSession, stack: Stack) -> Non
         _, answer = session.run(f'Add a new heading saying "{gone_heading}" to the homepage')
     finally:
         s3.create_bucket(Bucket=site.bucket, CreateBucketConfiguration={"LocationConstraint": stack.info["region"]})
+        # Without older versions no later test could roll back.
+        s3.put_bucket_versioning(Bucket=site.bucket, VersioningConfiguration={"Status": "Enabled"})
         s3.put_bucket_website(
             Bucket=site.bucket,
             WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}, "ErrorDocument": {"Key": "404.html"}},
