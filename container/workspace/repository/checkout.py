@@ -33,6 +33,9 @@ WIP_REF = "refs/sitewright/wip"
 MERGING_REF = "refs/sitewright/merging"
 """A conflict whose resolution is under way in the files: a commit on HEAD, and on the commit that is taken in."""
 
+ON_HOST_REF = "refs/sitewright/on-host"
+"""The newest live commit that the git host gave: it is there, whichever branch has it."""
+
 LOCKFILES = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock")
 
 _BEGIN = (

@@ -16,6 +16,7 @@ from sitewright.publishing.errors import PublishError
 from sitewright.retry import checked_sleep
 from workspace.build.site_publish import live_site, publish_target
 from workspace.errors import StepFailed
+from workspace.repository.checkout import ON_HOST_REF
 from workspace.repository.newer_work import worktree
 from workspace.repository.newer_work.merge import Merged, merge
 from workspace.repository.newer_work.rebase import rebase
@@ -40,17 +41,21 @@ def run(ctx: StepContext) -> PushResult:
 def nothing_to_send(ctx: StepContext) -> PushResult | None:
     """Returns the result for a command that changed nothing in a session without commits of its own; else None.
 
-    A question makes no branch. And it does not fail because the host refuses what another session made live.
+    A question makes no branch. And it does not fail because the host refuses what another session made live. But it sends
+    what an earlier command of its own session could not send.
     """
     agent, checkout = ctx.command.agent, ctx.checkout
     if ctx.newer is None or agent is None or agent.files_changed_count or ctx.command.repair is not None:
         return None
-    head = checkout.head()
-    found = checkout.run("for-each-ref", "--format=%(refname:lstrip=3)", f"--contains={head}", "refs/remotes/origin")
-    if branches := [name for name in found.splitlines() if name != "HEAD"]:
-        return PushResult(commit=head, branch=branches[0], pushed=True)
+    head, where = checkout.head(), ("refs/remotes/origin", ON_HOST_REF)
+    found = checkout.run("for-each-ref", "--format=%(refname)", f"--contains={head}", *where).splitlines()
+    if found:
+        names = [name.removeprefix(f"{where[0]}/") for name in found if name not in {f"{where[0]}/HEAD", ON_HOST_REF}]
+        return PushResult(commit=head, branch=names[0] if names else None, pushed=True)
     live = live_site(ctx)
-    known = live.commit if live is not None else None
+    if live is None or live.session_id in {None, ctx.session.session_id}:
+        return None
+    known = live.commit
     there = known is not None and checkout.resolve(known) is not None and checkout.is_ancestor(head, known)
     return PushResult(commit=head) if there else None
 

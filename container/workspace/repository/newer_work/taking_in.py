@@ -15,7 +15,7 @@ from sitewright.contracts.commit_trailers import session_trailer
 from sitewright.publishing.errors import PublishError
 from sitewright.publishing.manifest import Manifest
 from workspace.errors import CredentialsUnavailable, GitError, StepFailed
-from workspace.repository.checkout import Checkout
+from workspace.repository.checkout import ON_HOST_REF, Checkout
 from workspace.repository.git_errors import lacks_commit, serves_tips_only
 from workspace.repository.newer_work import worktree
 from workspace.repository.newer_work.host_tips import HostQuestion, HostTips, NoTips
@@ -160,6 +160,7 @@ class NewerWork:
             return None
         words = self._fetched(commit, poll)
         if words is None:
+            self.checkout.run("update-ref", ON_HOST_REF, commit)
             return None
         try:
             if session_id in {None, self.session_id} or not self.others.lend(str(session_id), commit, poll=poll):

@@ -134,6 +134,22 @@ def test_what_is_live_stays_a_commit_of_the_branch_when_somebody_else_pushed_to_
     assert site.live().keys() == {"index.html", "about.html", "one.html", "two.html", "four.html"}
 
 
+def test_a_question_sends_what_its_session_could_not_send_before(site: Site) -> None:
+    live = str(built(site.run("s1", {"one.html": "1"})).commit)
+    assert live == site.manifest().commit and not git(site.world.bare, "branch", "--list", "thread-t1")
+    asked = site.run("s1", {}, StepName.PUSH)
+    assert asked.push is not None and asked.push.pushed
+    assert git(site.world.bare, "rev-parse", "thread-t1") == live
+
+
+@pytest.mark.parametrize("pushed", [True, False])
+def test_a_question_in_a_new_session_tells_whether_the_host_has_what_is_live(site: Site, pushed: bool) -> None:
+    live = str(built(site.run("s1", {"one.html": "1"}, *([StepName.PUSH] if pushed else []))).commit)
+    asked = site.run("s2", {}, StepName.PUSH)
+    assert asked.push is not None and (asked.push.commit, asked.push.pushed) == (live, pushed)
+    assert not git(site.world.bare, "branch", "--list", "thread-t2")
+
+
 def test_a_commit_that_may_be_live_is_not_rebased_while_s3_does_not_tell(site: Site) -> None:
     site.run("s1", {"one.html": "1"}, StepName.PUSH)
     live = str(built(site.run("s1", {"two.html": "2"})).commit)
