@@ -166,9 +166,15 @@ class WorkingCopy:
                 self.push.settle()
 
     def repair_repository(self, stop: Stop) -> None:
-        """Restores the repository if the agent destroyed it. The edited files stay. Logs errors."""
+        """Restores the repository if the agent destroyed it, or its branch if the agent reset it. Logs errors.
+
+        The edited files stay.
+        """
         base, damage = self.checkpointer.base, self._damage(of_edits=True)
-        if base is None or damage is None:
+        if base is None:
+            return
+        if damage is None:
+            self._keep(base)
             return
         self.log("the agent destroyed the repository, restoring it under the files", level="warning", error=damage)
         try:
@@ -177,6 +183,20 @@ class WorkingCopy:
                 self._restorer(stop.only(StopReason.CLAIM_LOST)).repository(self.checkpointer.current, base)
         except (CheckpointError, WorkspaceError, BotoCoreError, ClientError, OSError) as error:
             self.log("the repository could not be restored", level="error", error=str(error))
+
+    def _keep(self, base: str) -> None:
+        """Puts HEAD back onto a commit that its history lacks, because the agent has reset the branch.
+
+        The files stay, as edits. So an undo is a commit of its own, and the branch contains what it contained.
+        """
+        try:
+            if self.checkout.head() == base or self.checkout.is_ancestor(base, "HEAD"):
+                return
+            self.log("the agent reset the branch: its files are edits of the commit before", level="warning", base=base)
+            with self.checkpointer.paused():
+                self.checkout.run("update-ref", "HEAD", base)
+        except (GitError, TimeoutError, OSError) as error:
+            self.log("the branch could not be put back", level="error", error=str(error))
 
     def _damage(self, *, of_edits: bool = False) -> str | None:
         """Returns git's error, or None. `of_edits` includes errors that hide the edits: a broken index, `core.bare`."""
