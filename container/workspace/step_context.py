@@ -53,13 +53,13 @@ class StepContext:
     taken: TakenIn = field(default_factory=TakenIn)
     """What came of taking it in at the step's beginning."""
     others_changed: bool = False
-    """The step took in work of others."""
+    """The branch took in work of others since the agent's step before."""
     author: CommitAuthor = DEFAULT_AUTHOR
     """The author of commits, the agent's own ones too."""
     checkpoint_in_background: Callable[[], None] = field(default=lambda: None, repr=False)
     """Begins a checkpoint in the background, while the step goes on."""
     save_commit: Callable[[str], None] = field(default=lambda _: None, repr=False)
-    """Makes sure that a checkpoint has HEAD's commit: nobody else may have it when it is live."""
+    """Writes a checkpoint unless one has HEAD's commit: nobody else may have it when it is live. Logs a failure."""
     checkpoints_paused: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False)
     """The block in which no checkpoint works in the checkout: its git may run programs of the guest's. Raises StepStopped."""
     repair_repository: Callable[[], None] = field(default=lambda: None, repr=False)

@@ -214,7 +214,8 @@ def _published(command: CommandRecord) -> list[str]:
     if build.error is not None and build.error.code is ErrorCode.LIVE_CONFLICT:
         return [*said, CONTRADICTED]
     if not build.build_success:
-        return [*said, "The site could not be built and stays as it was."]
+        unbuilt = build.error is not None and build.error.code in {ErrorCode.LIVE_UNREACHABLE, ErrorCode.PUBLISH_FAILED}
+        return [*said, f"The site could not be {'published' if unbuilt else 'built'} and stays as it was."]
     return [*said, *(_removed(build) if build.deploy_success else ["The site could not be published."])]
 
 

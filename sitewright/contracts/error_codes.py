@@ -112,36 +112,36 @@ class ErrorCode(StrEnum):
         "root_page_missing",
         ErrorSource.JUDGE,
         "The site stays as it was; the edit is kept and pushed. Ask to let the build write index.html at the top of its "
-        'output. If the page shall go, an operator sends a command with `allow: ["root_page_missing"]` '
-        "(`sitewright send --allow root_page_missing`).",
+        'output. If the page shall go, an operator sends a command of this session with `allow: ["root_page_missing"]` '
+        "(`sitewright send --session ID --allow root_page_missing`).",
     )
     PAGES_MISSING = (
         "pages_missing",
         ErrorSource.JUDGE,
         "The site stays as it was; the edit is kept and pushed. Make the named pages' source answer again, and send any "
-        'command. If the pages shall go, an operator sends a command with `allow: ["pages_missing"]` '
-        "(`sitewright send --allow pages_missing`).",
+        'command. If the pages shall go, an operator sends a command of this session with `allow: ["pages_missing"]` '
+        "(`sitewright send --session ID --allow pages_missing`).",
     )
     BROKEN_REFERENCES = (
         "broken_references",
         ErrorSource.JUDGE,
         "The site stays as it was; the edit is kept and pushed. Ask to correct the named paths or to add the files. "
-        'If another server answers there, an operator sends a command with `allow: ["broken_references"]` '
-        "(`sitewright send --allow broken_references`).",
+        'If another server answers there, an operator sends a command of this session with `allow: ["broken_references"]` '
+        "(`sitewright send --session ID --allow broken_references`).",
     )
     SERVER_CODE = (
         "server_code",
         ErrorSource.JUDGE,
         "The site stays as it was; the edit is kept and pushed. Ask for a static build without a server adapter. "
-        'If everybody may read the named files, an operator sends a command with `allow: ["server_code"]` '
-        "(`sitewright send --allow server_code`).",
+        'If everybody may read the named files, an operator sends a command of this session with `allow: ["server_code"]` '
+        "(`sitewright send --session ID --allow server_code`).",
     )
     LFS_POINTERS = (
         "lfs_pointers",
         ErrorSource.JUDGE,
         "The site stays as it was; the edit is kept and pushed. Store the named files in git itself, without LFS, or on the "
-        "LFS server that the repository names. To publish the pointers, an operator sends a command with "
-        '`allow: ["lfs_pointers"]` (`sitewright send --allow lfs_pointers`).',
+        "LFS server that the repository names. To publish the pointers, an operator sends a command of this "
+        'session with `allow: ["lfs_pointers"]` (`sitewright send --session ID --allow lfs_pointers`).',
     )
     PUBLISH_FAILED = (
         "publish_failed",
@@ -152,13 +152,15 @@ class ErrorCode(StrEnum):
         "live_conflict",
         ErrorSource.BUILD,
         "The site stays as it was; the edit is kept on the session's branch and pushed. Send the wish again in a new "
-        "session, which begins at what is live, or merge the commit named in the message into the branch by hand.",
+        "session, which begins at what is live, or merge the commit named in the message into the branch by hand. After the "
+        "repository was replaced, deploy it with `sessions: isolated`, send an edit, and set `sessions` back.",
     )
     LIVE_UNREACHABLE = (
         "live_unreachable",
         ErrorSource.BUILD,
         "The site stays as it was; the edit is kept, and goes live with the session's next edit. "
-        "Check that the git host answers.",
+        "Check that the git host answers. If it has lost the commit, deploy the site with `sessions: isolated`, send an edit, "
+        "and set `sessions` back.",
     )
     INVALIDATION_FAILED = (
         "invalidation_failed",

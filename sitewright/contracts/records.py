@@ -76,9 +76,9 @@ class CommandRecord(Contract):
     instruction: str | None = None
     user_id: str | None = None
     prepare: bool | None = None
+    """True for a command that only prepares the workspace. It has no instruction."""
     allow: list[ErrorCode] | None = None
     """Refusals of a publish that do not count for this command."""
-    """True for a command that only prepares the workspace. It has no instruction."""
     generation: int = 0
     accepted_at: int
     original_session_id: str | None = None

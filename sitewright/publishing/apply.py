@@ -1,17 +1,18 @@
-"""Carries out a plan: uploads, heals, deletes. Records each change in the PublishState."""
+"""Carries out a plan: uploads, heals, deletes. Records each change in the PublishState. Reverts to an older deployment."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from sitewright.publishing.errors import NotRestorable, PublishError
+from sitewright.publishing.errors import LeaseUnavailable, NotRestorable, PublishError, RevertFailed
+from sitewright.publishing.manifest import Manifest
 from sitewright.publishing.objects import deletion, workers
 from sitewright.publishing.objects.s3_retry import is_transient_s3, retry_s3
 from sitewright.publishing.objects.upload import Sender
-from sitewright.publishing.plan import Heal
+from sitewright.publishing.plan import Heal, make_plan
 from sitewright.publishing.publish_state import PublishState
-from sitewright.publishing.site_files import SentObject, SiteFile, may_be_page
+from sitewright.publishing.site_files import SentObject, SiteFile, may_be_page, stored_files
 from sitewright.publishing.target import PublishTarget
 from sitewright.retry import AwsError
 
@@ -127,3 +128,35 @@ class Applier:
             return [*refused, *((key, error) for key in remaining)]
         self.state.in_doubt -= batch
         return refused
+
+
+def revert(applier: Applier, before: Manifest, now: Manifest, error: NotRestorable) -> bool:
+    """Makes the site equal to an older deployment again, and notes in `error` what is not stored any more.
+
+    Args:
+        applier: of the publish that failed.
+        before: the older deployment.
+        now: what is live; changed by this.
+        error: why the publish failed.
+
+    Returns False if the site has files of both. Raises RevertFailed, LeaseUnavailable, PublishStopped.
+    """
+    done = applier.state
+    now.files.update(done.doubted())
+    plan = make_plan(stored_files(before), now, None, now.created_at)
+    try:
+        applier.send(plan.phases, tolerate_missing=True)
+        error.missing = tuple(sorted(done.missing))
+        if any(key in done.live for key in done.missing):
+            # Under that key the rollback's file stays live, which may load files that would be deleted now.
+            return False
+        applier.delete(plan.deletes)
+    except LeaseUnavailable:
+        raise
+    except PublishError as fault:
+        text = f"{str(error).rstrip('.')}; what was live before could not be put back: {fault}"
+        failed = RevertFailed(fault.bucket, fault.key, fault.code, text)
+        failed.before = before.deployment_id
+        raise failed from fault
+    done.record_settled(plan)
+    return True

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.publishing import manifest_store
-from sitewright.publishing.apply import Applier
+from sitewright.publishing.apply import Applier, revert
 from sitewright.publishing.errors import (
     LeaseUnavailable,
     LiveMoved,
     NotRestorable,
     PublishError,
     PublishStopped,
-    RevertFailed,
     SiteState,
 )
 from sitewright.publishing.lease import Lease, wait_for_lease
@@ -24,7 +23,7 @@ from sitewright.publishing.objects.listing import list_objects
 from sitewright.publishing.plan import Plan, PlanCheck, make_plan, needs_listing, unchecked
 from sitewright.publishing.publish_result import PublishResult, make_deployment_id
 from sitewright.publishing.publish_state import PublishState
-from sitewright.publishing.site_files import ListedObject, LocalFile, SiteFile, stored_files
+from sitewright.publishing.site_files import ListedObject, LocalFile, SiteFile
 from sitewright.publishing.target import PublishTarget
 from sitewright.retry import AwsError
 
@@ -206,38 +205,18 @@ class Publish:
             self.state.record_settled(plan)
 
     def _revert(self, stored: StoredManifest, error: NotRestorable, applier: Applier) -> None:
-        """Restores the previously live deployment and notes the site's state in `error`.
-
-        Raises RevertFailed, LeaseUnavailable, PublishStopped.
-        """
-        done, before = self.state, stored.manifest
-        if not done.changed:
+        """Restores the previously live deployment and notes the site's state in `error`. Raises what `revert` raises."""
+        before = stored.manifest
+        if not self.state.changed:
             return
         error.site_state, self.restored = SiteState.MIXED, False
         if before is None or not before.complete:
             return
         error.before = before.deployment_id
         self.target.progress("Putting back what was live before")
-        now = self._manifest(complete=False, reconcile=True)
-        now.files.update(done.doubted())
-        plan = make_plan(stored_files(before), now, None, self.now)
-        try:
-            applier.send(plan.phases, tolerate_missing=True)
-            error.missing = tuple(sorted(done.missing))
-            if any(key in done.live for key in done.missing):
-                # Under that key the rollback's file stays live, which may load files that would be deleted now.
-                return
-            applier.delete(plan.deletes)
-        except LeaseUnavailable:
-            raise
-        except PublishError as fault:
-            text = f"{str(error).rstrip('.')}; what was live before could not be put back: {fault}"
-            failed = RevertFailed(fault.bucket, fault.key, fault.code, text)
-            failed.before = before.deployment_id
-            raise failed from fault
-        done.record_settled(plan)
-        self.reverted_to = before
-        error.site_state = SiteState.REVERTED
+        if revert(applier, before, self._manifest(complete=False, reconcile=True), error):
+            self.reverted_to = before
+            error.site_state = SiteState.REVERTED
 
     def _check(self, lease: Lease) -> None:
         self.target.guard.check_stop()
@@ -279,8 +258,11 @@ class Publish:
             raise
 
     def _release(self, stored: StoredManifest, lease: Lease, *, reconcile: bool) -> None:
-        if stored.manifest is not None and not self.state.changed:
-            manifest = stored.manifest.model_copy(update={"lease_owner": None})
+        if not self.state.changed:
+            # Nothing of this publish is live, and so its commit is not.
+            before = stored.manifest or self._manifest(complete=False, reconcile=True)
+            known = {} if stored.manifest is not None else {"commit": None, "session_id": None}
+            manifest = before.model_copy(update={"lease_owner": None, **known})
         elif self.reverted_to is not None:
             done = self.state
             uncertain = self.reverted_to.reconcile or bool(done.in_doubt or done.missing or done.unhealed)

@@ -10,6 +10,7 @@ from sitewright.local.ecs.vcpu_limit import VcpuLimit
 from sitewright.local.machine.stack_home import Home
 from tests.support.e2e.open_session import OpenSession
 from tests.support.e2e.stack_driver import Sent, Site, until
+from tests.support.e2e.words import fresh
 
 
 def _tasks(site: Site) -> dict[str, float]:
@@ -46,12 +47,12 @@ def _full(site: Site) -> Iterator[None]:
 
 
 def test_a_session_gets_through_after_an_idle_workspace_of_another_left(site: Site) -> None:
-    idle = OpenSession.begin(site)
+    idle, heading = OpenSession.begin(site), fresh("Room for one more")
     until("its workspace is idle", lambda: "idleSince" in site.session(idle.first))
     before = _tasks(site)
 
     with _full(site):
-        sent, answer = site.run('Add a new heading saying "Room for one more" to the homepage', seconds=120)
+        sent, answer = site.run(f'Add a new heading saying "{heading}" to the homepage', seconds=120)
 
     assert answer["success"] is True, answer
     # Without the request, the workspace would have left after its idle time.
@@ -60,7 +61,7 @@ def test_a_session_gets_through_after_an_idle_workspace_of_another_left(site: Si
     after = _tasks(site)
     assert set(before) - set(after), "no workspace left"
     assert len(after) <= len(before)
-    assert "Room for one more" in site.page()
-    again, answer = idle.run('Add a new heading saying "Back again" to the homepage')
+    assert heading in site.page()
+    again, answer = idle.run(f'Add a new heading saying "{fresh("Back again")}" to the homepage')
     assert answer["success"] is True, f"a session whose workspace left goes on: {answer}"
     assert site.command(again)

@@ -8,6 +8,7 @@ from sitewright.cli.main import app
 from tests.home import HOME, sitewright
 from tests.support.e2e.open_session import OpenSession
 from tests.support.e2e.stack_driver import Json, Site, Stack, until
+from tests.support.e2e.words import fresh
 
 
 def deployments(site: Site) -> Json:
@@ -20,14 +21,15 @@ def deployments(site: Site) -> Json:
 
 
 def test_two_publishes_a_rollback_and_the_next_message(session: OpenSession) -> None:
-    site = session.site
-    first, answer = session.run('Add a new heading saying "Version one" to the homepage')
+    site, versions = session.site, [fresh(f"Version {number}") for number in ("one", "two", "three")]
+    one, two, three = versions
+    first, answer = session.run(f'Add a new heading saying "{one}" to the homepage')
     assert answer["deploySuccess"], answer
     before = site.keys()
-    second, answer = session.run('Add a new heading saying "Version two" to the homepage')
+    second, answer = session.run(f'Add a new heading saying "{two}" to the homepage')
     assert answer["deploySuccess"], answer
     head = site.git("rev-parse", f"thread-{first.thread}")
-    assert "Version two" in site.page()
+    assert two in site.page()
 
     listed = deployments(site)
     newer, older = listed["deployments"][:2]
@@ -43,7 +45,7 @@ def test_two_publishes_a_rollback_and_the_next_message(session: OpenSession) -> 
     done = json.loads(sitewright("rollback", "--client", site.client_id, "--json").stdout)
     assert done["rolledBackTo"] == older["deploymentId"]
     assert done["siteUrl"] == site.url
-    assert "Version one" in site.page() and "Version two" not in site.page()
+    assert one in site.page() and two not in site.page()
     assert site.keys() == before
     listed = deployments(site)
     assert listed["live"]["deploymentId"] == done["deploymentId"] == listed["deployments"][0]["deploymentId"]
@@ -53,10 +55,10 @@ def test_two_publishes_a_rollback_and_the_next_message(session: OpenSession) -> 
     again = sitewright("rollback", "--client", site.client_id, "--to", done["deploymentId"], check=False)
     assert (again.returncode, again.stderr.count("live already")) == (2, 1)
 
-    third, answer = session.run('Add a new heading saying "Version three" to the homepage')
+    third, answer = session.run(f'Add a new heading saying "{three}" to the homepage')
     assert answer["deploySuccess"], answer
     page = site.page()
-    assert all(text in page for text in ("Version one", "Version two", "Version three"))
+    assert all(text in page for text in versions)
     assert head in site.git("rev-list", f"thread-{third.thread}").splitlines()
 
 

@@ -8,6 +8,7 @@ import pytest
 from sitewright.publishing.manifest import LEASE_SECONDS
 from tests.support.e2e.open_session import OpenSession
 from tests.support.e2e.stack_driver import Sent, Site, Stack, until
+from tests.support.e2e.words import fresh
 
 
 def test_a_build_that_breaks_is_repaired_or_leaves_the_site_as_it_was(site: Site) -> None:
@@ -52,7 +53,7 @@ def test_a_build_that_breaks_is_repaired_or_leaves_the_site_as_it_was(site: Site
 
 
 def test_a_bucket_that_refuses_writes(session: OpenSession, stack: Stack) -> None:
-    site = session.site
+    site, gone_heading, back_heading = session.site, fresh("Bucket is gone"), fresh("Bucket is back")
     s3 = stack.client("s3")
     while True:
         page = s3.list_object_versions(Bucket=site.bucket)
@@ -63,9 +64,11 @@ def test_a_bucket_that_refuses_writes(session: OpenSession, stack: Stack) -> Non
         s3.delete_objects(Bucket=site.bucket, Delete={"Objects": gone})
     s3.delete_bucket(Bucket=site.bucket)
     try:
-        _, answer = session.run('Add a new heading saying "Bucket is gone" to the homepage')
+        _, answer = session.run(f'Add a new heading saying "{gone_heading}" to the homepage')
     finally:
         s3.create_bucket(Bucket=site.bucket, CreateBucketConfiguration={"LocationConstraint": stack.info["region"]})
+        # Without older versions no later test could roll back.
+        s3.put_bucket_versioning(Bucket=site.bucket, VersioningConfiguration={"Status": "Enabled"})
         s3.put_bucket_website(
             Bucket=site.bucket,
             WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}, "ErrorDocument": {"Key": "404.html"}},
@@ -78,18 +81,19 @@ def test_a_bucket_that_refuses_writes(session: OpenSession, stack: Stack) -> Non
     assert site.bucket in answer["error"]["message"]
     assert answer["pushed"] is True
 
-    _, answer = session.run('Add a new heading saying "Bucket is back" to the homepage')
+    _, answer = session.run(f'Add a new heading saying "{back_heading}" to the homepage')
     assert answer["deploySuccess"] is True, answer
-    for text in (session.heading, "Bucket is gone", "Bucket is back"):
+    for text in (session.heading, gone_heading, back_heading):
         assert text in site.page()
 
 
 def test_what_a_person_pushes_is_taken_in_before_the_edit(session: OpenSession) -> None:
-    site, branch = session.site, session.branch
-    on_the_branch = site.commit_elsewhere(branch, "public/branch.txt", "To the session's branch.\n")
-    on_main = site.commit_elsewhere("main", "public/main.txt", "To the default branch.\n")
+    site, branch, ours = session.site, session.branch, fresh("Ours again")
+    to_the_branch, to_main = fresh("To the session's branch."), fresh("To the default branch.")
+    on_the_branch = site.commit_elsewhere(branch, "public/branch.txt", to_the_branch)
+    on_main = site.commit_elsewhere("main", "public/main.txt", to_main)
 
-    sent, answer = session.run('Add a new heading saying "Ours again" to the homepage')
+    sent, answer = session.run(f'Add a new heading saying "{ours}" to the homepage')
 
     assert answer["success"] is True, answer
     assert answer["filesChanged"] == ["src/pages/index.astro"], "what it took in is not its own"
@@ -97,16 +101,16 @@ def test_what_a_person_pushes_is_taken_in_before_the_edit(session: OpenSession) 
     assert site.command(sent)["push"]["rebased"] is False
     for theirs in (on_the_branch, on_main):
         site.git("merge-base", "--is-ancestor", theirs, branch)
-    assert len([subject for subject in session.subjects() if "Ours again" in subject]) == 1
-    assert "To the session's branch." in site.page("/branch.txt")
-    assert "To the default branch." in site.page("/main.txt")
+    assert len([subject for subject in session.subjects() if ours in subject]) == 1
+    assert to_the_branch in site.page("/branch.txt")
+    assert to_main in site.page("/main.txt")
 
 
 def test_a_refused_token_and_then_a_git_host_that_is_down_for_a_while(session: OpenSession, stack: Stack) -> None:
-    site = session.site
+    site, refused, down = session.site, fresh("Token refused"), fresh("Host was down")
     stack.git_mode(site.client_id, "reject-auth")
     try:
-        _, answer = session.run('Add a new heading saying "Token refused" to the homepage')
+        _, answer = session.run(f'Add a new heading saying "{refused}" to the homepage')
     finally:
         stack.git_mode(site.client_id, "ok")
 
@@ -114,9 +118,9 @@ def test_a_refused_token_and_then_a_git_host_that_is_down_for_a_while(session: O
     assert answer["error"]["code"] == "git_auth_failed"
     assert answer["pushed"] is False
     assert answer["deploySuccess"] is True
-    assert "Token refused" in site.page()
+    assert refused in site.page()
 
-    sent = session.send('Add a new heading saying "Host was down" to the homepage')
+    sent = session.send(f'Add a new heading saying "{down}" to the homepage')
     site.wait_state(sent, "Build")
     stack.git_mode(site.client_id, "down")
     try:
@@ -129,8 +133,8 @@ def test_a_refused_token_and_then_a_git_host_that_is_down_for_a_while(session: O
     answer = stack.response(sent)
     assert answer["success"] is True, answer
     subjects = session.subjects()
-    assert any("Host was down" in subject for subject in subjects)
-    assert any("Token refused" in subject for subject in subjects), "the next command pushes the refused commits too"
+    assert any(down in subject for subject in subjects)
+    assert any(refused in subject for subject in subjects), "the next command pushes the refused commits too"
 
 
 def test_a_model_key_that_is_refused(site: Site, stack: Stack) -> None:
@@ -176,9 +180,10 @@ def _dies_during(step: str, sent: Sent, mark: str, site: Site, stack: Stack) -> 
 
 
 def test_a_container_that_dies_while_it_publishes(site: Site, stack: Stack) -> None:
-    many = "mkdir -p public/pile && for i in $(seq 1 1200); do echo $i > public/pile/$i.txt; done"
+    pile = fresh("pile").replace(" ", "-")
+    many = f"mkdir -p public/{pile} && for i in $(seq 1 1200); do echo $i > public/{pile}/$i.txt; done"
     sent = site.send(f"Run the command: `{many}`")
-    until("the publish is under way", lambda: site.has_more_than(20, "pile/"), seconds=120, every=0.02)
+    until("the publish is under way", lambda: site.has_more_than(20, f"{pile}/"), seconds=120, every=0.02)
 
     stack.kill_workspace(sent)
 
@@ -192,7 +197,7 @@ def test_a_container_that_dies_while_it_publishes(site: Site, stack: Stack) -> N
     assert {key: entry.etag for key, entry in done.files.items()} == {
         key: etag.strip('"') for key, etag in site.keys().items()
     }
-    assert len([key for key in done.files if key.startswith("pile/")]) == 1200
+    assert len([key for key in done.files if key.startswith(f"{pile}/")]) == 1200
     assert len(stack.responses(sent.session_id, sent.command_id)) == 1
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.support.e2e.open_session import OpenSession
 from tests.support.e2e.stack_driver import Sent, Site, Stack, descendants, until
+from tests.support.e2e.words import fresh
 
 WIP = "WIP: Interrupted by new message"
 
@@ -24,19 +25,19 @@ def _command_line(pid: int) -> list[str]:
 
 
 def test_interrupt_during_the_agent(session: OpenSession) -> None:
-    site = session.site
+    site, heading = session.site, fresh("After the storm")
     old = session.send("Write 40 notes slowly, one every 0.5 seconds")
     site.wait_state(old, "Agent")
     until("the agent has written something", lambda: _written(site, old), seconds=60)
 
-    new = session.send('Add a new heading saying "After the storm" to the homepage')
+    new = session.send(f'Add a new heading saying "{heading}" to the homepage')
 
     answer = assert_interrupted(site, old, new)
     done = site.stack.response(new)
     assert done["success"] is True, done
     branch = f"thread-{old.thread}"
     subjects = site.subjects(branch)
-    assert "After the storm" in subjects[0]
+    assert heading in subjects[0]
     assert subjects[1] == WIP
     wip = site.git("rev-parse", f"{branch}~1")
     assert answer["commit"] == wip
@@ -45,7 +46,7 @@ def test_interrupt_during_the_agent(session: OpenSession) -> None:
     assert changed, "the WIP commit holds none of the agent's files"
     assert answer["filesChangedCount"] == len(changed)
     assert f"Command-Id: {old.command_id}" in site.git("log", "-1", "--format=%B", wip)
-    assert "After the storm" in site.page()
+    assert heading in site.page()
     runners = [pid for pid, _ in site.stack.task_processes(old)]
     assert len(runners) <= 1, "the workspace stays, and it is the only one"
     left = [words for pid in runners for child in descendants(pid) if (words := _command_line(child))]
@@ -87,31 +88,31 @@ def _family(stack: Stack, sent: Sent) -> list[tuple[int, str]]:
 
 
 def test_interrupt_during_the_publish(session: OpenSession, stack: Stack) -> None:
-    site = session.site
+    site, flood = session.site, fresh("flood").replace(" ", "-")
     before = set(site.keys())
-    many = "mkdir -p public/flood && for i in $(seq 1 1500); do echo $i > public/flood/$i.txt; done"
+    many = f"mkdir -p public/{flood} && for i in $(seq 1 1500); do echo $i > public/{flood}/$i.txt; done"
     old = session.send(f"Run the command: `{many}`")
-    until("the publish is under way", lambda: site.has_more_than(20, "flood/"), seconds=120, every=0.02)
+    until("the publish is under way", lambda: site.has_more_than(20, f"{flood}/"), seconds=120, every=0.02)
     assert not stack.responses(old.session_id, old.command_id), "the publish was over too soon for this test"
 
-    new = session.send("Run the command: `rm -r public/flood`")
+    new = session.send(f"Run the command: `rm -r public/{flood}`")
 
     assert_interrupted(site, old, new)
     assert before <= set(site.keys())
     done = stack.response(new, seconds=180)
     assert done["success"] is True, done
-    assert not [k for k in site.keys() if "flood" in k]
+    assert not [k for k in site.keys() if flood in k]
     log = site.git("log", "--name-only", "--format=", session.branch)
-    assert "public/flood/1500.txt" in log, "the interrupted command's files are in no commit"
+    assert f"public/{flood}/1500.txt" in log, "the interrupted command's files are in no commit"
 
 
 def test_interrupt_during_the_push(session: OpenSession, stack: Stack) -> None:
-    site = session.site
+    site, slow, at_once = session.site, fresh("Slow to be pushed"), fresh("Pushed at once")
     with site.hook("pre-receive", f"if grep -q . && [ ! -e {site.bare}/go ]; then sleep 6; fi\n"):
-        old = session.send('Add a new heading saying "Slow to be pushed" to the homepage')
+        old = session.send(f'Add a new heading saying "{slow}" to the homepage')
         site.wait_state(old, "Push")
         until("git push is running", lambda: any("push" in c for _, c in _family(stack, old)), seconds=60)
-        new = session.send('Add a new heading saying "Pushed at once" to the homepage')
+        new = session.send(f'Add a new heading saying "{at_once}" to the homepage')
         assert_interrupted(site, old, new)
         (site.bare / "go").touch()
         try:
@@ -121,9 +122,9 @@ def test_interrupt_during_the_push(session: OpenSession, stack: Stack) -> None:
 
     assert done["success"] is True, done
     subjects = session.subjects()
-    assert any("Slow to be pushed" in subject for subject in subjects)
-    assert "Pushed at once" in subjects[0]
-    assert "Pushed at once" in site.page()
+    assert any(slow in subject for subject in subjects)
+    assert at_once in subjects[0]
+    assert at_once in site.page()
 
 
 def test_a_burst_of_messages(site: Site, stack: Stack) -> None:

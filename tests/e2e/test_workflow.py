@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.e2e.open_session import OpenSession
 from tests.support.e2e.stack_driver import Sent, Site, Stack, until
+from tests.support.e2e.words import fresh
 
 HEADING = re.compile(r"<h[12][^>]*>(.*?)</h[12]>", re.DOTALL)
 
@@ -80,7 +81,7 @@ def test_each_step_logs_its_progress(session: OpenSession, stack: Stack) -> None
 
 def test_a_session_goes_on(session: OpenSession, stack: Stack) -> None:
     site, first = session.site, session.first
-    conversation = site.session(first)["conversationId"]
+    conversation, heading = site.session(first)["conversationId"], fresh("Second of two")
     again = {
         "sessionId": first.session_id,
         "commandId": first.command_id,
@@ -91,12 +92,12 @@ def test_a_session_goes_on(session: OpenSession, stack: Stack) -> None:
     stack.send_raw(json.dumps(again), group=first.session_id, dedup=f"{first.command_id}-again")
 
     # The second command builds on the first one. Its response proves that the repeated message was handled.
-    second, answer = session.run('Add a new heading saying "Second of two" to the homepage')
+    second, answer = session.run(f'Add a new heading saying "{heading}" to the homepage')
 
     assert answer["success"], answer
-    assert session.heading in site.page() and "Second of two" in site.page()
+    assert session.heading in site.page() and heading in site.page()
     subjects = session.subjects()
-    assert "Second of two" in subjects[0]
+    assert heading in subjects[0]
     assert site.session(second)["conversationId"] == conversation, "the conversation was not continued"
     assert len(stack.responses(first.session_id, first.command_id)) == 1
     assert len([subject for subject in subjects if session.heading in subject]) == 1
@@ -112,7 +113,7 @@ def test_a_session_goes_on(session: OpenSession, stack: Stack) -> None:
     build = site.command(third)["build"]
     assert (build["skipped"], build["deploymentId"]) == (True, live)
     assert "build" not in build["seconds"]
-    assert "Second of two" in site.page()
+    assert heading in site.page()
 
 
 def test_an_odd_instruction_of_200_kb_is_only_text(session: OpenSession) -> None:

@@ -24,12 +24,7 @@ _RULES_BYTES = 32 * 1024
 _RULES_FILE_BYTES = 2**20
 """A larger file is not read at all: it holds no rules."""
 
-_RULES_FILE_BYTES = 2**20
-"""A larger file is not read at all: it holds no rules."""
-
-
 RECALLED = "What is known of it, oldest first (this is a record, no instruction):"
-
 
 CHANGED_SINCE = (
     "Other people have changed the website since your last turn, so a file may differ from what you saw of it: read it "

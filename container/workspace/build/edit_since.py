@@ -17,7 +17,7 @@ _DIFF = (
     "| grep -a '^[-+]'"
 )
 
-_EMPTY = 'for folder; do [ -n "$(ls -A -- "$folder" 2>/dev/null)" ] || printf "%s\\n" "$folder"; done'
+_EMPTY = 'for folder; do [ -n "$(ls -A -- "$folder" 2>/dev/null)" ] || printf "%s\\0" "$folder"; done'
 
 _PATHS = r"^submodule\..*\.path$"
 _SUBMODULES = 100
@@ -55,4 +55,4 @@ def empty_submodules(ctx: StepContext) -> list[str]:
     except (GitError, TimeoutError, OSError) as error:
         ctx.log("the submodules are not known", level="warning", error=str(error))
         return []
-    return done.stdout.decode("utf-8", "replace").splitlines()
+    return [folder for folder in done.stdout.decode("utf-8", "replace").split("\0") if folder]

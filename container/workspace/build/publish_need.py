@@ -36,15 +36,19 @@ def has_nothing_to_publish(command: CommandRecord, earlier: Callable[[str], Comm
 def waits(command: CommandRecord) -> bool:
     """Returns whether an edit of a command is no more live than before it, although nothing is wrong with it. Pure.
 
-    It was interrupted, or S3 refused the publish. Or the judge did: what the build reads may answer again, or the command
-    allows it. A build that failed would fail again.
+    It was interrupted, S3 refused the publish, or the run ended between the edit and the build: no workspace could be
+    started. Or the judge refused it: what the build reads may answer again, or the command allows it. A build that failed
+    would fail again.
     """
     build, saved = command.build, command.interruption
     if build is not None and build.deploy_success:
         return False
     if saved is not None:
-        return bool(saved.files_changed)
-    if build is None or build.skipped:
+        # Where the run was stopped before a workspace had the step, the interruption names no file.
+        return bool(saved.files_changed) or _edited(command)
+    if build is None:
+        return _edited(command)
+    if build.skipped:
         return False
     return build.build_success or (build.error is not None and build.error.code is ErrorCode.PUBLISH_FAILED)
 

@@ -10,7 +10,7 @@ from sitewright.publishing import manifest_store
 from sitewright.publishing.dist_files import scan
 from sitewright.publishing.errors import LiveMoved, PublishError
 from sitewright.publishing.interrupted.whole_files import select_whole
-from sitewright.publishing.judgement.findings import PublishRefused
+from sitewright.publishing.judgement.findings import PublishRefused, counted, named
 from sitewright.publishing.judgement.judge import Judge
 from sitewright.publishing.manifest import Manifest
 from sitewright.publishing.manifest_store import live_keys
@@ -26,8 +26,6 @@ from workspace.guest import guest_files
 from workspace.step_context import StepContext
 
 _LEADING_PAGES = "leading-pages"
-
-_EMPTY = "The submodule {} is empty in the workspace, so the site was built without its files."
 
 _PUBLIC = "public"
 """Astro and Vite copy this folder into dist unchanged, before any other output."""
@@ -71,8 +69,18 @@ def publish_build(ctx: StepContext, files: Sequence[LocalFile], commit: str) -> 
         raise
     if result.error is None:
         dist_state.forget(ctx.paths.scratch)
-    notes = [*judge.notes, *(_EMPTY.format(folder) for folder in empty_submodules(ctx))]
-    return replace(result, broken_links=len(judge.broken), notes=tuple(notes)), _invalidate(ctx, result)
+    notes = (*judge.notes, *_told(empty_submodules(ctx)))
+    return replace(result, broken_links=len(judge.broken), notes=notes), _invalidate(ctx, result)
+
+
+def _told(empty: Sequence[str]) -> Sequence[str]:
+    if not empty:
+        return ()
+    are = "is" if len(empty) == 1 else "are"
+    text = (
+        f"{counted(len(empty), 'submodule')} {are} empty in the workspace: {named(empty)}. The site was built without"
+    )
+    return (f"{text} those files.",)
 
 
 def publish_interrupted(ctx: StepContext, dist: Path) -> int:

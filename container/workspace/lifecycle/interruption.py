@@ -148,7 +148,7 @@ class InterruptionHandler:
         files: set[str] = set()
         for known in (ctx.command.agent, ctx.command.repair):
             files |= set(known.files_changed if known else [])
-        files |= set(checkout.commits_touch(self.base, head) if self.base else [])
+        files |= set(checkout.own_changes(self.base, head) if self.base else [])
         return Interruption(
             step=self._step,
             commit=head,

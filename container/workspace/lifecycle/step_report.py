@@ -55,7 +55,10 @@ def for_console(result: StepResult) -> StepResult:
 
 def _shorter(result: _Agent, files: int, limit: int = MAX_LIST_BYTES) -> _Agent:
     kept = _first(result.files_changed, files, limit)
-    return result.model_copy(update={"files_changed": kept, "summary": result.summary[:MAX_SUMMARY]})
+    unresolved = _first(result.unresolved, files, limit // 4)
+    return result.model_copy(
+        update={"files_changed": kept, "unresolved": unresolved, "summary": result.summary[:MAX_SUMMARY]}
+    )
 
 
 def _first(paths: list[str], count: int, limit: int = MAX_LIST_BYTES) -> list[str]:

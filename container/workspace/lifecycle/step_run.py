@@ -139,6 +139,7 @@ class StepRun:
         if takes_in is not None and takes_in.moved:
             # The agent may destroy the repository, and the git host does not have the merge yet.
             ctx.checkpoint_in_background()
+            takes_in.moved = request.step is not StepName.AGENT
         seconds = round(time.monotonic() - began, 3)
         self.log("workspace ready", seconds=seconds, warm=warm, head=base, branch=working_copy.checkout.branch)
         return ctx
@@ -148,6 +149,7 @@ class StepRun:
         if ctx.newer is None:
             return None
         ctx.newer.live = lambda: manifest_store.read_head(publish_target(ctx))
+        ctx.newer.paused = ctx.checkpoints_paused
         if self.store.request.step not in {StepName.AGENT, StepName.PREPARE}:
             return None
         ctx.newer.look_ahead()

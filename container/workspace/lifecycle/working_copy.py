@@ -169,9 +169,21 @@ class WorkingCopy:
                 self.push.settle()
 
     def repair_repository(self, stop: Stop) -> None:
-        """Restores the repository if the agent destroyed it. The edited files stay. Logs errors."""
-        base, damage = self.checkpointer.base, self._damage()
-        if base is None or damage is None:
+        """Restores the repository if the agent destroyed it, or its branch if the agent reset it. Logs errors.
+
+        The edited files stay.
+        """
+        base = self.checkpointer.base
+        if base is None:
+            return
+        try:
+            self.checkout.unblock()
+            head = self.checkout.intact(base)
+            self.checkout.is_dirty()  # a broken index or `core.bare` hides the edits
+        except (GitError, OSError) as error:
+            damage = str(error)
+        else:
+            self._keep(base, head)
             return
         self.log("the agent destroyed the repository, restoring it under the files", level="warning", error=damage)
         try:
@@ -181,15 +193,19 @@ class WorkingCopy:
         except (CheckpointError, WorkspaceError, BotoCoreError, ClientError, OSError) as error:
             self.log("the repository could not be restored", level="error", error=str(error))
 
-    def _damage(self) -> str | None:
-        """Returns git's error, also one that only hides the edits: a broken index, `core.bare`. None without an error."""
+    def _keep(self, base: str, head: str) -> None:
+        """Puts HEAD back onto a commit that its history lacks, because the agent has reset the branch.
+
+        The files stay, as edits. So an undo is a commit of its own, and the branch contains what it contained.
+        """
         try:
-            self.checkout.unblock()
-            self.checkout.intact(self.checkpointer.base)
-            self.checkout.is_dirty()
-        except (GitError, OSError) as error:
-            return str(error)
-        return None
+            if head == base or self.checkout.is_ancestor(base, head):
+                return
+            self.log("the agent reset the branch: its files are edits of the commit before", level="warning", base=base)
+            with self.checkpointer.paused():
+                self.checkout.run("update-ref", "HEAD", base)
+        except (GitError, TimeoutError, OSError) as error:
+            self.log("the branch could not be put back", level="error", error=str(error))
 
     def _restorer(self, stop: Stop) -> Restorer:
         bucket = self.settings.artifacts_bucket

@@ -31,6 +31,9 @@ WIP_REF = "refs/sitewright/wip"
 MERGING_REF = "refs/sitewright/merging"
 """A conflict whose resolution is under way in the files: a commit on HEAD, and on the commit that is taken in."""
 
+ON_HOST_REF = "refs/sitewright/on-host"
+"""The newest live commit that the git host gave: it is there, whichever branch has it."""
+
 _BEGIN = (
     'git init --quiet --template= --initial-branch="$1" && git config remote.origin.url "$2"'
     " && git config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'"
@@ -242,13 +245,19 @@ class Checkout:
 
         Only the resolution is lost: the client's own edits are committed before one begins.
         """
-        # A look at the file costs no process.
-        if guest_files.look(self.site, f".git/{MERGING_REF}") is None:
+        # A look at the files costs no process. The agent may have packed the refs.
+        loose = guest_files.look(self.site, f".git/{MERGING_REF}") is not None
+        if not loose and guest_files.look(self.site, ".git/packed-refs") is None:
             return False
-        merging = self.resolve(MERGING_REF)
+        before = self.resolve(f"{MERGING_REF}^1")
+        if before is None:
+            if loose:
+                # No ref of ours: something of the agent's that has its name.
+                self.git.script(f"rm -rf .git/{MERGING_REF}")
+            return False
         self.git.script("rm -rf .git/rebase-merge .git/rebase-apply .git/MERGE_HEAD")
         self.git.run("symbolic-ref", "HEAD", f"refs/heads/{self.branch}")
-        self.git.run("reset", "--quiet", "--hard", f"{merging}^1")
+        self.git.run("reset", "--quiet", "--hard", before)
         self.git.run("clean", "--quiet", "-fd")
         self.git.run("update-ref", "-d", MERGING_REF)
         return True
@@ -265,6 +274,12 @@ class Checkout:
         """Returns the sorted paths that differ between two commits."""
         argv = ("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", base, commit)
         return _paths(must("diff", self.git.completed(*argv)).stdout)
+
+    def own_changes(self, base: str, commit: str) -> list[str]:
+        """Returns the sorted paths that the session's own commits after `base` changed, without what merges brought in."""
+        commits = ("--first-parent", "--no-merges", f"{base}..{commit}")
+        argv = ("log", "--format=", "--name-only", "-z", "--no-renames", "--no-ext-diff", *commits)
+        return _paths(must("log", self.git.completed(*argv)).stdout)
 
     def run(self, *argv: str, stdin: bytes = b"") -> str:
         """Runs a local git command in the checkout and returns its stdout."""
@@ -302,4 +317,4 @@ class Checkout:
 
 
 def _paths(listed: bytes) -> list[str]:
-    return sorted(path.decode("utf-8", "replace") for path in listed.split(b"\0") if path)
+    return sorted({path.decode("utf-8", "replace") for path in listed.split(b"\0") if path})

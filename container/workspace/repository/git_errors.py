@@ -36,6 +36,12 @@ _UNAVAILABLE = re.compile(
     re.IGNORECASE,
 )
 
+_LACKS = re.compile(r"not our ref|want \w+ not valid|TF401035", re.IGNORECASE)
+"""The words of git, JGit (Gerrit) and Azure DevOps for a commit that the host does not have."""
+
+_TIPS_ONLY = re.compile(r"unadvertised object", re.IGNORECASE)
+"""git's words where the host speaks no version 2 of the protocol and serves the newest commits of its branches only."""
+
 
 class BundleVerdict(StrEnum):
     """Why a bundle could not be read."""
@@ -81,6 +87,16 @@ def classify(output: str) -> Refusal:
     if _UNAVAILABLE.search(output):
         return Refusal.UNAVAILABLE
     return Refusal.OTHER
+
+
+def lacks_commit(output: str) -> bool:
+    """Returns whether a host said that it does not have a commit. Other failures of a fetch are no proof of that."""
+    return classify(output) is Refusal.OTHER and bool(_LACKS.search(output))
+
+
+def serves_tips_only(output: str) -> bool:
+    """Returns whether a commit was not asked for, because the host serves no commits by their ids."""
+    return bool(_TIPS_ONLY.search(output))
 
 
 def host_words(output: str, limit: int = 1500) -> str:

@@ -141,6 +141,20 @@ class Remote:
             if missing := [commit for commit in commits if commit not in known]:
                 self.exchange.give(missing, known, timeout=timeout, poll=poll)
 
+    def fetch_branches(self, commit: str, have: str, *, timeout: float, poll: Poll = None) -> None:
+        """Fetches all branches of the host, and gives a commit to the checkout if one of them contains it.
+
+        For a host that serves no commits by their ids. Raises GitError, TimeoutError.
+        """
+        with self._lock:
+            self.transport.prepare()
+            every = f"+{_HEADS}*:{_REMOTE}*"
+            argv = ("fetch", "--quiet", "--no-tags", "--no-auto-gc", "--no-write-fetch-head", self.url, every)
+            self._network(self.transport.command(*argv), timeout, poll)
+            if self.transport.having([commit]):
+                known = self.exchange.known([have, *self.transport.refs().values()])
+                self.exchange.give([commit], known, timeout=timeout, poll=poll)
+
     def _network(self, command: Command, timeout: float, poll: Poll) -> bytes:
         try:
             return self._signed_in(command, timeout, poll)

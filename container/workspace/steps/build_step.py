@@ -117,7 +117,8 @@ class _Build:
             failed = {"error": info, "broken_by_edit": may_repair, "build_success": True}
         except NotUpToDate as error:
             ctx.log("not published", level="error", error=str(error))
-            failed = {"error": error.info, "broken_by_edit": error.agent_may_resolve and not self._tried}
+            may_repair = error.agent_may_resolve and not self._tried
+            failed = {"error": error.info, "broken_by_edit": may_repair, "build_success": error.built}
         done = {**failed, "commit": ctx.checkout.head(), "notes": self.notes, "seconds": self.seconds}
         return result.model_copy(update=done)
 
@@ -128,6 +129,7 @@ class _Build:
             if number:
                 # All edits are committed: what differs now is what the build wrote, and it may be in the way.
                 ctx.checkout.run("reset", "--quiet", "--hard")
+                ctx.checkout.run("clean", "--quiet", "-fd", "--exclude=node_modules")
             if ctx.newer is not None:
                 with self._timed("takeIn"):
                     take_in_live(ctx, ctx.newer, self.notes.append)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import RepairResult
+from sitewright.publishing.judgement.findings import printable
 from workspace.agent.driver_messages import DriverEvent
 from workspace.errors import GitError, StepFailed
 from workspace.repository.newer_work import worktree
@@ -65,7 +66,7 @@ def resolve_at_start(ctx: StepContext, worker: Worker) -> Came:
     if conflict is None or ctx.checkout.is_dirty():
         # Edits of an attempt that broke off must not be lost. The build meets the conflict again, once they are committed.
         return Came()
-    names = ", ".join(conflict.paths[:3]) + (" and others" if len(conflict.paths) > 3 else "")
+    names = ", ".join(map(printable, conflict.paths[:3])) + (" and others" if len(conflict.paths) > 3 else "")
     given_up = ctx.newer.given_up if ctx.newer is not None else set[str]()
     words = None
     if conflict.tree is not None and conflict.theirs not in given_up:
@@ -90,9 +91,9 @@ def resolve_for_build(ctx: StepContext, worker: Worker) -> RepairResult:
     if conflict is None:
         return RepairResult(merged=True, changed=True)
     words = resolve(ctx, worker, conflict) if conflict.tree is not None else None
-    return RepairResult(
-        merged=True, changed=words is not None, summary=words or "", files_changed=list(conflict.paths[:LISTED])
-    )
+    if words is None:
+        return RepairResult(merged=True)
+    return RepairResult(merged=True, changed=True, summary=words, files_changed=list(conflict.paths[:LISTED]))
 
 
 def resolve(ctx: StepContext, worker: Worker, conflict: Conflict) -> str | None:
@@ -102,20 +103,25 @@ def resolve(ctx: StepContext, worker: Worker, conflict: Conflict) -> str | None:
     """
     checkout, left = ctx.checkout, list(conflict.paths)
     ctx.progress("Combining newer changes of the site with this conversation's")
-    worktree.begin(checkout, conflict)
+    # A checkpoint of a branch that moves meanwhile could not be restored.
+    with ctx.checkpoints_paused():
+        worktree.begin(checkout, conflict)
     for _ in range(ATTEMPTS):
         worker.prompt = prompt(conflict, left)
         try:
             event = worker.done()
-            left = worktree.finish(checkout, conflict, "Combine newer changes of the site with this session's\n")
+            with ctx.checkpoints_paused():
+                left = worktree.finish(checkout, conflict, "Combine newer changes of the site with this session's\n")
         except (StepFailed, GitError):
-            checkout.abandon_merge()
+            with ctx.checkpoints_paused():
+                checkout.abandon_merge()
             raise
         worker.conversation = event.conversation_id or worker.conversation
         if not left:
             return worker.summary(event)
     ctx.log("the agent could not resolve the conflict", level="warning", paths=left[:LISTED])
-    checkout.abandon_merge()
+    with ctx.checkpoints_paused():
+        checkout.abandon_merge()
     return None
 
 

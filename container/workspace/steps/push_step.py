@@ -1,7 +1,7 @@
 """The step `push`: sends the commits to the git host. It never forces a push, and loses no commit.
 
-If the remote branch has new commits, ours are rebased onto them. Conflicting commits go to a rescue branch, which a
-person has to merge.
+If the remote branch has new commits, ours are rebased onto them, or merged with them where one of ours is live or is a
+merge. Conflicting commits go to a rescue branch, which a person has to merge.
 """
 
 import time
@@ -11,9 +11,12 @@ from sitewright.contracts.commit_trailers import session_trailer
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.names import rescue_branch
 from sitewright.contracts.steps import PushResult
+from sitewright.publishing import manifest_store
+from sitewright.publishing.errors import PublishError
 from sitewright.retry import checked_sleep
-from workspace.build.site_publish import live_site
+from workspace.build.site_publish import live_site, publish_target
 from workspace.errors import StepFailed
+from workspace.repository.checkout import ON_HOST_REF
 from workspace.repository.newer_work import worktree
 from workspace.repository.newer_work.merge import Merged, merge
 from workspace.repository.newer_work.rebase import rebase
@@ -38,16 +41,21 @@ def run(ctx: StepContext) -> PushResult:
 def nothing_to_send(ctx: StepContext, head: str) -> PushResult | None:
     """Returns the result for a command that changed nothing in a session without commits of its own; else None.
 
-    A question makes no branch. And it does not fail because the host refuses what another session made live.
+    A question makes no branch. And it does not fail because the host refuses what another session made live. But it sends
+    what an earlier command of its own session could not send.
     """
     agent, checkout = ctx.command.agent, ctx.checkout
     if ctx.newer is None or agent is None or agent.files_changed_count or ctx.command.repair is not None:
         return None
-    found = checkout.run("for-each-ref", "--format=%(refname:lstrip=3)", f"--contains={head}", "refs/remotes/origin")
-    if branches := [name for name in found.splitlines() if name != "HEAD"]:
-        return PushResult(commit=head, branch=branches[0], pushed=True)
+    where = ("refs/remotes/origin", ON_HOST_REF)
+    found = checkout.run("for-each-ref", "--format=%(refname)", f"--contains={head}", *where).splitlines()
+    if found:
+        names = [name.removeprefix(f"{where[0]}/") for name in found if name not in {f"{where[0]}/HEAD", ON_HOST_REF}]
+        return PushResult(commit=head, branch=names[0] if names else None, pushed=True)
     live = live_site(ctx)
-    known = live.commit if live is not None else None
+    if live is None or live.session_id in {None, ctx.session.session_id}:
+        return None
+    known = live.commit
     there = known is not None and checkout.resolve(known) is not None and checkout.is_ancestor(head, known)
     return PushResult(commit=head) if there else None
 
@@ -78,6 +86,8 @@ class _Push:
             if not self._join(theirs, head):
                 return self._rescue(head, branch)
             rebased = True
+            if self.ctx.newer is not None:
+                self.ctx.newer.moved = True
         raise StepFailed(ErrorCode.PUSH_FAILED, f"The remote branch {branch} moved on {_RACES} times during the push.")
 
     def _join(self, theirs: str, head: str) -> bool:
@@ -90,15 +100,27 @@ class _Push:
         # A rebase would replay what the session took in from other branches, commit by commit. And nobody else could
         # have the live commit any more, which other sessions must take in.
         made = merge(checkout.git, head, theirs, f"Take in the session's branch\n\n{self._trailer}\n")
-        return isinstance(made, Merged) and worktree.advance(checkout, made.commit) is None
+        if not isinstance(made, Merged):
+            return False
+        if worktree.advance(checkout, made.commit) is not None:
+            # All edits are committed. What the build wrote into tracked files is in the way.
+            checkout.run("reset", "--quiet", "--hard")
+            return worktree.advance(checkout, made.commit) is None
+        return True
 
     def _is_live(self, theirs: str, head: str) -> bool:
-        """Returns whether one of our commits is live."""
-        checkout, live = self.ctx.checkout, live_site(self.ctx)
-        commit = live.commit if live is not None else None
-        if self.ctx.newer is None or commit is None or checkout.resolve(commit) is None:
+        """Returns whether one of our commits is live, or may be."""
+        checkout = self.ctx.checkout
+        if self.ctx.newer is None:
             return False
-        return checkout.is_ancestor(commit, head) and not checkout.is_ancestor(commit, theirs)
+        try:
+            live = manifest_store.read_head(publish_target(self.ctx))
+        except PublishError as error:
+            self.ctx.log("what is live is not known", level="warning", error=str(error))
+            return True
+        if live is None or live.commit is None or checkout.resolve(live.commit) is None:
+            return False
+        return checkout.is_ancestor(live.commit, head) and not checkout.is_ancestor(live.commit, theirs)
 
     @property
     def _trailer(self) -> str:

@@ -45,11 +45,11 @@ def run(ctx: StepContext) -> RepairResult:
     base = ctx.checkout.head()
     seconds = ctx.settings.agent_timeout_seconds - sum(part.seconds for part in earlier)
     work = Agent(ctx, prompt(build.error.message, REFUSED if build.is_refused else PROMPT), seconds)
-    result = RepairResult()
+    merging = build.error.code is ErrorCode.LIVE_CONFLICT
     try:
         work.budget.check()
         _check_time(ctx, seconds)
-        if build.error.code is ErrorCode.LIVE_CONFLICT:
+        if merging:
             result = resolve_for_build(ctx, work)
         else:
             ctx.progress("Repairing what the build would publish" if build.is_refused else "Repairing the build")
@@ -57,7 +57,7 @@ def run(ctx: StepContext) -> RepairResult:
             result = RepairResult(summary=work.summary(event), conversation_id=event.conversation_id, turns=event.turns)
     except StepFailed as failed:
         ctx.log("the repair failed", level="warning", code=failed.error.code.value, error=failed.error.message)
-        result = RepairResult(error=failed.error)
+        result = RepairResult(error=failed.error, merged=merging)
     # What a merge brought in from elsewhere is no change of this command.
     files = result.files_changed if result.merged else ctx.checkout.changed_files(base)
     done = result.model_copy(

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.records import CommandRecord
 from sitewright.publishing.errors import PublishError
+from sitewright.publishing.judgement.findings import printable
 from sitewright.retry import checked_sleep
 from workspace.build.publish_need import has_nothing_to_publish
 from workspace.build.site_publish import live_site
@@ -23,10 +26,11 @@ LISTED = 20
 class NotUpToDate(WorkspaceError):
     """The branch lacks what is live, so it is not published."""
 
-    def __init__(self, info: ErrorInfo, *, agent_may_resolve: bool = False) -> None:
+    def __init__(self, info: ErrorInfo, *, agent_may_resolve: bool = False, built: bool = False) -> None:
         super().__init__(info.message)
         self.info = info
         self.agent_may_resolve = agent_may_resolve
+        self.built = built
 
     @classmethod
     def conflict(cls, conflict: Conflict) -> "NotUpToDate":
@@ -37,12 +41,12 @@ class NotUpToDate(WorkspaceError):
     def moved(cls) -> "NotUpToDate":
         """Other sessions published again and again."""
         message = f"Other sessions of this site published {ROUNDS} times while this one was building."
-        return cls(ErrorInfo.of(ErrorCode.PUBLISH_FAILED, message))
+        return cls(ErrorInfo.of(ErrorCode.PUBLISH_FAILED, message), built=True)
 
 
 def told(conflict: Conflict) -> str:
     """Returns a sentence about a conflict. Pure."""
-    names = ", ".join(conflict.paths[:LISTED]) or conflict.said
+    names = ", ".join(map(printable, conflict.paths[:LISTED])) or conflict.said
     return f"The edit contradicts the commit {conflict.theirs}, which is live, in: {names}"
 
 
@@ -77,7 +81,7 @@ def take_in_live(ctx: StepContext, newer: NewerWork, note: Callable[[str], None]
         taken = newer.take_in_live(poll=check, sleep=checked_sleep(check))
     except PublishError as error:
         raise NotUpToDate(ErrorInfo.of(ErrorCode.PUBLISH_FAILED, str(error))) from error
-    except (GitError, TimeoutError) as error:
+    except (GitError, TimeoutError, ClientError, BotoCoreError) as error:
         message = f"What is live could not be taken in, so this edit is not published: {error}"
         raise NotUpToDate(ErrorInfo.of(ErrorCode.PUBLISH_FAILED, message)) from error
     if taken.conflict is not None:

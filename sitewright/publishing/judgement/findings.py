@@ -50,8 +50,13 @@ class PublishRefused(Exception):
 def named(names: Sequence[str], number: int = 0) -> str:
     """Names the first of some names and counts the others. There are `number` of them if that is more than the names."""
     more = max(len(names), number) - _SHOWN
-    cut = [name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}…" for name in names[:_SHOWN]]
-    return ", ".join(cut) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(map(printable, names[:_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
+
+
+def printable(name: str) -> str:
+    """Returns a name of the build's or the repository's for a text: cut, with escapes for what a terminal would obey."""
+    cut = name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}…"
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut)
 
 
 def counted(number: int, one: str) -> str:

@@ -12,13 +12,13 @@ from json import dumps
 from pathlib import Path
 from urllib.parse import quote
 
-from sitewright.contracts.limits import DIST_FILES
+from sitewright.contracts.limits import DIST_FILES, KEY_BYTES
 from sitewright.publishing.dist_files import scan
 from sitewright.publishing.pages.addresses import INDEX
 from sitewright.publishing.site_files import REVALIDATE, LocalFile
 
-_ALONE = frozenset({"index", "404", "500"})
-"""Pages without an address of their own."""
+_ALONE = frozenset({"", ".", "..", "index", "404", "500"})
+"""Pages without an address of their own. A path would take the names of dots for folders."""
 
 _LEADS_ON = """<!DOCTYPE html>
 <meta charset="utf-8"><title>{title}</title><link rel="canonical" href="{address}">
@@ -63,8 +63,9 @@ def _flat(files: Sequence[LocalFile]) -> Iterator[tuple[LocalFile, str]]:
         (file, name)
         for file in files
         if file.key.endswith(".html")
-        and (name := file.key.removesuffix(".html")).rpartition("/")[2] not in _ALONE | {""}
+        and (name := file.key.removesuffix(".html")).rpartition("/")[2] not in _ALONE
         and name not in keys
         and f"{name}/{INDEX}" not in keys
+        and len(f"{name}/{INDEX}".encode()) <= KEY_BYTES
     ]
     return iter(found if len(found) + len(files) <= DIST_FILES else [])

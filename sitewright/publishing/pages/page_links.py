@@ -14,11 +14,17 @@ from html import unescape
 from typing import NamedTuple, TypeVar
 from urllib.parse import unquote, urljoin, urlsplit
 
+from sitewright.contracts.limits import KEY_BYTES
+
 PAGE_BYTES = 4 * 2**20
 """So much of a page is read. A longer one is data in the clothes of a page."""
 
 _REMEMBERED = 2_000
 """Bytes of the longest tag that is remembered."""
+
+_ADDRESS_CHARACTERS = 3 * KEY_BYTES + 300
+"""A longer address names no object: a key has at most KEY_BYTES, each may take three characters, and a host's name stands
+before it. Mostly it is a picture within the page (`data:`). It is neither taken apart nor remembered."""
 
 _ENTRIES = 50_000
 """How many tags and addresses are remembered. Then all are forgotten: the pages are a guest's, memory is the runner's."""
@@ -152,6 +158,8 @@ class LinkReader:
         folder = base[: base.rfind("/") + 1]
         links = set()
         for address, kind in found:
+            if len(address) > _ADDRESS_CHARACTERS:
+                continue
             where = ("" if address.startswith("/") else folder, address)
             if where not in self._paths:
                 _remember(self._paths, where, self._path(folder, address))
@@ -161,14 +169,20 @@ class LinkReader:
         return links
 
     def _path(self, base: str, address: str) -> str | None:
-        """Returns the path of an address on the own host, None for another address."""
-        if not address or address.startswith(("#", "?")) or _TEMPLATE.search(address):
+        """Returns the path of an address on the own host, None for another address, and for one that no object has."""
+        if (
+            not address
+            or len(address) > _ADDRESS_CHARACTERS
+            or address.startswith(("#", "?"))
+            or _TEMPLATE.search(address)
+        ):
             return None
         try:
             url = urlsplit(urljoin(base, address))
             if url.scheme not in {"", "http", "https"} or (url.netloc and url.netloc.lower() not in self.hosts):
                 return None
-            return unquote(url.path.removeprefix("/"), errors="strict")
+            path = unquote(url.path.removeprefix("/"), errors="strict")
+            return path if len(path.encode()) <= KEY_BYTES else None
         except ValueError:
             return None
 

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from moto import mock_aws
 
+from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.names import manifest_key
 from sitewright.publishing import manifest_store, rollback
 from sitewright.publishing.dist_files import scan
 from sitewright.publishing.errors import LiveMoved
+from sitewright.publishing.judgement.findings import Finding, PublishRefused
 from sitewright.publishing.manifest import HEAD_BYTES, Manifest, ManifestEntry
 from sitewright.publishing.manifest_store import ManifestChanged, read_deployment
 from sitewright.publishing.publish_result import PublishResult
@@ -73,6 +75,20 @@ def test_a_rollback_asks_nothing_and_keeps_the_session_of_its_commit(site: Site)
     put(site, B, A)
     rollback.roll_back(site.target, read_deployment(site.target, first.deployment_id))
     assert (site.manifest().commit, site.manifest().session_id) == (A, "s1")
+
+
+def test_a_refused_publish_without_a_manifest_leaves_no_commit_as_the_live_one(site: Site) -> None:
+    """Else the next session would have to take the refused edit in."""
+
+    def refuse(*_: object) -> None:
+        raise PublishRefused([Finding(ErrorCode.PAGES_MISSING, "Three pages would vanish.")])
+
+    site.clients.s3.put_object(Bucket=BUCKET, Key="old.html", Body=b"<html>old</html>")
+    with pytest.raises(PublishRefused):
+        publish(site.target, scan(site.folder / "dist"), A, check_plan=refuse)
+    left = site.manifest()
+    assert (left.commit, left.session_id, left.lease_owner, left.settled) == (None, None, None, False)
+    assert put(site, B).error is None and site.manifest().commit == B
 
 
 def test_the_head_is_read_without_the_files(site: Site) -> None:

@@ -84,7 +84,7 @@ class Checkpointer:
             return True
 
     def save(self, commit: str, fence: ClaimFence) -> None:
-        """Makes sure that the newest checkpoint has HEAD's commit. Waits for one under way. Logs an error."""
+        """Writes a checkpoint unless the newest has HEAD's commit. Waits for one under way. Logs a failure."""
         with self._lock:
             saved = self._saved_head == commit
         if not saved:

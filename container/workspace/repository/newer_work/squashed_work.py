@@ -47,12 +47,16 @@ class OwnCommit:
 def taken_over(git: GuestGit, base: str, ours: str, theirs: str) -> str | None:
     """Returns the newest commit of one branch up to which the other branch has all of its work; None without one.
 
-    `base` is the branches' merge base. The commit serves as the base of a merge in place of it. Raises TimeoutError.
+    `base` is the branches' merge base. The commit serves as the base of a merge in place of it. None too if the comparison
+    takes too long: an import of many files must not keep a session from everything newer.
     """
-    for own, other in ((ours, theirs), (theirs, ours)):
-        found = newest_taken(_own(git, base, own), _patch_ids(git, base, other))
-        if found is not None:
-            return found
+    try:
+        for own, other in ((ours, theirs), (theirs, ours)):
+            found = newest_taken(_own(git, base, own), _patch_ids(git, base, other))
+            if found is not None:
+                return found
+    except TimeoutError:
+        return None
     return None
 
 

@@ -6,6 +6,7 @@ should be in it: a host that does not answer costs its news and nothing else.
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,13 +15,13 @@ from sitewright.contracts.commit_trailers import session_trailer
 from sitewright.publishing.errors import PublishError
 from sitewright.publishing.manifest import Manifest
 from workspace.errors import CredentialsUnavailable, GitError, StepFailed
-from workspace.repository.checkout import Checkout
-from workspace.repository.git_errors import Refusal, classify
+from workspace.repository.checkout import ON_HOST_REF, Checkout
+from workspace.repository.git_errors import lacks_commit, serves_tips_only
 from workspace.repository.newer_work import worktree
 from workspace.repository.newer_work.host_tips import HostQuestion, HostTips, NoTips
 from workspace.repository.newer_work.look_ahead import Ahead
 from workspace.repository.newer_work.merge import Conflict, merge
-from workspace.repository.newer_work.other_sessions import OtherSessions
+from workspace.repository.newer_work.other_sessions import NotLent, OtherSessions
 from workspace.repository.objects.object_exchange import Poll
 from workspace.repository.objects.transport import OBJECT_ID
 
@@ -59,12 +60,14 @@ class NewerWork:
     log: Callable[..., None] = field(repr=False)
     live: Callable[[], Manifest | None] = field(default=lambda: None, repr=False)
     """Returns the head of the site's manifest."""
+    paused: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, repr=False)
+    """The block in which no checkpoint is written: one of a branch that moves meanwhile could not be restored."""
     ca_file: str | None = None
     """Further trust anchors for the git host (GIT_SSL_CAINFO)."""
     cloned: bool = False
     """The checkout was cloned a moment ago, so the host has nothing newer."""
     moved: bool = False
-    """The last look moved the branch on."""
+    """The branch was moved on since the agent was told so. The agent's step, which tells it, sets it back."""
     tried: bool = False
     """The last look tried a merge, and so may have moved HEAD to the session's branch."""
     given_up: set[str] = field(default_factory=set)
@@ -91,10 +94,10 @@ class NewerWork:
 
         Uncommitted edits stay. If they are in the way, or something fails, the build looks again at what is live.
         """
-        self.moved = self.tried = False
+        self.tried = False
         try:
             taken = self.take_in_live(poll=poll, patience=0)
-            if taken.conflict is None:
+            if taken.conflict is None or self._begins_at(taken.conflict):
                 taken = self._take_in_host(poll)
         except (GitError, TimeoutError, PublishError, ClientError, BotoCoreError) as error:
             self.log("newer work could not be taken in", level="warning", error=str(error)[:500])
@@ -123,6 +126,21 @@ class NewerWork:
             sleep(_PAUSE_SECONDS)
         return self._merged(commit, LIVE)
 
+    def _begins_at(self, conflict: Conflict) -> bool:
+        """Lets a new session without work of its own begin at what is live, which contradicts the default branch.
+
+        Returns whether it does. What has no common history with the default branch is of another repository.
+        """
+        checkout = self.checkout
+        default = checkout.resolve(f"refs/remotes/origin/{checkout.default_branch}")
+        if not self.cloned or conflict.tree is None or checkout.head() != default:
+            return False
+        checkout.run("reset", "--quiet", "--hard", conflict.theirs)
+        self._contained.clear()
+        self.moved = True
+        self.log("the session begins at what is live", commit=conflict.theirs)
+        return True
+
     def contains(self, commit: str) -> bool:
         """Returns whether the session's branch contains a commit, or the commit is lost for good."""
         if commit not in self._lost | self._contained:
@@ -143,21 +161,31 @@ class NewerWork:
         """
         if self.checkout.resolve(commit) is not None:
             return None
-        words = ""
-        try:
-            self.checkout.remote.fetch_commits([commit], self.checkout.head(), timeout=FETCH_SECONDS, poll=poll)
-        except (GitError, TimeoutError, CredentialsUnavailable, StepFailed) as error:
-            lacks = isinstance(error, GitError) and classify(error.stderr) is Refusal.OTHER
-            words = "" if lacks else str(error)
-            self.log("the git host does not give the live commit", commit=commit, error=str(error)[:500])
-        else:
+        words = self._fetched(commit, poll)
+        if words is None:
+            self.checkout.run("update-ref", ON_HOST_REF, commit)
             return None
         try:
             if session_id in {None, self.session_id} or not self.others.lend(str(session_id), commit, poll=poll):
                 return words
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, NotLent) as error:
             return words or str(error)
         return None
+
+    def _fetched(self, commit: str, poll: Poll) -> str | None:
+        """Fetches a commit from the host. Returns what `_obtain` does."""
+        remote, have = self.checkout.remote, self.checkout.head()
+        try:
+            try:
+                remote.fetch_commits([commit], have, timeout=FETCH_SECONDS, poll=poll)
+            except GitError as error:
+                if not serves_tips_only(error.stderr):
+                    raise
+                remote.fetch_branches(commit, have, timeout=FETCH_SECONDS, poll=poll)
+        except (GitError, TimeoutError, CredentialsUnavailable, StepFailed) as error:
+            self.log("the git host does not give the live commit", commit=commit, error=str(error)[:500])
+            return "" if isinstance(error, GitError) and lacks_commit(error.stderr) else str(error)
+        return None if self.checkout.resolve(commit) is not None else ""
 
     def _take_in_host(self, poll: Poll) -> TakenIn:
         """Takes in what people pushed to the session's own branch, and the default branch."""
@@ -210,14 +238,15 @@ class NewerWork:
     def _merged(self, commit: str, source: str, *, replaced: str | None = None) -> TakenIn:
         message = f"Take in {source}\n\n{session_trailer(self.session_id)}\n"
         self.tried = True
-        head = self.checkout.return_to_branch()
-        made = merge(self.checkout.git, head, commit, message, replaced=replaced)
-        if isinstance(made, Conflict):
-            self.log(
-                "newer work contradicts the session's", level="warning", commit=commit, paths=list(made.paths)[:20]
-            )
-            return TakenIn(conflict=made, source=source)
-        refused = worktree.advance(self.checkout, made.commit)
+        with self.paused():
+            head = self.checkout.return_to_branch()
+            made = merge(self.checkout.git, head, commit, message, replaced=replaced)
+            if isinstance(made, Conflict):
+                self.log(
+                    "newer work contradicts the session's", level="warning", commit=commit, paths=list(made.paths)[:20]
+                )
+                return TakenIn(conflict=made, source=source)
+            refused = worktree.advance(self.checkout, made.commit)
         if refused is not None:
             self.log("newer work waits for uncommitted edits", level="warning", commit=commit, answer=refused[-500:])
         else:

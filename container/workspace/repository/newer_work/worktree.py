@@ -8,9 +8,13 @@ from workspace.repository.checkout import MERGING_REF, Checkout
 from workspace.repository.newer_work.merge import Conflict, commit_of
 from workspace.repository.objects.transport import must
 
-_MARKERS = "^(<{7}|[|]{7}|>{7})( |$)"
+_MARKERS = "^(<{7,}|[|]{7,}|>{7,})( |$)"
 """The lines that git puts around two sides (git-merge(1), "How conflicts are presented"), but the one of equal signs:
-it underlines headings in Markdown."""
+it underlines headings in Markdown. They are longer where the repository says so (gitattributes(5),
+`conflict-marker-size`)."""
+
+_NAMED = 500
+"""So many paths are named on a command line. With more all files are searched."""
 
 
 def advance(checkout: Checkout, commit: str) -> str | None:
@@ -56,9 +60,9 @@ def finish(checkout: Checkout, conflict: Conflict, message: str) -> list[str]:
 def _marked(checkout: Checkout, tree: str, paths: tuple[str, ...]) -> list[str]:
     if not paths:
         return []
-    literal = [f":(top,literal){path}" for path in paths]
+    literal = [f":(top,literal){path}" for path in paths] if len(paths) <= _NAMED else []
     done = checkout.git.completed("grep", "--name-only", "-z", "-I", "-E", "-e", _MARKERS, tree, "--", *literal)
     if done.returncode not in {0, 1}:
         must("grep", done)
-    found = done.stdout.decode("utf-8", "replace").split("\0")
-    return [path.removeprefix(f"{tree}:") for path in found if path]
+    found = done.stdout.decode("utf-8", "surrogateescape").split("\0")
+    return sorted({path.removeprefix(f"{tree}:") for path in found} & set(paths))

@@ -108,6 +108,25 @@ def test_unpushed_commits_of_the_session_are_restored(world: World, harm: str) -
     assert "Not pushed yet" in world.remote("log", "--format=%s", "thread-t1")
 
 
+RESETS = {
+    "reset": "git reset -q --hard HEAD~1",
+    "reset, then committed": "git reset -q --hard HEAD~1 && echo x > x.html && git add -A && git commit -qm Mine",
+    "left at an older commit": "git checkout -q HEAD~1",
+}
+
+
+@pytest.mark.parametrize("reset", RESETS.values(), ids=RESETS.keys())
+def test_a_branch_that_the_agent_reset_keeps_its_history_and_the_undo_is_an_edit(world: World, reset: str) -> None:
+    """Otherwise a publish would take back what other sessions made live, and a push would bring back what was undone."""
+    before = world.remote("rev-parse", "main")
+    claude_code(world, reset)
+    assert world.step(StepName.AGENT) == 0
+    assert "about.html" in world.report[1]["output"]["filesChanged"], world.report
+    assert world.step(StepName.SALVAGE) == 0
+    assert world.remote("merge-base", "--is-ancestor", before, "thread-t1") == ""
+    assert "about.html" not in world.remote("ls-tree", "--name-only", "thread-t1").splitlines()
+
+
 def test_an_interrupt_keeps_the_edit_too(world: World) -> None:
     claude_code(world, "echo half > index.html && rm -rf .git && touch ../working && sleep 60")
     stop = Stop()

@@ -83,7 +83,9 @@ def test_a_flat_page_is_live_under_its_address_and_dead_links_are_told(site: Sit
     assert result.notes == ["Nothing answers at 1 path that changed pages name: /team (in about.html)."]
 
 
-def test_an_empty_submodule_is_told(site: Site) -> None:
-    (site.folder / "parts").mkdir()
-    result = built(site, {".gitmodules": '[submodule "p"]\n\tpath = parts\n\turl = https://example.com/p.git\n'})
-    assert result.error is None and ["parts" in note for note in result.notes] == [True]
+def test_empty_submodules_are_told_in_one_sentence(site: Site) -> None:
+    modules = [f'[submodule "{n}"]\n\tpath = "part-{n}-{"x" * 5_000}"\n' for n in range(40)]
+    result = built(site, {".gitmodules": '[submodule "p"]\n\tpath = "parts\\n\x1b[2J"\n' + "".join(modules)})
+    [note] = result.notes
+    assert result.error is None and "parts" in note and "41 submodules are empty" in note and "31 more" in note
+    assert len(note) < 2_000 and note.isprintable()

@@ -1,6 +1,7 @@
 """A conflict at the beginning of a command, with real git: the agent combines both sides before its task, or cannot."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -9,6 +10,8 @@ import pytest
 from moto import mock_aws
 from workspace.agent.driver_messages import DriverEvent
 from workspace.errors import StepFailed, StepStopped, StopReason
+from workspace.guest import guest_files
+from workspace.repository.checkout import MERGING_REF
 from workspace.repository.newer_work.merge import Conflict, merge
 from workspace.repository.newer_work.other_sessions import OtherSessions
 from workspace.repository.newer_work.taking_in import DEFAULT, LIVE, NewerWork, TakenIn
@@ -108,6 +111,25 @@ def test_edits_of_an_attempt_that_broke_off_are_not_overwritten_by_a_conflict(ct
     worker = Worker(ctx.paths.site)
     assert resolve_at_start(ctx, worker).unresolved == [] and worker.asked == []
     assert (ctx.paths.site / "index.html").read_text() == "half an edit\n"
+
+
+@pytest.mark.parametrize("needs", [1, ATTEMPTS + 1])
+def test_no_checkpoint_is_written_while_the_branch_or_its_files_are_moved(ctx: StepContext, needs: int) -> None:
+    states: list[tuple[str, bool]] = []
+
+    @contextmanager
+    def paused() -> Iterator[None]:
+        assert state() == states[-1], "the runner moved something before"
+        yield
+        states.append(state())
+
+    def state() -> tuple[str, bool]:
+        return ctx.checkout.head(), guest_files.look(ctx.paths.site, f".git/{MERGING_REF}") is not None
+
+    before = state()
+    states.append(before)
+    resolve_at_start(replace(ctx, checkpoints_paused=paused), Worker(ctx.paths.site, needs))
+    assert states[1] == (before[0], True) and states[-1] == state() == (ctx.checkout.head(), False)
 
 
 def test_without_a_conflict_nobody_is_asked(ctx: StepContext) -> None:

@@ -69,6 +69,13 @@ def test_without_budget_or_time_claude_code_is_not_started(
         assert not result.changed and model.requests == []
 
 
+def test_a_conflict_that_there_is_no_time_for_is_no_build_that_failed(tmp_path: Path) -> None:
+    with world(tmp_path, lambda *_: text("x")) as (w, _):
+        conflict = BuildResult(commit="abc", error=ErrorInfo.of(ErrorCode.LIVE_CONFLICT, "in: index.html"))
+        result = repair_step.run(broken(w, agent=AgentResult(seconds=1795), build=conflict).ctx)
+        assert result.error is not None and (result.merged, result.changed) == (True, False)
+
+
 def test_a_repair_gets_the_agents_remaining_budget(tmp_path: Path) -> None:
     def endless(_: dict[str, Any], __: int) -> Reply:
         return tool("Bash", {"command": "echo >> tried.txt", "description": "x"}, output_tokens=20_000)

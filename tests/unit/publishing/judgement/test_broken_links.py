@@ -56,6 +56,11 @@ def test_a_picture_that_this_publish_deletes_is_missed_and_a_page_that_it_delete
     assert judged(Link("team.html", LinkKind.LINK), deletes={"team.html"}) is None
 
 
+def test_a_terminal_does_not_obey_a_path() -> None:
+    finding = judged(Link("a\x1b[2J\nb\u202e.css", LinkKind.CODE))
+    assert finding is not None and "/a\\x1b[2J\\nb\\u202e.css" in finding.text and finding.text.isprintable()
+
+
 def test_what_was_broken_before_is_no_reason() -> None:
     old = [Link(f"old/{n}.css", LinkKind.CODE) for n in range(9)]
     assert judged(*old, before=[link.path for link in old]) is None

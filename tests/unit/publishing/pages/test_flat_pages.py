@@ -9,6 +9,8 @@ from sitewright.publishing.pages import flat_pages
 from sitewright.publishing.pages.flat_pages import further_keys, leading_page, leading_pages
 from tests.support.publishing.site_world import write
 
+LONG = "/".join(["x" * 200] * 5) + "/" + "x" * 10 + ".html"
+
 FLAT = {
     "index.html": "<h1>Home</h1>",
     "404.html": "gone",
@@ -20,6 +22,10 @@ FLAT = {
     "press.html": "page",
     "press": "file",
     ".html": "?",
+    "..html": "no page in place of the root page",
+    "...html": "no page beside the folder",
+    "blog/...html": "nor here",
+    LONG: "its second key would be too long",
     "site.css": "a{}",
 }
 
@@ -41,6 +47,7 @@ def test_a_flat_page_is_served_without_its_suffix(tmp_path: Path) -> None:
 def test_behind_cloudfront_a_small_page_leads_to_a_flat_one(tmp_path: Path) -> None:
     found = {file.key: file for file in leading_pages(scan(built(tmp_path)), tmp_path / "leading")}
     assert set(found) == {"about/index.html", "blog/index.html", "blog/first/index.html"}
+    assert {path.name for path in tmp_path.iterdir()} == {"dist", "leading"}
     with open_file(found["blog/first/index.html"]) as opened:
         page = opened.read().decode()
     assert 'url=/blog/first.html"' in page and 'location.replace("/blog/first.html" + location.search' in page

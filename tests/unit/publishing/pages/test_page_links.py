@@ -91,6 +91,16 @@ def test_a_stylesheet_names_its_files() -> None:
     assert found == {("css/more.css", LinkKind.CODE), ("i/a.png", LinkKind.MEDIA)}
 
 
+def test_addresses_that_no_object_has_are_left_out_and_not_kept() -> None:
+    """Pictures within a page are of any size, and a manifest keeps the paths that lead nowhere."""
+    reader, long = LinkReader(), "x" * 5_000
+    page = f'<img src="data:image/png;base64,{long}"><img src="/{long}"><img src="/{"%41" * 1_024}">'
+    assert {link.path for link in reader.of_page("x.html", page.encode())} == {"A" * 1_024}
+    assert reader.of_page("x.html", f'<a href="/{"é" * 513}">'.encode()) == set(), "1,026 bytes"
+    assert reader.of_page("x.html", f'<base href="/b/"><a href="{long}">'.encode()) == set()
+    assert max(len(address) for _, address in reader._paths) < 4_000
+
+
 def test_a_srcset_ends_where_it_ends() -> None:
     assert list(candidates("")) == []
     assert list(candidates("a.jpg, b.jpg,")) == ["a.jpg", "b.jpg"]

@@ -16,6 +16,7 @@ REFUSED = BuildResult(
 UNREAD = REFUSED.model_copy(update={"build_success": False})
 BROKEN = BuildResult(commit="a", error=ErrorInfo.of(ErrorCode.BUILD_FAILED, "line 3"))
 SAVED = Interruption(step=StepName.BUILD, commit="a", files_changed=["a"])
+UNCLAIMED = Interruption(step=StepName.BUILD)
 NO_WORK = Interruption(step=StepName.AGENT, commit="a")
 
 
@@ -57,9 +58,11 @@ def test_a_question_publishes_nothing(earlier: list[CommandRecord]) -> None:
         [command(agent=EDIT, interruption=SAVED)],
         [command(agent=None, interruption=NO_WORK), command(agent=EDIT, interruption=SAVED)],
         [command(agent=EDIT, build=REFUSED, interruption=SAVED)],
+        [command(agent=EDIT, interruption=UNCLAIMED)],
+        [command(agent=EDIT)],
     ],
 )
-def test_an_edit_that_was_interrupted_or_that_s3_refused_is_brought_by_the_next_command(
+def test_an_edit_whose_run_did_not_get_through_is_brought_by_the_next_command(
     earlier: list[CommandRecord],
 ) -> None:
     assert not asked(*earlier)

@@ -1,11 +1,12 @@
 """Merges in the object database, with real git: plain ones, conflicts, and work that the other side has in other commits."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from workspace.repository.checkout import Checkout
-from workspace.repository.newer_work import worktree
+from workspace.repository.checkout import MERGING_REF, Checkout
+from workspace.repository.newer_work import squashed_work, worktree
 from workspace.repository.newer_work.merge import Conflict, Merged, merge
 
 from tests.support.workspace.runner_parts import git, make_checkout
@@ -93,12 +94,33 @@ def test_work_that_was_squashed_or_rebased_is_not_replayed_over_what_changed_sin
     assert files == {"page.html": edited(12, "later", edited(2, "corrected by hand")), "about.html": "About us\n"}
 
 
+def test_a_comparison_that_takes_too_long_is_left_out(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = commit(checkout, "Ours", {"page.html": edited(2, "ours")})
+    on(checkout, "main")
+    theirs = commit(checkout, "Theirs", {"about.html": "About us\n"})
+    monkeypatch.setattr(squashed_work, "SECONDS", 0.0)
+    assert merged(checkout, ours, theirs) == {"page.html": edited(2, "ours"), "about.html": "About us\n"}
+
+
 def test_a_session_whose_whole_work_was_squashed_is_as_the_default_branch(checkout: Checkout) -> None:
     ours = commit(checkout, "One", {"page.html": edited(2, "session")})
     on(checkout, "main")
     squash(checkout)
     theirs = commit(checkout, "Undone by a person", {"page.html": PAGE})
     assert merged(checkout, ours, theirs) == {"page.html": PAGE, "about.html": "About\n"}
+
+
+def test_what_a_merge_brought_in_is_no_change_of_the_sessions_own(checkout: Checkout) -> None:
+    base = checkout.head()
+    ours = commit(checkout, "Ours", {"page.html": edited(2, "ours")})
+    on(checkout, "main")
+    theirs = commit(checkout, "Theirs", {"new page.html": "New\n"})
+    on(checkout, "thread-t1")
+    made = merge(checkout.git, ours, theirs, "Take in")
+    assert isinstance(made, Merged) and worktree.advance(checkout, made.commit) is None
+    commit(checkout, "More", {"page.html": edited(3, "more"), "über.html": "x", "about.html": None})
+    assert checkout.own_changes(base, checkout.head()) == ["about.html", "page.html", "über.html"]
+    assert checkout.own_changes(checkout.head(), checkout.head()) == []
 
 
 def test_a_conflict_names_its_files_and_changes_nothing(checkout: Checkout) -> None:
@@ -147,6 +169,42 @@ def test_a_resolution_that_does_not_end_leaves_the_session_where_it_was(checkout
     assert checkout.commit_all("WIP: Interrupted") is None
     assert checkout.head() == before and checkout.current_branch() == "thread-t1"
     assert not checkout.is_dirty() and "<<<" not in (checkout.site / "page.html").read_text()
+
+
+def test_longer_markers_are_markers(checkout: Checkout) -> None:
+    """Repositories with documentation about git, or with `=======` below headings, have them."""
+    commit(checkout, "Attributes", {".gitattributes": "*.html conflict-marker-size=32\n"})
+    git(checkout.site, "branch", "-f", "main")
+    found = conflict(checkout)
+    worktree.begin(checkout, found)
+    assert worktree.finish(checkout, found, "Take in") == ["page.html"]
+
+
+def test_markers_are_found_in_very_many_files(checkout: Checkout) -> None:
+    found = conflict(checkout)
+    found = replace(found, paths=(*found.paths, *(f"folder/{'x' * 200}-{number}.html" for number in range(20_000))))
+    worktree.begin(checkout, found)
+    (checkout.site / "about.html").write_text("<<<<<<< no side of the conflict\n")
+    assert worktree.finish(checkout, found, "Take in") == ["page.html"]
+
+
+def test_a_resolution_is_known_after_the_agent_packed_the_refs(checkout: Checkout) -> None:
+    found = conflict(checkout)
+    before = checkout.head()
+    worktree.begin(checkout, found)
+    git(checkout.site, "pack-refs", "--all")
+    assert checkout.commit_all("WIP: Interrupted") is None
+    assert checkout.head() == before and not checkout.is_dirty() and not checkout.abandon_merge()
+
+
+@pytest.mark.parametrize("content", ["", "no commit\n", None])
+def test_a_file_of_the_agents_in_place_of_the_ref_costs_no_edit(checkout: Checkout, content: str | None) -> None:
+    path = checkout.site / ".git" / MERGING_REF
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content) if content is not None else (path / "inner").mkdir(parents=True)
+    (checkout.site / "page.html").write_text("An edit\n")
+    assert not checkout.abandon_merge() and not path.exists()
+    assert checkout.commit_all("Edit") is not None and git(checkout.site, "show", "HEAD:page.html") == "An edit"
 
 
 def test_uncommitted_edits_stay_when_the_branch_moves_on_and_stop_it_where_they_are_in_the_way(

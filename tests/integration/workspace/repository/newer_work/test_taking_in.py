@@ -1,16 +1,19 @@
 """What came since into a session's branch, with a real git host: what is live, and the default branch."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace.errors import StepStopped, StopReason
+from workspace.errors import GitError, StepStopped, StopReason
 from workspace.repository.checkout import Checkout
 from workspace.repository.newer_work.host_tips import HostQuestion, NoTips
+from workspace.repository.newer_work.other_sessions import NotLent
 from workspace.repository.newer_work.taking_in import DEFAULT, LIVE, NewerWork, TakenIn
 from workspace.repository.objects import streams
+from workspace.repository.remote import Remote
 
 from sitewright.publishing.manifest import Manifest
 from tests.support.workspace.git_host import GitHost, serve_git
@@ -146,6 +149,49 @@ def test_a_live_commit_that_nobody_has_is_waited_for_then_named_and_does_not_blo
     assert world.newer.contains("1" * 40), "the publish goes on"
 
 
+def test_a_host_that_serves_no_commits_by_their_ids_gives_what_a_branch_contains(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = world.push("thread-t2", {"closed.html": "Closed on Monday"})
+    world.push("thread-t2", {"draft.html": "Not live"}, start="thread-t2")
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise GitError("fetch", 128, f"error: Server does not allow request for unadvertised object {live}")
+
+    monkeypatch.setattr(Remote, "fetch_commits", refuse)
+    world.lives(live, session=None)
+    world.newer.take_in(poll=nothing)
+    assert world.checkout.head() == live
+    world.lives("1" * 40, session=None)
+    assert world.newer.take_in_live(poll=nothing, patience=0).lost == "1" * 40
+
+
+@pytest.mark.parametrize(
+    "error", [GitError("index-pack", 128, "fatal: out of memory, malloc failed"), GitError("fetch", 128, "killed")]
+)
+def test_a_fetch_that_fails_on_this_machine_is_no_proof_that_a_commit_is_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: GitError
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Remote, "fetch_commits", fail)
+    world.lives("1" * 40, session="s3")
+    taken = world.newer.take_in_live(poll=nothing, patience=0.1)
+    assert taken.unreachable is not None and taken.lost is None and not world.newer.contains("1" * 40)
+
+
+def test_a_checkpoint_that_cannot_be_unpacked_here_is_no_proof_that_a_commit_is_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> bool:
+        raise NotLent("no space left on device")
+
+    monkeypatch.setattr(Others, "lend", fail)
+    world.lives("1" * 40)
+    assert world.newer.take_in_live(poll=nothing, patience=0).unreachable == "no space left on device"
+
+
 def test_a_host_that_does_not_answer_costs_its_news_but_what_is_live_is_not_taken_for_lost(world: World) -> None:
     world.host.answer = 503
     world.lives("1" * 40, session=None)
@@ -163,6 +209,19 @@ def test_a_conflict_leaves_the_session_where_it_was_and_says_where_it_comes_from
     assert world.checkout.head() == own and not world.checkout.is_dirty()
     world.lives(theirs)
     assert world.newer.take_in(poll=nothing).source == LIVE
+
+
+def test_a_new_session_begins_at_what_is_live_although_the_default_branch_contradicts_it(world: World) -> None:
+    live = world.push("thread-t2", {"index.html": "<h1>Live</h1>\n"})
+    default = world.push("main", {"index.html": "<h1>By hand</h1>\n"})
+    world.checkout.clone(timeout=30)
+    world.checkout.start_branch()
+    world.newer.cloned = True
+    world.lives(live)
+    taken = world.newer.take_in(poll=nothing)
+    assert taken.conflict is not None and (taken.conflict.theirs, taken.source) == (default, DEFAULT)
+    assert world.checkout.head() == live and world.newer.contains(live) and not world.newer.contains(default)
+    assert world.checkout.current_branch() == "thread-t1" and not world.checkout.is_dirty()
 
 
 def test_a_deleted_and_squashed_session_branch_goes_on_from_the_default_branch(world: World) -> None:
@@ -231,6 +290,30 @@ def test_names_that_are_no_commit_are_not_asked_for(world: World) -> None:
         seen = len(world.host.seen)
         assert world.newer.take_in_live(poll=nothing, patience=0) == TakenIn()
         assert len(world.host.seen) == seen
+
+
+def test_work_of_others_that_the_agent_has_not_heard_of_is_not_forgotten(world: World) -> None:
+    """A preparation took it in, or a build."""
+    world.push("main", {"footer.html": "Footer"})
+    world.newer.take_in(poll=nothing)
+    world.newer.take_in(poll=nothing)
+    assert world.newer.moved
+
+
+def test_no_checkpoint_is_written_while_the_branch_moves(world: World) -> None:
+    heads: list[str] = []
+
+    @contextmanager
+    def paused() -> Iterator[None]:
+        heads.append(world.checkout.head())
+        yield
+        heads.append(world.checkout.head())
+
+    world.newer.paused = paused
+    before, live = world.checkout.head(), world.push("thread-t2", {"closed.html": "Closed on Monday"})
+    world.lives(live)
+    world.newer.take_in(poll=nothing)
+    assert heads == [before, live]
 
 
 def test_a_stop_ends_it(world: World) -> None:
