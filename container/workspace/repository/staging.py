@@ -4,7 +4,7 @@ import contextlib
 import shlex
 import struct
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -15,10 +15,11 @@ from workspace.guest import guest_files
 from workspace.guest.guest_files import GuestFileError
 from workspace.repository.checkout_scan import Leftover, clear_git_folder, scan
 from workspace.repository.guest_git import SECONDS, GuestGit
+from workspace.repository.local_rules import OUTPUTS
 from workspace.repository.objects import streams
 from workspace.repository.objects.transport import must
 
-_USUALLY_IGNORED = ("node_modules", "dist", ".astro")
+_USUALLY_IGNORED = ("node_modules", ".astro", ".cache", *OUTPUTS)
 """Folders at the top with many files. They are looked at only if git does not ignore them."""
 
 _INDEX = ".git/index"
@@ -43,14 +44,16 @@ class Staging:
                 must("add", done)
         return leftover
 
-    def write_tree(self) -> tuple[str, Leftover]:
+    def write_tree(self, *, also: Sequence[str] = ()) -> tuple[str, Leftover]:
         """Returns a tree of all files, and what is left out. Neither index nor files change.
 
-        The agent may delete a file while git reads it. git reports an error, which does not matter here.
+        `also` are files that git ignores. The agent may delete a file while git reads it. git reports an error, which
+        does not matter here.
         """
         leftover = self.look()
         index = f"{self.git.tmp}/index-{uuid.uuid4().hex}"
-        adds = "; ".join(shlex.join(("git", *argv)) for argv in _adds(leftover, ignore_errors=True))
+        commands = [*_adds(leftover, ignore_errors=True), *(self._forced(path) for path in also if self._fits(path))]
+        adds = "; ".join(shlex.join(("git", *argv)) for argv in commands)
         # The copy keeps the cached file times, so `add` reads only changed files.
         lines = (
             'cat > "$GIT_INDEX_FILE"; [ -s "$GIT_INDEX_FILE" ] || rm -f "$GIT_INDEX_FILE"',
@@ -62,6 +65,14 @@ class Staging:
         with self._index() as file:
             done = streams.run(command, file=file, timeout=SECONDS)
         return must("write-tree", done).stdout.decode().strip(), leftover
+
+    @staticmethod
+    def _forced(path: str) -> tuple[str, ...]:
+        return ("add", "--force", "--ignore-errors", "--", f":(top,literal){path}")
+
+    def _fits(self, path: str) -> bool:
+        found = guest_files.look(self.git.site, path)
+        return found is not None and found.is_file and found.size <= CHECKOUT_FILE_BYTES
 
     def look(self) -> Leftover:
         """Looks at the checkout, removes what would block git, and returns what has to be left out."""

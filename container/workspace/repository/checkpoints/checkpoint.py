@@ -145,6 +145,7 @@ class Checkpointer:
             default_branch=self.checkout.default_branch,
             snapshot=None if snapshot == head else snapshot,
             conversation_id=transcript_files.newest_conversation(self.paths.home),
+            kept=self.checkout.kept,
         )
 
     def _refs(self) -> str:
