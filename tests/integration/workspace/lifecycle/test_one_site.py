@@ -70,13 +70,14 @@ def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Site:
     made = Site(world, monkeypatch)
     world.clients.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
 
-    def copy(self: Any, commit: str) -> None:
+    def copy(self: Any, commit: str) -> str:
         folder, dist = self.ctx.paths.site, self.ctx.paths.site / "dist"
         shutil.rmtree(dist, ignore_errors=True)
         dist.mkdir()
         for page in folder.glob("*.html"):
             shutil.copy(page, dist / page.name)
         made.during_build()
+        return "dist"
 
     monkeypatch.setattr(build_step._Build, "_build", copy)
     monkeypatch.setattr(taking_in, "_PAUSE_SECONDS", 0.01)
@@ -141,7 +142,7 @@ def test_a_workspace_that_dies_after_its_publish_leaves_a_checkpoint_with_what_i
         raise RuntimeError("killed")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build_step._Build, "_published", die)
+        patch.setattr(build_step, "outcome", die)
         site.world.step(StepName.BUILD, "c90", 90)
     assert site.live().keys() == {"index.html", "about.html", "one.html", "two.html"}
     assert git(site.world.bare, "branch", "--list", "thread-t1") == ""
