@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -42,8 +42,8 @@ class OutputFolder:
     directory: str
     """The site's folder; empty for the checkout itself."""
     setting: str | None
-    is_source: Callable[[str], bool]
-    """Whether HEAD has files below a folder."""
+    sources: Callable[[Sequence[str]], set[str]]
+    """Returns those of these folders that have committed files."""
 
     def candidates(self) -> list[str]:
         """Returns the folders that the build may write, the likeliest first. They are removed before it begins.
@@ -54,7 +54,7 @@ class OutputFolder:
             return [below(self.directory, self.setting)]
         named = self._configured()
         usual = [below(self.directory, name) for name in (*OUTPUTS, PUBLIC)]
-        free = [name for name in usual if name == usual[0] or not self.is_source(name)]
+        free = [usual[0], *self._without_sources(usual[1:])]
         return list(dict.fromkeys((*named, *free)))
 
     def written(self, candidates: Iterable[str]) -> str | None:
@@ -76,7 +76,12 @@ class OutputFolder:
             # More entries than are looked at.
             pass
         top = [name for name in sorted(found) if not any(str(above) in found for above in PurePosixPath(name).parents)]
-        return [name for name in top if not self.is_source(below(self.directory, name))][:_SEEN]
+        free = self._without_sources([below(self.directory, name) for name in top])
+        return [name for name in top if below(self.directory, name) in free][:_SEEN]
+
+    def _without_sources(self, folders: Sequence[str]) -> list[str]:
+        sources = self.sources(folders) if folders else set[str]()
+        return [name for name in folders if name not in sources]
 
     def _files(self) -> Iterator[str]:
         for entry in guest_files.walk(

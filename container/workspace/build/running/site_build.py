@@ -62,9 +62,7 @@ class SiteBuild:
         package = read_package(self.ctx.paths.site, self.directory)
         with self.timed("install"):
             self._install(package)
-        output = OutputFolder(
-            self.ctx.paths.site, self.directory, self.ctx.settings.output, is_source=self._has_committed
-        )
+        output = OutputFolder(self.ctx.paths.site, self.directory, self.ctx.settings.output, sources=self._committed)
         candidates = output.candidates()
         # A page that was deleted from the source must not survive in the output.
         for name in candidates:
@@ -176,5 +174,5 @@ class SiteBuild:
             return BuildFailed(text)
         return BuildFailed(text, BuildPart.OUTPUT, code=ErrorCode.OUTPUT_MISSING)
 
-    def _has_committed(self, folder: str) -> bool:
-        return bool(self.ctx.checkout.run("ls-tree", "--name-only", "HEAD", "--", folder).strip())
+    def _committed(self, folders: Sequence[str]) -> set[str]:
+        return set(self.ctx.checkout.run("ls-tree", "--name-only", "-z", "HEAD", "--", *folders).split("\0"))

@@ -10,7 +10,7 @@ from tests.support.publishing.site_world import write
 
 def output(site: Path, *sources: str, directory: str = "", setting: str | None = None) -> OutputFolder:
     site.mkdir(exist_ok=True)
-    return OutputFolder(site, directory, setting, is_source=lambda folder: folder in sources)
+    return OutputFolder(site, directory, setting, sources=lambda folders: {*sources} & {*folders})
 
 
 def written(folder: OutputFolder) -> str | None:
