@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from moto import mock_aws
-from workspace.steps import build_step
+from workspace.steps import agent_step, build_step
 from workspace.system.child_environment import agent_environment
 
 from sitewright.contracts.build_environment import BuildEnvironment
@@ -14,6 +14,8 @@ from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.names import build_secret_parameter
 from sitewright.contracts.steps import AgentResult
 from tests.support.publishing.site_world import Site, make_site, write
+from tests.support.workspace.agent_world import world
+from tests.support.workspace.fake_model import text
 from tests.support.workspace.npm_lock import write_lock
 from tests.support.workspace.npm_site import BUILD, SITE, package
 from tests.support.workspace.runner_parts import put_secret
@@ -109,3 +111,13 @@ def test_a_variable_without_a_value_is_named_and_not_given_to_the_agent(
         )
         again = build_step.run(replace(made.ctx, settings=given))
         assert again.error is None or again.error.code is ErrorCode.BUILD_FAILED
+
+
+def test_the_agents_words_show_no_secret_of_the_build(tmp_path: Path) -> None:
+    """A build may have left it in a file, and the agent repeats what it reads."""
+    settings = {"build_environment": BuildEnvironment.model_validate({"CMS_TOKEN": {"secret": "cms"}})}
+    with world(tmp_path, lambda *_: text("The token is the-token-of-the-cms."), **settings) as (w, _):
+        keys = {"model-key": "sk-test-model-key", build_secret_parameter("amelia", "cms"): "the-token-of-the-cms"}
+        w.ctx.aws.secret = keys.__getitem__  # type: ignore[method-assign]
+        assert agent_step.run(w.ctx).summary == "The token is ***."
+        assert "the-token-of-the-cms" not in "".join(w.logs)
