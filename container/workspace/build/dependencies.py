@@ -75,6 +75,11 @@ class Modules:
             self._mark.write(wanted)
         return done
 
+    @property
+    def identity(self) -> str | None:
+        """What the checkout's node_modules is made of; None if that is not known."""
+        return None if "workspaces" in self.package else self._mark.read()
+
     def _provide_shared(self, files: TreeFiles, manager: Manager) -> ChildResult | None:
         archive = ModulesArchive(self.ctx, self._archive_key(files, manager))
         tree = CleanTree.make(self.ctx, self.variables.values)
@@ -159,6 +164,12 @@ class _Mark:
 
     file: Path
     folder: Path
+
+    def read(self) -> str | None:
+        try:
+            return self.file.read_text()
+        except OSError:
+            return None
 
     def is_of(self, digest: str) -> bool:
         try:

@@ -59,7 +59,7 @@ def may_be_read(path: str, outputs: Iterable[str] = ()) -> bool:
 def _candidates(checkout: Checkout) -> Iterator[tuple[str, float]]:
     """Yields paths and times of writing."""
     done = must("status", checkout.git.completed(*_STATUS, env={"GIT_OPTIONAL_LOCKS": "0"}))
-    outputs, left = checkout.rules.outputs, _ENTRIES
+    outputs, left = (*checkout.rules.outputs, *checkout.rules.made), _ENTRIES
     for entry in done.stdout.decode("utf-8", "surrogateescape").split("\0"):
         kind, path = entry[:3], entry[3:]
         if kind != "!! " or not may_be_read(path.rstrip("/"), outputs):

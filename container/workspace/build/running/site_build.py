@@ -118,10 +118,14 @@ class SiteBuild:
         packages = package if folder == self.directory else parse_package(site, folder)
         run = partial(self.run, folder=folder)
         modules = Modules(self.ctx, run, self.seconds_left, packages, self.note, folder, self.variables)
+        before = modules.identity
         try:
             self._succeed("installing packages", modules.provide, BuildPart.INSTALL, packages, folder)
         except (NoManager, GuestFileError) as error:
             raise BuildFailed(str(error), BuildPart.PACKAGE) from error
+        if before is None or modules.identity != before:
+            # Generators that run with an installation: later builds of this workspace need what they made.
+            self.ctx.checkout.rules.leave_out_new()
 
     def _succeed(
         self,

@@ -73,6 +73,15 @@ def test_an_output_that_was_found_is_left_out_too(checkout: Checkout) -> None:
     assert not checkout.is_dirty()
 
 
+def test_what_an_installation_made_is_left_out_by_its_name(checkout: Checkout) -> None:
+    write(checkout.site, {"src/made/a.css": "x", "made.txt": "x", "src/[x].txt": "x"})
+    write(checkout.site / "many", {f"{number}.js": "x" for number in range(201)})
+    checkout.rules.leave_out_new()
+    assert checkout.rules.made == ("made.txt", "many", "src/made/a.css")
+    write(checkout.site, {"src/made/b.css": "an edit"})
+    assert checkout.changed_files(checkout.head()) == ["src/[x].txt", "src/made/b.css"]
+
+
 def test_line_endings_that_contradict_the_attributes_are_no_change(tmp_path: Path) -> None:
     files = {
         "old.txt": b"one\r\ntwo\r\n",

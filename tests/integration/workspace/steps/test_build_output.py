@@ -15,6 +15,7 @@ from workspace.system.stop import Stop
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import AgentResult
 from tests.support.publishing.site_world import Site, make_site, write
+from tests.support.workspace.npm_lock import write_lock
 from tests.support.workspace.npm_site import BUILD, SITE
 from tests.support.workspace.runner_parts import git
 
@@ -110,6 +111,17 @@ def test_what_a_build_writes_into_the_sources_is_in_no_later_commit(made: Site) 
     assert not made.ctx.checkout.is_dirty() and not (made.folder / "made.json").exists()
     write(made.folder, {"build.js": script + "process.exit(1)"})
     assert not build_step.run(made.ctx).build_success and not made.ctx.checkout.is_dirty()
+
+
+def test_what_an_installation_makes_stays_for_later_builds_and_is_in_no_commit(made: Site) -> None:
+    prepared = json.loads(SITE["package.json"])
+    prepared["scripts"] |= {"postinstall": "echo made > generated.txt", "build": "cat generated.txt && node build.js"}
+    write(made.folder, {"package.json": json.dumps(prepared)})
+    write_lock(made.folder)
+    for note in "12":
+        write(made.folder, {"note.txt": note})
+        assert build_step.run(made.ctx).deploy_success and (made.folder / "generated.txt").exists()
+    assert git(made.folder, "show", "--name-only", "--format=", "HEAD") == "note.txt"
 
 
 def test_an_interrupted_build_leaves_its_output_and_no_change_of_the_sources(made: Site) -> None:
