@@ -13,6 +13,7 @@ from sitewright.contracts.names import (
     GITHUB_APP_SECRET,
     MODEL_KEY,
     SITE_PARAMETER_PREFIX,
+    build_secret_parameter,
     secret_parameter,
 )
 from sitewright.contracts.records import SiteEntry
@@ -57,6 +58,8 @@ class SiteStack(Stack):
         # Bedrock is reached with the task role: there is no key.
         anthropic = site.model_provider is ModelProvider.ANTHROPIC
         self.model_key = secret_parameter(site.client_id, MODEL_KEY) if anthropic else None
+        build = site.build_environment.secrets if site.build_environment else {}
+        build_secrets = sorted({build_secret_parameter(site.client_id, name) for name in build.values()})
         self.workspace = WorkspaceTask(
             self,
             "Workspace",
@@ -72,7 +75,7 @@ class SiteStack(Stack):
             bucket=self.bucket,
             distribution=self.distribution,
             stores=platform.stores,
-            secrets=[secret for secret in (self.git_secret, self.model_key) if secret],
+            secrets=[*(secret for secret in (self.git_secret, self.model_key) if secret), *build_secrets],
         )
         if self.model_key is None:
             grant_bedrock(self.workspace.definition.task_role, site)

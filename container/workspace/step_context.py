@@ -48,6 +48,8 @@ class StepContext:
     """Logs a line for a person about the work under way."""
     base: str = ""
     """The commit of HEAD when the step began."""
+    hide: Callable[[str], None] = field(default=lambda _: None, repr=False)
+    """Keeps a text out of the log from now on."""
     newer: NewerWork | None = field(default=None, repr=False)
     """What came since into the site. None: the site's sessions are isolated."""
     taken: TakenIn = field(default_factory=TakenIn)

@@ -48,13 +48,17 @@ def up(
         str | None,
         typer.Option(help="process (the default), or docker: the real image in Docker or Podman", show_default=False),
     ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="JSON file with further settings of the site, as in cdk.json", show_default=False),
+    ] = None,
 ) -> None:
     """Starts the local stack, or adds a site to it."""
     began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a terminated `up` stops the servers that it started
     if site_repo == "":
         raise BadSetting("--site-repo is empty.", "Name a git repository, or leave the option out for the demo site.")
-    info = start_stack(home_of(), StackOptions(client, site_repo, runtime), _report)
+    info = start_stack(home_of(), StackOptions(client, site_repo, runtime, settings), _report)
     err.print(f"Up after {time.monotonic() - began:.0f} s:", highlight=False)
     for site in info["sites"]:
         out.print(f"{site['client_id']}: {site['site_url']}", highlight=False)

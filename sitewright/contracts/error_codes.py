@@ -96,6 +96,18 @@ class ErrorCode(StrEnum):
         ErrorSource.BUILD,
         "The site stays as it was. Send a command that describes the error, or revert the commit.",
     )
+    BUILD_VARIABLE_MISSING = (
+        "build_variable_missing",
+        ErrorSource.BUILD,
+        "The site stays as it was; the edit is kept and pushed, and goes live with the session's next edit. Name the variable "
+        "in `buildEnvironment` of the site and deploy; store a secret's value as the message or docs/configuration.md says.",
+    )
+    OUTPUT_MISSING = (
+        "output_missing",
+        ErrorSource.BUILD,
+        "The site stays as it was; the edit is kept and pushed. Set `output` of the site to the folder that the build writes, "
+        "below `directory`, and deploy. Or ask to let the build write dist.",
+    )
     UNPUBLISHABLE_NAME = (
         "unpublishable_name",
         ErrorSource.BUILD,

@@ -71,6 +71,11 @@ def secret_parameter(client_id: str, name: str) -> str:
     return f"/sitewright/secrets/{client_id}/{name}"
 
 
+def build_secret_parameter(client_id: str, name: str) -> str:
+    """Returns the name of the SSM parameter with a secret of a site's build. It never is the git token's or the model's."""
+    return secret_parameter(client_id, f"build/{name}")
+
+
 def store_secret(parameter: str) -> str:
     """Returns the command that stores a secret. CloudFormation cannot create such a parameter.
 

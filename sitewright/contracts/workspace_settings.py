@@ -4,17 +4,35 @@ A setting is one field. Its environment variable follows from its name: `max_tur
 does not use pydantic-settings for that: its import costs 0.11 s of CPU at each start of a container, pydantic's 0.09 s.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from sitewright.contracts.base import Contract
+from sitewright.contracts.build_environment import BuildEnvironment
 from sitewright.contracts.commit_author import CommitAuthor
 from sitewright.contracts.messages import ClientId
 
 Seconds = Annotated[int, Field(ge=30, le=7200)]
+
+
+def _folder(value: str) -> str:
+    parts = [part for part in value.split("/") if part not in {"", "."}]
+    if value.startswith("/") or ".." in parts or ".git" in parts or not all(_FOLDER.fullmatch(part) for part in parts):
+        raise ValueError("must be a folder in the repository, like apps/website, without a slash at its beginning")
+    if not parts:
+        raise ValueError("must name a folder; leave it out for the repository's top")
+    return "/".join(parts)
+
+
+_FOLDER = re.compile(r"[A-Za-z0-9_.@][A-Za-z0-9_.@+-]*")
+"""A folder's name without a character that git's patterns or a shell know."""
+
+RelativeFolder = Annotated[str, Field(max_length=256), AfterValidator(_folder)]
+"""A folder below another, with slashes."""
 
 
 class MissingVariableError(ValueError):
@@ -63,6 +81,12 @@ class OperatorSettings(Contract):
     """Whether a session takes in what came since: the live commit and the default branch."""
     commit_author: CommitAuthor | None = None
     """The author of commits. None stands for the GitHub App's bot with `github-app`, else for DEFAULT_AUTHOR."""
+    directory: RelativeFolder | None = None
+    """The site's folder in the repository. None stands for the repository's top."""
+    output: RelativeFolder | None = None
+    """The folder that the build writes, in `directory`. None: the workspace looks for it."""
+    build_environment: BuildEnvironment | None = None
+    """Variables for installation and build. The agent gets none of them."""
     model: str | None = None
     """Claude model. The default is Claude Code's own. Bedrock needs the id of an inference profile or model."""
     model_provider: ModelProvider = ModelProvider.ANTHROPIC

@@ -1,4 +1,8 @@
-"""Keeps Astro's build cache (`node_modules/.astro`: converted pictures, parsed content) of a session in S3.
+"""Keeps the pictures that Astro converted (`node_modules/.astro/assets`) of a session, in the checkout and in S3.
+
+Nothing else of Astro's cache outlives a build. Its store of parsed content made stale pages live: it does not notice a
+changed plugin or a new page (https://github.com/withastro/astro/issues/13028, with the content layer of Astro 5). A
+picture's name in the cache is a digest of what made it.
 
 Code of the site wrote it, and the agent could. So it is the session's own: another session of the site never receives it.
 """
@@ -21,14 +25,16 @@ from workspace.build.clean_tree import FOLDER
 from workspace.build.tarball import ArchiveError, Tarball
 from workspace.errors import Fenced, StepStopped
 from workspace.guest import guest_files
-from workspace.guest.guest_files import GuestFileError
+from workspace.guest.guest_files import GuestFileError, below
 from workspace.step_context import Fence, StepContext
 from workspace.system.aws_clients import Clients
 from workspace.system.freed_memory import give_back
 from workspace.system.settings import Settings
 
-CACHE = ".astro"
-_PATH = f"{FOLDER}/{CACHE}"
+CACHE = ".astro/assets"
+
+_FORGET = 'find "$1" -mindepth 1 -maxdepth 1 ! -name assets -exec rm -rf {} +'
+"""Run by the guest: it may have put a link there, and find follows none below its first argument."""
 
 _LISTED = "build-cache.json"
 """The file in the runner's private folder with the paths of the saved cache."""
@@ -55,9 +61,10 @@ def restore(ctx: StepContext) -> None:
 
     Raises StepStopped, TimeoutError.
     """
-    settings, target = ctx.settings, ctx.paths.site / FOLDER
+    settings, modules = ctx.settings, _modules(ctx.settings)
+    target = ctx.paths.site / modules
     _note(ctx.paths.private, ())
-    if not guest_files.is_folder(ctx.paths.site, FOLDER):
+    if not guest_files.is_folder(ctx.paths.site, modules):
         return
     key = cache_key(settings.client_id, ctx.session.session_id)
     try:
@@ -66,9 +73,18 @@ def restore(ctx: StepContext) -> None:
         return
     try:
         Tarball(settings.guest, settings.inherited, ctx.fence.check_stop).unpack(cast(IO[bytes], body), target)
-        _note(ctx.paths.private, _files(ctx.paths.site))
+        _note(ctx.paths.private, _files(settings))
     except (ArchiveError, zstandard.ZstdError, BotoCoreError, OSError, GuestFileError) as error:
         ctx.log("the build cache cannot be used", level="warning", key=key, error=str(error))
+
+
+def forget_content(ctx: StepContext) -> None:
+    """Removes Astro's cache but for the converted pictures, before a build. Raises OSError, TimeoutError."""
+    folder = f"{_modules(ctx.settings)}/.astro"
+    if guest_files.is_folder(ctx.paths.site, folder):
+        done = ctx.checkout.git.script(_FORGET, folder)
+        if done.returncode:
+            raise OSError(f"{folder} could not be emptied: {done.stderr.strip()[-300:]}")
 
 
 @dataclass
@@ -109,7 +125,7 @@ class BuildCache:
         """
         key = cache_key(self.settings.client_id, self.session_id)
         try:
-            files = _files(self.settings.paths.site)
+            files = _files(self.settings)
             if not is_worth_it(files, _noted(self.settings.paths.private)):
                 return False
             self._save(key, fence)
@@ -148,7 +164,9 @@ class BuildCache:
         try:
             packed.unlink(missing_ok=True)
             tarball = Tarball(self.settings.guest, self.settings.inherited, check)
-            tarball.pack(packed, paths.site / FOLDER, (CACHE,), limit=_TAR_OVERHEAD * BUILD_CACHE_BYTES)
+            tarball.pack(
+                packed, paths.site / _modules(self.settings), (CACHE,), limit=_TAR_OVERHEAD * BUILD_CACHE_BYTES
+            )
             fence.verify()
             check()
             self.clients.s3.put_object(
@@ -167,11 +185,16 @@ def is_worth_it(files: Mapping[str, int], archived: set[str]) -> bool:
     return new > 0 and new >= GROWN * len(archived)
 
 
-def _files(site: Path) -> dict[str, int]:
+def _modules(settings: Settings) -> str:
+    return below(settings.directory or "", FOLDER)
+
+
+def _files(settings: Settings) -> dict[str, int]:
     """Returns path and size of the cache's files; none if the folder is missing or a link. Raises GuestFileError."""
-    if not guest_files.is_folder(site, _PATH):
+    site, cache = settings.paths.site, f"{_modules(settings)}/{CACHE}"
+    if not guest_files.is_folder(site, cache):
         return {}
-    found = guest_files.walk(site, _PATH, max_entries=BUILD_CACHE_FILES, max_bytes=BUILD_CACHE_BYTES)
+    found = guest_files.walk(site, cache, max_entries=BUILD_CACHE_FILES, max_bytes=BUILD_CACHE_BYTES)
     return {entry.path: entry.size for entry in found if entry.is_file}
 
 

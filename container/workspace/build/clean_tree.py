@@ -4,7 +4,8 @@ The runner makes it anew each time, while no process of the guest is alive. HOME
 files are new too: in the usual ones the agent may have left a ~/.npmrc, a poisoned cache, or compiled code that node loads.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from workspace.build.install_inputs import TreeFiles
@@ -25,9 +26,11 @@ class CleanTree:
 
     ctx: StepContext
     path: Path
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The variables that the site's operator gives to installation and build."""
 
     @classmethod
-    def make(cls, ctx: StepContext) -> "CleanTree":
+    def make(cls, ctx: StepContext, variables: Mapping[str, str]) -> "CleanTree":
         """Ends the guest's processes and makes an empty tree. Raises OSError, GuestSurvives, TimeoutError."""
         guest, root = ctx.settings.guest, ctx.paths.install
         guest.end_all(ctx.log)
@@ -36,7 +39,7 @@ class CleanTree:
         root.mkdir(mode=0o755)
         for name in ("tree", "home", "cache", "tmp"):
             guest.folder(root / name)
-        return cls(ctx, root / "tree")
+        return cls(ctx, root / "tree", variables)
 
     def install(self, files: TreeFiles, manager: Manager, timeout: float) -> ChildResult:
         """Installs the packages and runs their scripts, as the guest. Afterwards no process of the guest is alive.
@@ -54,7 +57,7 @@ class CleanTree:
             "NPM_CONFIG_CACHE": str(root / "cache"),
             "NPM_CONFIG_USERCONFIG": str(root / "home" / ".npmrc"),
         }
-        env = build_environment(self.ctx.paths, inherited=self.ctx.settings.inherited, extra=own)
+        env = build_environment(self.ctx.paths, inherited=self.ctx.settings.inherited, extra={**self.variables, **own})
         done = self.ctx.children.run(manager.command, cwd=self.path, env=env, timeout=timeout)
         guest.end_all(self.ctx.log)
         return done
@@ -64,9 +67,9 @@ class CleanTree:
         """Whether node_modules is there, and no link."""
         return guest_files.is_folder(self.path, FOLDER)
 
-    def move_modules(self) -> None:
+    def move_modules(self, target: Path) -> None:
         """Replaces the checkout's node_modules by the tree's. Raises OSError, TimeoutError, StepStopped."""
-        guest, target = self.ctx.settings.guest, self.ctx.paths.site / FOLDER
+        guest = self.ctx.settings.guest
         guest.remove(target)
         # As the guest: a folder of its own may have a sticky bit, and the runner follows no path there.
         moved = run_bounded(

@@ -10,7 +10,7 @@ import json
 import platform
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from workspace.build.clean_tree import FOLDER, CleanTree
 from workspace.build.install_inputs import TreeFiles, ignores_scripts, lifecycle, site_inputs, tree_files
 from workspace.build.modules_archive import ModulesArchive
 from workspace.build.package_managers import OUT_OF_SYNC, UNLOCKED, UNSYNCED, Manager, manager_of
+from workspace.build.running.build_variables import BuildVariables
 from workspace.step_context import StepContext
 from workspace.system.children import ChildResult
 
@@ -46,6 +47,9 @@ class Modules:
     """The parsed package.json."""
     note: Callable[[str], None]
     """Takes a sentence for the site's operator."""
+    folder: str = ""
+    """The folder of package.json and lock file in the checkout."""
+    variables: BuildVariables = field(default_factory=BuildVariables)
 
     def provide(self) -> ChildResult | None:
         """Makes node_modules match the lock file. Returns the result of the last program; None if nothing was installed.
@@ -53,12 +57,13 @@ class Modules:
         Raises NoManager, GitError, GuestFileError, StepStopped, Fenced, TimeoutError, OSError.
         """
         site = self.ctx.paths.site
-        manager = manager_of(site)
+        manager = manager_of(site, self.folder)
         if manager is None:
             self.ctx.progress("Installing packages (no lock file)")
             return self.run(UNLOCKED)
-        files = tree_files(site, self.package, manager, self.ctx.log)
-        wanted = self._digest({"tree": files and files.digest, **site_inputs(self.ctx.checkout, self.package, manager)})
+        files = tree_files(site, self.package, manager, self.ctx.log, self.folder)
+        inputs = site_inputs(self.ctx.checkout, self.package, manager, self.folder)
+        wanted = self._digest({"tree": files and files.digest, **inputs})
         # Each npm workspace has its own node_modules, and the mark tells of only one.
         if "workspaces" not in self.package and self._mark.is_of(wanted):
             return None
@@ -70,16 +75,21 @@ class Modules:
             self._mark.write(wanted)
         return done
 
+    @property
+    def identity(self) -> str | None:
+        """What the checkout's node_modules is made of; None if that is not known."""
+        return None if "workspaces" in self.package else self._mark.read()
+
     def _provide_shared(self, files: TreeFiles, manager: Manager) -> ChildResult | None:
         archive = ModulesArchive(self.ctx, self._archive_key(files, manager))
-        tree = CleanTree.make(self.ctx)
+        tree = CleanTree.make(self.ctx, self.variables.values)
         installed: ChildResult | None = None
         try:
             if not archive.unpack(tree):
                 self.ctx.progress("Installing packages")
                 # A checkpoint beside it runs git in the checkout, and so the filters that the agent may have planted.
                 with self.ctx.checkpoints_paused():
-                    tree = CleanTree.make(self.ctx)
+                    tree = CleanTree.make(self.ctx, self.variables.values)
                     installed = tree.install(files, manager, self.seconds_left())
                     if installed.returncode == 0 and tree.has_modules:
                         archive.save(tree)
@@ -87,9 +97,9 @@ class Modules:
                     out_of_sync = OUT_OF_SYNC in installed.tail
                     return self._install_in_checkout(manager) if out_of_sync else installed
             if tree.has_modules:
-                tree.move_modules()
+                tree.move_modules(self._modules)
             else:
-                self.ctx.settings.guest.remove(self._folder)
+                self.ctx.settings.guest.remove(self._modules)
         finally:
             tree.remove()
         return self._run_scripts() or installed
@@ -108,7 +118,7 @@ class Modules:
 
     def _run_scripts(self) -> ChildResult | None:
         """Runs the site's own install scripts over packages of the clean tree. Returns the result of one that failed."""
-        if ignores_scripts(self.ctx.paths.site):
+        if ignores_scripts(self.ctx.paths.site, self.folder):
             return None
         for name in lifecycle(self.package):
             # --ignore-scripts: otherwise npm also runs the pre and post scripts, which this loop runs itself.
@@ -118,12 +128,12 @@ class Modules:
         return None
 
     @property
-    def _folder(self) -> Path:
-        return self.ctx.paths.site / FOLDER
+    def _modules(self) -> Path:
+        return self.ctx.paths.site / self.folder / FOLDER
 
     @property
     def _mark(self) -> "_Mark":
-        return _Mark(self.ctx.paths.private / MARK, self._folder)
+        return _Mark(self.ctx.paths.private / MARK, self._modules)
 
     def _archive_key(self, files: TreeFiles, manager: Manager) -> str:
         """Returns the archive's key: a digest of exactly what goes into the tree, and of what runs over it."""
@@ -131,6 +141,8 @@ class Modules:
         return modules_key(self.ctx.settings.client_id, digest)
 
     def _digest(self, parts: Mapping[str, Any]) -> str:
+        if self.variables.values:
+            parts = {"variables": self.variables.identity, **parts}
         parts = {"node": self._node(), "platform": f"{sys.platform}-{platform.machine()}", **parts}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -152,6 +164,12 @@ class _Mark:
 
     file: Path
     folder: Path
+
+    def read(self) -> str | None:
+        try:
+            return self.file.read_text()
+        except OSError:
+            return None
 
     def is_of(self, digest: str) -> bool:
         try:

@@ -14,6 +14,8 @@ class DistState:
     complete: bool
     """Whether the build finished; False: it was stopped."""
     commit: str
+    output: str
+    """The folder in the checkout that the build wrote."""
 
 
 def forget(tmp: Path) -> None:
@@ -24,14 +26,14 @@ def forget(tmp: Path) -> None:
     (tmp / _FILE).unlink(missing_ok=True)
 
 
-def mark_complete(tmp: Path, commit: str) -> None:
+def mark_complete(tmp: Path, commit: str, output: str) -> None:
     """Records that the build of a commit finished."""
-    _write(tmp, DistState(True, commit))
+    _write(tmp, DistState(True, commit, output))
 
 
-def mark_stopped(tmp: Path, commit: str) -> None:
+def mark_stopped(tmp: Path, commit: str, output: str) -> None:
     """Records that the build of a commit was stopped and its processes are dead."""
-    _write(tmp, DistState(False, commit))
+    _write(tmp, DistState(False, commit, output))
 
 
 def read(tmp: Path) -> DistState | None:

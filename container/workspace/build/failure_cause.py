@@ -13,6 +13,9 @@ _LOCKFILES = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yar
 _INSTALLS = {"package.json", ".npmrc", *_LOCKFILES}
 """The files that determine an installation."""
 
+_CONFIGURES = re.compile(r"^package\.json$|\.config\.|^\.?eleventy|^(?:hugo|config)\.|\.[cm]?js$|\.sh$")
+"""The files that say where a build writes."""
+
 _OUTSIDE = re.compile(
     r"\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|EPIPE|ERR_SOCKET_TIMEOUT"
     r"|UND_ERR_\w+|ENOSPC|ENOMEM|EDQUOT|EMFILE)\b|error code E(?:5\d\d|429)\b|\bfetch failed\b"
@@ -32,6 +35,10 @@ class BuildPart(StrEnum):
     """package.json cannot be read, has no build script, or needs a package manager that the image lacks."""
     INSTALL = auto()
     BUILD = auto()
+    VARIABLE = auto()
+    """An environment variable has no value, which no edit can give."""
+    OUTPUT = auto()
+    """The build wrote none of the folders that are looked for."""
     TIME = auto()
     """The time limit, in any part."""
     MACHINE = auto()
@@ -51,9 +58,17 @@ def caused_by_edit(
         message: the failure's message.
         before: the message of the previous command's failed build; None if that build passed.
     """
-    if part in {BuildPart.TIME, BuildPart.MACHINE} or returncode < 0 or returncode > _KILLED or _OUTSIDE.search(log):
+    if (
+        part in {BuildPart.TIME, BuildPart.MACHINE, BuildPart.VARIABLE}
+        or returncode < 0
+        or returncode > _KILLED
+        or _OUTSIDE.search(log)
+    ):
         return False
-    if part in {BuildPart.PACKAGE, BuildPart.INSTALL} and not _INSTALLS & set(edited):
+    names = {path.rpartition("/")[2] for path in edited}
+    if part in {BuildPart.PACKAGE, BuildPart.INSTALL} and not _INSTALLS & names:
+        return False
+    if part is BuildPart.OUTPUT and not any(_CONFIGURES.search(name) for name in names):
         return False
     return before is None or _same(message) != _same(before)
 

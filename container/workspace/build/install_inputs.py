@@ -21,7 +21,7 @@ from typing import Any
 from sitewright.contracts.limits import LOCKFILE_BYTES, PACKAGE_FILE_BYTES
 from workspace.build.package_managers import Manager
 from workspace.guest import guest_files
-from workspace.guest.guest_files import GuestFileError, Refusal
+from workspace.guest.guest_files import GuestFileError, Refusal, below
 from workspace.repository.checkout import Checkout
 
 PACKAGE = "package.json"
@@ -82,13 +82,15 @@ class TreeFiles:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def tree_files(site: Path, package: Mapping[str, Any], manager: Manager, log: Callable[..., None]) -> TreeFiles | None:
+def tree_files(
+    site: Path, package: Mapping[str, Any], manager: Manager, log: Callable[..., None], folder: str = ""
+) -> TreeFiles | None:
     """Returns the files from which npm can install in a clean tree; None if the installation needs more of the site.
 
     Logs what it needs, because such a site installs in each new workspace. Raises GuestFileError.
     """
-    lock = guest_files.read_file(site, manager.lockfile, limit=LOCKFILE_BYTES)
-    settings = _read(site, NPMRC)
+    lock = guest_files.read_file(site, below(folder, manager.lockfile), limit=LOCKFILE_BYTES)
+    settings = _read(site, below(folder, NPMRC))
     if needs := _needs_of_site(package, manager, lock, settings or b""):
         log("the packages are not shared with other sessions", reason=needs)
         return None
@@ -109,7 +111,7 @@ def _needs_of_site(package: Mapping[str, Any], manager: Manager, lock: bytes, se
     return f"{NPMRC} sets {', '.join(other)}" if other else None
 
 
-def site_inputs(checkout: Checkout, package: Mapping[str, Any], manager: Manager) -> dict[str, Any]:
+def site_inputs(checkout: Checkout, package: Mapping[str, Any], manager: Manager, folder: str = "") -> dict[str, Any]:
     """Returns what decides whether the checkout's own node_modules is still up to date, as JSON.
 
     Reads lock file and settings in the worktree, and what the site's own install scripts read from HEAD.
@@ -120,11 +122,13 @@ def site_inputs(checkout: Checkout, package: Mapping[str, Any], manager: Manager
     scripts = package.get("scripts") if lifecycle(package) else None
     return {
         "manager": manager.program,
-        "lockfile": _sha256(guest_files.read_file(site, manager.lockfile, limit=LOCKFILE_BYTES)),
-        "settings": {name: _sha256(_read(site, name)) for name in _SETTINGS},
+        "lockfile": _sha256(guest_files.read_file(site, below(folder, manager.lockfile), limit=LOCKFILE_BYTES)),
+        "settings": {name: _sha256(_read(site, below(folder, name))) for name in _SETTINGS},
         "package": {name: package.get(name) for name in (*_FIELDS, "resolutions")},
         "scripts": scripts,
-        "read": _committed(checkout, (*_PATCHES, *_named(site, scripts or {}))),
+        "read": _committed(
+            checkout, (below(folder, name) for name in (*_PATCHES, *_named(site, scripts or {}, folder)))
+        ),
     }
 
 
@@ -134,9 +138,9 @@ def lifecycle(package: Mapping[str, Any]) -> list[str]:
     return [name for name in LIFECYCLE if isinstance(scripts, dict) and isinstance(scripts.get(name), str)]
 
 
-def ignores_scripts(site: Path) -> bool:
-    """Returns whether the site's .npmrc forbids all install scripts. Raises GuestFileError."""
-    return _IGNORES_SCRIPTS.search((_read(site, NPMRC) or b"").decode(errors="replace")) is not None
+def ignores_scripts(site: Path, folder: str = "") -> bool:
+    """Returns whether the .npmrc of a folder forbids all install scripts. Raises GuestFileError."""
+    return _IGNORES_SCRIPTS.search((_read(site, below(folder, NPMRC)) or b"").decode(errors="replace")) is not None
 
 
 def _is_remote(lock: bytes) -> bool:
@@ -168,7 +172,7 @@ def _read(site: Path, name: str) -> bytes | None:
         raise
 
 
-def _named(site: Path, scripts: Mapping[str, Any]) -> set[str]:
+def _named(site: Path, scripts: Mapping[str, Any], folder: str = "") -> set[str]:
     """Returns the files and folders named by install scripts and by the scripts that they call.
 
     Instead of a file its folder counts, because the file may import its neighbours.
@@ -193,11 +197,11 @@ def _named(site: Path, scripts: Mapping[str, Any]) -> set[str]:
                 continue
             for suffix in _SUFFIXES:
                 file = f"{path}{suffix}"
-                if guest_files.is_folder(site, file):
+                if guest_files.is_folder(site, below(folder, file)):
                     found.add(file)
-                elif guest_files.is_regular(site, file):
-                    folder = str(PurePosixPath(file).parent)
-                    found.add(file if folder == "." else folder)
+                elif guest_files.is_regular(site, below(folder, file)):
+                    parent = str(PurePosixPath(file).parent)
+                    found.add(file if parent == "." else parent)
     return found
 
 

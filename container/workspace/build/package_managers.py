@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workspace.guest import guest_files
+from workspace.guest.guest_files import below
 
 OUT_OF_SYNC = "npm error code EUSAGE"
 """The words of `npm ci` for a lock file that does not match package.json."""
@@ -51,6 +52,20 @@ MANAGERS = (
 """In order of precedence. npm is first, because the image always has it."""
 
 
-def manager_of(site: Path) -> Manager | None:
-    """Returns the package manager of a site; None without a lock file."""
-    return next((manager for manager in MANAGERS if guest_files.is_regular(site, manager.lockfile)), None)
+def manager_of(site: Path, folder: str = "") -> Manager | None:
+    """Returns the package manager of a folder of the checkout; None without a lock file."""
+    found = (manager for manager in MANAGERS if guest_files.is_regular(site, below(folder, manager.lockfile)))
+    return next(found, None)
+
+
+def install_folder(site: Path, directory: str) -> str:
+    """Returns the folder in which packages are installed: the nearest one with a lock file, from the site's upward.
+
+    Without any lock file it is the site's own folder. The checkout itself is the empty string.
+    """
+    folder = directory
+    while manager_of(site, folder) is None:
+        if not folder:
+            return directory
+        folder = folder.rpartition("/")[0]
+    return folder

@@ -1,7 +1,8 @@
 """Publishes the session's build: the whole dist folder, or the whole files of an interrupted build."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +22,10 @@ from sitewright.publishing.publisher import publish
 from sitewright.publishing.site_files import LocalFile
 from sitewright.publishing.target import PublishTarget
 from workspace.build import dist_state
+from workspace.build.dist_state import DistState
 from workspace.build.edit_since import edit_since, empty_submodules
 from workspace.guest import guest_files
+from workspace.guest.guest_files import GuestFileError
 from workspace.step_context import StepContext
 
 _LEADING_PAGES = "leading-pages"
@@ -83,17 +86,37 @@ def _told(empty: Sequence[str]) -> Sequence[str]:
     return (f"{text} those files.",)
 
 
-def publish_interrupted(ctx: StepContext, dist: Path) -> int:
+def publish_interrupted(ctx: StepContext) -> int:
     """Publishes the whole files of an interrupted build: adds and replaces, deletes nothing. Returns how many were sent.
 
     Raises StepStopped, Fenced, DistRefused, PublishError (neither manifest nor bucket can be read), OSError.
     """
     state = dist_state.read(ctx.paths.scratch)
-    if state is None or not guest_files.is_folder(ctx.paths.site, dist.name):
+    if state is None or not guest_files.is_folder(ctx.paths.site, state.output):
         return 0
+    with output_path(ctx, state.output) as dist:
+        return _publish_interrupted(ctx, state, dist)
+
+
+@contextmanager
+def output_path(ctx: StepContext, output: str) -> Iterator[Path]:
+    """Opens the folder above a build's output, and yields a path of the output that no link can redirect.
+
+    Raises OSError.
+    """
+    above, _, name = output.rpartition("/")
+    try:
+        with guest_files.held(ctx.paths.site, above) as folder:
+            yield folder / name
+    except GuestFileError as error:
+        raise OSError(f"the output cannot be opened: {error}") from error
+
+
+def _publish_interrupted(ctx: StepContext, state: DistState, dist: Path) -> int:
     target, files = publish_target(ctx), scan(dist, ctx.fence.check_stop)
     if not state.complete:
-        files = select_whole(files, live=live_keys(target), public=ctx.paths.site / _PUBLIC)
+        public = ctx.paths.site / (ctx.settings.directory or "") / _PUBLIC
+        files = select_whole(files, live=live_keys(target), public=public)
         ctx.log("files of the interrupted build that are whole", count=len(files))
     if not files:
         return 0

@@ -8,7 +8,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePath
@@ -131,17 +131,46 @@ def look(root: Path, name: PurePath | str) -> Entry | None:
         return None
 
 
-def walk(root: Path, name: PurePath | str = ".", *, max_entries: int, max_bytes: int | None = None) -> Iterator[Entry]:
+def below(folder: str, name: str) -> str:
+    """Returns the name of a file or folder in a folder, which may be empty for the root itself. Pure."""
+    return f"{folder}/{name}" if folder else name
+
+
+@contextlib.contextmanager
+def held(root: Path, name: str) -> Iterator[Path]:
+    """Opens the folder `name` beneath `root`, or the root itself, and yields a path to it that no link can redirect.
+
+    The path is for the block only. Raises GuestFileError (a component is a link, or missing).
+    """
+    if not name or not Path("/proc/self/fd").is_dir():
+        # Without /proc there is one user: the guest reads the same files.
+        yield root / name
+        return
+    with _folder(root, _parts(name), name) as folder:
+        yield Path(f"/proc/self/fd/{folder}")
+
+
+def walk(
+    root: Path,
+    name: PurePath | str = ".",
+    *,
+    max_entries: int,
+    max_bytes: int | None = None,
+    skipped: Collection[str] = (),
+) -> Iterator[Entry]:
     """Yields all files, links and folders beneath the folder `name` of `root`, folders before their content.
 
-    It follows no link. Paths are relative to that folder. A missing folder has no entries. Raises GuestFileError:
-    TOO_MANY after `max_entries`, TOO_LARGE once the regular files' sizes exceed `max_bytes` together, TOO_DEEP.
+    It follows no link, and enters no folder whose name is `skipped`. Paths are relative to that folder. A missing
+    folder has no entries.
+
+    Raises GuestFileError: TOO_MANY after `max_entries`, TOO_LARGE once the regular files' sizes exceed `max_bytes`
+    together, TOO_DEEP.
     """
     parts = [] if str(name) in {"", "."} else _parts(name)
     try:
         opened = _folder(root, parts, name)
         with opened as folder:
-            yield from _Walk(max_entries, max_bytes).below(folder, "")
+            yield from _Walk(max_entries, max_bytes, skipped).below(folder, "")
     except GuestFileError as error:
         if error.reason is not Refusal.MISSING:
             raise
@@ -151,6 +180,7 @@ def walk(root: Path, name: PurePath | str = ".", *, max_entries: int, max_bytes:
 class _Walk:
     left: int
     max_bytes: int | None
+    skipped: Collection[str] = ()
     entries: int = 0
     total: int = 0
 
@@ -160,7 +190,7 @@ class _Walk:
     def below(self, folder: int, prefix: str, depth: int = 0) -> Iterator[Entry]:
         for found in self._listed(folder, prefix):
             yield found
-            if found.is_folder:
+            if found.is_folder and found.path.rpartition("/")[2] not in self.skipped:
                 if depth >= MAX_DEPTH:
                     raise GuestFileError(found.path, Refusal.TOO_DEEP, MAX_DEPTH)
                 try:

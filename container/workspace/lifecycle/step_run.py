@@ -118,6 +118,7 @@ class StepRun:
             aws=self.clients,
             log=self.log,
             progress=self.log.progress,
+            hide=self.log.hide,
             checkpoint_in_background=lambda: working_copy.checkpointer.write_in_background(self.fence),
             save_commit=lambda commit: working_copy.checkpointer.save(commit, self.fence),
             checkpoints_paused=lambda: working_copy.checkpointer.paused(self.fence.check_stop),

@@ -12,6 +12,7 @@ from sitewright.contracts.steps import LostCheckpoint, StepRequest
 from sitewright.contracts.workspace_settings import Sessions
 from sitewright.tables.keys import SessionRef
 from workspace.build.build_cache import BuildCache
+from workspace.build.running.output_folder import outputs_of
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore
 from workspace.credentials.git_credentials import GitCredentials
@@ -98,6 +99,7 @@ class WorkingCopy:
             inherited=settings.inherited,
             log=log,
         )
+        checkout.rules.outputs = outputs_of(settings)
         checkpointer = Checkpointer(
             client_id=settings.client_id,
             bucket=settings.artifacts_bucket,

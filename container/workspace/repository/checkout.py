@@ -16,6 +16,7 @@ from workspace.guest.guest_user import Guest
 from workspace.repository.checkout_scan import clear_git_folder
 from workspace.repository.checkout_state import ASK, CheckoutState, Snapshot, parsed
 from workspace.repository.guest_git import GuestGit
+from workspace.repository.local_rules import LocalRules
 from workspace.repository.objects.object_exchange import ObjectExchange, Poll
 from workspace.repository.objects.transport import Transport, must
 from workspace.repository.remote import Remote
@@ -67,7 +68,10 @@ class Checkout:
     branch: str
     """The session's branch."""
     remote: Remote = field(repr=False)
+    kept: tuple[str, ...] = ()
+    """Files that git ignores and checkpoints have all the same: the agent wrote them."""
     staging: Staging = field(init=False)
+    rules: LocalRules = field(init=False)
 
     @classmethod
     def of(
@@ -91,7 +95,7 @@ class Checkout:
         return cls(git, branch, remote)
 
     def __post_init__(self) -> None:
-        self.staging = Staging(self.git)
+        self.staging, self.rules = Staging(self.git), LocalRules(self.git)
 
     @property
     def site(self) -> Path:
@@ -103,6 +107,19 @@ class Checkout:
         self.git.guest.remove(self.site)
         self.git.guest.folder(self.site)
         must("init", self.git.script(_BEGIN, self.branch, self.remote.url))
+        self.rules.write()
+
+    def drop_changes(self, *, but: str | None = None) -> None:
+        """Puts the files back to HEAD, but those that git ignores and those in the folder `but`.
+
+        To be called after a build: all edits are committed then, so what differs is what the build wrote.
+        """
+        if not self.is_dirty():
+            return
+        self.clear_locks()
+        spared = [f":(top,exclude,literal){but}"] if but else []
+        self.git.run("restore", "--quiet", "--staged", "--worktree", "--source=HEAD", "--", ":/", *spared)
+        self.git.run("clean", "--quiet", "-fd", "--", ":/", *spared)
 
     def clone(self, *, timeout: float, poll: Poll = None) -> None:
         """Replaces the checkout by a clone, without files. Raises GitError, TimeoutError."""
@@ -208,15 +225,15 @@ class Checkout:
     def tree_snapshot(self) -> str:
         """Returns a commit of the whole tree on `refs/sitewright/wip`, or HEAD if the tree is clean.
 
-        The tree includes uncommitted and untracked files, but none over a limit. The agent may be running: git works
-        on a copy of the index, so index and worktree do not change. The same tree on the same HEAD gives the same
-        commit.
+        The tree includes uncommitted and untracked files and those in `kept`, but none over a limit. The agent may be
+        running: git works on a copy of the index, so index and worktree do not change. The same tree on the same HEAD
+        gives the same commit.
         """
         return self.snapshot().commit
 
     def snapshot(self) -> Snapshot:
         """Returns what `tree_snapshot` does, and HEAD and the refs beside it."""
-        tree, told, _ = self.staging.write_tree_and(ASK)
+        tree, told, _ = self.staging.write_tree_and(ASK, also=self.kept)
         state = parsed(told.decode("utf-8", "surrogateescape"))
         if not state.head:
             self.head()  # raises git's own words

@@ -4,7 +4,7 @@ import contextlib
 import shlex
 import struct
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -15,10 +15,11 @@ from workspace.guest import guest_files
 from workspace.guest.guest_files import GuestFileError
 from workspace.repository.checkout_scan import Leftover, clear_git_folder, scan
 from workspace.repository.guest_git import SECONDS, GuestGit
+from workspace.repository.local_rules import OUTPUTS
 from workspace.repository.objects import streams
 from workspace.repository.objects.transport import must
 
-_USUALLY_IGNORED = ("node_modules", "dist", ".astro")
+_USUALLY_IGNORED = ("node_modules", ".astro", ".cache", *OUTPUTS)
 """Folders at the top with many files. They are looked at only if git does not ignore them."""
 
 _INDEX = ".git/index"
@@ -45,7 +46,7 @@ class Staging:
 
     def add_lines(self) -> str:
         """Returns shell lines that do what `add` does."""
-        return _lines(self.look())
+        return _lines(_adds(self.look(), ignore_errors=True))
 
     def write_tree(self) -> tuple[str, Leftover]:
         """Returns a tree of all files, and what is left out. Neither index nor files change.
@@ -55,17 +56,18 @@ class Staging:
         tree, _, leftover = self.write_tree_and(":")
         return tree, leftover
 
-    def write_tree_and(self, then: str, *arguments: str) -> tuple[str, bytes, Leftover]:
+    def write_tree_and(self, then: str, *arguments: str, also: Sequence[str] = ()) -> tuple[str, bytes, Leftover]:
         """Does what `write_tree` does, then runs shell lines, which know `$tree` and the arguments as $1 and so on.
 
-        Returns the tree, the lines' output, and what is left out.
+        `also` are files in the tree that git ignores. Returns the tree, the lines' output, and what is left out.
         """
         leftover = self.look()
         index = f"{self.git.tmp}/index-{uuid.uuid4().hex}"
+        commands = [*_adds(leftover, ignore_errors=True), *(self._forced(path) for path in also if self._fits(path))]
         # The copy keeps the cached file times, so `add` reads only changed files.
         lines = (
             'cat > "$GIT_INDEX_FILE"; [ -s "$GIT_INDEX_FILE" ] || rm -f "$GIT_INDEX_FILE"',
-            _lines(leftover),
+            _lines(commands),
             "tree=$(git write-tree); code=$?",
             'rm -f "$GIT_INDEX_FILE" "$GIT_INDEX_FILE.lock"; unset GIT_INDEX_FILE; [ $code = 0 ] || exit $code',
             'printf "%s\\n" "$tree"',
@@ -77,6 +79,14 @@ class Staging:
             done = streams.run(command, file=file, timeout=SECONDS)
         tree, _, said = must("write-tree", done).stdout.partition(b"\n")
         return tree.decode(), said, leftover
+
+    @staticmethod
+    def _forced(path: str) -> tuple[str, ...]:
+        return ("add", "--force", "--ignore-errors", "--", f":(top,literal){path}")
+
+    def _fits(self, path: str) -> bool:
+        found = guest_files.look(self.git.site, path)
+        return found is not None and found.is_file and found.size <= CHECKOUT_FILE_BYTES
 
     def look(self) -> Leftover:
         """Looks at the checkout, removes what would block git, and returns what has to be left out."""
@@ -131,8 +141,8 @@ def refuse(leftover: Leftover) -> None:
         raise StepFailed(ErrorCode.TOO_MANY_FILES, message)
 
 
-def _lines(leftover: Leftover) -> str:
-    return "; ".join(shlex.join(("git", *argv)) for argv in _adds(leftover, ignore_errors=True))
+def _lines(commands: Iterable[tuple[str, ...]]) -> str:
+    return "; ".join(shlex.join(("git", *argv)) for argv in commands)
 
 
 def _adds(leftover: Leftover, *, ignore_errors: bool) -> list[tuple[str, ...]]:

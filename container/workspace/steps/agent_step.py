@@ -17,9 +17,11 @@ from workspace.agent.model_access import ModelAccess
 from workspace.agent.model_proxy.ledger import Ledger
 from workspace.agent.model_proxy.proxy import ModelProxy
 from workspace.agent.transcript import damage, forget, prepare_resume
+from workspace.build.running.build_variables import hidden_from_agent
 from workspace.errors import GitError, StepFailed, StepStopped
 from workspace.step_context import StepContext
 from workspace.steps.conflict_resolution import resolve_at_start
+from workspace.steps.ignored_work import offer_ignored
 from workspace.system.child_environment import agent_environment
 from workspace.system.children import ChildResult
 
@@ -62,14 +64,16 @@ def run(ctx: StepContext) -> AgentResult:
     work.budget.check()
     came = resolve_at_start(ctx, work)
     base = ctx.base if ctx.taken.conflict is None else ctx.checkout.head()
+    since = time.time()
     event = work.done()
+    ignored = offer_ignored(ctx, work, since, event.conversation_id)
     changed = ctx.checkout.changed_files(base)
-    if not changed and not event.text:
+    if not changed and not event.text and not ignored:
         raise StepFailed(ErrorCode.AGENT_FAILED, "The model answered with nothing: no words, and no file was changed.")
     return AgentResult(
         files_changed=changed,
         files_changed_count=len(changed),
-        summary="\n\n".join(part for part in (work.summary(event), came.note) if part),
+        summary="\n\n".join(part for part in (work.summary(event), came.note, ignored) if part),
         conversation_id=event.conversation_id,
         cost_usd=work.budget.spent,
         turns=event.turns,
@@ -88,7 +92,7 @@ class Agent:
     """The time limit of the task, including a second start with a new conversation."""
     began: float = field(default_factory=time.monotonic)
     hidden: list[str] = field(default_factory=list, repr=False)
-    """Secrets that no output may have: the model key, and the tokens of the proxy."""
+    """Secrets that no output may have: the model key, the tokens of the proxy, the secrets of the build."""
     event: DriverEvent | None = None
     anew: bool = False
     """An earlier conversation of the session could not be resumed."""
@@ -99,6 +103,7 @@ class Agent:
 
     def __post_init__(self) -> None:
         self.budget = CommandBudget.for_step(self.ctx)
+        self.hidden.extend(hidden_from_agent(self.ctx))
         self.conversation = self.conversation or self.ctx.session.conversation_id
 
     def done(self) -> DriverEvent:

@@ -1,18 +1,14 @@
 """The step `build`: commit, install, build, publish. A failed build or publish is a result, not a failed step."""
 
-import json
-import re
-import time
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
-from sitewright.contracts.limits import PACKAGE_FILE_BYTES
 from sitewright.contracts.records import CommandRecord
 from sitewright.contracts.steps import BuildResult
 from sitewright.publishing.dist_files import scan
@@ -20,41 +16,17 @@ from sitewright.publishing.errors import DistRefused, LiveMoved
 from sitewright.publishing.judgement.findings import PublishRefused
 from sitewright.tables.keys import CommandRef
 from workspace.build import dist_state
-from workspace.build.dependencies import Modules
-from workspace.build.failure_cause import BuildPart, caused_by_edit
-from workspace.build.install_inputs import PACKAGE
-from workspace.build.package_managers import NoManager
+from workspace.build.failure_cause import caused_by_edit
 from workspace.build.publish_outcome import outcome
-from workspace.build.site_publish import publish_build, publish_interrupted
+from workspace.build.running.build_failed import BuildFailed
+from workspace.build.running.site_build import SiteBuild
+from workspace.build.site_publish import output_path, publish_build, publish_interrupted
 from workspace.claim.session import commands_table
-from workspace.errors import StepStopped
-from workspace.guest import guest_files
-from workspace.guest.guest_files import GuestFileError, Refusal
+from workspace.errors import GitError, StepStopped
 from workspace.step_context import StepContext
 from workspace.steps.up_to_date import ROUNDS, NotUpToDate, skipped, take_in_live
-from workspace.system.child_environment import build_environment
-from workspace.system.children import ChildResult
 
-DIST = "dist"
 FALLBACK_SUBJECT = "Update the website"
-
-_LINES = 30
-_MESSAGE_CHARACTERS = 1_900
-"""ErrorInfo cuts the end of a longer text, but the cause stands at the end of a log."""
-
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_FRAME = re.compile(r"^\s+at .*(node:|node_modules/)")
-_SOURCE = re.compile(r"(?<![\w/.-])(?:src|public|content|pages|components|layouts)/[\w@.\[\]()+ /-]*\.\w+")
-
-
-class BuildFailed(Exception):
-    """The site cannot be built; the text says why."""
-
-    def __init__(self, message: str, part: BuildPart = BuildPart.BUILD, *, returncode: int = 0, log: str = "") -> None:
-        super().__init__(message)
-        self.part = part
-        self.returncode = returncode
-        self.log = log
 
 
 def run(ctx: StepContext) -> BuildResult:
@@ -79,7 +51,32 @@ def publish_partial(ctx: StepContext) -> int:
 
     Raises StepStopped, Fenced, PublishError, OSError.
     """
-    return publish_interrupted(ctx, ctx.paths.site / DIST)
+    return publish_interrupted(ctx)
+
+
+@contextmanager
+def left_as_committed(ctx: StepContext) -> Iterator[None]:
+    """Puts the checkout back to HEAD after the block. What a build writes into the sources is no edit.
+
+    After a stop the output stays: its whole files may still go live.
+    """
+    try:
+        yield
+    except StepStopped:
+        state = dist_state.read(ctx.paths.scratch)
+        _drop_changes(ctx, but=state.output if state else None)
+        raise
+    except BaseException:
+        _drop_changes(ctx)
+        raise
+    _drop_changes(ctx)
+
+
+def _drop_changes(ctx: StepContext, but: str | None = None) -> None:
+    try:
+        ctx.checkout.drop_changes(but=but)
+    except (GitError, TimeoutError, OSError) as error:
+        ctx.log("what the build changed stays in the checkout", level="warning", error=str(error))
 
 
 @dataclass
@@ -87,14 +84,16 @@ class _Build:
     ctx: StepContext
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    deadline: float = 0.0
+    site: SiteBuild = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.site = SiteBuild(self.ctx, self.notes.append, self.seconds)
 
     def run(self) -> BuildResult:
         ctx = self.ctx
-        self.deadline = time.monotonic() + ctx.settings.build_timeout_seconds
         dist_state.forget(ctx.paths.scratch)
         ctx.fence.verify()
-        with self._timed("commit"):
+        with self.site.timed("commit"):
             made = ctx.checkout.commit_all(ctx.command.commit_message or FALLBACK_SUBJECT)
             commit = made or ctx.checkout.head()
         if made is not None:
@@ -103,16 +102,21 @@ class _Build:
         result = BuildResult(commit=commit, committed=made is not None)
         if made is None and (spared := skipped(ctx, commit, self._command)) is not None:
             return result.model_copy(update={**spared, "skipped": True, "seconds": self.seconds})
+        with left_as_committed(ctx):
+            return self._ended(result)
+
+    def _ended(self, result: BuildResult) -> BuildResult:
+        """Builds and publishes. Returns the result of a failure too."""
+        ctx = self.ctx
+        failed: dict[str, Any]
         try:
             return self._live(result)
         except (BuildFailed, DistRefused, OSError) as error:
-            ctx.log("build failed", level="error", error=str(error))
-            code = error.code if isinstance(error, DistRefused) else ErrorCode.BUILD_FAILED
-            info = ErrorInfo.of(code, str(error))
+            info = self._info(error)
             failed = {"error": info, "broken_by_edit": self._is_edits(error, info.message)}
         except PublishRefused as error:
             ctx.log("publish refused", level="error", code=error.code.value, error=error.message)
-            info = ErrorInfo.of(error.code, error.message)
+            info = ErrorInfo.of(error.code, self.site.variables.clean(error.message))
             may_repair = error.repairable and self._is_edits(error, info.message)
             failed = {"error": info, "broken_by_edit": may_repair, "build_success": True}
         except NotUpToDate as error:
@@ -128,42 +132,55 @@ class _Build:
         for number in range(ROUNDS):
             if number:
                 # All edits are committed: what differs now is what the build wrote, and it may be in the way.
-                ctx.checkout.run("reset", "--quiet", "--hard")
-                ctx.checkout.run("clean", "--quiet", "-fd", "--exclude=node_modules")
+                ctx.checkout.drop_changes()
             if ctx.newer is not None:
-                with self._timed("takeIn"):
+                with self.site.timed("takeIn"):
                     take_in_live(ctx, ctx.newer, self.notes.append)
             commit = ctx.checkout.head()
-            self._build(commit)
-            files = scan(ctx.paths.site / DIST, ctx.fence.check_stop)
-            if not files:
-                raise BuildFailed("`npm run build` left dist/ empty.")
-            dist_state.mark_complete(ctx.paths.scratch, commit)
-            ctx.save_commit(commit)
-            ctx.progress(f"Publishing {len(files)} files")
+            output = self._build(commit)
             try:
-                with self._timed("publish"):
-                    published, not_invalidated = publish_build(ctx, files, commit)
+                done = self._publish(output, commit)
             except LiveMoved as moved:
                 ctx.log("another session published first, the build begins again", live=moved.commit)
                 continue
             if ctx.newer is not None:
                 ctx.newer.built(commit)
-            done = {**outcome(published, not_invalidated), "notes": [*self.notes, *published.notes]}
             return result.model_copy(update={**done, "commit": commit, "seconds": self.seconds})
         raise NotUpToDate.moved()
+
+    def _build(self, commit: str) -> str:
+        """Builds a commit and returns the output folder. Raises BuildFailed, OSError."""
+        return self.site.build(commit)
+
+    def _publish(self, output: str, commit: str) -> dict[str, Any]:
+        """Publishes the output of a finished build. Returns fields of the result. Raises LiveMoved, PublishRefused."""
+        ctx = self.ctx
+        with output_path(ctx, output) as folder:
+            files = scan(folder, ctx.fence.check_stop)
+            if not files:
+                raise BuildFailed(f"`npm run build` left {output}/ empty.")
+            dist_state.mark_complete(ctx.paths.scratch, commit, output)
+            ctx.save_commit(commit)
+            ctx.progress(f"Publishing {len(files)} files")
+            with self.site.timed("publish"):
+                published, not_invalidated = publish_build(ctx, files, commit)
+        return {**outcome(published, not_invalidated), "notes": [*self.notes, *published.notes]}
 
     def try_build(self) -> ErrorInfo | None:
         """Installs and builds. Returns why that failed."""
         ctx = self.ctx
-        self.deadline = time.monotonic() + ctx.settings.build_timeout_seconds
         dist_state.forget(ctx.paths.scratch)
         try:
-            self._build(ctx.checkout.head())
+            with contextlib.nullcontext() if ctx.checkout.is_dirty() else left_as_committed(ctx):
+                self._build(ctx.checkout.head())
         except (BuildFailed, OSError) as error:
-            ctx.log("build failed", level="error", error=str(error))
-            return ErrorInfo.of(ErrorCode.BUILD_FAILED, str(error))
+            return self._info(error)
         return None
+
+    def _info(self, error: BuildFailed | DistRefused | OSError) -> ErrorInfo:
+        self.ctx.log("build failed", level="error", error=str(error))
+        code = ErrorCode.BUILD_FAILED if isinstance(error, OSError) else error.code
+        return ErrorInfo.of(code, self.site.variables.clean(str(error)))
 
     @property
     def _tried(self) -> bool:
@@ -203,88 +220,3 @@ class _Build:
         if build is None or build.error is None or (build.build_success and not build.is_refused):
             return None
         return build.error.message
-
-    def _build(self, commit: str) -> None:
-        site = self.ctx.paths.site
-        package = read_package(site)
-        with self._timed("install"):
-            try:
-                modules = Modules(self.ctx, self._run, self._seconds_left, package, self.notes.append)
-                self._succeed("installing packages", modules.provide, BuildPart.INSTALL)
-            except (NoManager, GuestFileError) as error:
-                raise BuildFailed(str(error), BuildPart.PACKAGE) from error
-        # A page that was deleted from the source must not survive in dist.
-        self.ctx.settings.guest.remove(site / DIST)
-        self.ctx.progress("Building the site")
-        with self._timed("build"):
-            try:
-                self._succeed("npm run build", lambda: self._run(("npm", "run", "build")), BuildPart.BUILD)
-            except StepStopped:
-                dist_state.mark_stopped(self.ctx.paths.scratch, commit)
-                raise
-        if not guest_files.is_folder(site, DIST):
-            raise BuildFailed("`npm run build` made no dist/ folder.")
-
-    def _run(self, argv: Sequence[str], on_line: Callable[[str], None] | None = None) -> ChildResult:
-        ctx = self.ctx
-        return ctx.children.run(
-            argv,
-            cwd=ctx.paths.site,
-            env=build_environment(ctx.paths, inherited=ctx.settings.inherited, author=ctx.author),
-            timeout=self._seconds_left(),
-            on_line=on_line,
-        )
-
-    def _seconds_left(self) -> float:
-        return max(self.deadline - time.monotonic(), 1.0)
-
-    def _succeed(self, what: str, work: Callable[[], ChildResult | None], part: BuildPart) -> None:
-        try:
-            done = work()
-        except TimeoutError as error:
-            seconds = self.ctx.settings.build_timeout_seconds
-            message = f"{what} did not end within {seconds} s (`buildTimeoutSeconds` of the site)."
-            raise BuildFailed(message, BuildPart.TIME) from error
-        if done is not None and done.returncode != 0:
-            message = f"{what} exited with {done.returncode}.\n{excerpt(done.tail, self.ctx.paths.site)}"
-            raise BuildFailed(message, part, returncode=done.returncode, log=done.tail)
-
-    @contextmanager
-    def _timed(self, part: str) -> Iterator[None]:
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[part] = round(time.monotonic() - began, 3)
-
-
-def excerpt(tail: str, site: Path) -> str:
-    """Returns the readable end of a build's log.
-
-    Removes colours and the tools' own stack frames. Adds the line that names the source file if it stands further
-    up.
-    """
-    text = _ANSI.sub("", tail).replace(f"{site}/", "")
-    lines = [line.rstrip() for line in text.splitlines() if line.strip() and not _FRAME.match(line)]
-    end = "\n".join(lines[-_LINES:])[-_MESSAGE_CHARACTERS:]
-    if not _SOURCE.search(end):
-        named = next((line.strip() for line in reversed(lines) if _SOURCE.search(line)), None)
-        if named:
-            end = f"{named[:300]}\n{end[-(_MESSAGE_CHARACTERS - 301) :]}"
-    return end
-
-
-def read_package(site: Path) -> dict[str, Any]:
-    """Returns the parsed package.json. Raises BuildFailed if it is missing, unreadable or without a build script."""
-    try:
-        package = json.loads(guest_files.read_file(site, PACKAGE, limit=PACKAGE_FILE_BYTES))
-    except GuestFileError as error:
-        missing = error.reason is Refusal.MISSING
-        text = "The repository has no package.json in its root folder." if missing else f"package.json: {error}"
-        raise BuildFailed(text, BuildPart.PACKAGE) from error
-    except (ValueError, RecursionError) as error:
-        raise BuildFailed(f"package.json is no JSON: {error}", BuildPart.PACKAGE) from error
-    scripts = package.get("scripts") if isinstance(package, dict) else None
-    if not isinstance(scripts, dict) or not isinstance(scripts.get("build"), str):
-        raise BuildFailed("package.json has no script `build`.", BuildPart.PACKAGE)
-    return dict(package)

@@ -13,6 +13,7 @@ from workspace.errors import StepFailed
 from workspace.step_context import StepContext
 from workspace.steps.agent_step import Agent
 from workspace.steps.conflict_resolution import resolve_for_build
+from workspace.steps.ignored_work import offer_ignored
 
 LEAST_SECONDS = 10.0
 
@@ -42,7 +43,7 @@ def run(ctx: StepContext) -> RepairResult:
     build, earlier = ctx.command.build, [part for part in (ctx.command.agent, ctx.command.repair) if part]
     if build is None or build.error is None:
         raise StepFailed(ErrorCode.INTERNAL, "No build of this command has failed: there is nothing to repair.")
-    base = ctx.checkout.head()
+    base, since = ctx.checkout.head(), time.time()
     seconds = ctx.settings.agent_timeout_seconds - sum(part.seconds for part in earlier)
     work = Agent(ctx, prompt(build.error.message, REFUSED if build.is_refused else PROMPT), seconds)
     merging = build.error.code is ErrorCode.LIVE_CONFLICT
@@ -54,7 +55,9 @@ def run(ctx: StepContext) -> RepairResult:
         else:
             ctx.progress("Repairing what the build would publish" if build.is_refused else "Repairing the build")
             event = work.done()
-            result = RepairResult(summary=work.summary(event), conversation_id=event.conversation_id, turns=event.turns)
+            ignored = offer_ignored(ctx, work, since, event.conversation_id)
+            said = "\n\n".join(part for part in (work.summary(event), ignored) if part)
+            result = RepairResult(summary=said, conversation_id=event.conversation_id, turns=event.turns)
     except StepFailed as failed:
         ctx.log("the repair failed", level="warning", code=failed.error.code.value, error=failed.error.message)
         result = RepairResult(error=failed.error, merged=merging)

@@ -40,6 +40,7 @@ def site_findings(site: SiteConfig, clients: SiteClients) -> list[Finding]:
     found = guarded("registration", "ssm:GetParameter", lambda: [_registered(site, clients, entry)], site.client_id)
     found += _git(site, clients)
     found += _model(site, clients)
+    found += stored_secrets.of_build(clients.ssm, site)
     found += _dns(site, clients, entry[0] if entry else None)
     return found
 

@@ -1,6 +1,6 @@
 """Reads the secrets of a site as its workspace will. The values go to the checks that use them, and nowhere else."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -8,8 +8,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sitewright.cli.doctor.aws_answers import error_code, unseen
 from sitewright.cli.doctor.findings import Finding, failed, ok
-from sitewright.contracts.names import secret_parameter, store_secret
+from sitewright.contracts.names import build_secret_parameter, secret_parameter, store_secret
 from sitewright.contracts.secrets.secret_text import SecretTextError, single_value
+from sitewright.contracts.site_config import SiteConfig
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -26,10 +27,30 @@ class Stored:
 
 def read(client: "SSMClient", client_id: str, name: str, keys: Sequence[str]) -> Stored:
     """Reads a secret of the site. `keys` are those under which a JSON object may hold it."""
-    parameter, check = secret_parameter(client_id, name), f"secret {name}"
+    return _read(client, client_id, name, secret_parameter(client_id, name), lambda text: single_value(text, keys))
+
+
+def of_build(client: "SSMClient", site: SiteConfig) -> list[Finding]:
+    """Looks for each secret that `buildEnvironment` names. A build takes its text as it is."""
+    names = site.build_environment.secrets if site.build_environment else {}
+    found = []
+    for name in sorted(set(names.values())):
+        parameter = build_secret_parameter(site.client_id, name)
+        found.append(_read(client, site.client_id, f"build/{name}", parameter, _not_empty).finding)
+    return found
+
+
+def _not_empty(text: str) -> str:
+    if not text.strip():
+        raise SecretTextError("is empty: store the value in it")
+    return text.strip()
+
+
+def _read(client: "SSMClient", client_id: str, name: str, parameter: str, parse: Callable[[str], str]) -> Stored:
+    check = f"secret {name}"
     store = f"Store it: {store_secret(parameter)}"
     try:
-        value = single_value(client.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"], keys)
+        value = parse(client.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"])
     except ClientError as error:
         if error_code(error) != "ParameterNotFound":
             return Stored(unseen(check, "ssm:GetParameter", error, client_id))

@@ -4,6 +4,7 @@ The agent, a build or a client may show a key that we do not know: it stands in 
 are those of gitleaks (https://github.com/gitleaks/gitleaks, config/gitleaks.toml); shorter texts count too.
 """
 
+import math
 import re
 
 MASK = "***"
@@ -35,6 +36,16 @@ _PRIVATE_KEY = re.compile(
 _KEY_LINE = re.compile(r"^([ \t]{0,20})(?=[0-9a-fA-F]{0,63}[G-Zg-z+/])[A-Za-z0-9+/]{64}$", re.MULTILINE)
 """A line of a private key. A log has each line for itself. 64 digits of a hash are none."""
 
+_ASSIGNED = re.compile(
+    r"((?:(?:api|access|auth|private|signing)[_-]?(?:key|token)|secret|token|passw(?:or)?d|credential|authorization)[\w-]{0,20}"
+    r"[\"'`]?\s{0,3}(?:=>|:=|[=:])\s{0,3}[\"'`]?(?:(?:bearer|basic|token)\s)?)([\w+=-]{16,150})(?![\w+=./-])",
+    re.IGNORECASE | re.ASCII,
+)
+"""A value of no known shape beside a name that tells what it is. Without slashes and dots: those are paths and hosts."""
+
+_ENTROPY = 3.5
+"""Bits a character of a random value: that of gitleaks' rule `generic-api-key`, which wants a digit too."""
+
 
 def masked(text: str) -> str:
     """Returns the text with `***` in place of what looks like a secret."""
@@ -42,4 +53,12 @@ def masked(text: str) -> str:
     text = _KEY_LINE.sub(rf"\1{MASK}", text)
     text = _IN_URL.sub(rf"\1{MASK}", text)
     text = _NAMED.sub(rf"\1{MASK}", text)
-    return _TOKEN.sub(lambda found: found[0][:_KEPT] + MASK, text)
+    text = _TOKEN.sub(lambda found: found[0][:_KEPT] + MASK, text)
+    return _ASSIGNED.sub(lambda found: found[1] + (MASK if _is_random(found[2]) else found[2]), text)
+
+
+def _is_random(value: str) -> bool:
+    if not (any(c.isdigit() for c in value) and any(c.isalpha() for c in value)):
+        return False
+    counts = (value.count(c) / len(value) for c in set(value))
+    return -sum(share * math.log2(share) for share in counts) >= _ENTROPY

@@ -42,8 +42,8 @@ def checked_source(source: str) -> str:
     return source
 
 
-def ensure_repository(bare: Path, source: str | None) -> None:
-    """Makes the bare repository unless it exists. Raises BadSiteRepository."""
+def ensure_repository(bare: Path, source: str | None, directory: str = "") -> None:
+    """Makes the bare repository unless it exists. `directory` is the site's folder in it. Raises BadSiteRepository."""
     if bare.exists():
         return
     partial = bare.with_suffix(".new")
@@ -52,7 +52,7 @@ def ensure_repository(bare: Path, source: str | None) -> None:
         _git(["clone", "--quiet", "--bare", source, str(partial)], source)
         _git(["-C", str(partial), "rev-parse", "--verify", "--quiet", "HEAD"], source)
         _git(["-C", str(partial), "remote", "remove", "origin"], source)
-        _check_site(partial, source)
+        _check_site(partial, source, directory)
     else:
         with tempfile.TemporaryDirectory() as folder:
             checkout = Path(folder) / "site"
@@ -66,15 +66,18 @@ def ensure_repository(bare: Path, source: str | None) -> None:
     partial.rename(bare)
 
 
-def _check_site(bare: Path, source: str) -> None:
-    """Raises BadSiteRepository for a repository without a build script."""
+def _check_site(bare: Path, source: str, directory: str) -> None:
+    """Raises BadSiteRepository for a repository whose site's folder has no build script."""
     run = ["git", "-C", str(bare)]
+    file = f"{directory}/package.json" if directory else "package.json"
     branch = subprocess.run([*run, "branch", "--show-current"], capture_output=True, text=True, check=False)
-    shown = subprocess.run([*run, "show", "HEAD:package.json"], capture_output=True, text=True, check=False)
+    shown = subprocess.run([*run, "show", f"HEAD:{file}"], capture_output=True, text=True, check=False)
     where = f"{source} (branch {branch.stdout.strip() or 'HEAD'})"
-    remedy = "Commit a package.json whose `npm run build` writes dist/."
+    remedy = "Commit a package.json whose `npm run build` writes dist/. --settings may name another `directory`."
     if shown.returncode:
-        raise BadSiteRepository(f"{where} has no package.json at its top.", remedy)
+        raise BadSiteRepository(
+            f"{where} has no package.json {f'in {directory}' if directory else 'at its top'}.", remedy
+        )
     try:
         build = json.loads(shown.stdout)["scripts"]["build"]
     except (ValueError, KeyError, TypeError) as error:

@@ -46,6 +46,8 @@ class StackOptions:
     """The git repository of the added site; None: the demo site's."""
     runtime: str | None = None
     """`process` or `docker`; None: a running stack keeps its own."""
+    settings: Path | None = None
+    """A file with further settings of that site; None: it keeps those that it has."""
     emulator: EmulatorProgram = EMULATOR
 
 
@@ -84,6 +86,8 @@ def _up(home: Home, options: StackOptions, engine: Engine | None, report: Report
         state["sites"].append(client)
     if not state["sites"]:
         state["sites"].append(DEFAULT_CLIENT)
+    if options.settings:
+        site_entries.keep_settings(state, client or DEFAULT_CLIENT, options.settings)
     for name in state["sites"]:
         site_entries.check_name(name)
         site_entries.provide_repository(home, state, name, site_repo if name == (client or DEFAULT_CLIENT) else None)

@@ -1,12 +1,13 @@
 """What a stolen role reaches. The thief has the credentials of amelia's workspace; the neighbour is the site `plain`."""
 
+import json
 from typing import Any
 
 import pytest
 
-from sitewright.contracts.names import GITHUB_APP_SECRET, secret_parameter
+from sitewright.contracts.names import GITHUB_APP_SECRET, build_secret_parameter, secret_parameter
 from tests.support.stacks.policies import ACCOUNT, Role, named
-from tests.support.stacks.synthesized_templates import PLATFORM, REGION, Template, actions, statements
+from tests.support.stacks.synthesized_templates import PLATFORM, REGION, Template, actions, of_type, statements
 
 SITE, NEIGHBOUR = "Sitewright-Site-amelia", "Sitewright-Site-plain"
 
@@ -114,6 +115,19 @@ def test_a_workspace_reads_its_own_secrets_only(workspace: Role, name: str) -> N
     shared = [own.replace(secret_parameter("amelia", name), text) for text in (GITHUB_APP_SECRET, "/sitewright/*", "*")]
     for stranger in (*others, *shared):
         assert not workspace.may("ssm:GetParameter", stranger), stranger
+
+
+def test_a_workspace_reads_the_secrets_of_its_own_build_by_name(templates: dict[str, Template]) -> None:
+    def may(client: str, secret: str, reader: str = "keyed") -> bool:
+        arn = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{build_secret_parameter(client, secret)}"
+        return Role(templates, f"Sitewright-Site-{reader}", "TaskRole").may("ssm:GetParameter", arn)
+
+    assert may("keyed", "cms")
+    for client, secret in (("keyed", "other"), ("keyed", "*"), ("amelia", "cms"), ("keyed", "cms2")):
+        assert not may(client, secret), (client, secret)
+    assert not may("keyed", "cms", reader="amelia")
+    settings = json.dumps(of_type(templates["Sitewright-Site-keyed"], "AWS::ECS::TaskDefinition"))
+    assert "SITEWRIGHT_BUILD_ENVIRONMENT" in settings and "cms.example.com" in settings
 
 
 @pytest.mark.parametrize("action", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"])

@@ -20,6 +20,13 @@ SITES: list[dict[str, Any]] = [
     {"clientId": "renamed", **BASE, "https": True, "certificateArn": CERTIFICATE, "bucketName": "sitewright-renamed"},
     {"clientId": "plain", **BASE, "hostedZone": ZONE["id"]},
     {"clientId": "apped", **BASE, "gitAuth": "github-app"},
+    {
+        "clientId": "keyed",
+        **BASE,
+        "buildEnvironment": {"API_URL": "https://cms.example.com", "CMS_TOKEN": {"secret": "cms"}},
+        "directory": "apps/web",
+        "output": "website",
+    },
     {"clientId": "bedrock", **BASE, "modelProvider": "bedrock", "model": "us.anthropic.claude-opus-5-5"},
 ]
 

@@ -32,6 +32,9 @@ def test_every_setting_of_the_operator_reaches_the_container() -> None:
         "modelBaseUrl": "https://m.example.com",
         "modelProvider": "bedrock",
         "modelRegion": "eu-west-1",
+        "directory": "apps/web",
+        "output": "website",
+        "buildEnvironment": {"API_URL": "https://cms.example.com/?a=1", "CMS_TOKEN": {"secret": "cms"}},
     }
     author = {"name": "Bakery bot", "email": "bot@bakery.example"}
     site = SiteConfig.parse({**ENTRY, **more, "gitAuth": "token", "commitAuthor": author}, 0)

@@ -147,6 +147,7 @@ class Checkpointer:
             default_branch=state.default_branch,
             snapshot=None if snapshot.commit == state.head else snapshot.commit,
             conversation_id=transcript_files.newest_conversation(self.paths.home),
+            kept=self.checkout.kept,
         )
         return meta, state.own_refs
 

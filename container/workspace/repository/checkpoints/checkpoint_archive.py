@@ -45,6 +45,8 @@ class CheckpointMeta(Contract):
     snapshot: str | None = None
     """The uncommitted tree, as a commit; None if there is none."""
     conversation_id: str | None = None
+    kept: tuple[str, ...] = ()
+    """Files of the snapshot that git ignores: the agent wrote them."""
 
     @property
     def dirty(self) -> bool:

@@ -107,6 +107,7 @@ class Restorer:
                 message = f"The repository {self.checkout.remote.url} has no commit."
                 raise StepFailed(ErrorCode.REPOSITORY_EMPTY, message) from error
             raise
+        self.checkout.rules.write()
 
     def _build_repository_with_retries(self, bundle: Path, meta: CheckpointMeta) -> None:
         """Builds the repository from the bundle. Repeats a failed attempt unless the bundle is damaged.
@@ -148,6 +149,8 @@ class Restorer:
             git("reset", "--quiet", "--hard")
         if self.checkout.head() != meta.head:
             raise CheckpointError("the bundle's HEAD is not the one in meta.json")
+        self.checkout.rules.write()
+        self.checkout.kept = meta.kept
 
     def _put_transcripts(self, folder: Path) -> None:
         if folder.is_dir():

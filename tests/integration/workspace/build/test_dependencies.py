@@ -12,8 +12,9 @@ from moto import mock_aws
 from workspace.build.dependencies import Modules
 from workspace.build.install_inputs import tree_files
 from workspace.build.package_managers import MANAGERS, NoManager
+from workspace.build.running.site_build import SiteBuild
+from workspace.build.running.site_package import read_package
 from workspace.errors import StepStopped, StopReason
-from workspace.steps.build_step import _Build, read_package
 
 from sitewright.contracts.expiry import CACHE, TAG
 from tests.support.publishing.site_world import Site, make_site, write
@@ -64,9 +65,8 @@ def provide(site: Site) -> bool:
 
 
 def modules(site: Site) -> Modules:
-    step = _Build(site.ctx)
-    step.deadline = float("inf")
-    return Modules(site.ctx, step._run, lambda: 60.0, read_package(site.folder), NOTES.append)
+    build = SiteBuild(site.ctx, NOTES.append)
+    return Modules(site.ctx, build.run, lambda: 60.0, read_package(site.folder), NOTES.append)
 
 
 def archives(site: Site) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from workspace.guest import guest_files
-from workspace.guest.guest_files import GuestFileError, Refusal, look, open_file, read_file, walk
+from workspace.guest.guest_files import GuestFileError, Refusal, held, look, open_file, read_file, walk
 
 LIMIT = 1000
 
@@ -168,3 +168,25 @@ def test_a_walk_ends_at_its_depth(root: Path) -> None:
     with pytest.raises(GuestFileError) as deep:
         list(walk(root, max_entries=10_000))
     assert deep.value.reason is Refusal.TOO_DEEP
+
+
+def test_a_held_folder_stays_the_same_when_a_link_takes_its_place(root: Path) -> None:
+    with held(root, "src") as folder:
+        (root / "src").rename(root / "old")
+        (root / "src").symlink_to(root.parent)
+        assert (folder / "index.md").read_text() == "# Home" and not (folder / "secret").exists()
+    for name in ("src", "src/site", "missing"):
+        with pytest.raises(GuestFileError), held(root, name):
+            pass
+    with held(root, "") as folder:
+        assert folder == root
+
+
+def test_a_walk_enters_no_skipped_folder(root: Path) -> None:
+    (root / "src" / "node_modules").mkdir()
+    (root / "src" / "node_modules" / "i.js").write_text("x")
+    assert {e.path for e in walk(root, max_entries=9, skipped={"node_modules"})} == {
+        "src",
+        "src/index.md",
+        "src/node_modules",
+    }

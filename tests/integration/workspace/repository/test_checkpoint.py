@@ -103,6 +103,30 @@ def test_leftovers_of_a_finished_run_are_no_interrupted_edits(world: World) -> N
     assert (world.root / "site/about.html").read_text() == "rewritten by the build"
 
 
+def test_ignored_files_of_the_agent_outlive_the_workspace_and_are_in_no_commit(world: World) -> None:
+    def agent(ctx: StepContext) -> AgentResult:
+        (ctx.paths.site / "dist").mkdir()
+        (ctx.paths.site / "dist/kept.html").write_text("kept")
+        (ctx.paths.site / "dist/other.html").write_text("built")
+        ctx.checkout.kept = ("dist/kept.html",)
+        return edit({"index.html": "1"})(ctx)
+
+    def build(ctx: StepContext) -> BuildResult:
+        assert ctx.checkout.kept == ("dist/kept.html",)
+        assert [path.name for path in (ctx.paths.site / "dist").iterdir()] == ["kept.html"]
+        return commit_step()(ctx)
+
+    world.use(agent=agent, build=build)
+    for step in (StepName.AGENT, StepName.BUILD, StepName.PUSH):
+        assert world.step(step) == 0
+    assert "dist" not in world.remote("ls-tree", "--name-only", "thread-t1")
+    accept(world.clients, "cmd-2", 2)
+    world.use(agent=edit({"new.html": "2"}))
+    assert world.step(StepName.AGENT, "cmd-2", 2) == 0
+    assert (world.root / "site/dist/kept.html").read_text() == "kept"
+    assert git(world.root / "site", "log", "-1", "--format=%s") == "[2026-01-01] Edit"
+
+
 def test_only_the_newest_checkpoint_is_kept_and_an_unchanged_one_is_not_uploaded(world: World) -> None:
     world.use(agent=edit({"index.html": "1"}), build=lambda ctx: BuildResult())
     world.step(StepName.AGENT)

@@ -128,6 +128,15 @@ def test_a_missing_secret_fails_and_what_needs_it_is_not_asked(world: World) -> 
     assert world.asked == []
 
 
+def test_each_secret_of_the_build_is_looked_for_and_none_is_shown(world: World) -> None:
+    put_secret("build/cms", "line one\nthe-value of-it")
+    secrets = {"CMS_TOKEN": {"secret": "cms"}, "ALSO": {"secret": "cms"}, "NPM_TOKEN": {"secret": "npm"}, "PLAIN": "x"}
+    found = world.findings(site(buildEnvironment=secrets))
+    assert found["secret build/cms"].status is Status.OK and found["secret build/npm"].status is Status.FAILED
+    assert "--name /sitewright/secrets/amelia/build/npm" in found["secret build/npm"].remedy
+    assert all("the-value" not in str(finding) for finding in found.values())
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "says"),
     [

@@ -41,6 +41,22 @@ def test_the_rest_of_the_text_stays() -> None:
     assert masked(f'"aws_secret_access_key": "{secret}"') == '"aws_secret_access_key": "***"'
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CMS_TOKEN={}",
+        'apiKey: "{}",',
+        "process.env.CLIENT_SECRET => '{}'",
+        "Authorization: Bearer {}",
+        "db_password = {}\n",
+        '"access_token":"{}"',
+    ],
+)
+def test_an_invented_key_is_masked_by_the_name_beside_it(text: str) -> None:
+    key = "x7Qp2mZk9Lw4Tn8Rv1Bs"
+    assert masked(text.format(key)) == text.format("***")
+
+
 @pytest.mark.parametrize("pkcs8", [True, False])
 def test_a_private_key_is_masked_whole_and_line_by_line(pkcs8: bool) -> None:
     kinds = serialization.PrivateFormat
@@ -73,6 +89,11 @@ def test_a_private_key_is_masked_whole_and_line_by_line(pkcs8: bool) -> None:
         "the ghp_ prefix, AKIA and npm_config_registry",
         'store {"privateKey": "-----BEGIN RSA PRIVATE KEY-----…"} in it',
         "task-lists, disk-antialiasing-of-the-site",
+        "token: src/components/Token3List.astro:14:7",
+        "Unexpected token: expected-closing-tag-but-got-eof",
+        "secret: thread-cms-token-of-the-bakery",
+        "design tokens: aaaaaaaaaaaaaaaaaaaaaaaa1",
+        "the key x7Qp2mZk9Lw4Tn8Rv1Bs of the object",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -81,7 +102,18 @@ def test_what_is_no_secret_stays(text: str) -> None:
 
 def test_a_long_line_takes_no_time() -> None:
     began = time.perf_counter()
-    for unit in ("sk-ant", "https://a", "-----BEGIN PRIVATE KEY-----", "ey", "aws_secret_access_key ", "\n", " "):
+    for unit in (
+        "sk-ant",
+        "https://a",
+        "-----BEGIN PRIVATE KEY-----",
+        "ey",
+        "aws_secret_access_key ",
+        "\n",
+        " ",
+        "token",
+        "token: ",
+        "secret=a1",
+    ):
         masked(unit * (200_000 // len(unit)))
     assert time.perf_counter() - began < 2
 

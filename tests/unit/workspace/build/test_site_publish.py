@@ -35,8 +35,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def interrupted(site: Site) -> int:
-    dist_state.mark_stopped(site.ctx.paths.scratch, COMMIT)
-    return publish_interrupted(site.ctx, site.folder / "dist")
+    dist_state.mark_stopped(site.ctx.paths.scratch, COMMIT, "dist")
+    return publish_interrupted(site.ctx)
 
 
 def build_in_order(site: Site, *files: tuple[str, str]) -> None:
@@ -111,11 +111,11 @@ def test_indirect_references_of_a_page_count(site: Site) -> None:
 
 def test_a_whole_dist_goes_out_as_it_is_and_twice_changes_nothing(site: Site) -> None:
     write(site.folder / "dist", {"index.html": "<p>a fragment"})
-    dist_state.mark_complete(site.ctx.paths.scratch, COMMIT)
-    assert publish_interrupted(site.ctx, site.folder / "dist") == 1
+    dist_state.mark_complete(site.ctx.paths.scratch, COMMIT, "dist")
+    assert publish_interrupted(site.ctx) == 1
     assert "old.html" in site.live() and site.read("index.html") == "<p>a fragment"
     booked = site.manifest()
-    assert publish_interrupted(site.ctx, site.folder / "dist") == 0
+    assert publish_interrupted(site.ctx) == 0
     assert site.manifest() == booked
 
 
@@ -125,7 +125,7 @@ def test_without_a_state_nothing_goes_out(site: Site, state: str | None) -> None
     if state is not None:
         (site.ctx.paths.scratch / "dist-state.json").write_text(state)
     write(site.folder / "dist", {"index.html": page()})
-    assert publish_interrupted(site.ctx, site.folder / "dist") == 0
+    assert publish_interrupted(site.ctx) == 0
 
 
 def test_a_dist_that_is_a_link_is_left_alone(site: Site, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""One build: from package.json and its variables to the output folder."""
