@@ -120,6 +120,8 @@ class Response(Contract):
     cost_usd: float | None = None
     duration_ms: int | None = None
     superseded_by: str | None = None
+    covers: list[str] = []
+    """The ids of interrupted commands whose wishes this command took over, the oldest first. They share its outcome."""
 
     def message_body(self) -> str:
         """Returns the response as JSON that SQS delivers unchanged.

@@ -76,9 +76,9 @@ class CommandRecord(Contract):
     instruction: str | None = None
     user_id: str | None = None
     prepare: bool | None = None
+    """True for a command that only prepares the workspace. It has no instruction."""
     allow: list[ErrorCode] | None = None
     """Refusals of a publish that do not count for this command."""
-    """True for a command that only prepares the workspace. It has no instruction."""
     generation: int = 0
     accepted_at: int
     original_session_id: str | None = None
@@ -94,6 +94,8 @@ class CommandRecord(Contract):
     rejection: ErrorInfo | None = None
     """Why the command was rejected. A rejected command has no run and generation 0, and the sweep can still answer it."""
     open: str | None = None
+    covers: list[str] | None = None
+    """The ids of interrupted commands whose wishes the agent carries out together with this one, the oldest first."""
     prepared: PrepareResult | None = None
     agent: AgentResult | None = None
     spent_usd: float | None = None

@@ -11,14 +11,17 @@ from workspace.agent.budget import CommandBudget
 from workspace.agent.conversation_summary import recall
 from workspace.agent.driver_command import driver_program
 from workspace.agent.driver_messages import DriverEvent, DriverRequest, parse
+from workspace.agent.final_event import OVER_BUDGET, cannot_resume, code_of, failure
 from workspace.agent.instructions import instructions
 from workspace.agent.model_access import ModelAccess
 from workspace.agent.model_proxy.ledger import Ledger
 from workspace.agent.model_proxy.proxy import ModelProxy
 from workspace.agent.transcript import damage, forget, prepare_resume
+from workspace.agent.unfinished_wishes import LEFT_OUT, prompt
 from workspace.errors import GitError, StepFailed, StepStopped
 from workspace.step_context import StepContext
 from workspace.steps.conflict_resolution import resolve_at_start
+from workspace.steps.wish_takeover import take_over
 from workspace.system.child_environment import agent_environment
 from workspace.system.children import ChildResult
 
@@ -34,9 +37,6 @@ BEGUN_ANEW = "\n\n(The earlier conversation could not be resumed: a new one was 
 SESSION_COMMITS = 20
 """The limit of commit messages given to a new conversation when the old transcript is lost."""
 
-OVER_BUDGET = "error_max_budget_usd"
-"""The result's subtype when Claude Code ends at its budget."""
-
 _QUIET = {
     "CLAUDE_CODE_MAX_RETRIES": str(MAX_RETRIES),
     "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
@@ -45,12 +45,6 @@ _QUIET = {
     "DISABLE_ERROR_REPORTING": "1",
 }
 """Nothing may outlive the run: no memory files besides the transcript, and no background command."""
-
-_REJECTED_ERRORS = {"authentication_failed", "billing_error", "invalid_request", "model_not_found"}
-_UNAVAILABLE_ERRORS = {"rate_limit", "server_error", "overloaded"}
-_UNREACHABLE = ("unable to connect", "connection error", "connection refused", "timed out", "socket", "econn")
-_REFUSED_CONTENT = {400, 413}
-"""HTTP statuses that a resumed conversation can cause: it is too long, or a tool call lacks its result."""
 
 
 def run(ctx: StepContext) -> AgentResult:
@@ -67,7 +61,9 @@ def run(ctx: StepContext) -> AgentResult:
         # The step is repeated because its report got lost. Its edits are in the checkpoint, which was written
         # earlier.
         return done
-    work = Agent(ctx, ctx.command.instruction or "", ctx.settings.agent_timeout_seconds)
+    taken_over = take_over(ctx)
+    task = prompt(ctx.command.instruction or "", taken_over.wishes)
+    work = Agent(ctx, task, ctx.settings.agent_timeout_seconds)
     work.budget.check()
     came = resolve_at_start(ctx, work)
     base = ctx.checkout.head()
@@ -78,53 +74,15 @@ def run(ctx: StepContext) -> AgentResult:
     return AgentResult(
         files_changed=changed,
         files_changed_count=len(changed),
-        summary="\n\n".join(part for part in (work.summary(event), came.note) if part),
+        summary="\n\n".join(
+            part for part in (work.summary(event), came.note, LEFT_OUT if taken_over.left_out else "") if part
+        ),
         conversation_id=event.conversation_id,
         cost_usd=work.budget.spent,
         turns=event.turns,
         seconds=round(time.monotonic() - began, 3),
         unresolved=came.unresolved,
     )
-
-
-def failure(event: DriverEvent) -> StepFailed | None:
-    """Returns the failure behind a final event; None for success. Pure."""
-    message = event.text or "Claude Code ended without saying why."
-    if event.subtype == "error_max_turns":
-        return StepFailed(ErrorCode.TURNS_EXCEEDED, f"The agent used all of its turns ({event.turns}).")
-    if event.subtype == OVER_BUDGET:
-        return StepFailed(
-            ErrorCode.BUDGET_EXCEEDED, f"The agent used its whole budget ({event.cost_usd or 0:.2f} USD)."
-        )
-    if event.sitewright_agent == "result" and not event.is_error and event.subtype == "success":
-        return None
-    return StepFailed(_code(event), message)
-
-
-def _code(event: DriverEvent) -> ErrorCode:
-    status = event.api_status
-    if status is not None:
-        if status in {408, 409, 425, 429} or status >= 500:
-            return ErrorCode.MODEL_UNAVAILABLE
-        if status >= 400:
-            return ErrorCode.MODEL_REJECTED
-    if event.api_error in _REJECTED_ERRORS:
-        return ErrorCode.MODEL_REJECTED
-    lower = event.text.lower()
-    if event.api_error in _UNAVAILABLE_ERRORS or (
-        event.sitewright_agent == "result" and any(word in lower for word in _UNREACHABLE)
-    ):
-        return ErrorCode.MODEL_UNAVAILABLE
-    return ErrorCode.AGENT_FAILED
-
-
-def cannot_resume(event: DriverEvent) -> bool:
-    """Returns whether a resumed conversation itself caused the failure in its final event. Pure."""
-    if event.spoke or failure(event) is None:
-        return False
-    if event.api_status in _REFUSED_CONTENT:
-        return event.api_error not in {"billing_error", "authentication_failed"}
-    return _code(event) is ErrorCode.AGENT_FAILED
 
 
 @dataclass
@@ -217,7 +175,7 @@ class Agent:
         self.event = self.event.model_copy(update={"cost_usd": ledger.usd})
         if ledger.refused and failure(self.event) is not None:
             self.event = self.event.model_copy(update={"subtype": OVER_BUDGET})
-        elif ledger.key_refusal and _code(self.event) is ErrorCode.MODEL_REJECTED:
+        elif ledger.key_refusal and code_of(self.event) is ErrorCode.MODEL_REJECTED:
             self.event = self.event.model_copy(update={"text": self._clean(ledger.key_refusal)})
         return self.event
 

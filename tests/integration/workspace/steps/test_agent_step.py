@@ -12,21 +12,31 @@ from typing import Any
 import pytest
 from workspace.agent.instructions import instructions
 from workspace.agent.transcript import damage, prepare_resume, slug
+from workspace.claim.session import commands_table
 from workspace.errors import StepStopped, StopReason
 from workspace.steps import agent_step
 from workspace.system.json_log import Log
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import AgentResult
+from sitewright.tables.keys import CommandRef
 from tests.support.workspace.agent_world import (
     INSTRUCTION,
+    Aws,
     editing,
     failed,
     with_session,
     world,
 )
 from tests.support.workspace.fake_model import Reply, hang, text, tool
-from tests.support.workspace.runner_parts import git, make_checkout
+from tests.support.workspace.runner_parts import (
+    TestClients,
+    accept,
+    git,
+    make_checkout,
+    read_command,
+    tables_in_memory,
+)
 
 
 def test_edits_are_reported_and_a_conversation_goes_on_in_another_folder(tmp_path: Path) -> None:
@@ -180,6 +190,29 @@ def test_an_instruction_reaches_the_model_as_it_is(tmp_path: Path, instruction: 
         agent_step.run(replace(w.ctx, command=w.ctx.command.model_copy(update={"instruction": instruction})))
         assert instruction in model.prompts()
         assert not any("hostname" in prompt for prompt in model.prompts() if prompt != instruction)
+
+
+def test_an_interrupted_wish_is_carried_out_with_the_next_one_and_named(tmp_path: Path) -> None:
+    clients = TestClients(tables_in_memory())
+    accept(clients, "cmd-0", 1)
+    accept(clients, "cmd-1", 2)
+    commands = commands_table(clients, "commands")
+    first = CommandRef("amelia", "s1", "cmd-0")
+    commands.supersede(first, "cmd-1")
+    with world(tmp_path, lambda *_: text("Both.")) as (w, model):
+        aws = Aws()
+        aws.dynamodb = clients.dynamodb
+        command = w.ctx.command.model_copy(update={"supersedes": "cmd-0", "client_id": "amelia"})
+        ctx = replace(w.ctx, aws=aws, command=command)  # type: ignore[arg-type]
+        assert agent_step.run(ctx).summary == "Both."
+        (asked,) = [one for one in model.prompts() if INSTRUCTION in one]
+        assert asked.index("message 1 of 2\nEdit") < asked.index(f"the newest\n{INSTRUCTION}")
+        assert read_command(clients, "cmd-1").covers == ["cmd-0"]
+        assert not any("Edit" in line for line in w.logs + w.progress), "an older message is in a log"
+
+        commands.record_part(first, "agent", AgentResult(summary="Done."))
+        agent_step.run(ctx)
+        assert model.prompts()[-1] == INSTRUCTION
 
 
 def test_turns_and_budget_are_limits(tmp_path: Path) -> None:
