@@ -8,16 +8,17 @@ from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.secrets.secret_shapes import masked
 from sitewright.contracts.steps import AgentResult
 from workspace.agent.budget import CommandBudget
-from workspace.agent.conversation_summary import recall
 from workspace.agent.driver_command import driver_program
 from workspace.agent.driver_messages import DriverEvent, DriverRequest, parse
 from workspace.agent.final_event import OVER_BUDGET, cannot_resume, code_of, failure
-from workspace.agent.instructions import instructions
 from workspace.agent.model_access import ModelAccess
 from workspace.agent.model_proxy.ledger import Ledger
 from workspace.agent.model_proxy.proxy import ModelProxy
+from workspace.agent.prompt.conversation_summary import recall
+from workspace.agent.prompt.instructions import instructions
+from workspace.agent.prompt.unfinished_wishes import LEFT_OUT, prompt
+from workspace.agent.run_watch import RunWatch
 from workspace.agent.transcript import damage, forget, prepare_resume
-from workspace.agent.unfinished_wishes import LEFT_OUT, prompt
 from workspace.errors import GitError, StepFailed, StepStopped
 from workspace.step_context import StepContext
 from workspace.steps.conflict_resolution import resolve_at_start
@@ -99,6 +100,9 @@ class Agent:
     event: DriverEvent | None = None
     anew: bool = False
     """An earlier conversation of the session could not be resumed."""
+    watch: RunWatch = field(default_factory=RunWatch)
+    started_again: bool = False
+    """Claude Code said nothing at all, and was started once more."""
     conversation: str | None = None
     """The conversation to go on with; by default the session's."""
     budget: CommandBudget = field(init=False)
@@ -149,9 +153,17 @@ class Agent:
         self.ctx.progress("Starting a new conversation: the earlier one cannot be resumed")
 
     def _drive(self, resume: str | None, *, lost: str | None) -> DriverEvent:
+        event = self._attempt(resume, lost)
+        if not self.watch.heard and not self.started_again:
+            self.started_again = True
+            self.ctx.log("Claude Code said nothing, it is started once more", level="warning", reason=event.text[:500])
+            event = self._attempt(resume, lost)
+        return event
+
+    def _attempt(self, resume: str | None, lost: str | None) -> DriverEvent:
         ctx = self.ctx
         ctx.progress("Claude Code is at work")
-        self.event = None
+        self.event, self.watch = None, RunWatch()
         ledger = Ledger(self.budget.remaining_usd, ctx.log)
         try:
             with self.budget.recorded(lambda: ledger.usd):
@@ -164,13 +176,7 @@ class Agent:
             self._log_cut_off()
             raise
         if self.event is None:
-            how = (
-                f"ended without a result. {done.cause}"
-                if done.cause
-                else f"exited with {done.returncode} and no result:"
-            )
-            text = f"Claude Code {how} {done.tail.strip()[-1500:]}".strip()
-            self.event = DriverEvent(sitewright_agent="error", text=self._clean(text))
+            self.event = DriverEvent(sitewright_agent="error", text=self._clean(self._without_result(done)))
         # Claude Code counts the whole conversation, and not by our prices.
         self.event = self.event.model_copy(update={"cost_usd": ledger.usd})
         if ledger.refused and failure(self.event) is not None:
@@ -178,6 +184,15 @@ class Agent:
         elif ledger.key_refusal and code_of(self.event) is ErrorCode.MODEL_REJECTED:
             self.event = self.event.model_copy(update={"text": self._clean(ledger.key_refusal)})
         return self.event
+
+    def _without_result(self, done: ChildResult) -> str:
+        """Returns the error message for a run that ended without a final event."""
+        how = f"exited with {done.returncode} and no result:"
+        if self.watch.is_over():
+            how = f"said nothing for {self.watch.silence:.0f} s and was ended."
+        elif done.cause:
+            how = f"ended without a result. {done.cause}"
+        return f"Claude Code {how} {done.tail.strip()[-1500:]}".strip()
 
     def _run(self, ledger: Ledger, resume: str | None, lost: str | None) -> ChildResult:
         ctx, program = self.ctx, driver_program(self.ctx.settings)
@@ -194,6 +209,7 @@ class Agent:
                         stdin=self._request(proxy, resume, lost).to_json(),
                         on_line=self._on_line,
                         log_lines=False,
+                        is_over=self.watch.is_over,
                     )
                 except StepStopped:
                     ledger.close_all(stopped=True)
@@ -241,7 +257,11 @@ class Agent:
         event = parse(line)
         if event is None:
             self.ctx.log("output", program="claude", line=line)
-        elif event.final:
+            return
+        self.watch.note(event)
+        if event.sitewright_agent == "start":
+            return
+        if event.final:
             self.event = event
         elif event.sitewright_agent == "text":
             self.ctx.log("agent", text=event.text)

@@ -2,7 +2,7 @@
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from workspace.agent.unfinished_wishes import Carried, carried, unfinished
+from workspace.agent.prompt.unfinished_wishes import Carried, carried, unfinished
 from workspace.claim.session import commands_table
 from workspace.step_context import StepContext
 from workspace.steps.earlier_commands import earlier_command

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from workspace.agent import conversation_summary, instructions, transcript
+from workspace.agent import transcript
+from workspace.agent.prompt import conversation_summary, instructions
 from workspace.errors import StepFailed
 from workspace.repository.checkpoints import checkpoint_archive, transcript_files
 from workspace.step_context import StepContext

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace.agent.instructions import instructions
+from workspace.agent.prompt.instructions import instructions
 from workspace.agent.transcript import damage, prepare_resume, slug
 from workspace.claim.session import commands_table
 from workspace.errors import StepStopped, StopReason

@@ -2,7 +2,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from workspace.agent import unfinished_wishes
+from workspace.agent.prompt import unfinished_wishes
 
 from sitewright.local.demo_model.edit_planner import (
     ABILITIES,

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from workspace.agent.unfinished_wishes import CARRIED_FOR_MS, LOOKED_BACK, Carried, carried, prompt, unfinished
+from workspace.agent.prompt.unfinished_wishes import CARRIED_FOR_MS, LOOKED_BACK, Carried, carried, prompt, unfinished
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.messages import MAX_INSTRUCTION_BYTES, Response, ResponseStatus
