@@ -16,6 +16,7 @@ from workspace.agent.model_proxy.ledger import Ledger
 from workspace.agent.model_proxy.proxy import ModelProxy
 from workspace.agent.prompt.conversation_summary import recall
 from workspace.agent.prompt.instructions import instructions
+from workspace.agent.prompt.repository_rules import read_rules
 from workspace.agent.prompt.unfinished_wishes import LEFT_OUT, prompt
 from workspace.agent.run_watch import RunWatch
 from workspace.agent.transcript import damage, forget, prepare_resume
@@ -223,7 +224,10 @@ class Agent:
         return DriverRequest(
             prompt=self.prompt,
             instructions=instructions(
-                ctx.paths.site, anew=lost is not None, recalled=self._recalled(lost), changed_since=ctx.others_changed
+                rules=read_rules(ctx.paths.site, ctx.checkout.git, ctx.log),
+                anew=lost is not None,
+                recalled=self._recalled(lost),
+                changed_since=ctx.others_changed,
             ),
             model=settings.model,
             resume=resume,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from workspace.agent import transcript
-from workspace.agent.prompt import conversation_summary, instructions
+from workspace.agent.prompt import conversation_summary
+from workspace.agent.prompt.repository_rules import read_rules
 from workspace.errors import StepFailed
 from workspace.repository.checkpoints import checkpoint_archive, transcript_files
 from workspace.step_context import StepContext
@@ -144,5 +145,8 @@ def test_a_link_in_the_guests_home_leads_the_restore_nowhere(guest: GuestWorld, 
 def test_rules_that_are_no_file_are_no_rules(guest: GuestWorld, make: str) -> None:
     guest.attack(make)
     guest.attack("mkfifo package-lock.json")
-    assert instructions.instructions(guest.paths.site) == instructions.ROLE
+    logged: list[str] = []
+    text = read_rules(guest.paths.site, guest.checkout.git, lambda message, **_: logged.append(message))
+    assert text == "" or text.endswith("- CLAUDE.md"), "a larger file is only named"
+    assert len(logged) == ("mkfifo" not in make)
     assert guest.checkout.lockfile_sha256() is None

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace.agent.prompt.instructions import instructions
 from workspace.agent.transcript import damage, prepare_resume, slug
 from workspace.claim.session import commands_table
 from workspace.errors import StepStopped, StopReason
@@ -152,7 +151,13 @@ def test_the_agents_tools_see_an_allow_list_and_the_key_appears_nowhere(
 def test_the_repositorys_rules_reach_the_model_its_programs_do_not_run(tmp_path: Path) -> None:
     with world(tmp_path, lambda *_: text("ok")) as (w, model):
         site = w.ctx.paths.site
-        (site / "CLAUDE.md").write_text("Headings are written in sentence case.\n")
+        (site / "CLAUDE.md").write_text("Headings are written in sentence case.\n@docs/tone.md\n")
+        (site / "src").mkdir()
+        (site / "docs").mkdir()
+        (site / "docs" / "tone.md").write_text("We never shout.\n")
+        (site / "AGENTS.md").write_text("Dates are written in full.\n")
+        (site / "src" / "CLAUDE.md").write_text("Components are functions.\n")
+        git(site, "add", "-A")
         hook = {"hooks": [{"type": "command", "command": f"touch {tmp_path}/hooked"}]}
         settings = {
             "hooks": {"SessionStart": [hook], "UserPromptSubmit": [hook]},
@@ -163,18 +168,10 @@ def test_the_repositorys_rules_reach_the_model_its_programs_do_not_run(tmp_path:
         server = {"command": "touch", "args": [f"{tmp_path}/served"]}
         (site / ".mcp.json").write_text(json.dumps({"mcpServers": {"x": server}}))
         agent_step.run(w.ctx)
-        assert "sentence case" in str(model.requests[-1]["system"])
+        system = str(model.requests[-1]["system"])
+        for rule in ("sentence case", "We never shout.", "Dates are written in full.", "Components are functions."):
+            assert rule in system
         assert not (tmp_path / "hooked").exists() and not (tmp_path / "served").exists()
-
-
-def test_rules_are_not_read_through_a_link(tmp_path: Path) -> None:
-    (tmp_path / "outside.txt").write_text("confidential")
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "CLAUDE.md").symlink_to(tmp_path / "outside.txt")
-    assert "confidential" not in instructions(site)
-    (site / "AGENTS.md").write_text("Be brief. " + "x" * 200_000)
-    assert "Be brief." in instructions(site) and len(instructions(site)) < 40_000
 
 
 @pytest.mark.parametrize(
