@@ -65,6 +65,8 @@ class Command(Contract):
         None, validation_alias=AliasChoices("instruction", "command"), serialization_alias="instruction"
     )
     user_id: Annotated[str, StringConstraints(max_length=256)] | None = None
+    sent_at: Annotated[int, Field(strict=True, ge=0)] | None = None
+    """When the client sent it, in milliseconds since the epoch. SQS forgets it when a message is redriven."""
     prepare: StrictBool = False
     allow: Annotated[list[ErrorCode], Field(max_length=20), AfterValidator(_allowable)] = []
     """Refusals of a publish that do not count for this command: an operator means what the judge takes for an accident."""

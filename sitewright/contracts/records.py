@@ -169,5 +169,7 @@ class SiteEntry(Contract):
     deployments_table: str
     distribution_id: str | None = None
     """Id of the CloudFront distribution, for a site with `https`."""
+    max_message_age_seconds: int | None = None
+    """The age beyond which intake rejects a message. None: there is no limit."""
     monthly_budget_usd: float | None = None
     """US dollars that the model may take in a month. None: as much as it takes."""
