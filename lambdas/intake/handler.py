@@ -59,11 +59,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     records = event["Records"]
     arrived = {record["messageId"]: _arrived(record) for record in records}
     found = later_commands([(record["body"], arrived[record["messageId"]]) for record in records])
-    later = dict(zip(arrived, found, strict=True))
+    later = dict(zip((record["messageId"] for record in records), found, strict=True))
 
     def handle(record: SQSRecord) -> None:
-        ids = {"message_id": record.message_id, "group": record.attributes.message_group_id or record.message_id}
-        _intake().handle(record.body, **ids, later=later[record.message_id], arrived=arrived[record.message_id])
+        _intake().handle(
+            record.body,
+            message_id=record.message_id,
+            group=record.attributes.message_group_id or record.message_id,
+            later=later[record.message_id],
+            arrived=arrived[record.message_id],
+        )
 
     processor = SqsFifoPartialProcessor(skip_group_on_error=True)
     processor.raise_on_entire_batch_failure = False
