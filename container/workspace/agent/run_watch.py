@@ -29,6 +29,8 @@ class RunWatch:
     clock: Callable[[], float] = time.monotonic
     heard: bool = False
     """Whether Claude Code has said anything."""
+    gave_up: bool = False
+    """Whether the run was ended because nothing was said."""
     _began: float = field(init=False)
     _ended: float | None = None
 
@@ -44,6 +46,7 @@ class RunWatch:
 
     def is_over(self) -> bool:
         """Tells whether the run has to be ended: its result was said some time ago, or nothing was said for long."""
-        if self._ended is not None:
+        if self._ended is not None and not self.gave_up:
             return self.clock() - self._ended > self.linger
-        return not self.heard and self.clock() - self._began > self.silence
+        self.gave_up = self.gave_up or (not self.heard and self.clock() - self._began > self.silence)
+        return self.gave_up

@@ -176,7 +176,8 @@ class Agent:
         except StepStopped:
             self._log_cut_off()
             raise
-        if self.event is None:
+        if self.event is None or self.watch.gave_up:
+            # The driver's own error tells only the signal that ended Claude Code.
             self.event = DriverEvent(sitewright_agent="error", text=self._clean(self._without_result(done)))
         # Claude Code counts the whole conversation, and not by our prices.
         self.event = self.event.model_copy(update={"cost_usd": ledger.usd})
@@ -189,9 +190,9 @@ class Agent:
     def _without_result(self, done: ChildResult) -> str:
         """Returns the error message for a run that ended without a final event."""
         how = f"exited with {done.returncode} and no result:"
-        if self.watch.is_over():
-            how = f"said nothing for {self.watch.silence:.0f} s and was ended."
-        elif done.cause:
+        if self.watch.gave_up:
+            return f"Claude Code said nothing for {self.watch.silence:.0f} s and was ended."
+        if done.cause:
             how = f"ended without a result. {done.cause}"
         return f"Claude Code {how} {done.tail.strip()[-1500:]}".strip()
 

@@ -30,8 +30,11 @@ if play in ("works", "lingers"):
     tell("result", subtype="success", text="Done.", spoke=True)
 if play == "breaks":
     tell("error", text="no such option")
-if play in ("lingers", "hangs"):
-    time.sleep(120)
+try:
+    if play in ("lingers", "hangs"):
+        time.sleep(120)
+except KeyboardInterrupt:
+    tell("error", text="exited with -2")
 """
 
 

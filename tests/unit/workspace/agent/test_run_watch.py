@@ -40,6 +40,8 @@ def test_a_run_that_says_nothing_is_given_up() -> None:
     assert not watch.is_over()
     clock.now += 0.1
     assert watch.is_over() and not watch.heard
+    watch.note(DriverEvent(sitewright_agent="error"))
+    assert watch.is_over() and watch.gave_up, "its end is no answer"
 
 
 def test_an_error_of_the_driver_is_no_word_of_claude_codes() -> None:
