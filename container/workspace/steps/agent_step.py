@@ -267,7 +267,8 @@ class Agent:
         if event.sitewright_agent == "start":
             return
         if event.final:
-            self.event = event
+            # The first one counts: what is said while the program is being ended is no result.
+            self.event = self.event or event
         elif event.sitewright_agent == "text":
             self.ctx.log("agent", text=event.text)
         else:
