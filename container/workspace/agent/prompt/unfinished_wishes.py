@@ -4,6 +4,7 @@ A newer message interrupts the older one, but it seldom takes it back: a client 
 docs/decisions/42-two-wishes-in-a-row.md has the rules.
 """
 
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ PROMPT = (
     "older one undone. Say in your last message what you changed for each. Each line with {mark} begins a message, the "
     "oldest first."
 )
+
+_HEAD = re.compile(r"^-----[0-9a-f]{32}----- message \d+ of \d+(?:, the newest)?$", re.MULTILINE)
+"""The line that begins a message. The demo model knows it too."""
 
 LEFT_OUT = "(An earlier message was interrupted, and is too long to be carried out together with this one: please send it again.)"
 
@@ -102,6 +106,11 @@ def prompt(newest: str, wishes: list[str]) -> str:
     heads[-1] += ", the newest"
     messages = "\n\n".join(f"{head}\n{text}" for head, text in zip(heads, texts, strict=True))
     return f"{PROMPT.format(count=len(texts), mark=mark)}\n\n{messages}"
+
+
+def messages_in(text: str) -> str:
+    """Returns what the client said in a prompt: the messages, without the text around them."""
+    return " ".join(part.strip() for part in _HEAD.split(text)[1:]) or text
 
 
 def _ends_carrying(command: CommandRecord) -> bool:

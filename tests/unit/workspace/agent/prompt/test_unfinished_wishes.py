@@ -3,7 +3,15 @@
 import re
 
 import pytest
-from workspace.agent.prompt.unfinished_wishes import CARRIED_FOR_MS, LOOKED_BACK, Carried, carried, prompt, unfinished
+from workspace.agent.prompt.unfinished_wishes import (
+    CARRIED_FOR_MS,
+    LOOKED_BACK,
+    Carried,
+    carried,
+    messages_in,
+    prompt,
+    unfinished,
+)
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.messages import MAX_INSTRUCTION_BYTES, Response, ResponseStatus
@@ -139,4 +147,6 @@ def test_the_prompt_marks_each_message_and_says_which_one_counts() -> None:
         "message 3 of 3, the newest\nMake it blue",
     ]
     assert "the newer one counts" in text and "takes an older one back" in text
+    assert messages_in(text) == "Make it red Add a page Make it blue"
+    assert messages_in("Only this") == "Only this"
     assert mark not in prompt("Make it blue", ["Make it red"]), "a message could forge it"
