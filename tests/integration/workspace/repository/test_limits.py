@@ -141,7 +141,7 @@ def test_a_link_in_the_guests_home_leads_the_restore_nowhere(guest: GuestWorld, 
     assert not list(guest.paths.private.rglob("a.jsonl"))
 
 
-@pytest.mark.parametrize("make", ["mkfifo CLAUDE.md", "ln -s /etc/passwd CLAUDE.md", "truncate -s 5G CLAUDE.md"])
+@pytest.mark.parametrize("make", ["mkfifo CLAUDE.md", "ln -s /etc/passwd CLAUDE.md", "truncate -s 1G CLAUDE.md"])
 def test_rules_that_are_no_file_are_no_rules(guest: GuestWorld, make: str) -> None:
     guest.attack(make)
     guest.attack("mkfifo package-lock.json")
