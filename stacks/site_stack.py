@@ -135,6 +135,7 @@ class SiteStack(Stack):
             artifacts_bucket=stores.artifacts.bucket_name,
             deployments_table=stores.deployments.table_name,
             distribution_id=self.distribution.distribution_id if self.distribution else None,
+            max_message_age_seconds=site.max_message_age_seconds,
             monthly_budget_usd=site.monthly_budget_usd,
         )
         ssm.StringParameter(

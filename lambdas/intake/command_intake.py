@@ -11,6 +11,8 @@ from typing import Any
 
 from lambdas.intake.acceptance import SessionMismatch, accept_command, rejected_record
 from lambdas.intake.dead_letter import dead_letter
+from lambdas.intake.later_commands import LaterCommand
+from lambdas.intake.message_age import age_refusal, is_too_old, sent_at
 from lambdas.intake.monthly_budget import MonthlyBudget
 from lambdas.intake.parse import Rejected, Unreadable, parse
 from lambdas.intake.runs import Runs
@@ -41,7 +43,9 @@ class Intake:
     log: Callable[..., None]
     sleep: Callable[[float], None] = time.sleep
 
-    def handle(self, body: str, *, message_id: str, group: str, later: list[str]) -> None:
+    def handle(
+        self, body: str, *, message_id: str, group: str, later: list[LaterCommand], arrived: int | None = None
+    ) -> None:
         """Handles one message. After any exception the queue delivers the message again.
 
         Args:
@@ -50,6 +54,7 @@ class Intake:
             group: the message's group.
             later: the session's commands that follow in the same batch, newest first. If one of them is really newer, this
                 command never starts.
+            arrived: when SQS got the message (ms).
         """
         parsed = parse(body)
         if isinstance(parsed, Unreadable):
@@ -57,15 +62,15 @@ class Intake:
         elif isinstance(parsed, Rejected):
             self._reject(parsed, parsed.error)
         else:
-            self._accept(parsed, later)
+            self._accept(parsed, later, sent_at(parsed.sent_at, arrived))
 
-    def _accept(self, command: Command, later: list[str]) -> None:
+    def _accept(self, command: Command, later: list[LaterCommand], sent: int | None) -> None:
         site = self.sites.find(command.client_id)
         if site is None:
             message = f"clientId: there is no site {command.client_id!r}"
             self._reject(command, ErrorInfo.of(ErrorCode.UNKNOWN_CLIENT, message))
             return
-        refusal = self.budget.refusal(site, self.now())
+        refusal = age_refusal(site, sent, self.now()) or self.budget.refusal(site, self.now())
         # A command that was accepted before goes on: its message is only delivered again.
         if refusal and self.commands.read(command) is None:
             self._reject(command, refusal)
@@ -89,7 +94,9 @@ class Intake:
             self.log("replay", **ids)
         for older in self.commands.open_before(record, record.generation):
             self._stop(CommandRef.beside(record, older), record.command_id)
-        superseded_by = self._superseded_by(record, later)
+        # One that will be rejected for its age supersedes nothing.
+        candidates = [each.command_id for each in later if not is_too_old(site, each.sent_at, self.now())]
+        superseded_by = self._superseded_by(record, candidates)
         if superseded_by:
             self._stop(record, superseded_by)
         elif self.runs.start(site.state_machine_arn, record):

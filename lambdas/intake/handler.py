@@ -44,6 +44,12 @@ def _intake() -> Intake:
     )
 
 
+def _arrived(record: dict[str, Any]) -> int | None:
+    """Returns when SQS got the message (ms)."""
+    time = record["attributes"].get("SentTimestamp")
+    return int(time) if time else None
+
+
 @traced
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Handles each record in order. After a failure, the later messages of the same group stay on the queue.
@@ -51,11 +57,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     Those messages come back within seconds, in their order.
     """
     records = event["Records"]
-    later = dict(zip((r["messageId"] for r in records), later_commands([r["body"] for r in records]), strict=True))
+    arrived = {record["messageId"]: _arrived(record) for record in records}
+    found = later_commands([(record["body"], arrived[record["messageId"]]) for record in records])
+    later = dict(zip((record["messageId"] for record in records), found, strict=True))
 
     def handle(record: SQSRecord) -> None:
-        group = record.attributes.message_group_id or record.message_id
-        _intake().handle(record.body, message_id=record.message_id, group=group, later=later[record.message_id])
+        _intake().handle(
+            record.body,
+            message_id=record.message_id,
+            group=record.attributes.message_group_id or record.message_id,
+            later=later[record.message_id],
+            arrived=arrived[record.message_id],
+        )
 
     processor = SqsFifoPartialProcessor(skip_group_on_error=True)
     processor.raise_on_entire_batch_failure = False

@@ -22,6 +22,7 @@ PREPARED_UNBUILT = "The workspace is ready, but the site cannot be built as it i
 UNCHANGED = "Nothing had to be built: the site is live as it is."
 CONTRADICTED = "Another change of the site contradicts this edit, so the site stays as it was."
 COMBINED = "Another change of the site went live meanwhile, and was combined with this edit."
+COVERED_UNDONE = "What the interrupted messages before it asked for is not done either."
 CHECKPOINT_LOST = (
     "(The saved state of this conversation was damaged: what had not been pushed is lost, and the work went on from what "
     "the git host has.)"
@@ -126,6 +127,7 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         cost_usd=command.cost_usd,
         duration_ms=max(0, now - command.accepted_at) if outcome.status is not ResponseStatus.REJECTED else None,
         superseded_by=command.superseded_by if outcome.status is ResponseStatus.INTERRUPTED else None,
+        covers=command.covers or [],
     )
     return fitted(response, min(MAX_BODY_BYTES, MAX_ITEM_BYTES - _size(command)))
 
@@ -247,6 +249,8 @@ def _notes(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) ->
     if outcome.status is ResponseStatus.REJECTED:
         return []
     notes = [CHECKPOINT_LOST] if command.lost_checkpoint else []
+    if command.covers and command.agent is None and outcome.status in {ResponseStatus.FAILED, ResponseStatus.TIMED_OUT}:
+        notes.insert(0, COVERED_UNDONE)
     push = command.push.error if command.push else None
     if push is not None and push != error:
         # The response has only one error, which is the build's. A note tells the branch of the commits.

@@ -59,6 +59,12 @@ class ErrorCode(StrEnum):
         ErrorSource.INTAKE,
         "Nothing is wrong: send the instruction. A preparation interrupts no command.",
     )
+    MESSAGE_TOO_OLD = (
+        "message_too_old",
+        ErrorSource.INTAKE,
+        "Nothing was changed. If the wish still holds, send the command again with a new commandId. "
+        "`maxMessageAgeSeconds` of the site is the limit; `sentAt` is in milliseconds.",
+    )
     MONTHLY_BUDGET_EXCEEDED = (
         "monthly_budget_exceeded",
         ErrorSource.INTAKE,

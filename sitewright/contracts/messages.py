@@ -65,6 +65,8 @@ class Command(Contract):
         None, validation_alias=AliasChoices("instruction", "command"), serialization_alias="instruction"
     )
     user_id: Annotated[str, StringConstraints(max_length=256)] | None = None
+    sent_at: Annotated[int, Field(strict=True, ge=0)] | None = None
+    """When the client sent it, in milliseconds since the epoch. SQS forgets it when a message is redriven."""
     prepare: StrictBool = False
     allow: Annotated[list[ErrorCode], Field(max_length=20), AfterValidator(_allowable)] = []
     """Refusals of a publish that do not count for this command: an operator means what the judge takes for an accident."""
@@ -120,6 +122,8 @@ class Response(Contract):
     cost_usd: float | None = None
     duration_ms: int | None = None
     superseded_by: str | None = None
+    covers: list[str] = []
+    """The ids of interrupted commands whose wishes this command took over, the oldest first. They share its outcome."""
 
     def message_body(self) -> str:
         """Returns the response as JSON that SQS delivers unchanged.

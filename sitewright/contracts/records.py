@@ -94,6 +94,8 @@ class CommandRecord(Contract):
     rejection: ErrorInfo | None = None
     """Why the command was rejected. A rejected command has no run and generation 0, and the sweep can still answer it."""
     open: str | None = None
+    covers: list[str] | None = None
+    """The ids of interrupted commands whose wishes the agent carries out together with this one, the oldest first."""
     prepared: PrepareResult | None = None
     agent: AgentResult | None = None
     spent_usd: float | None = None
@@ -167,5 +169,7 @@ class SiteEntry(Contract):
     deployments_table: str
     distribution_id: str | None = None
     """Id of the CloudFront distribution, for a site with `https`."""
+    max_message_age_seconds: int | None = None
+    """The age beyond which intake rejects a message. None: there is no limit."""
     monthly_budget_usd: float | None = None
     """US dollars that the model may take in a month. None: as much as it takes."""

@@ -97,6 +97,8 @@ class SiteConfig(OperatorSettings):
     run_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 5400
     monthly_budget_usd: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     """US dollars that the model may take in a month (UTC). Once they are used up, intake refuses new commands."""
+    max_message_age_seconds: Annotated[int, Field(ge=3600, le=1_209_600)] = 21_600
+    """The age beyond which a message is rejected. A failing intake is repeated for 23 minutes, and SQS keeps messages 14 days."""
     build_repair_attempts: Annotated[int, Field(ge=0, le=3)] = 1
     """Maximum number of repairs of a command: how often the agent gets a build that its edit broke."""
     cpu: int = 2048

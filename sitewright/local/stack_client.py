@@ -113,6 +113,7 @@ class StackClient:
             "commandId": sent.command_id,
             "clientId": client_id,
             "chatThreadId": sent.chat_thread_id,
+            "sentAt": int(time.time() * 1000),
             **what,
         }
         self.aws.sqs.send_message(

@@ -55,6 +55,10 @@ class Commands:
         update = Update("SET commitMessage = :message", _KNOWN, {":message": message})
         return self.table.write(command_key(ids), update)
 
+    def set_covers(self, ids: CommandIds, covered: list[str]) -> bool:
+        """Writes the interrupted commands that this one takes over. Returns False if there is no such command."""
+        return self.table.write(command_key(ids), Update("SET covers = :covered", _KNOWN, {":covered": covered}))
+
     def note_spending(self, ids: CommandIds, usd: Decimal) -> bool:
         """Raises the noted cost (US dollars) to `usd`, in one request. Returns False if the noted cost is not lower.
 

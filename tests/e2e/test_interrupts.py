@@ -26,7 +26,8 @@ def _command_line(pid: int) -> list[str]:
 
 def test_interrupt_during_the_agent(session: OpenSession) -> None:
     site, heading = session.site, fresh("After the storm")
-    old = session.send("Write 40 notes slowly, one every 0.5 seconds")
+    finished = "test -e notes/note-b.md || { mkdir -p notes; date > notes/note-a.md; sleep 5; date > notes/note-b.md; }"
+    old = session.send(f"Run the command: `{finished}`")
     site.wait_state(old, "Agent")
     until("the agent has written something", lambda: _written(site, old), seconds=60)
 
@@ -39,6 +40,10 @@ def test_interrupt_during_the_agent(session: OpenSession) -> None:
     subjects = site.subjects(branch)
     assert heading in subjects[0]
     assert subjects[1] == WIP
+    assert done["covers"] == [old.command_id]
+    assert "notes/note-b.md" in site.git("ls-tree", "-r", "--name-only", branch).splitlines(), (
+        "the older wish is not done"
+    )
     wip = site.git("rev-parse", f"{branch}~1")
     assert answer["commit"] == wip
     assert answer["pushed"] is True
@@ -143,7 +148,8 @@ def test_a_burst_of_messages(site: Site, stack: Stack) -> None:
         assert answer["error"] is None or answer["error"]["remedy"]
     # The first message of the session never found a workspace. It is answered like the others.
     assert len(stack.responses(first.session_id)) == len(burst)
-    assert "burst 5" in site.page()
+    assert all(f"burst {number}" in site.page() for number in range(6)), "a wish is not done"
+    assert set(last["covers"]) <= ids - {burst[-1].command_id}
 
 
 def test_an_operator_stops_the_run(site: Site, stack: Stack) -> None:

@@ -23,7 +23,7 @@ def test_an_interrupt_keeps_the_workspace_and_the_older_edit(containers: Contain
     first, answer = site.run('Add a new heading saying "One" to the homepage')
     assert answer["success"] is True, answer
     container = containers.container(first)
-    older = site.send("Write 100 notes, one every 0.5 seconds", session=first.session_id, thread=first.thread)
+    older = site.send("Write 12 notes, one every 0.5 seconds", session=first.session_id, thread=first.thread)
     until("the agent writes", lambda: f'"{older.command_id}"' in containers.log(container), seconds=60)
 
     newer, answer = site.run(
@@ -34,6 +34,9 @@ def test_an_interrupt_keeps_the_workspace_and_the_older_edit(containers: Contain
     assert site.stack.response(older)["status"] == "interrupted"
     assert containers.container(newer) == container
     assert "Three" in site.page()
+    assert answer["covers"] == [older.command_id]
+    notes = site.git("ls-tree", "--name-only", f"thread-{first.thread}", "notes/").split()
+    assert len(notes) == 12, "the interrupted wish is not done"
 
 
 def test_a_killed_container_loses_nothing_that_was_saved(containers: ContainerStack, site: Site) -> None:

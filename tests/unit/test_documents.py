@@ -29,8 +29,8 @@ MODULE = re.compile(r"python -m ([\w.]+)")
 MAKE = re.compile(r"(?:^ *|`|, then `)make ([a-z][a-z0-9-]*)", re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
-ELSEWHERE = {"meta.json", "cdk.context.json"}
-"""Files of a checkpoint and of the CDK."""
+ELSEWHERE = {"meta.json", "cdk.context.json", "CLAUDE.md", ".claude/CLAUDE.md", "AGENTS.md"}
+"""Files of a checkpoint, of the CDK and of a client's repository."""
 
 
 def text(page: Path) -> str:

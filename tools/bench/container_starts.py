@@ -27,7 +27,8 @@ FIRST, PREPARED, FOLLOWING, INTERRUPTING = (
 )
 KINDS = {"warm": (FIRST, PREPARED, FOLLOWING, INTERRUPTING), "cold": (FIRST, FOLLOWING, INTERRUPTING)}
 """A workspace that ends with its command cannot be prepared."""
-_SLOW = "Write 40 notes slowly, one every 0.5 seconds"
+_SLOW = "Run the command: `test -e {note} || {{ mkdir -p notes; date > {note}; sleep 20; }}`"
+"""The message that interrupts it carries it out too, at once."""
 _WORK = (": work", ": commit", ": install", ": build", ": publish")
 _OURS = ("WriteCommitMessage", "RecordSync")
 
@@ -77,7 +78,7 @@ def _session(client: StackClient, home: Home, site: str) -> Json:
         opened = f"{site}-{uuid.uuid4().hex[:8]}"
         client.response(client.prepare(site, opened), 120)
         found[PREPARED] = _one(client, home, site, opened)
-    old = client.send(_SLOW, site, session)
+    old = client.send(_SLOW.format(note=f"notes/note-{session}.md"), site, session)
     _until_it_writes(home, old)
     return {**found, INTERRUPTING: _one(client, home, site, session)}
 

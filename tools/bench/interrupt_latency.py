@@ -99,7 +99,8 @@ def _send(client: StackClient, home: Home, session: str) -> _Message:
     note.touch()
     note.chmod(0o666)
     trap = f'trap "echo signal \\$(date +%s.%N) >> {note}; exit 1" INT TERM HUP'
-    script = f"{trap}; echo began $(date +%s.%N) >> {note}; for i in $(seq 1200); do sleep 0.02; done"
+    # The next command carries this one out too. Then it has begun before.
+    script = f"grep -q began {note} && exit; {trap}; echo began $(date +%s.%N) >> {note}; for i in $(seq 1200); do sleep 0.02; done"
     at = time.time()
     return _Message(client.send(f"Run the command: `{script}`", SITE, session, command=name), note, at)
 

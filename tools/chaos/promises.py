@@ -51,8 +51,9 @@ def files(
 
 
 def outcomes(orders: Sequence[PlannedCommand], responses: Sequence[Json], remote: Mapping[str, str]) -> list[str]:
-    """Checks that a command that succeeded has its own file on the remote, so its response is not another command's."""
-    done = {answer["commandId"] for answer in responses if answer["status"] == "succeeded"}
+    """Checks that a command that succeeded has its own file on the remote, and those of the commands it covers."""
+    succeeded = [answer for answer in responses if answer["status"] == "succeeded"]
+    done = {command for answer in succeeded for command in (answer["commandId"], *answer.get("covers", ()))}
     return [
         f"{o.command_id} succeeded, but {o.path} is nowhere"
         for o in orders

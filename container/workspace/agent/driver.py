@@ -123,10 +123,16 @@ class _Conversation:
     def __init__(self) -> None:
         self.spoke = False
         self.ended = False
+        self._started = False
         self._api_error: str | None = None
         self._last = ""
 
     def take(self, message: Message) -> list[DriverEvent]:
+        first, self._started = not self._started, True
+        events = self._events(message)
+        return [DriverEvent(sitewright_agent="start"), *events] if first else events
+
+    def _events(self, message: Message) -> list[DriverEvent]:
         if isinstance(message, AssistantMessage):
             self._api_error = message.error
             self.spoke = self.spoke or not message.error

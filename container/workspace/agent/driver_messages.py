@@ -28,8 +28,8 @@ class DriverRequest(Contract):
 class DriverEvent(Contract):
     """One line of the driver's output."""
 
-    sitewright_agent: Literal["tool", "text", "retry", "result", "error"]
-    """`result` and `error` are final: Claude Code's result, or a run that ended without one."""
+    sitewright_agent: Literal["start", "tool", "text", "retry", "result", "error"]
+    """`start`: Claude Code said its first message. `result` and `error` are final: its result, or a run without one."""
     text: str = ""
     """The tool call (`tool`), the retry (`retry`), the model's text (`text`), or the summary or error of a final
     event."""

@@ -109,6 +109,16 @@ def open_file(root: Path, name: PurePath | str, *, limit: int) -> Iterator[Binar
         os.close(fd)
 
 
+def link_target(root: Path, name: PurePath | str) -> str | None:
+    """Returns where a symbolic link beneath `root` points to; None if it is none, is missing or is behind a link."""
+    try:
+        parts = _parts(name)
+        with _folder(root, parts[:-1], name) as folder:
+            return os.readlink(parts[-1], dir_fd=folder)
+    except (GuestFileError, OSError):
+        return None
+
+
 def is_regular(root: Path, name: PurePath | str) -> bool:
     """Returns whether a regular file is beneath `root`, with no link on the way."""
     entry = look(root, name)

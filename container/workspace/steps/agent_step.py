@@ -8,20 +8,24 @@ from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.secrets.secret_shapes import masked
 from sitewright.contracts.steps import AgentResult
 from workspace.agent.budget import CommandBudget
-from workspace.agent.conversation_summary import recall
 from workspace.agent.driver_command import driver_program
-from workspace.agent.driver_failure import OVER_BUDGET, cannot_resume, code_of, failure
 from workspace.agent.driver_messages import DriverEvent, DriverRequest, parse
-from workspace.agent.instructions import instructions
+from workspace.agent.final_event import OVER_BUDGET, cannot_resume, code_of, failure
 from workspace.agent.model_access import ModelAccess
 from workspace.agent.model_proxy.ledger import Ledger
 from workspace.agent.model_proxy.proxy import ModelProxy
+from workspace.agent.prompt.conversation_summary import recall
+from workspace.agent.prompt.instructions import instructions
+from workspace.agent.prompt.repository_rules import read_rules
+from workspace.agent.prompt.unfinished_wishes import LEFT_OUT, prompt
+from workspace.agent.run_watch import RunWatch
 from workspace.agent.transcript import damage, forget, prepare_resume
 from workspace.build.running.build_variables import hidden_from_agent
 from workspace.errors import GitError, StepFailed, StepStopped
 from workspace.step_context import StepContext
 from workspace.steps.conflict_resolution import resolve_at_start
 from workspace.steps.ignored_work import offer_ignored
+from workspace.steps.wish_takeover import take_over
 from workspace.system.child_environment import agent_environment
 from workspace.system.children import ChildResult
 
@@ -60,7 +64,9 @@ def run(ctx: StepContext) -> AgentResult:
         # The step is repeated because its report got lost. Its edits are in the checkpoint, which was written
         # earlier.
         return done
-    work = Agent(ctx, ctx.command.instruction or "", ctx.settings.agent_timeout_seconds)
+    taken_over = take_over(ctx)
+    task = prompt(ctx.command.instruction or "", taken_over.wishes)
+    work = Agent(ctx, task, ctx.settings.agent_timeout_seconds)
     work.budget.check()
     came = resolve_at_start(ctx, work)
     base = ctx.base if ctx.taken.conflict is None else ctx.checkout.head()
@@ -73,7 +79,9 @@ def run(ctx: StepContext) -> AgentResult:
     return AgentResult(
         files_changed=changed,
         files_changed_count=len(changed),
-        summary="\n\n".join(part for part in (work.summary(event), came.note, ignored) if part),
+        summary="\n\n".join(
+            part for part in (work.summary(event), came.note, ignored, LEFT_OUT if taken_over.left_out else "") if part
+        ),
         conversation_id=event.conversation_id,
         cost_usd=work.budget.spent,
         turns=event.turns,
@@ -96,6 +104,9 @@ class Agent:
     event: DriverEvent | None = None
     anew: bool = False
     """An earlier conversation of the session could not be resumed."""
+    watch: RunWatch = field(default_factory=RunWatch)
+    started_again: bool = False
+    """Claude Code said nothing at all, and was started once more."""
     conversation: str | None = None
     """The conversation to go on with; by default the session's."""
     budget: CommandBudget = field(init=False)
@@ -147,9 +158,17 @@ class Agent:
         self.ctx.progress("Starting a new conversation: the earlier one cannot be resumed")
 
     def _drive(self, resume: str | None, *, lost: str | None) -> DriverEvent:
+        event = self._attempt(resume, lost)
+        if not self.watch.heard and not self.started_again:
+            self.started_again = True
+            self.ctx.log("Claude Code said nothing, it is started once more", level="warning", reason=event.text[:500])
+            event = self._attempt(resume, lost)
+        return event
+
+    def _attempt(self, resume: str | None, lost: str | None) -> DriverEvent:
         ctx = self.ctx
         ctx.progress("Claude Code is at work")
-        self.event = None
+        self.event, self.watch = None, RunWatch()
         ledger = Ledger(self.budget.remaining_usd, ctx.log)
         try:
             with self.budget.recorded(lambda: ledger.usd):
@@ -161,14 +180,9 @@ class Agent:
         except StepStopped:
             self._log_cut_off()
             raise
-        if self.event is None:
-            how = (
-                f"ended without a result. {done.cause}"
-                if done.cause
-                else f"exited with {done.returncode} and no result:"
-            )
-            text = f"Claude Code {how} {done.tail.strip()[-1500:]}".strip()
-            self.event = DriverEvent(sitewright_agent="error", text=self._clean(text))
+        if self.event is None or self.watch.gave_up:
+            # The driver's own error tells only the signal that ended Claude Code.
+            self.event = DriverEvent(sitewright_agent="error", text=self._clean(self._without_result(done)))
         # Claude Code counts the whole conversation, and not by our prices.
         self.event = self.event.model_copy(update={"cost_usd": ledger.usd})
         if ledger.refused and failure(self.event) is not None:
@@ -176,6 +190,15 @@ class Agent:
         elif ledger.key_refusal and code_of(self.event) is ErrorCode.MODEL_REJECTED:
             self.event = self.event.model_copy(update={"text": self._clean(ledger.key_refusal)})
         return self.event
+
+    def _without_result(self, done: ChildResult) -> str:
+        """Returns the error message for a run that ended without a final event."""
+        how = f"exited with {done.returncode} and no result:"
+        if self.watch.gave_up:
+            return f"Claude Code said nothing for {self.watch.silence:.0f} s and was ended."
+        if done.cause:
+            how = f"ended without a result. {done.cause}"
+        return f"Claude Code {how} {done.tail.strip()[-1500:]}".strip()
 
     def _run(self, ledger: Ledger, resume: str | None, lost: str | None) -> ChildResult:
         ctx, program = self.ctx, driver_program(self.ctx.settings)
@@ -192,6 +215,7 @@ class Agent:
                         stdin=self._request(proxy, resume, lost).to_json(),
                         on_line=self._on_line,
                         log_lines=False,
+                        is_over=self.watch.is_over,
                     )
                 except StepStopped:
                     ledger.close_all(stopped=True)
@@ -205,7 +229,7 @@ class Agent:
         return DriverRequest(
             prompt=self.prompt,
             instructions=instructions(
-                ctx.paths.site,
+                rules=read_rules(ctx.paths.site, ctx.checkout.git, ctx.log),
                 anew=lost is not None,
                 recalled=self._recalled(lost),
                 changed_since=ctx.others_changed and resume is not None,
@@ -242,8 +266,13 @@ class Agent:
         event = parse(line)
         if event is None:
             self.ctx.log("output", program="claude", line=line)
-        elif event.final:
-            self.event = event
+            return
+        self.watch.note(event)
+        if event.sitewright_agent == "start":
+            return
+        if event.final:
+            # The first one counts: what is said while the program is being ended is no result.
+            self.event = self.event or event
         elif event.sitewright_agent == "text":
             self.ctx.log("agent", text=event.text)
         else:

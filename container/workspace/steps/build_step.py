@@ -6,24 +6,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.records import CommandRecord
 from sitewright.contracts.steps import BuildResult
 from sitewright.publishing.dist_files import scan
 from sitewright.publishing.errors import DistRefused, LiveMoved
 from sitewright.publishing.judgement.findings import PublishRefused
-from sitewright.tables.keys import CommandRef
 from workspace.build import dist_state
 from workspace.build.failure_cause import caused_by_edit
 from workspace.build.publish_outcome import outcome
 from workspace.build.running.build_failed import BuildFailed
 from workspace.build.running.site_build import SiteBuild
 from workspace.build.site_publish import output_path, publish_build, publish_interrupted
-from workspace.claim.session import commands_table
 from workspace.errors import GitError, StepStopped
 from workspace.step_context import StepContext
+from workspace.steps.earlier_commands import earlier_command
 from workspace.steps.up_to_date import ROUNDS, NotUpToDate, skipped, take_in_live
 
 FALLBACK_SUBJECT = "Update the website"
@@ -204,14 +201,7 @@ class _Build:
         )
 
     def _command(self, command_id: str) -> CommandRecord | None:
-        """Returns an earlier command of the session; None if it cannot be read."""
-        ctx = self.ctx
-        try:
-            ref = CommandRef.beside(ctx.request, command_id)
-            return commands_table(ctx.aws, ctx.settings.commands_table).read(ref)
-        except (ClientError, BotoCoreError) as unknown:
-            ctx.log("how the command before ended is not known", commandBefore=command_id, error=str(unknown))
-            return None
+        return earlier_command(self.ctx, command_id)
 
     def _failed_before(self) -> str | None:
         older = self.ctx.command.supersedes

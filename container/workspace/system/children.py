@@ -74,12 +74,16 @@ class Children(Protocol):
         stdin: str | None = None,
         on_line: Callable[[str], None] | None = None,
         log_lines: bool = True,
+        is_over: Callable[[], bool] | None = None,
     ) -> ChildResult:
         """Runs a program to its end and hands each line of its merged stdout and stderr to `on_line`.
 
         The environment is exactly `env`. A stop sends the ladder SIGINT (5 s), SIGTERM (2 s), SIGKILL to the whole
         group, and then raises StepStopped. Meanwhile the child's lines still reach `on_line`. After `timeout` seconds
         the same ladder follows, then TimeoutError. No process of the group outlives the call.
+
+        `is_over` is asked every 0.05 s. Once it is true, the same ladder follows, and the result is returned: the program
+        has done what it was for, or is given up.
         """
 
 
@@ -105,6 +109,7 @@ class ProcessChildren:
         stdin: str | None = None,
         on_line: Callable[[str], None] | None = None,
         log_lines: bool = True,
+        is_over: Callable[[], bool] | None = None,
     ) -> ChildResult:
         """Runs a program (see `Children.run`).
 
@@ -121,7 +126,7 @@ class ProcessChildren:
                 if early:
                     counted.enter_context(self.guest.counting(child.pid))
                 output.start(stdin)
-                stopped = self._wait(child, output, began + timeout)
+                stopped = self._wait(child, output, began + timeout, is_over)
             finally:
                 # No child outlives the call, even after an exception of the caller's `on_line`.
                 self._end(child, LEFTOVER_LADDER if child.poll() is not None else self.ladder)
@@ -135,7 +140,9 @@ class ProcessChildren:
             raise output.error
         killed = memory_kills()
         short = None if killed is None or killed_before is None else killed > killed_before
-        return ChildResult(child.returncode, output.tail(), time.monotonic() - began, short)
+        # Without a code it did not even end by SIGKILL: it hangs in the kernel.
+        code = child.returncode if child.returncode is not None else -signal.SIGKILL
+        return ChildResult(code, output.tail(), time.monotonic() - began, short)
 
     def _start(self, program: Program, *, with_stdin: bool) -> "subprocess.Popen[bytes]":
         if with_stdin:
@@ -150,7 +157,13 @@ class ProcessChildren:
             stderr=subprocess.STDOUT,
         )
 
-    def _wait(self, child: "subprocess.Popen[bytes]", output: "_Output", deadline: float) -> Exception | None:
+    def _wait(
+        self,
+        child: "subprocess.Popen[bytes]",
+        output: "_Output",
+        deadline: float,
+        is_over: Callable[[], bool] | None,
+    ) -> Exception | None:
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(_POLL_SECONDS)
@@ -160,6 +173,9 @@ class ProcessChildren:
             if reason := self.stop.reason:
                 self._end(child, self.ladder)
                 return StepStopped(reason)
+            if is_over is not None and is_over():
+                self._end(child, self.ladder)
+                return None
             if time.monotonic() > deadline:
                 self._end(child, self.ladder)
                 return TimeoutError("the program did not end in time")

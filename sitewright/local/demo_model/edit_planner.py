@@ -22,6 +22,9 @@ ABILITIES = (
 _KEEP_BOTH = "git grep -l -z -E '^<{7} ' | xargs -0 -r sed -i -E -e '/^[|]{7}/,/^={7}$/{/^={7}$/!d}' -e '/^(<{7} |>{7} |={7}$)/d'"
 """Removes git's conflict markers, so that both sides stand one after the other."""
 
+_MESSAGE = re.compile(r"^-----[0-9a-f]{32}----- message \d+ of \d+(?:, the newest)?$", re.MULTILINE)
+"""The line that begins a message of the client's, in a prompt that carries interrupted ones."""
+
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 
 
@@ -95,9 +98,30 @@ def working_folder(system: Any, messages: list[Json]) -> str:
 
 
 def next_action(turn: Progress, folder: str, today: date = date(2026, 1, 15), number: int = 0) -> Reply | ToolCall:
-    """The next step of the newest turn; with another `number`, a heading nobody worded reads differently."""
-    request = understand(turn.instruction)
-    done = turn.calls
+    """The next step of the newest turn; with another `number`, a heading nobody worded reads differently.
+
+    A prompt with several messages is carried out message by message. The first calls are the first message's, as many as it
+    takes to its reply.
+    """
+    done, said = turn.calls, list[str]()
+    for wish in wishes_of(turn.instruction):
+        for taken in range(len(done) + 1):
+            action = _next_of(understand(wish), done[:taken], folder, today, number)
+            if isinstance(action, Reply):
+                break
+        if isinstance(action, ToolCall):
+            return action
+        done = done[taken:]
+        said.append(action.text)
+    return Reply(" ".join(said))
+
+
+def wishes_of(instruction: str) -> list[str]:
+    """The messages in a prompt: several where a command took over what was interrupted."""
+    return [text.strip() for text in _MESSAGE.split(instruction)[1:]] or [instruction]
+
+
+def _next_of(request: EditRequest, done: list[Done], folder: str, today: date, number: int) -> Reply | ToolCall:
     match request.kind:
         case "none":
             return Reply(ABILITIES)
@@ -124,7 +148,8 @@ def _called(page: str) -> str:
 
 
 def _work(request: EditRequest, done: list[Done], folder: str) -> Reply | ToolCall:
-    if done and done[-1][2]:
+    # A note of an interrupted turn is there already, and Claude Code overwrites no file that it has not read.
+    if done and done[-1][2] and not (request.kind == "notes" and "has not been read" in (done[-1][1] or "")):
         return _failed(done[-1])
     if request.kind == "command":
         if done:

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.parameters import SSMProvider
 from lambdas.common import platform_tables
 from lambdas.intake.acceptance import accept_command
 from lambdas.intake.command_intake import Intake
-from lambdas.intake.later_commands import later_commands
+from lambdas.intake.later_commands import LaterCommand, later_commands
 from lambdas.intake.monthly_budget import MonthlyBudget
 from lambdas.intake.runs import Runs
 from lambdas.intake.site_registry import SiteRegistry
@@ -21,6 +21,8 @@ from sitewright.tables.keys import CommandRef
 from tests.support.dynamodb_double import StoredTable
 from tests.support.lambdas.platform_tables import REGION, make_fifo, use_double
 from tests.support.lambdas.workspace_network import NETWORK
+
+NOW = 1_760_000_000_000
 
 
 class World:
@@ -49,7 +51,7 @@ class World:
             events=self,
             sqs=self.sqs,
             dead_letter_url=self.dead,
-            now=lambda: 1_760_000_000_000,
+            now=lambda: NOW,
             log=lambda *_, **__: None,
             sleep=lambda _: None,
         )
@@ -77,13 +79,14 @@ class World:
         self.told += [json.loads(entry["Detail"]) for entry in Entries]
         return {"FailedEntryCount": 0}
 
-    def take(self, body: Any, later: list[str] | None = None) -> None:
+    def take(self, body: Any, later: list[LaterCommand] | None = None, arrived: int | None = None) -> None:
         text = body if isinstance(body, str) else json.dumps(body)
-        self.intake.handle(text, message_id="m-1", group="g", later=later or [])
+        self.intake.handle(text, message_id="m-1", group="g", later=later or [], arrived=arrived)
 
-    def batch(self, *names: str) -> None:
-        bodies = [json.dumps(command(name)) for name in names]
-        for body, later in zip(bodies, later_commands(bodies), strict=True):
+    def batch(self, *names: str, **sent: int) -> None:
+        """Hands a batch over. `sent` are the times at which some of its commands were sent."""
+        bodies = [json.dumps(command(name, **({"sentAt": sent[name]} if name in sent else {}))) for name in names]
+        for body, later in zip(bodies, later_commands([(body, None) for body in bodies]), strict=True):
             self.take(body, later)
 
     def accept(self, name: str) -> None:

@@ -34,7 +34,7 @@ class Notes:
 
 class Aws:
     def __init__(self) -> None:
-        self.dynamodb = Notes()
+        self.dynamodb: Any = Notes()
 
     def secret(self, _: str) -> str:
         return "sk-test-model-key"

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from botocore.exceptions import ClientError
 
 from lambdas.intake.handler import handler
-from lambdas.intake.later_commands import later_commands
+from lambdas.intake.later_commands import LaterCommand, later_commands
 from tests.support.lambdas.intake_world import (
     World,
     command,
@@ -114,7 +114,7 @@ def test_two_in_one_batch_the_first_never_starts_and_is_answered(world: World) -
 
 def test_a_follower_of_another_thread_supersedes_nothing() -> None:
     bodies = [json.dumps(command("c1")), json.dumps(command("c2", chatThreadId="other")), "no json"]
-    assert later_commands(bodies) == [[], [], []]
+    assert later_commands([(body, None) for body in bodies]) == [[], [], []]
 
 
 def test_an_older_command_delivered_again_behind_a_newer_one_does_not_cancel_it(world: World) -> None:
@@ -135,7 +135,7 @@ def test_the_newest_follower_counts_and_one_that_was_rejected_does_not(world: Wo
 
 
 def test_a_superseded_command_never_starts_even_if_the_newer_one_is_lost(world: World) -> None:
-    world.take(command("c1"), later=["c2"])
+    world.take(command("c1"), later=[LaterCommand("c2")])
     world.take(command("c1"))
     assert world.status("c1") == "NONE"
     assert {event["supersededBy"] for event in world.told} == {"c2"}
@@ -179,7 +179,7 @@ def test_every_older_open_run_of_the_session_is_stopped(world: World) -> None:
 
 
 def test_a_command_whose_response_is_fixed_does_not_start_late(world: World) -> None:
-    world.take(command("c1"), later=["c2"])
+    world.take(command("c1"), later=[LaterCommand("c2")])
     fixed = {"sessionId": "s", "commandId": "c1", "timestamp": 1, "success": False, "status": "failed"}
     world.commands.change("amelia#s", "c1", response=fixed, remove=("supersededBy",))
     world.take(command("c1"))

@@ -82,6 +82,16 @@ def test_an_interrupted_command_names_its_wip_commit_and_successor() -> None:
     assert response.summary == "Interrupted by c2; what was done so far is kept."
 
 
+def test_a_command_names_the_ones_it_took_over_and_says_so_where_it_failed() -> None:
+    done = record(agent=AgentResult(summary="Did both."), covers=["c0", "c1"])
+    response = build_response(done, of_execution("SUCCEEDED", None, None, None), 5000)
+    assert response.covers == ["c0", "c1"] and "not done either" not in response.summary
+    failed = build_response(record(covers=["c0"]), of_execution("FAILED", "Step.Failed", INFO.to_json(), None), 5000)
+    assert failed.covers == ["c0"] and "not done either" in failed.summary
+    alone = build_response(record(), of_execution("FAILED", "Step.Failed", INFO.to_json(), None), 5000)
+    assert alone.covers == [] and "not done either" not in alone.summary
+
+
 def test_the_response_of_a_command_interrupted_before_its_first_edit_mentions_no_work() -> None:
     saved = Interruption(step=StepName.AGENT, commit="before")
     for superseded, begin in (("c2", "Interrupted by c2"), (None, "The run was stopped")):

@@ -184,10 +184,13 @@ def test_parts_of_a_command(client: Any, session: CommandRef) -> None:
     assert commands.record_part(session, "push", part)
     assert not commands.record_part(session, "push", part, if_absent=True)
     assert commands.set_commit_message(session, "Subject\n")
+    assert commands.set_covers(session, ["c-2", "c-1"])
+    assert not commands.set_covers(CommandRef.beside(session, "c9"), ["c1"])
     assert commands.note_spending(session, Decimal("0.5"))
     assert not commands.note_spending(session, Decimal("0.4"))
     known = commands.read(session)
     assert known and (known.push, known.commit_message, known.spent_usd) == (part, "Subject\n", 0.5)
+    assert known.covers == ["c-2", "c-1"]
     error = ErrorInfo.of(ErrorCode.INVALID_MESSAGE, "no")
     assert not commands.reject(command(session, 1, rejection=error)), "accepted already"
     assert commands.reject(command(session, 0, rejection=error))

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace.agent import driver_failure
 from workspace.agent.driver_messages import DriverEvent
+from workspace.agent.final_event import failure as failure_of
 from workspace.errors import StepFailed
 from workspace.repository.checkpoints.transcript_files import newest_conversation
 from workspace.steps import agent_step
@@ -110,5 +110,5 @@ def test_a_conversation_that_the_model_refuses_starts_anew_and_is_not_lost_if_th
     ],
 )
 def test_final_events_have_a_meaning(event: DriverEvent, code: ErrorCode) -> None:
-    error = driver_failure.failure(event)
+    error = failure_of(event)
     assert error is not None and error.error.code is code

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from workspace.agent import conversation_summary, instructions, transcript
+from workspace.agent import transcript
+from workspace.agent.prompt import conversation_summary
+from workspace.agent.prompt.repository_rules import read_rules
 from workspace.errors import StepFailed
 from workspace.repository.checkpoints import checkpoint_archive, transcript_files
 from workspace.step_context import StepContext
@@ -139,7 +141,10 @@ def test_a_link_in_the_guests_home_leads_the_restore_nowhere(guest: GuestWorld, 
     assert not list(guest.paths.private.rglob("a.jsonl"))
 
 
-@pytest.mark.parametrize("make", ["mkfifo CLAUDE.md", "ln -s /etc/passwd CLAUDE.md", "truncate -s 5G CLAUDE.md"])
+@pytest.mark.parametrize("make", ["mkfifo CLAUDE.md", "ln -s /etc/passwd CLAUDE.md", "truncate -s 1G CLAUDE.md"])
 def test_rules_that_are_no_file_are_no_rules(guest: GuestWorld, make: str) -> None:
     guest.attack(make)
-    assert instructions.instructions(guest.paths.site) == instructions.ROLE
+    logged: list[str] = []
+    text = read_rules(guest.paths.site, guest.checkout.git, lambda message, **_: logged.append(message))
+    assert text == "" or text.endswith("- CLAUDE.md"), "a larger file is only named"
+    assert len(logged) == ("mkfifo" not in make)

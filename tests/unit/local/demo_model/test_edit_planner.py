@@ -2,6 +2,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from workspace.agent.prompt import unfinished_wishes
 
 from sitewright.local.demo_model.edit_planner import (
     ABILITIES,
@@ -178,6 +179,19 @@ def test_a_page_that_is_not_there_is_not_deleted() -> None:
 @pytest.mark.parametrize("text", ["Change the accent colour to ", "Füge eine Überschrift hinzu", "🥐"])
 def test_an_unknown_instruction_changes_nothing_and_says_what_is_known(text: str) -> None:
     assert play(text) == [Reply(ABILITIES)]
+
+
+def test_messages_that_were_interrupted_are_carried_out_one_after_the_other() -> None:
+    wishes = ['Add a heading saying "One" to the homepage', "Run the command: `touch a`", "Run the command: `touch b`"]
+    asked = unfinished_wishes.prompt(wishes[-1], wishes[:-1])
+    actions = play(asked, (PAGE, False), ("ok", False), ("", False), ("", False))
+    assert called(actions) == [
+        ("Read", "/site/src/pages/index.astro"),
+        ("Write", "/site/src/pages/index.astro"),
+        ("Bash", "touch a"),
+        ("Bash", "touch b"),
+    ]
+    assert said(actions) == "I added a heading to the homepage. I ran the command. I ran the command."
 
 
 def test_an_unknown_colour_changes_nothing() -> None:

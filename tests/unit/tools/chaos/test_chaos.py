@@ -48,6 +48,8 @@ def test_files_that_are_lost() -> None:
     assert "another text" in promises.files([one, two], [answer(one)], [], {one.path: two.mark})[0]
     assert "at a kill" in promises.files([one, two], [], [two.path], {})[0]
     assert promises.outcomes([one], [answer(one, filesChanged=[])], {}) != []
+    covering = answer(one, covers=[two.command_id])
+    assert two.command_id in promises.outcomes([one, two], [covering], {one.path: one.mark})[0]
 
 
 def test_commits_that_are_lost() -> None:

@@ -1,4 +1,4 @@
-"""Tells from the driver's final event why Claude Code failed. Pure."""
+"""The meaning of the final event of a run of Claude Code: success, or which failure. Pure."""
 
 from sitewright.contracts.error_codes import ErrorCode
 from workspace.agent.driver_messages import DriverEvent
@@ -15,7 +15,7 @@ _REFUSED_CONTENT = {400, 413}
 
 
 def failure(event: DriverEvent) -> StepFailed | None:
-    """Returns the failure behind a final event; None for success."""
+    """Returns the failure behind a final event; None for success. Pure."""
     message = event.text or "Claude Code ended without saying why."
     if event.subtype == "error_max_turns":
         return StepFailed(ErrorCode.TURNS_EXCEEDED, f"The agent used all of its turns ({event.turns}).")
@@ -29,7 +29,7 @@ def failure(event: DriverEvent) -> StepFailed | None:
 
 
 def code_of(event: DriverEvent) -> ErrorCode:
-    """Returns the error code of a failure that is none of the command's limits."""
+    """Returns the error code of a failed run."""
     status = event.api_status
     if status is not None:
         if status in {408, 409, 425, 429} or status >= 500:
@@ -47,7 +47,7 @@ def code_of(event: DriverEvent) -> ErrorCode:
 
 
 def cannot_resume(event: DriverEvent) -> bool:
-    """Returns whether a resumed conversation itself caused the failure in its final event."""
+    """Returns whether a resumed conversation itself caused the failure in its final event. Pure."""
     if event.spoke or failure(event) is None:
         return False
     if event.api_status in _REFUSED_CONTENT:

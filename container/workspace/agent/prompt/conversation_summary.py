@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from workspace.agent.prompt.unfinished_wishes import messages_in
 from workspace.guest.guest_files import GuestFileError
 from workspace.repository.checkpoints import transcript_files
 
@@ -63,7 +64,7 @@ def _turn(line: bytes) -> str | None:
         content = " ".join(
             str(block.get("text", "")) for block in content if isinstance(block, dict) and block.get("type") == "text"
         )
-    return _cut(speaker + content) if isinstance(content, str) and content.strip() else None
+    return _cut(speaker + messages_in(content)) if isinstance(content, str) and content.strip() else None
 
 
 def _cut(text: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workspace.agent.conversation_summary import TOTAL_CHARACTERS, TURN_CHARACTERS, recall
+from workspace.agent.prompt.conversation_summary import TOTAL_CHARACTERS, TURN_CHARACTERS, recall
 
 ID = "7b9f4a52-0a3c-4a57-9d6c-0f3b1d6a0001"
 
