@@ -94,7 +94,8 @@ class ErrorCode(StrEnum):
     BUILD_FAILED = (
         "build_failed",
         ErrorSource.BUILD,
-        "The site stays as it was. Send a command that describes the error, or revert the commit.",
+        "The site stays as it was; the edit is kept and pushed. Ask to correct the error in the message, "
+        "or to take the edit back.",
     )
     UNPUBLISHABLE_NAME = (
         "unpublishable_name",
@@ -174,7 +175,8 @@ class ErrorCode(StrEnum):
     GIT_AUTH_FAILED = (
         "git_auth_failed",
         ErrorSource.GIT,
-        "Put a token with write access to the repository into the site's git token secret. "
+        "Put a token with write access to the repository into the site's git token secret. The edits are kept in the "
+        "checkpoint and go out with the session's next edit. "
         "With `github-app`, do what the message says.",
     )
     GIT_UNAVAILABLE = (
@@ -213,7 +215,8 @@ class ErrorCode(StrEnum):
     PUSH_FAILED = (
         "push_failed",
         ErrorSource.PUSH,
-        "See the git host's answer in the message. The edits are kept in the checkpoint.",
+        "See the git host's answer in the message, and let the host accept such commits. The edits are kept in the checkpoint "
+        "and go out with the session's next edit.",
     )
     WORKSPACE_CRASHED = (
         "workspace_crashed",
