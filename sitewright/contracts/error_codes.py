@@ -16,6 +16,7 @@ class ErrorSource(StrEnum):
     RECORD_SYNC = "record_sync"
     GIT = "any step that reaches the git host"
     PUSH = "push step"
+    HOST = "build step, before a publish; push step"
     WORKSPACE = "workspace"
     RUN = "run"
     ANY = "any"
@@ -217,6 +218,44 @@ class ErrorCode(StrEnum):
         ErrorSource.PUSH,
         "See the git host's answer in the message, and let the host accept such commits. The edits are kept in the checkpoint "
         "and go out with the session's next edit.",
+    )
+    PUSH_SECRET = (
+        "push_secret",
+        ErrorSource.HOST,
+        "Ask to remove the secret from the files named in the message, and replace it where it is valid. If it is none, "
+        'allow it at the git host, and an operator sends a command with `allow: ["push_secret"]` '
+        "(`sitewright send --allow push_secret`).",
+    )
+    PUSH_LARGE_FILE = (
+        "push_large_file",
+        ErrorSource.HOST,
+        "Ask to remove the files named in the message, to make them smaller, or to keep them elsewhere.",
+    )
+    PUSH_WORKFLOW = (
+        "push_workflow",
+        ErrorSource.HOST,
+        "Ask to take the change of the named workflow back. Or give the token the scope `workflow` (a fine-grained token or "
+        'a GitHub App: write access to workflows), and an operator sends a command with `allow: ["push_workflow"]`.',
+    )
+    PUSH_TOO_LARGE = (
+        "push_too_large",
+        ErrorSource.PUSH,
+        "Ask to make large pictures and files smaller. Or let the git host, or the proxy before it, take larger pushes.",
+    )
+    PUSH_UNSIGNED = (
+        "push_unsigned",
+        ErrorSource.PUSH,
+        "Exempt the token's account, or the branches of `branchPrefix`, from the rule that commits must be signed.",
+    )
+    PUSH_COMMIT_RULES = (
+        "push_commit_rules",
+        ErrorSource.PUSH,
+        "Set `commitAuthor` of the site to an author that the rule in the message accepts, or exempt the token's account.",
+    )
+    PUSH_BRANCH_REFUSED = (
+        "push_branch_refused",
+        ErrorSource.PUSH,
+        "Set `branchPrefix` of the site to names that the git host's rules accept, or exempt the token's account from them.",
     )
     WORKSPACE_CRASHED = (
         "workspace_crashed",
