@@ -292,7 +292,7 @@ class ErrorCode(StrEnum):
     )
 
 
-ALLOWABLE = tuple(code for code in ErrorCode if code.reporter is ErrorSource.JUDGE)
+ALLOWABLE = tuple(code for code in ErrorCode if code.reporter in {ErrorSource.JUDGE, ErrorSource.HOST})
 """The refusals of a publish that a command may allow."""
 
 

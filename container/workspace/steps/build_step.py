@@ -30,7 +30,9 @@ from workspace.claim.session import commands_table
 from workspace.errors import StepStopped
 from workspace.guest import guest_files
 from workspace.guest.guest_files import GuestFileError, Refusal
+from workspace.repository.host_rules import unsent_commits
 from workspace.step_context import StepContext
+from workspace.steps.sendable import WouldBeRefused, make_sendable
 from workspace.steps.up_to_date import ROUNDS, NotUpToDate, skipped, take_in_live
 from workspace.system.child_environment import build_environment
 from workspace.system.children import ChildResult
@@ -114,7 +116,11 @@ class _Build:
             ctx.log("publish refused", level="error", code=error.code.value, error=error.message)
             info = ErrorInfo.of(error.code, error.message)
             may_repair = error.repairable and self._is_edits(error, info.message)
-            failed = {"error": info, "broken_by_edit": may_repair, "build_success": True}
+            failed = {
+                "error": info,
+                "broken_by_edit": may_repair,
+                "build_success": not isinstance(error, WouldBeRefused),
+            }
         except NotUpToDate as error:
             ctx.log("not published", level="error", error=str(error))
             failed = {"error": error.info, "broken_by_edit": error.agent_may_resolve and not self._tried}
@@ -122,7 +128,7 @@ class _Build:
         return result.model_copy(update=done)
 
     def _live(self, result: BuildResult) -> BuildResult:
-        """Builds and publishes, on top of what is live. Raises BuildFailed, DistRefused, OSError, NotUpToDate."""
+        """Builds and publishes, on top of what is live. Raises BuildFailed, DistRefused, OSError, NotUpToDate, PublishRefused."""
         ctx = self.ctx
         for number in range(ROUNDS):
             if number:
@@ -131,6 +137,7 @@ class _Build:
             if ctx.newer is not None:
                 with self._timed("takeIn"):
                     take_in_live(ctx, ctx.newer, self.notes.append)
+            make_sendable(ctx)
             commit = ctx.checkout.head()
             self._build(commit)
             files = scan(ctx.paths.site / DIST, ctx.fence.check_stop)
@@ -147,6 +154,8 @@ class _Build:
                 continue
             if ctx.newer is not None:
                 ctx.newer.built(commit)
+            if published.error is None:
+                unsent_commits.forget(ctx.checkout, unsent_commits.REPLACED_REF)
             done = {**outcome(published, not_invalidated), "notes": [*self.notes, *published.notes]}
             return result.model_copy(update={**done, "commit": commit, "seconds": self.seconds})
         raise NotUpToDate.moved()
