@@ -146,7 +146,7 @@ class _Push:
         return session_trailer(self.ctx.request.session_id)
 
     def _rescue(self, head: str, branch: str) -> PushResult:
-        name = rescue_branch(self.ctx.request.command_id)
+        name = rescue_branch(self.ctx.request.command_id, self.ctx.settings.branch_prefix)
         for attempt in range(1, _RESCUES + 1):
             rescue = name if attempt == 1 else f"{name}-{attempt}"
             try:
