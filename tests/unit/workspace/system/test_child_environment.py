@@ -65,7 +65,7 @@ def test_settings_are_complete_or_name_the_variable() -> None:
         "SITEWRIGHT_MAX_TURNS": "7", "SITEWRIGHT_MAX_BUDGET_USD": "1.5", "SITEWRIGHT_AGENT_TIMEOUT_SECONDS": "60",
         "SITEWRIGHT_BUILD_TIMEOUT_SECONDS": "60", "SITEWRIGHT_PUSH_TIMEOUT_SECONDS": "60", "SITEWRIGHT_MODEL": "",
         "SITEWRIGHT_IDLE_SECONDS": "300", "SITEWRIGHT_GIT_AUTH": "token", "SITEWRIGHT_COMMIT_AUTHOR": "Sam <sam@b.example>",
-        "SITEWRIGHT_MODEL_PROVIDER": "anthropic",
+        "SITEWRIGHT_MODEL_PROVIDER": "anthropic", "SITEWRIGHT_SESSIONS": "shared", "SITEWRIGHT_BRANCH_PREFIX": "thread-",
         "SITEWRIGHT_ROOT": "/somewhere",
     }  # fmt: skip
     settings = Settings.from_env(env)
