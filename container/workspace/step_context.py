@@ -46,6 +46,8 @@ class StepContext:
     """`log("message", key=value)`: one JSON line on stdout with sessionId, commandId and step."""
     progress: Callable[[str], None] = field(repr=False)
     """Logs a line for a person about the work under way."""
+    hide: Callable[[str], None] = field(default=lambda _: None, repr=False)
+    """Keeps a text out of the log."""
     newer: NewerWork | None = field(default=None, repr=False)
     """What came since into the site. None: the site's sessions are isolated."""
     taken: TakenIn = field(default_factory=TakenIn)

@@ -245,7 +245,8 @@ class ErrorCode(StrEnum):
     PUSH_UNSIGNED = (
         "push_unsigned",
         ErrorSource.PUSH,
-        "Exempt the token's account, or the branches of `branchPrefix`, from the rule that commits must be signed.",
+        "Set `signCommits` of the site, and store the key that the message names; its public half belongs to the account of "
+        "`commitAuthor` at the git host. Or exempt the token's account from the rule that commits must be signed.",
     )
     PUSH_COMMIT_RULES = (
         "push_commit_rules",

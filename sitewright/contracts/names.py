@@ -9,7 +9,7 @@ METRICS_NAMESPACE = "Sitewright"
 SITE_PARAMETER_PREFIX = "/sitewright/sites/"
 """Prefix of the SSM parameters. Each SiteStack registers its SiteEntry in one, and intake looks a client up there."""
 
-GIT_TOKEN, MODEL_KEY = "git-token", "model-key"
+GIT_TOKEN, MODEL_KEY, SIGNING_KEY = "git-token", "model-key", "signing-key"
 """Names of a site's secrets."""
 
 GITHUB_APP_SECRET = "/sitewright/github-app"

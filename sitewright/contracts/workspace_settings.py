@@ -116,6 +116,8 @@ class WorkspaceSettings(OperatorSettings):
     """Name of the SSM parameter that `git_auth` needs: the site's git token, or the GitHub App of all sites."""
     model_key_secret: str | None = None
     """Name of the SSM parameter with the model key. None with Bedrock, which needs no key."""
+    signing_key_secret: str | None = None
+    """Name of the SSM parameter with the SSH key that signs commits. None: they are not signed."""
     distribution_id: str | None = None
     """Id of the CloudFront distribution, for a site with `https`."""
 

@@ -117,6 +117,7 @@ class StepRun:
             fence=self.fence,
             aws=self.clients,
             log=self.log,
+            hide=self.log.hide,
             progress=self.log.progress,
             checkpoint_in_background=lambda: working_copy.checkpointer.write_in_background(self.fence),
             save_commit=lambda commit: working_copy.checkpointer.save(commit, self.fence),

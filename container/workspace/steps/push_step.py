@@ -21,6 +21,7 @@ from workspace.repository.newer_work.merge import Merged, merge
 from workspace.repository.newer_work.rebase import rebase
 from workspace.repository.remote_retry import DOWN_SECONDS, Diverged, Rejected, retry_remote
 from workspace.step_context import StepContext
+from workspace.steps.signing import sign_commits
 
 _RACES = 5
 _RESCUES = 20
@@ -29,7 +30,7 @@ _RESCUES = 20
 def run(ctx: StepContext) -> PushResult:
     """Pushes the session's branch.
 
-    Raises HostRefuses, StepFailed (GIT_AUTH_FAILED, GIT_UNAVAILABLE, PUSH_FAILED), StepStopped, Fenced.
+    Raises HostRefuses, StepFailed (GIT_AUTH_FAILED, GIT_UNAVAILABLE, PUSH_FAILED, PUSH_UNSIGNED), StepStopped, Fenced.
     """
     began = time.monotonic()
     ctx.checkout.return_to_branch()
@@ -79,7 +80,7 @@ class _Push:
         if unsent_commits.is_refused(checkout):
             self._fold()
         for _ in range(_RACES):
-            head = checkout.head()
+            head = sign_commits(self.ctx) or checkout.head()
             self.ctx.progress(f"Pushing {head[:8]} to {branch}")
             try:
                 self._send(head, branch)

@@ -12,6 +12,7 @@ from workspace.errors import GitError
 from workspace.repository.host_rules import unsent_commits
 from workspace.repository.host_rules.unsent_content import Refusable, is_github, look
 from workspace.step_context import StepContext
+from workspace.steps.signing import try_to_sign
 
 _TEXTS = {
     ErrorCode.PUSH_SECRET: "What looks like a password or an API key is in {files}. A website shows it to everybody, and git "
@@ -26,7 +27,7 @@ class WouldBeRefused(PublishRefused):
 
 
 def make_sendable(ctx: StepContext) -> None:
-    """Folds commits that the host refused, or would refuse, into a clean one. Raises WouldBeRefused, StepStopped.
+    """Folds commits that the host refused, or would refuse, into a clean one, and signs. Raises WouldBeRefused, StepStopped.
 
     A look that fails is no reason: the push will tell.
     """
@@ -39,7 +40,8 @@ def make_sendable(ctx: StepContext) -> None:
             ctx.log("commits that the git host refuses are folded into a clean one", commit=folded)
     except (GitError, TimeoutError) as error:
         ctx.log("what the git host would refuse is not known", level="warning", error=str(error)[:500])
-        return
+        found = []
+    try_to_sign(ctx)
     if findings := refusals(found, ctx.command.allow or ()):
         raise WouldBeRefused(findings)
 

@@ -1,6 +1,6 @@
 """Reads the secrets of a site as its workspace will. The values go to the checks that use them, and nowhere else."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,10 +26,25 @@ class Stored:
 
 def read(client: "SSMClient", client_id: str, name: str, keys: Sequence[str]) -> Stored:
     """Reads a secret of the site. `keys` are those under which a JSON object may hold it."""
+    return _read(client, client_id, name, lambda text: single_value(text, keys))
+
+
+def read_key_file(client: "SSMClient", client_id: str, name: str) -> Finding:
+    """Looks for a secret that is a file with a private key. Whether it can sign, the workspace tells."""
+
+    def checked(text: str) -> str:
+        if "PRIVATE KEY" not in text:
+            raise SecretTextError("is no private key: paste all lines of the file")
+        return text
+
+    return _read(client, client_id, name, checked).finding
+
+
+def _read(client: "SSMClient", client_id: str, name: str, parse: Callable[[str], str]) -> Stored:
     parameter, check = secret_parameter(client_id, name), f"secret {name}"
     store = f"Store it: {store_secret(parameter)}"
     try:
-        value = single_value(client.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"], keys)
+        value = parse(client.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"])
     except ClientError as error:
         if error_code(error) != "ParameterNotFound":
             return Stored(unseen(check, "ssm:GetParameter", error, client_id))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from workspace.errors import GitError
+from workspace.guest import guest_files
 from workspace.repository.checkout import Checkout
 from workspace.repository.host_rules.unsent_commits import COMMITS, REPLACED_REF
 from workspace.repository.objects.transport import OBJECT_ID
@@ -45,7 +46,8 @@ def sign_unsent(checkout: Checkout, sign: Callable[[bytes], str]) -> str | None:
         content = with_parents(commit.content, made)
         if content != commit.content or not commit.is_signed:
             made[commit.name] = _write(checkout, signed(content, sign))
-    checkout.run("update-ref", REPLACED_REF, head)
+    if guest_files.look(checkout.site, f".git/{REPLACED_REF}") is None:
+        checkout.run("update-ref", REPLACED_REF, head)
     checkout.run("update-ref", f"refs/heads/{checkout.branch}", made[head], head)
     return made[head]
 

@@ -1,5 +1,7 @@
 """A git host that refuses commits: the cause is named, and the session goes on once the cause is gone."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,18 @@ from workspace.steps import sendable
 
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.steps import StepName
-from tests.support.workspace.runner_parts import accept, git, read_command
-from tests.support.workspace.runner_world import World, new_world
+from tests.support.workspace.runner_parts import accept, git, put_secret, read_command
+from tests.support.workspace.runner_world import World, edit, new_world
 from tests.support.workspace.shared_site import SharedSite, built, shared_site
 
 HOOK = """#!/bin/sh
 while read old new ref; do for commit in $(git rev-list $new --not --all); do
 git diff-tree -m --root -r --no-commit-id --name-only $commit | grep -q '^refused' && { echo "no such files" >&2; exit 1; }
+done; done; exit 0
+"""
+SIGNED_ONLY = """#!/bin/sh
+while read old new ref; do for commit in $(git rev-list $new --not --all); do
+git cat-file commit $commit | grep -q '^gpgsig' || { echo "GitLab: Commit must be signed" >&2; exit 1; }
 done; done; exit 0
 """
 PUSH = StepName.PUSH
@@ -187,3 +194,26 @@ def test_a_push_that_is_too_large_is_not_tried_for_a_minute(open_site: SharedSit
     site.world.host.answer = None
     assert site.world.step(PUSH, "c1", 1) == 0
     pushed(site)
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen")
+def test_a_host_that_takes_signed_commits_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")), check=True)
+    with new_world(tmp_path, monkeypatch, hook=SIGNED_ONLY) as world:
+        site, key = shared_site(world, monkeypatch), {"signing_key_secret": "signing-key"}
+        site.run("s1", {"one.html": "1"}, PUSH)
+        assert refusal(site)["code"] == "push_unsigned" and "must be signed" in refusal(site)["message"]
+        assert site.world.step(PUSH, "c1", 1, **key) == 0
+        assert refusal(site)["code"] == "push_unsigned" and "Store it: aws ssm" in refusal(site)["message"]
+        text = (tmp_path / "key").read_text()
+        put_secret(world.clients, "signing-key", text)
+        second = site.run("s1", {"two.html": "2"}, PUSH, **key)
+        assert pushed(site)["commit"] == built(second).commit == site.manifest().commit
+        site.run("s2", {"three.html": "3"}, PUSH, **key)
+        pushed(site)
+        site.world.use(agent=edit({"four.html": "4"}))
+        accept(world.clients, "c8", 8)
+        assert world.step(StepName.AGENT, "c8", 8, **key) == 0
+        assert world.step(StepName.SALVAGE, "c8", 8, **key) == 0
+        pushed(site)
+        assert text.splitlines()[2] not in world.log.getvalue() + str(world.clients.sfn.calls)
