@@ -78,7 +78,7 @@ _LARGE = re.compile(
 )
 _FILE_NAME = re.compile(r"File name (?P<file>\S.{0,300}?) was (?:blacklisted|prohibited)", re.IGNORECASE)
 
-FOLDABLE = frozenset(_SAYS) - {ErrorCode.PUSH_BRANCH_REFUSED} | {ErrorCode.PUSH_FAILED}
+FOLDABLE = frozenset(_SENTENCES) - {ErrorCode.PUSH_BRANCH_REFUSED, ErrorCode.PUSH_UNSIGNED}
 """Refusals of what the commits hold. Once its cause is gone from the files, one clean commit in their place passes."""
 
 

@@ -148,7 +148,7 @@ def test_a_hosts_words_tell_the_cause_and_the_files(output: str, code: ErrorCode
     assert classify(output) is Refusal.REJECTED, "it must not be tried again for a minute"
     message = refused.message("thread-t1")
     assert message.startswith("The git host") and all(name in message for name in files)
-    assert (code in FOLDABLE) == (code is not ErrorCode.PUSH_BRANCH_REFUSED)
+    assert (code in FOLDABLE) == (code not in {ErrorCode.PUSH_BRANCH_REFUSED, ErrorCode.PUSH_UNSIGNED})
 
 
 def test_the_hosts_own_words_stay_in_the_message() -> None:
