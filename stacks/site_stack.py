@@ -12,6 +12,7 @@ from sitewright.contracts.names import (
     GIT_TOKEN,
     GITHUB_APP_SECRET,
     MODEL_KEY,
+    SIGNING_KEY,
     SITE_PARAMETER_PREFIX,
     build_secret_parameter,
     secret_parameter,
@@ -58,6 +59,7 @@ class SiteStack(Stack):
         # Bedrock is reached with the task role: there is no key.
         anthropic = site.model_provider is ModelProvider.ANTHROPIC
         self.model_key = secret_parameter(site.client_id, MODEL_KEY) if anthropic else None
+        self.signing_key = secret_parameter(site.client_id, SIGNING_KEY) if site.sign_commits else None
         build = site.build_environment.secrets if site.build_environment else {}
         build_secrets = sorted({build_secret_parameter(site.client_id, name) for name in build.values()})
         self.workspace = WorkspaceTask(
@@ -75,7 +77,10 @@ class SiteStack(Stack):
             bucket=self.bucket,
             distribution=self.distribution,
             stores=platform.stores,
-            secrets=[*(secret for secret in (self.git_secret, self.model_key) if secret), *build_secrets],
+            secrets=[
+                *(secret for secret in (self.git_secret, self.model_key, self.signing_key) if secret),
+                *build_secrets,
+            ],
         )
         if self.model_key is None:
             grant_bedrock(self.workspace.definition.task_role, site)
@@ -122,6 +127,7 @@ class SiteStack(Stack):
             commands_table=stores.commands.table_name,
             git_secret=self.git_secret,
             model_key_secret=self.model_key,
+            signing_key_secret=self.signing_key,
             distribution_id=self.distribution.distribution_id if self.distribution else None,
         )
 
@@ -152,6 +158,7 @@ class SiteStack(Stack):
             "SiteUrl": self._site.url,
             "GitSecret": self.git_secret,
             **({"ModelKeySecret": self.model_key} if self.model_key else {}),
+            **({"SigningKeySecret": self.signing_key} if self.signing_key else {}),
             "TaskDefinitionArn": self.workspace.definition.task_definition_arn,
             "LogGroup": self.workspace.log_group.log_group_name,
         }.items():

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from lambdas.respond.summary import summary_of
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
 from sitewright.contracts.messages import MAX_FILES_LISTED, Response, ResponseStatus
 from sitewright.contracts.records import CommandRecord
-from sitewright.contracts.steps import BuildResult, RepairResult
+from sitewright.contracts.steps import BuildResult
 
 MAX_BODY_BYTES = 200_000
 MAX_ITEM_BYTES = 380_000
@@ -16,17 +17,6 @@ MAX_ITEM_BYTES = 380_000
 
 A record as JSON is no smaller than its item.
 """
-
-PREPARED = "The workspace is ready."
-PREPARED_UNBUILT = "The workspace is ready, but the site cannot be built as it is."
-UNCHANGED = "Nothing had to be built: the site is live as it is."
-CONTRADICTED = "Another change of the site contradicts this edit, so the site stays as it was."
-COMBINED = "Another change of the site went live meanwhile, and was combined with this edit."
-COVERED_UNDONE = "What the interrupted messages before it asked for is not done either."
-CHECKPOINT_LOST = (
-    "(The saved state of this conversation was damaged: what had not been pushed is lost, and the work went on from what "
-    "the git host has.)"
-)
 
 
 @dataclass(frozen=True)
@@ -104,6 +94,7 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
             or (build.error if build else None)
             or _unchecked(command)
         )
+    deployed = _deployed(build) if build else None
     response = Response(
         client_id=command.client_id,
         session_id=command.session_id if command.original_session_id is None else command.original_session_id,
@@ -111,16 +102,14 @@ def build_response(command: CommandRecord, outcome: Outcome, now: int) -> Respon
         timestamp=now,
         success=outcome.status is ResponseStatus.SUCCEEDED,
         status=outcome.status,
-        summary="\n\n".join(
-            part for part in (_summary(command, outcome, error), *_notes(command, outcome, error)) if part
-        ),
+        summary=summary_of(command, outcome.status, error, pushed=pushed, live=deployed is True),
         files_changed=files[:MAX_FILES_LISTED],
         files_changed_count=count,
         site_url=command.site_url,
         commit=commit,
         pushed=pushed,
         build_success=_built(command),
-        deploy_success=_deployed(build) if build else None,
+        deploy_success=deployed,
         pages_removed=build.pages_removed if build else [],
         pages_removed_count=build.pages_removed_count if build else 0,
         error=error,
@@ -171,88 +160,3 @@ def _unchecked(command: CommandRecord) -> ErrorInfo | None:
         return None
     message = "the site is live, but the check of what was published did not come to an end"
     return ErrorInfo.of(ErrorCode.SYNC_CHECK_FAILED, message)
-
-
-def _summary(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) -> str:
-    said = command.agent.summary if command.agent else ""
-    if command.prepared:
-        said = PREPARED if command.prepared.build_success else PREPARED_UNBUILT
-    match outcome.status:
-        case ResponseStatus.SUCCEEDED:
-            return "\n\n".join(part for part in (said, *_published(command)) if part)
-        case ResponseStatus.INTERRUPTED if command.superseded_by:
-            return f"Interrupted by {command.superseded_by}; {_kept(command)}."
-        case ResponseStatus.INTERRUPTED:
-            return f"The run was stopped; {_kept(command)}."
-        case ResponseStatus.REJECTED:
-            return f"Not accepted: {error.message}" if error else "Not accepted."
-        case ResponseStatus.TIMED_OUT:
-            return f"It took too long and was ended; {_kept(command)}."
-        case _:
-            return f"It failed: {error.message}" if error else "It failed."
-
-
-def _kept(command: CommandRecord) -> str:
-    """Describes whether the work of an interrupted run is kept, for the summary.
-
-    Without a record of the interruption it is unknown whether there was any work.
-    """
-    saved = command.interruption
-    nothing = saved is not None and not saved.files_changed
-    return "no file had been changed yet" if nothing else "what was done so far is kept"
-
-
-def _published(command: CommandRecord) -> list[str]:
-    """Describes the result for the site, unless the site is simply live."""
-    build = command.build
-    refused = build is not None and build.is_refused
-    said = _repaired(command.repair, built=bool(build and build.build_success and not refused), refused=refused)
-    if build is None:
-        return said
-    if build.skipped:
-        return [*said, UNCHANGED] if build.deployment_id is not None else said
-    if build.is_refused:
-        return [*said, "The site was built, but not published: it would have become worse. It stays as it was."]
-    if build.error is not None and build.error.code is ErrorCode.LIVE_CONFLICT:
-        return [*said, CONTRADICTED]
-    if not build.build_success:
-        unbuilt = build.error is not None and build.error.code in {ErrorCode.LIVE_UNREACHABLE, ErrorCode.PUBLISH_FAILED}
-        return [*said, f"The site could not be {'published' if unbuilt else 'built'} and stays as it was."]
-    return [*said, *(_removed(build) if build.deploy_success else ["The site could not be published."])]
-
-
-def _removed(build: BuildResult) -> list[str]:
-    """Describes the pages that the publish removed."""
-    count, names = build.pages_removed_count, build.pages_removed
-    if not count:
-        return []
-    more = f" and {count - len(names):,} more" if count > len(names) else ""
-    return [f"{count:,} {'page' if count == 1 else 'pages'} removed: {', '.join(names)}{more}."]
-
-
-def _repaired(repair: RepairResult | None, *, built: bool, refused: bool) -> list[str]:
-    if repair is None:
-        return []
-    if repair.merged:
-        return [f"{COMBINED} {repair.summary}".strip()] if repair.changed else []
-    failed = "The publish was refused" if refused else "The build failed"
-    if built:
-        return [f"The build failed at first and was repaired. {repair.summary}".strip()]
-    if repair.error:
-        return [f"{failed}, and {'its repair failed' if refused else 'so did its repair'}: {repair.error.message}"]
-    did = "did not help" if repair.changed else "found nothing to change"
-    return [f"{failed}, and its repair {did}. {repair.summary}".strip()]
-
-
-def _notes(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) -> list[str]:
-    """Returns notes for the response of any outcome: a lost checkpoint, and the tasks of the site's operator."""
-    if outcome.status is ResponseStatus.REJECTED:
-        return []
-    notes = [CHECKPOINT_LOST] if command.lost_checkpoint else []
-    if command.covers and command.agent is None and outcome.status in {ResponseStatus.FAILED, ResponseStatus.TIMED_OUT}:
-        notes.insert(0, COVERED_UNDONE)
-    push = command.push.error if command.push else None
-    if push is not None and push != error:
-        # The response has only one error, which is the build's. A note tells the branch of the commits.
-        notes.append(f"Note: {push.message} {push.remedy}")
-    return notes + [f"Note: {note}" for note in (command.build.notes if command.build else [])]

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.table import Table
 
+from sitewright.cli.answer_exit import exit_code_of
 from sitewright.cli.aws_access import Access, refusals
 from sitewright.cli.deployment_history import History
 from sitewright.cli.deployment_lookup import read_history
@@ -86,7 +87,7 @@ def send(  # noqa: PLR0917 - typer passes by name
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     timeout: Annotated[float, typer.Option(help="seconds to wait")] = 900,
 ) -> None:
-    """Sends a command; with --wait the exit code is 0 only if the response says success."""
+    """Sends a command. With --wait the exit code is 0: all done, 1: failed, 3: live but not saved in git, or not live."""
     user = StackClient(load(home_of(), whole=True))  # a half dead stack would accept the message and never answer
     sent = user.send(sys.stdin.read() if text == "-" else text, client, session, thread, command_id, allow or ())
     _answer(user, sent, wait, as_json, timeout)
@@ -118,7 +119,7 @@ def _answer(user: StackClient, sent: SentCommand, wait: bool, as_json: bool, tim
         if answer["status"] != "rejected":  # a rejected command has no site, commit or time
             commit = f"  commit {answer['commit'][:10]}" if answer["commit"] else ""
             print(f"{answer['siteUrl']}{commit}  {(answer['durationMs'] or 0) / 1000:.1f} s")
-    raise typer.Exit(0 if answer["success"] else 1)
+    raise typer.Exit(exit_code_of(answer))
 
 
 @app.command()

@@ -16,6 +16,7 @@ class ErrorSource(StrEnum):
     RECORD_SYNC = "record_sync"
     GIT = "any step that reaches the git host"
     PUSH = "push step"
+    HOST = "build step, before a publish; push step"
     WORKSPACE = "workspace"
     RUN = "run"
     ANY = "any"
@@ -100,7 +101,8 @@ class ErrorCode(StrEnum):
     BUILD_FAILED = (
         "build_failed",
         ErrorSource.BUILD,
-        "The site stays as it was. Send a command that describes the error, or revert the commit.",
+        "The site stays as it was; the edit is kept and pushed. Ask to correct the error in the message, "
+        "or to take the edit back.",
     )
     BUILD_VARIABLE_MISSING = (
         "build_variable_missing",
@@ -194,7 +196,8 @@ class ErrorCode(StrEnum):
     GIT_AUTH_FAILED = (
         "git_auth_failed",
         ErrorSource.GIT,
-        "Put a token with write access to the repository into the site's git token secret. "
+        "Put a token with write access to the repository into the site's git token secret. The edits are kept in the "
+        "checkpoint and go out with the session's next edit. "
         "With `github-app`, do what the message says.",
     )
     GIT_UNAVAILABLE = (
@@ -233,7 +236,47 @@ class ErrorCode(StrEnum):
     PUSH_FAILED = (
         "push_failed",
         ErrorSource.PUSH,
-        "See the git host's answer in the message. The edits are kept in the checkpoint.",
+        "See the git host's answer in the message, and let the host accept such commits. The edits are kept in the checkpoint "
+        "and go out with the session's next edit.",
+    )
+    PUSH_SECRET = (
+        "push_secret",
+        ErrorSource.HOST,
+        "Ask to remove the secret from the files named in the message, and replace it where it is valid. If it is none, "
+        'allow it at the git host, and an operator sends a command with `allow: ["push_secret"]` '
+        "(`sitewright send --allow push_secret`).",
+    )
+    PUSH_LARGE_FILE = (
+        "push_large_file",
+        ErrorSource.HOST,
+        "Ask to remove the files named in the message, to make them smaller, or to keep them elsewhere.",
+    )
+    PUSH_WORKFLOW = (
+        "push_workflow",
+        ErrorSource.HOST,
+        "Ask to take the change of the named workflow back. Or give the token the scope `workflow` (a fine-grained token or "
+        'a GitHub App: write access to workflows), and an operator sends a command with `allow: ["push_workflow"]`.',
+    )
+    PUSH_TOO_LARGE = (
+        "push_too_large",
+        ErrorSource.PUSH,
+        "Ask to make large pictures and files smaller. Or let the git host, or the proxy before it, take larger pushes.",
+    )
+    PUSH_UNSIGNED = (
+        "push_unsigned",
+        ErrorSource.PUSH,
+        "Set `signCommits` of the site, and store the key that the message names; its public half belongs to the account of "
+        "`commitAuthor` at the git host. Or exempt the token's account from the rule that commits must be signed.",
+    )
+    PUSH_COMMIT_RULES = (
+        "push_commit_rules",
+        ErrorSource.PUSH,
+        "Set `commitAuthor` of the site to an author that the rule in the message accepts, or exempt the token's account.",
+    )
+    PUSH_BRANCH_REFUSED = (
+        "push_branch_refused",
+        ErrorSource.PUSH,
+        "Set `branchPrefix` of the site to names that the git host's rules accept, or exempt the token's account from them.",
     )
     WORKSPACE_CRASHED = (
         "workspace_crashed",
@@ -270,7 +313,7 @@ class ErrorCode(StrEnum):
     )
 
 
-ALLOWABLE = tuple(code for code in ErrorCode if code.reporter is ErrorSource.JUDGE)
+ALLOWABLE = tuple(code for code in ErrorCode if code.reporter in {ErrorSource.JUDGE, ErrorSource.HOST})
 """The refusals of a publish that a command may allow."""
 
 

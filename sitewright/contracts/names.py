@@ -9,7 +9,7 @@ METRICS_NAMESPACE = "Sitewright"
 SITE_PARAMETER_PREFIX = "/sitewright/sites/"
 """Prefix of the SSM parameters. Each SiteStack registers its SiteEntry in one, and intake looks a client up there."""
 
-GIT_TOKEN, MODEL_KEY = "git-token", "model-key"
+GIT_TOKEN, MODEL_KEY, SIGNING_KEY = "git-token", "model-key", "signing-key"
 """Names of a site's secrets."""
 
 GITHUB_APP_SECRET = "/sitewright/github-app"
@@ -123,15 +123,22 @@ def task_family(client_id: str) -> str:
     return f"sitewright-{client_id}"
 
 
-def branch_name(chat_thread_id: str) -> str:
+BRANCH_PREFIX = "thread-"
+"""How the name of a session's branch begins, unless the site has a `branchPrefix`."""
+
+
+def branch_name(chat_thread_id: str, prefix: str = BRANCH_PREFIX) -> str:
     """Returns the git branch of a session."""
-    return f"thread-{chat_thread_id}"
+    return f"{prefix}{chat_thread_id}"
 
 
-def rescue_branch(command_id: str) -> str:
-    """Returns the branch for commits that conflict with the remote branch. Replaces characters that git forbids."""
+def rescue_branch(command_id: str, prefix: str = BRANCH_PREFIX) -> str:
+    """Returns the branch for commits that conflict with the remote branch. Replaces characters that git forbids.
+
+    A site with a prefix of its own has rules for names, which hold for this branch too.
+    """
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", command_id)
-    return f"rescue/{safe}"
+    return f"rescue/{safe}" if prefix == BRANCH_PREFIX else f"{prefix}rescue-{safe}"
 
 
 def site_host(client_id: str, domain: str) -> str:

@@ -94,6 +94,8 @@ class SiteConfig(OperatorSettings):
     """Name of the site's bucket, with `https`. The default is the host's name, which somebody else may own already."""
     hosted_zone: HostedZone | None = None
     """The zone that gets the DNS records of the site's host. A text is the zone's id, and its name is then `domain`."""
+    sign_commits: bool = False
+    """Whether the commits are signed, with the SSH key in the site's secret."""
     run_timeout_seconds: Annotated[int, Field(ge=10, le=86400)] = 5400
     monthly_budget_usd: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     """US dollars that the model may take in a month (UTC). Once they are used up, intake refuses new commands."""

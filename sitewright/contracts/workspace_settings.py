@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from sitewright.contracts.base import Contract
 from sitewright.contracts.build_environment import BuildEnvironment
 from sitewright.contracts.commit_author import CommitAuthor
 from sitewright.contracts.messages import ClientId
+from sitewright.contracts.names import BRANCH_PREFIX
 
 Seconds = Annotated[int, Field(ge=30, le=7200)]
 
@@ -33,6 +34,22 @@ _FOLDER = re.compile(r"[A-Za-z0-9_.@][A-Za-z0-9_.@+-]*")
 
 RelativeFolder = Annotated[str, Field(max_length=256), AfterValidator(_folder)]
 """A folder below another, with slashes."""
+
+
+def _git_safe(value: str) -> str:
+    # git check-ref-format: no "..", no empty component, none that begins with "." or ends in "." or ".lock".
+    parts = value.split("/")
+    if ".." in value or any(part.startswith(".") or part.endswith((".", ".lock")) for part in parts[:-1]):
+        raise ValueError("no part may begin or end with '.', end in '.lock' or have '..'")
+    if "" in parts[:-1]:
+        raise ValueError("must have no empty part")
+    return value
+
+
+BranchPrefix = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,48}[-_/]$"), AfterValidator(_git_safe)
+]
+"""The beginning of a branch's name. Its last character keeps it apart from other branches: `ma` and `in` are `main`."""
 
 
 class MissingVariableError(ValueError):
@@ -77,6 +94,8 @@ class OperatorSettings(Contract):
     repository: str
     """https URL of the git repository, without credentials. http is accepted for loopback only."""
     git_auth: GitAuth = GitAuth.TOKEN
+    branch_prefix: BranchPrefix = BRANCH_PREFIX
+    """How the names of the sessions' branches begin. No branch of somebody else may begin so."""
     sessions: Sessions = Sessions.SHARED
     """Whether a session takes in what came since: the live commit and the default branch."""
     commit_author: CommitAuthor | None = None
@@ -121,6 +140,8 @@ class WorkspaceSettings(OperatorSettings):
     """Name of the SSM parameter that `git_auth` needs: the site's git token, or the GitHub App of all sites."""
     model_key_secret: str | None = None
     """Name of the SSM parameter with the model key. None with Bedrock, which needs no key."""
+    signing_key_secret: str | None = None
+    """Name of the SSM parameter with the SSH key that signs commits. None: they are not signed."""
     distribution_id: str | None = None
     """Id of the CloudFront distribution, for a site with `https`."""
 

@@ -39,6 +39,7 @@ def test_a_build_that_breaks_is_repaired_or_leaves_the_site_as_it_was(site: Site
     assert answer["error"]["code"] == "build_failed"
     assert "index.astro" in answer["error"]["message"]
     assert answer["pushed"] is True
+    assert "Saved, not live" in answer["summary"] and "npm" not in answer["summary"]
     assert (site.keys(), site.page()) == (keys, page), "a failed build touched the site"
     assert site.git("rev-parse", f"thread-{sent.thread}") == answer["commit"]
     assert "RecordSync" not in site.states(sent)
@@ -118,6 +119,7 @@ def test_a_refused_token_and_then_a_git_host_that_is_down_for_a_while(session: O
     assert answer["error"]["code"] == "git_auth_failed"
     assert answer["pushed"] is False
     assert answer["deploySuccess"] is True
+    assert "Live, not saved in git" in answer["summary"] and "fatal" not in answer["summary"]
     assert refused in site.page()
 
     sent = session.send(f'Add a new heading saying "{down}" to the homepage')

@@ -23,6 +23,7 @@ from workspace.repository.checkpoints.checkpoint import Checkpointer
 from workspace.repository.commit_messages import wip_message
 from workspace.step_context import StepContext
 from workspace.steps import build_step
+from workspace.steps.signing import try_to_sign
 from workspace.system.children import ProcessChildren
 from workspace.system.stop import Stop
 
@@ -140,7 +141,7 @@ class InterruptionHandler:
             # A repository that the agent initialized anew is not the session's history and must not be pushed.
             checkout.must_have(self.base)
         commit = checkout.commit_all(wip_message(INTERRUPTED_SUBJECT, request.session_id, request.command_id))
-        head = commit or checkout.head()
+        head = try_to_sign(ctx) or commit or checkout.head()
         # The checkpoint comes first, because the rest takes longer. After it even a SIGKILL loses nothing.
         self.checkpoint(fence)
         published = self._publish(ctx) if publish else 0

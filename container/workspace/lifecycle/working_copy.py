@@ -92,7 +92,7 @@ class WorkingCopy:
         checkout = Checkout.of(
             paths,
             url=settings.repository,
-            branch=branch_name(session.chat_thread_id),
+            branch=branch_name(session.chat_thread_id, settings.branch_prefix),
             credentials=credentials,
             author=author,
             guest=settings.guest,

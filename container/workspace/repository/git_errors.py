@@ -14,7 +14,7 @@ class Refusal(StrEnum):
     DIVERGED = "diverged"
     """The remote branch has commits that the checkout lacks, or another push was faster: fetch, rebase, push again."""
     REJECTED = "rejected"
-    """The host's rules forbid the push: a protected branch, a hook, a size limit."""
+    """The host's rules forbid the push: a protected branch, a hook, a size limit. `host_rules` reads which."""
     OTHER = "other"
 
 
@@ -27,7 +27,11 @@ _AUTH = re.compile(
 )
 _RACE = re.compile(r"cannot lock ref|failed to update ref|incorrect old value|reference already exists", re.IGNORECASE)
 _DIVERGED = re.compile(r"\[rejected\]|non-fast-forward|fetch first", re.IGNORECASE)
-_REJECTED = re.compile(r"\[remote rejected\]|hook declined|protected branch|GH00[0-9]", re.IGNORECASE)
+_REJECTED = re.compile(
+    r"\[remote rejected\]|hook declined|protected branch|GH0\d\d|returned error: 413|HTTP (?:code = )?413"
+    r"|pack exceeds maximum allowed size",
+    re.IGNORECASE,
+)
 _UNAVAILABLE = re.compile(
     r"could not resolve host|failed to connect|couldn't connect|connection (refused|timed out|reset|was reset)"
     r"|timed out|returned error: (5\d\d|429)|empty reply|early eof|rpc failed|unexpected disconnect|hung up"

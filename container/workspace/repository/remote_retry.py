@@ -14,6 +14,14 @@ DOWN_SECONDS = 90.0
 _T = TypeVar("_T")
 
 
+class Rejected(StepFailed):
+    """The host's rules forbid the push. `output` is git's."""
+
+    def __init__(self, words: str, output: str) -> None:
+        super().__init__(ErrorCode.PUSH_FAILED, f"The git host refuses: {words}")
+        self.output = output
+
+
 class Diverged(Exception):
     """The remote branch has commits that the checkout lacks."""
 
@@ -35,7 +43,8 @@ def retry_remote(
 
     Raises:
         Diverged: the push is not a fast-forward.
-        StepFailed: GIT_AUTH_FAILED and PUSH_FAILED (the host's rules) at once, GIT_UNAVAILABLE after the last attempt.
+        Rejected: the host's rules forbid it, at once.
+        StepFailed: GIT_AUTH_FAILED and PUSH_FAILED at once, GIT_UNAVAILABLE after the last attempt.
     """
     deadline, pause = clock() + within, 0.5
     while True:
@@ -51,6 +60,8 @@ def retry_remote(
                 raise Diverged(words) from error
             if refusal is Refusal.AUTH:
                 raise StepFailed(ErrorCode.GIT_AUTH_FAILED, f"The git host refuses the token: {words}") from error
+            if refusal is Refusal.REJECTED:
+                raise Rejected(words, error.stderr) from error
             if refusal is not Refusal.UNAVAILABLE:
                 raise StepFailed(ErrorCode.PUSH_FAILED, f"The git host refuses: {words}") from error
         if clock() + pause >= deadline:

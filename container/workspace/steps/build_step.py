@@ -19,8 +19,10 @@ from workspace.build.running.build_failed import BuildFailed
 from workspace.build.running.site_build import SiteBuild
 from workspace.build.site_publish import output_path, publish_build, publish_interrupted
 from workspace.errors import GitError, StepStopped
+from workspace.repository.host_rules import unsent_commits
 from workspace.step_context import StepContext
 from workspace.steps.earlier_commands import earlier_command
+from workspace.steps.sendable import WouldBeRefused, make_sendable
 from workspace.steps.up_to_date import ROUNDS, NotUpToDate, skipped, take_in_live
 
 FALLBACK_SUBJECT = "Update the website"
@@ -115,7 +117,11 @@ class _Build:
             ctx.log("publish refused", level="error", code=error.code.value, error=error.message)
             info = ErrorInfo.of(error.code, self.site.variables.clean(error.message))
             may_repair = error.repairable and self._is_edits(error, info.message)
-            failed = {"error": info, "broken_by_edit": may_repair, "build_success": True}
+            failed = {
+                "error": info,
+                "broken_by_edit": may_repair,
+                "build_success": not isinstance(error, WouldBeRefused),
+            }
         except NotUpToDate as error:
             ctx.log("not published", level="error", error=str(error))
             may_repair = error.agent_may_resolve and not self._tried
@@ -124,7 +130,7 @@ class _Build:
         return result.model_copy(update=done)
 
     def _live(self, result: BuildResult) -> BuildResult:
-        """Builds and publishes, on top of what is live. Raises BuildFailed, DistRefused, OSError, NotUpToDate."""
+        """Builds and publishes, on top of what is live. Raises BuildFailed, DistRefused, OSError, NotUpToDate, PublishRefused."""
         ctx = self.ctx
         for number in range(ROUNDS):
             if number:
@@ -133,6 +139,7 @@ class _Build:
             if ctx.newer is not None:
                 with self.site.timed("takeIn"):
                     take_in_live(ctx, ctx.newer, self.notes.append)
+            make_sendable(ctx)
             commit = ctx.checkout.head()
             output = self._build(commit)
             try:
@@ -161,6 +168,8 @@ class _Build:
             ctx.progress(f"Publishing {len(files)} files")
             with self.site.timed("publish"):
                 published, not_invalidated = publish_build(ctx, files, commit)
+        if published.error is None:
+            unsent_commits.forget(ctx.checkout, unsent_commits.REPLACED_REF)
         return {**outcome(published, not_invalidated), "notes": [*self.notes, *published.notes]}
 
     def try_build(self) -> ErrorInfo | None:

@@ -1,7 +1,8 @@
 """The step `push`: sends the commits to the git host. It never forces a push, and loses no commit.
 
 If the remote branch has new commits, ours are rebased onto them, or merged with them where one of ours is live or is a
-merge. Conflicting commits go to a rescue branch, which a person has to merge.
+merge. Conflicting commits go to a rescue branch, which a person has to merge. What the host refuses is pushed once more
+as one clean commit: only the history may have its cause.
 """
 
 import time
@@ -17,11 +18,14 @@ from sitewright.retry import checked_sleep
 from workspace.build.site_publish import live_site, publish_target
 from workspace.errors import StepFailed
 from workspace.repository.checkout import ON_HOST_REF
+from workspace.repository.host_rules import refused_push, unsent_commits
+from workspace.repository.host_rules.unsent_content import unsent_blobs
 from workspace.repository.newer_work import worktree
 from workspace.repository.newer_work.merge import Merged, merge
 from workspace.repository.newer_work.rebase import rebase
-from workspace.repository.remote_retry import DOWN_SECONDS, Diverged, retry_remote
+from workspace.repository.remote_retry import DOWN_SECONDS, Diverged, Rejected, retry_remote
 from workspace.step_context import StepContext
+from workspace.steps.signing import sign_commits
 
 _RACES = 5
 _RESCUES = 20
@@ -30,7 +34,7 @@ _RESCUES = 20
 def run(ctx: StepContext) -> PushResult:
     """Pushes the session's branch.
 
-    Raises StepFailed (GIT_AUTH_FAILED, GIT_UNAVAILABLE, PUSH_FAILED), StepStopped, Fenced.
+    Raises HostRefuses, StepFailed (GIT_AUTH_FAILED, GIT_UNAVAILABLE, PUSH_FAILED, PUSH_UNSIGNED), StepStopped, Fenced.
     """
     began = time.monotonic()
     head = ctx.checkout.return_to_branch()
@@ -60,10 +64,20 @@ def nothing_to_send(ctx: StepContext, head: str) -> PushResult | None:
     return PushResult(commit=head) if there else None
 
 
+class HostRefuses(StepFailed):
+    """The git host's rules refuse the push."""
+
+    def __init__(self, refused: refused_push.RefusedPush, branch: str) -> None:
+        super().__init__(refused.code, refused.message(branch))
+        self.foldable = refused.code in refused_push.FOLDABLE
+
+
 @dataclass
 class _Push:
     ctx: StepContext
     deadline: float = field(default=0.0)
+    folded: str | None = field(default=None)
+    """The clean commit in place of what the host refused."""
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.ctx.settings.push_timeout_seconds
@@ -71,13 +85,20 @@ class _Push:
     def push(self, head: str) -> PushResult:
         checkout, branch = self.ctx.checkout, self.ctx.checkout.branch
         rebased = False
+        if unsent_commits.is_refused(checkout):
+            self._fold()
         for number in range(_RACES):
-            head = checkout.head() if number else head
+            known = head if not number and self.folded is None else None
+            head = sign_commits(self.ctx) or known or checkout.head()
             self.ctx.progress(f"Pushing {head[:8]} to {branch}")
             try:
                 self._send(head, branch)
             except Diverged:
                 self.ctx.log("the remote branch moved on", level="warning", branch=branch)
+            except HostRefuses as refused:
+                if not self._may_pass_clean(refused, head):
+                    raise
+                continue
             else:
                 return PushResult(commit=head, branch=branch, pushed=True, rebased=rebased)
             theirs = self._fetch(branch, head)
@@ -89,6 +110,28 @@ class _Push:
             if self.ctx.newer is not None:
                 self.ctx.newer.moved = True
         raise StepFailed(ErrorCode.PUSH_FAILED, f"The remote branch {branch} moved on {_RACES} times during the push.")
+
+    def _may_pass_clean(self, refused: HostRefuses, head: str) -> bool:
+        """Notes a refusal. Returns whether a clean commit now stands in place of what was refused."""
+        checkout = self.ctx.checkout
+        self.ctx.log("the git host refuses the commits", level="warning", code=refused.error.code.value, commit=head)
+        if not refused.foldable:
+            return False
+        tried = self.folded is not None
+        if not tried and self._fold():
+            return True
+        if tried and self.folded == head and not unsent_commits.is_refused(checkout):
+            # The files have the cause too. The commits say more than the clean one.
+            unsent_commits.unfold(checkout, head)
+        unsent_commits.mark_refused(checkout, checkout.head())
+        return False
+
+    def _fold(self) -> bool:
+        request = self.ctx.request
+        self.folded = unsent_commits.fold(self.ctx.checkout, request.session_id, request.command_id)
+        if self.folded is not None:
+            self.ctx.log("the unsent commits are folded into a clean one", commit=self.folded)
+        return self.folded is not None
 
     def _join(self, theirs: str, head: str) -> bool:
         """Brings our commits on top of the remote's. Returns False for a conflict; then the branch is as it was."""
@@ -127,7 +170,7 @@ class _Push:
         return session_trailer(self.ctx.request.session_id)
 
     def _rescue(self, head: str, branch: str) -> PushResult:
-        name = rescue_branch(self.ctx.request.command_id)
+        name = rescue_branch(self.ctx.request.command_id, self.ctx.settings.branch_prefix)
         for attempt in range(1, _RESCUES + 1):
             rescue = name if attempt == 1 else f"{name}-{attempt}"
             try:
@@ -146,8 +189,16 @@ class _Push:
             self.ctx.fence.verify()
             self.ctx.checkout.remote.push(commit, branch, timeout=seconds, poll=self.ctx.fence.check_stop)
 
-        retry_remote(attempt, within=self._within(), sleep=checked_sleep(self.ctx.fence.check_stop), log=self.ctx.log)
+        sleep = checked_sleep(self.ctx.fence.check_stop)
+        try:
+            retry_remote(attempt, within=self._within(), sleep=sleep, log=self.ctx.log)
+        except Rejected as rejected:
+            raise HostRefuses(refused_push.read(rejected.output, self._path_of), branch) from rejected
         self.ctx.checkout.set_tracking(branch, commit)
+        unsent_commits.forget(self.ctx.checkout, unsent_commits.REFUSED_REF)
+
+    def _path_of(self, name: str) -> str | None:
+        return next((blob.path for blob in unsent_blobs(self.ctx.checkout) if blob.name == name), None)
 
     def _fetch(self, branch: str, have: str) -> str | None:
         def attempt(seconds: float) -> str | None:

@@ -8,7 +8,7 @@ from sitewright.cli.doctor import dns_check, git_check, model_check, stored_secr
 from sitewright.cli.doctor.aws_answers import guarded
 from sitewright.cli.doctor.findings import Finding, not_checked, ok, warning
 from sitewright.cli.doctor.http_probe import Answer
-from sitewright.contracts.names import GIT_TOKEN, MODEL_KEY, SITE_PARAMETER_PREFIX
+from sitewright.contracts.names import GIT_TOKEN, MODEL_KEY, SIGNING_KEY, SITE_PARAMETER_PREFIX
 from sitewright.contracts.records import SiteEntry
 from sitewright.contracts.secrets.secret_text import GIT_TOKEN_KEYS, MODEL_KEY_KEYS
 from sitewright.contracts.site_config import SiteConfig
@@ -39,6 +39,8 @@ def site_findings(site: SiteConfig, clients: SiteClients) -> list[Finding]:
     entry: list[SiteEntry] = []
     found = guarded("registration", "ssm:GetParameter", lambda: [_registered(site, clients, entry)], site.client_id)
     found += _git(site, clients)
+    if site.sign_commits:
+        found.append(stored_secrets.read_key_file(clients.ssm, site.client_id, SIGNING_KEY))
     found += _model(site, clients)
     found += stored_secrets.of_build(clients.ssm, site)
     found += _dns(site, clients, entry[0] if entry else None)

@@ -30,6 +30,17 @@ def read(client: "SSMClient", client_id: str, name: str, keys: Sequence[str]) ->
     return _read(client, client_id, name, secret_parameter(client_id, name), lambda text: single_value(text, keys))
 
 
+def read_key_file(client: "SSMClient", client_id: str, name: str) -> Finding:
+    """Looks for a secret that is a file with a private key. Whether it can sign, the workspace tells."""
+
+    def checked(text: str) -> str:
+        if "PRIVATE KEY" not in text:
+            raise SecretTextError("is no private key: paste all lines of the file")
+        return text
+
+    return _read(client, client_id, name, secret_parameter(client_id, name), checked).finding
+
+
 def of_build(client: "SSMClient", site: SiteConfig) -> list[Finding]:
     """Looks for each secret that `buildEnvironment` names. A build takes its text as it is."""
     names = site.build_environment.secrets if site.build_environment else {}

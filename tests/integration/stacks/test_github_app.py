@@ -34,5 +34,12 @@ def test_a_site_with_the_app_has_no_token(templates: dict[str, Template]) -> Non
     assert environment(templates[OTHER])["SITEWRIGHT_GIT_AUTH"] == "token"
 
 
+def test_only_sites_that_sign_may_read_their_signing_key(templates: dict[str, Template]) -> None:
+    [resources], [others] = readable(templates[APPED]), readable(templates[OTHER])
+    assert "secrets/apped/signing-key" in resources and "signing-key" not in others
+    assert environment(templates[APPED])["SITEWRIGHT_SIGNING_KEY_SECRET"] == "/sitewright/secrets/apped/signing-key"
+    assert "SITEWRIGHT_SIGNING_KEY_SECRET" not in environment(templates[OTHER])
+
+
 def test_no_stack_has_a_secret(templates: dict[str, Template]) -> None:
     assert not [name for name, template in templates.items() if of_type(template, "AWS::SecretsManager::Secret")]

@@ -93,6 +93,8 @@ class Container:
             "SITEWRIGHT_MODEL_KEY_SECRET": "model-key",
             "SITEWRIGHT_MODEL_PROVIDER": "anthropic",
             "SITEWRIGHT_GIT_AUTH": "token",
+            "SITEWRIGHT_SESSIONS": "shared",
+            "SITEWRIGHT_BRANCH_PREFIX": "thread-",
             "SITEWRIGHT_COMMIT_AUTHOR": "Sitewright <sitewright@users.noreply.example>",
             "SITEWRIGHT_AGENT_TIMEOUT_SECONDS": "60",
             "SITEWRIGHT_BUILD_TIMEOUT_SECONDS": "60",

@@ -19,7 +19,7 @@ SITES: list[dict[str, Any]] = [
     {"clientId": "certified", **BASE, "https": True, "certificateArn": CERTIFICATE},
     {"clientId": "renamed", **BASE, "https": True, "certificateArn": CERTIFICATE, "bucketName": "sitewright-renamed"},
     {"clientId": "plain", **BASE, "hostedZone": ZONE["id"]},
-    {"clientId": "apped", **BASE, "gitAuth": "github-app"},
+    {"clientId": "apped", **BASE, "gitAuth": "github-app", "signCommits": True},
     {
         "clientId": "keyed",
         **BASE,

@@ -238,7 +238,7 @@ def request(step: StepName, command_id: str = "cmd-1", generation: int = 1, sess
     )
 
 
-def accept(clients: Clients, command_id: str, generation: int, session: str = "s1") -> None:
+def accept(clients: Clients, command_id: str, generation: int, session: str = "s1", **more: Any) -> None:
     """Accepts a command in the tables like intake, as far as the workspace reads them. `s1` has the thread `t1`."""
     from boto3.dynamodb.types import TypeSerializer
 
@@ -250,6 +250,7 @@ def accept(clients: Clients, command_id: str, generation: int, session: str = "s
         generation=generation,
         accepted_at=1,
         instruction="Edit",
+        **more,
     )
     clients.dynamodb.put_item(TableName="commands", Item={k: serializer.serialize(v) for k, v in item(command).items()})
     clients.dynamodb.update_item(

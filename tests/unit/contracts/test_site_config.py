@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sitewright.contracts.names import branch_name, rescue_branch
 from sitewright.contracts.site_config import SiteConfig, SiteConfigError, parse_sites
 
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c3d-1111-2222-3333-444455556666"
@@ -56,6 +57,11 @@ def test_the_line_names_the_entry_and_the_remedy(sites: Any, says: list[str]) ->
         ({"hostedZone": {**ZONE, "name": "ordinary.com"}}, ["is not in the zone ordinary.com"]),
         ({"hostedZone": {**ZONE, "nmae": "x"}}, ["hostedZone.nmae", "did you mean 'name'?", "settings are id, name."]),
         ({"hostedZone": ["Z0123456789"]}, ["hostedZone"]),
+        ({"branchPrefix": "main"}, ["branchPrefix", "pattern"]),
+        ({"branchPrefix": "a..b/"}, ["branchPrefix", "'..'"]),
+        ({"branchPrefix": "a.lock/"}, ["branchPrefix", ".lock"]),
+        ({"branchPrefix": "a/.b/"}, ["branchPrefix", "begin"]),
+        ({"branchPrefix": "a//"}, ["branchPrefix", "empty part"]),
         ({"gitAuth": "app"}, ["gitAuth", "'token' or 'github-app'"]),
         ({"gitAuth": "github-app", "repository": "https://h/group/sub/site.git"}, ["gitAuth", "HOST/OWNER/NAME"]),
         ({"commitAuthor": {"name": "Sam"}}, ["commitAuthor.email", "missing"]),
@@ -138,3 +144,14 @@ def test_the_bucket_is_named_like_the_host_but_for_one_of_the_operators() -> Non
     [named, unnamed] = parse_sites([B, {**A, "clientId": "b"}])
     assert (named.bucket, named.host) == ("sitewright-x", "edit.a.webordinary.com")
     assert unnamed.bucket == unnamed.host == "edit.b.webordinary.com"
+
+
+@pytest.mark.parametrize("prefix", ["thread-", "feature/", "agents/site_a/chat-", "a-"])
+def test_a_prefix_begins_the_names_of_branches(prefix: str) -> None:
+    site = SiteConfig.parse({**A, "branchPrefix": prefix}, 0)
+    assert branch_name("t1", site.branch_prefix) == f"{prefix}t1"
+
+
+def test_a_rescue_branch_keeps_to_the_rules_for_names() -> None:
+    assert (rescue_branch("c:1"), rescue_branch("c:1", "feature/")) == ("rescue/c-1", "feature/rescue-c-1")
+    assert SiteConfig.parse(A, 0).branch_prefix == "thread-"

@@ -38,7 +38,7 @@ def test_every_setting_of_the_operator_reaches_the_container() -> None:
     }
     author = {"name": "Bakery bot", "email": "bot@bakery.example"}
     site = SiteConfig.parse({**ENTRY, **more, "gitAuth": "token", "commitAuthor": author}, 0)
-    made = WorkspaceSettings.of(site, **RESOURCES, distribution_id="E1")
+    made = WorkspaceSettings.of(site, **RESOURCES, distribution_id="E1", signing_key_secret="/signing-key")
     read = WorkspaceSettings.from_environment(made.to_environment())
     assert read == made
     assert {name: getattr(read, name) for name in OperatorSettings.model_fields} == {

@@ -185,7 +185,7 @@ def test_a_repaired_build_is_reported_and_summed_up() -> None:
         (RepairResult(summary="It is the registry."), "its repair found nothing to change. It is the registry."),
         (
             RepairResult(error=ErrorInfo.of(ErrorCode.BUDGET_EXCEEDED, "Nothing is left.")),
-            "so did its repair: Nothing is left.",
+            "so did its repair: the change would have cost more than one change may cost.",
         ),
     ],
 )
@@ -212,7 +212,10 @@ REFUSED = BuildResult(
     [
         (None, "Did it."),
         (RepairResult(summary="It is the feed."), "The publish was refused, and its repair found nothing to change."),
-        (RepairResult(error=ErrorInfo.of(ErrorCode.BUDGET_EXCEEDED, "No.")), "refused, and its repair failed: No."),
+        (
+            RepairResult(error=ErrorInfo.of(ErrorCode.BUDGET_EXCEEDED, "No.")),
+            "refused, and its repair failed: the change",
+        ),
     ],
 )
 def test_a_refused_publish_is_no_failed_build(repair: RepairResult | None, says: str) -> None:
@@ -286,3 +289,49 @@ def test_a_large_record_with_a_repair_fits_into_one_item() -> None:
         repair=RepairResult(summary="s" * 2_000, files_changed=files[:100]),
     )
     assert len(command.model_copy(update={"response": build_response(command, DONE, 1)}).to_json().encode()) < 400_000
+
+
+RAW = "remote: error: GH013: Repository rule violations found\n ! [remote rejected] (pre-receive hook declined)"
+
+
+@pytest.mark.parametrize(
+    ("build", "says", "live"),
+    [
+        (PUBLISHED, "Live, not saved in git: the git host did not accept it.", True),
+        (FAILED, "Neither live nor saved in git: the git host did not accept it. The site was not published", None),
+    ],
+)
+def test_a_failed_push_says_what_is_live_and_what_is_saved(build: BuildResult, says: str, live: bool | None) -> None:
+    error = ErrorInfo.of(ErrorCode.PUSH_FAILED, RAW)
+    failed = of_execution("FAILED", "Step.Failed", error.to_json(), None)
+    answer = build_response(record(agent=AGENT, build=build, sync=SYNC), failed, 5000)
+    assert answer.summary.startswith(f"Did it.\n\n{says}") and "is kept" in answer.summary
+    assert "remote" not in answer.summary and answer.error == error, "the host's words are in the error alone"
+    assert (answer.success, answer.pushed, answer.deploy_success) == (False, False, live)
+
+
+def test_a_push_that_took_too_long_leaves_the_edit_live() -> None:
+    timed_out = of_execution("FAILED", "States.Timeout", "", None)
+    answer = build_response(record(agent=AGENT, build=PUBLISHED, sync=SYNC), timed_out, 5000)
+    assert answer.status is ResponseStatus.TIMED_OUT and "Live, not saved in git" in answer.summary
+
+
+def test_an_edit_that_is_saved_and_not_live_says_so() -> None:
+    push = PushResult(commit="abc", branch="thread-t", pushed=True)
+    for build in (FAILED, REFUSED, PUBLISHED.model_copy(update={"deploy_success": False})):
+        answer = build_response(record(agent=AGENT, build=build, push=push), DONE, 5000)
+        assert answer.summary.startswith("Did it.\n\nSaved, not live. "), answer.summary
+        assert "line 3" not in answer.summary
+
+
+def test_a_conflict_with_somebody_elses_push_is_told_in_plain_words() -> None:
+    conflict = ErrorInfo.of(ErrorCode.PUSH_CONFLICT, "The commits conflict with those on thread-t and are on rescue/c.")
+    push = PushResult(commit="abc", branch="rescue/c", pushed=True, error=conflict)
+    answer = build_response(record(agent=AGENT, build=PUBLISHED, sync=SYNC, push=push), DONE, 5000)
+    assert answer.summary == ("Did it.\n\nSomebody else changed the same lines, so it was saved beside their work.")
+
+
+def test_a_failed_agent_is_told_in_plain_words() -> None:
+    error = ErrorInfo.of(ErrorCode.AGENT_FAILED, "Traceback (most recent call last):")
+    answer = build_response(record(), of_execution("FAILED", "Step.Failed", error.to_json(), None), 5000)
+    assert answer.summary == "It failed: the assistant stopped before it was done."

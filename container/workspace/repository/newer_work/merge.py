@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from workspace.errors import GitError
 from workspace.repository.guest_git import GuestGit
+from workspace.repository.newer_work.folded_work import common_work
 from workspace.repository.newer_work.squashed_work import taken_over
 from workspace.repository.objects.transport import OBJECT_ID
 
@@ -43,7 +44,9 @@ def merge(git: GuestGit, ours: str, theirs: str, message: str, *, replaced: str 
         return Conflict(theirs, None, said="They have no commit in common.")
     if base in {ours, theirs}:
         return Merged(theirs if base == ours else ours)
-    taken = replaced or taken_over(git, str(base), ours, theirs)
+    taken = replaced
+    if taken is None and base is not None:
+        taken = common_work(git, base, ours, theirs) or taken_over(git, base, ours, theirs)
     sides = (ours, theirs) if taken is None else (_on(git, ours, taken), _on(git, theirs, taken))
     # `--merge-base` needs git 2.40, and Debian 12 has 2.39.
     done = git.completed("merge-tree", "--write-tree", "-z", "--name-only", "--messages", *sides, timeout=SECONDS)

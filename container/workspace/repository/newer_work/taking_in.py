@@ -18,6 +18,7 @@ from workspace.errors import CredentialsUnavailable, GitError, StepFailed
 from workspace.repository.checkout import ON_HOST_REF, Checkout
 from workspace.repository.git_errors import lacks_commit, serves_tips_only
 from workspace.repository.newer_work import worktree
+from workspace.repository.newer_work.folded_work import replaces
 from workspace.repository.newer_work.host_tips import HostQuestion, HostTips, NoTips
 from workspace.repository.newer_work.look_ahead import Ahead
 from workspace.repository.newer_work.merge import Conflict, merge
@@ -142,10 +143,10 @@ class NewerWork:
         return True
 
     def contains(self, commit: str) -> bool:
-        """Returns whether the session's branch contains a commit, or the commit is lost for good."""
+        """Returns whether the session's branch contains a commit or one in its place, or the commit is lost for good."""
         if commit not in self._lost | self._contained:
             done = self.checkout.git.completed("merge-base", "--is-ancestor", commit, "HEAD")
-            if done.returncode != 0:
+            if done.returncode != 0 and not replaces(self.checkout.git, commit):
                 return False
             self._contained.add(commit)
         return True

@@ -102,6 +102,15 @@ def test_a_conflict_goes_to_a_rescue_branch(world: World, tmp_path: Path) -> Non
     assert git(world.root / "site", "rev-parse", "HEAD") == result["commit"]
 
 
+def test_a_site_has_a_prefix_of_its_own_for_branches(world: World, tmp_path: Path) -> None:
+    world.use(agent=edit({"index.html": "ours"}), build=commit_step())
+    for step in (StepName.AGENT, StepName.BUILD):
+        assert world.step(step, branch_prefix="feature/") == 0
+    push_elsewhere(tmp_path, world.bare, "feature/t1", {"index.html": "theirs"})
+    assert pushed(world, branch_prefix="feature/")["branch"] == "feature/rescue-cmd-1"
+    assert world.remote("show", "feature/rescue-cmd-1:index.html") == "ours"
+
+
 def test_an_existing_rescue_branch_is_not_changed(world: World, tmp_path: Path) -> None:
     edited(world, {"index.html": "ours"})
     push_elsewhere(tmp_path, world.bare, "thread-t1", {"index.html": "theirs"})

@@ -229,3 +229,14 @@ def test_a_zone_must_be_the_one_that_the_registrar_names(world: World) -> None:
     assert finding.status is Status.FAILED and "ns-1.awsdns.com, ns-2.awsdns.org" in finding.remedy
     world.names = {("acme.com", "NS"): ["ns-1.awsdns.com", "ns-2.awsdns.org"]}
     assert world.findings(of)["DNS"].status is Status.OK
+
+
+def test_a_signing_key_is_looked_for_where_commits_are_signed(world: World) -> None:
+    assert "secret signing-key" not in world.findings(site())
+    signed = site(sign_commits=True)
+    assert world.findings(signed)["secret signing-key"].status is Status.FAILED
+    put_secret("signing-key", "ssh-ed25519 AAAA")
+    assert "all lines" in str(world.findings(signed)["secret signing-key"])
+    put_secret("signing-key", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----")
+    found = world.findings(signed)["secret signing-key"]
+    assert found.status is Status.OK and "AAAA" not in str(found)

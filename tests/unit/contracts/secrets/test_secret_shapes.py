@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
-from sitewright.contracts.secrets.secret_shapes import masked
+from sitewright.contracts.secrets.secret_shapes import masked, secrets_in
 
 SECRETS = {
     "sk-ant-api03-" + "aB3_-" * 18 + "xyzAA": "sk-a***",
@@ -121,3 +121,24 @@ def test_a_long_line_takes_no_time() -> None:
 def test_an_errors_message_is_masked() -> None:
     error = ErrorInfo.of(ErrorCode.BUILD_FAILED, "Error: bad key ghp_" + "a" * 36)
     assert error.message == "Error: bad key ghp_***"
+
+
+def test_what_a_site_may_show_and_examples_are_no_reason_to_refuse_an_edit() -> None:
+    for text in (
+        "AKIAIOSFODNN7EXAMPLE",
+        "AIza" + "aB3-_" * 7,
+        "eyJhbGciOiJIUzI1NiJ9xx.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dBjftJeZ4CVP-mB92K27",
+        "ghp_" + "x" * 36,
+        "pk_live_" + "aB3dE" * 5,
+        "https://amelia:hunter22@example.com/x",
+    ):
+        assert secrets_in(f"see {text} here") == [], text
+
+
+def test_surely_secret_is_what_opens_a_door() -> None:
+    key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+    token, body = "ghp_" + "aB3dE6" * 6, "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7"
+    text = (
+        f"token={token}\naws_secret_access_key = {key}\n-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----"
+    )
+    assert secrets_in(text) == [token, f"aws_secret_access_key = {key}", body]

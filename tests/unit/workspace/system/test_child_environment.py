@@ -66,6 +66,7 @@ def test_settings_are_complete_or_name_the_variable() -> None:
         "SITEWRIGHT_BUILD_TIMEOUT_SECONDS": "60", "SITEWRIGHT_PUSH_TIMEOUT_SECONDS": "60", "SITEWRIGHT_MODEL": "",
         "SITEWRIGHT_IDLE_SECONDS": "300", "SITEWRIGHT_GIT_AUTH": "token", "SITEWRIGHT_COMMIT_AUTHOR": "Sam <sam@b.example>",
         "SITEWRIGHT_MODEL_PROVIDER": "anthropic", "SITEWRIGHT_SESSIONS": "shared", "SITEWRIGHT_BUILD_ENVIRONMENT": "",
+        "SITEWRIGHT_BRANCH_PREFIX": "thread-",
         "SITEWRIGHT_ROOT": "/somewhere",
     }  # fmt: skip
     settings = Settings.from_env(env)
