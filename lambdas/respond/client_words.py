@@ -17,6 +17,8 @@ WORDS: Mapping[ErrorCode, str] = {
     ErrorCode.MODEL_UNAVAILABLE: "the assistant's model was overloaded or out of reach; please try again in some minutes",
     ErrorCode.MODEL_REJECTED: "the assistant's model refused the request",
     ErrorCode.BUILD_FAILED: "the site could not be built",
+    ErrorCode.BUILD_VARIABLE_MISSING: "the site needs a setting that its operator has not entered yet",
+    ErrorCode.OUTPUT_MISSING: "the built pages are in a folder that this service does not know",
     ErrorCode.UNPUBLISHABLE_NAME: "a file has a name that cannot be published",
     ErrorCode.SITE_TOO_LARGE: "the site has become too large",
     ErrorCode.ROOT_PAGE_MISSING: "the site would have lost its homepage",

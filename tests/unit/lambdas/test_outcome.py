@@ -2,7 +2,8 @@
 
 import pytest
 
-from lambdas.respond.outcome import CONTRADICTED, MAX_BODY_BYTES, Outcome, build_response, fitted, of_execution
+from lambdas.respond.outcome import MAX_BODY_BYTES, Outcome, build_response, fitted, of_execution
+from lambdas.respond.summary import CONTRADICTED
 from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.messages import ResponseStatus
 from sitewright.contracts.records import CommandRecord
@@ -258,14 +259,14 @@ def test_an_edit_that_contradicts_what_is_live_says_so_and_one_that_was_combined
     answer = build_response(
         record(agent=AGENT, repair=no_time, build=BuildResult(commit="abc", error=conflict)), DONE, 5000
     )
-    assert answer.summary == f"{AGENT.summary}\n\n{CONTRADICTED}", "no build failed"
+    assert answer.summary == f"{AGENT.summary}\n\nNot live. {CONTRADICTED}", "no build failed"
 
 
 @pytest.mark.parametrize("code", [ErrorCode.LIVE_UNREACHABLE, ErrorCode.PUBLISH_FAILED])
 def test_an_edit_that_was_not_built_because_of_what_is_live_is_not_said_to_break_the_build(code: ErrorCode) -> None:
     build = BuildResult(commit="abc", error=ErrorInfo.of(code, "no answer"))
     answer = build_response(record(agent=AGENT, build=build), DONE, 5000)
-    assert answer.summary.endswith("The site could not be published and stays as it was.")
+    assert answer.summary.endswith("so the site stays as it was.") and "built" not in answer.summary
 
 
 def test_notes_for_the_operator_come_last() -> None:

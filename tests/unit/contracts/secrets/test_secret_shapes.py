@@ -101,7 +101,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
 
 
 def test_a_long_line_takes_no_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for unit in (
         "sk-ant",
         "https://a",
@@ -115,7 +115,7 @@ def test_a_long_line_takes_no_time() -> None:
         "secret=a1",
     ):
         masked(unit * (200_000 // len(unit)))
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_an_errors_message_is_masked() -> None:
