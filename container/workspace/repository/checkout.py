@@ -35,6 +35,9 @@ MERGING_REF = "refs/sitewright/merging"
 ON_HOST_REF = "refs/sitewright/on-host"
 """The newest live commit that the git host gave: it is there, whichever branch has it."""
 
+SENT = ("--remotes=origin", f"--glob={ON_HOST_REF}*")
+"""What the git host has, as far as the checkout knows: arguments of `git rev-list`."""
+
 _BEGIN = (
     'git init --quiet --template= --initial-branch="$1" && git config remote.origin.url "$2"'
     " && git config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'"

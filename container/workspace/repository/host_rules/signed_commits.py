@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from workspace.errors import GitError
 from workspace.guest import guest_files
-from workspace.repository.checkout import Checkout
+from workspace.repository.checkout import SENT, Checkout
 from workspace.repository.host_rules.unsent_commits import COMMITS, REPLACED_REF
 from workspace.repository.objects.transport import OBJECT_ID
 
@@ -34,7 +34,7 @@ def sign_unsent(checkout: Checkout, sign: Callable[[bytes], str]) -> str | None:
     Returns the new head; None if all are signed. Raises GitError, TimeoutError.
     """
     checkout.return_to_branch()
-    argv = ("rev-list", "--topo-order", "--reverse", "HEAD", "--not", "--remotes=origin")
+    argv = ("rev-list", "--topo-order", "--reverse", "HEAD", "--not", *SENT)
     names = checkout.run(*argv).split()
     if not names or len(names) > COMMITS:
         return None

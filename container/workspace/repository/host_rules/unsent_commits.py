@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sitewright.contracts.commit_trailers import REPLACES, commit_trailers, replaces_trailers
 from workspace.guest import guest_files
-from workspace.repository.checkout import Checkout
+from workspace.repository.checkout import SENT, Checkout
 from workspace.repository.newer_work.merge import commit_of
 
 REFUSED_REF = "refs/sitewright/refused"
@@ -54,7 +54,7 @@ class Unsent:
 def unsent(checkout: Checkout) -> Unsent:
     """Returns the commits of HEAD that no known branch of the host has. Raises GitError, TimeoutError."""
     argv = ("log", "--topo-order", "--boundary", f"--max-count={COMMITS + 50}", f"--format={_FORMAT}")
-    return parsed(checkout.run(*argv, "HEAD", "--not", "--remotes=origin"))
+    return parsed(checkout.run(*argv, "HEAD", "--not", *SENT))
 
 
 def parsed(listing: str) -> Unsent:

@@ -8,6 +8,7 @@
   path and the content of one on another branch it passes (GitHub Docs, "Scopes for OAuth apps", `workflow`).
 """
 
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -15,21 +16,21 @@ from urllib.parse import urlsplit
 from sitewright.contracts.error_codes import ErrorCode
 from sitewright.contracts.limits import CHECKOUT_FILE_BYTES
 from sitewright.contracts.secrets.secret_shapes import secrets_in
-from workspace.repository.checkout import Checkout
+from workspace.repository.checkout import SENT, Checkout
 
 _WORKFLOWS = ".github/workflows/"
 
-_OBJECTS = """
+_OBJECTS = f"""
 [ -n "$(git for-each-ref --count=1 refs/remotes/origin)" ] || exit 0
-git rev-list --objects HEAD --not --remotes=origin |
+git rev-list --objects HEAD --not {shlex.join(SENT)} |
   git cat-file --batch-check='%(objectname) %(objecttype) %(objectsize) %(rest)'
 """
 
 # Files over 5 MB are not searched for secrets.
-_PATCHES = """
+_PATCHES = f"""
 printf '\\0'
 git -c core.quotePath=false -c core.bigFileThreshold=5m log --patch --format= --unified=0 --no-merges --no-renames \\
-  --no-color --no-ext-diff --no-textconv --src-prefix=a/ --dst-prefix=b/ HEAD --not --remotes=origin
+  --no-color --no-ext-diff --no-textconv --src-prefix=a/ --dst-prefix=b/ HEAD --not {shlex.join(SENT)}
 """
 
 _SECONDS = 20.0

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from workspace.repository.checkout import Checkout
+from workspace.repository.checkout import ON_HOST_REF, Checkout
 from workspace.repository.host_rules import unsent_commits
+from workspace.repository.host_rules.signed_commits import sign_unsent
 from workspace.repository.host_rules.unsent_content import look
 from workspace.repository.newer_work.folded_work import common_work, replaces
 from workspace.repository.newer_work.merge import Merged, merge
@@ -106,3 +107,15 @@ def test_a_look_tells_what_the_files_have_from_what_only_the_history_has(checkou
     assert [one.present for one in look(checkout, github=True)] == [False, True]
     checkout.set_tracking("thread-t1", checkout.head())
     assert look(checkout, github=True) == [], "the host has it"
+
+
+def test_what_another_session_sent_and_this_one_took_in_by_its_id_is_sent(checkout: Checkout) -> None:
+    """No known branch of the host has it. Signed or folded it would be another commit, and the live one would be missing."""
+    live = commit(checkout, "Another session's", {".github/workflows/a.yml": "on: push", "live.html": "x"})
+    checkout.run("update-ref", ON_HOST_REF, live)
+    commit(checkout, "One", {"one.html": "x"})
+    commit(checkout, "Two", {"two.html": "x"})
+    assert look(checkout, github=True) == []
+    sign_unsent(checkout, lambda _: "-----BEGIN SSH SIGNATURE-----\nx\n-----END SSH SIGNATURE-----")
+    assert checkout.is_ancestor(live, "HEAD")
+    assert git(checkout.site, "rev-parse", f"{fold(checkout)}^") == live
