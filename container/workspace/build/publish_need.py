@@ -7,6 +7,7 @@ of the session may still wait for its publish, and no later command would bring 
 from collections.abc import Callable
 
 from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.error_sources import ErrorSource
 from sitewright.contracts.records import CommandRecord
 
 LOOKED_BACK = 10
@@ -36,8 +37,8 @@ def has_nothing_to_publish(command: CommandRecord, earlier: Callable[[str], Comm
 def waits(command: CommandRecord) -> bool:
     """Returns whether an edit of a command is no more live than before it, although nothing is wrong with it. Pure.
 
-    It was interrupted, or S3 refused the publish. Or the judge did: what the build reads may answer again, or the command
-    allows it. A build that failed would fail again.
+    It was interrupted, or S3 refused the publish. Or the judge did, or the git host would have: what the build reads may
+    answer again, or the command allows it. A build that failed would fail again.
     """
     build, saved = command.build, command.interruption
     if build is not None and build.deploy_success:
@@ -46,7 +47,10 @@ def waits(command: CommandRecord) -> bool:
         return bool(saved.files_changed)
     if build is None or build.skipped:
         return False
-    return build.build_success or (build.error is not None and build.error.code is ErrorCode.PUBLISH_FAILED)
+    error = build.error
+    if build.build_success or error is None:
+        return build.build_success
+    return error.code is ErrorCode.PUBLISH_FAILED or error.code.reporter is ErrorSource.HOST
 
 
 def _edited(command: CommandRecord) -> bool:
