@@ -10,7 +10,8 @@ if __name__ == "__main__":
 
 from pydantic import ValidationError
 
-from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
+from sitewright.contracts.sfn_errors import SfnError
 from sitewright.contracts.steps import StepEnv, step_request_from_env
 from workspace.guest.child_register import reap_orphans
 from workspace.lifecycle.runner import EXIT_UNREPORTED, Runner

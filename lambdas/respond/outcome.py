@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from lambdas.respond.summary import summary_of
-from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.messages import MAX_FILES_LISTED, Response, ResponseStatus
 from sitewright.contracts.records import CommandRecord
+from sitewright.contracts.sfn_errors import SfnError
 from sitewright.contracts.steps import BuildResult
 
 MAX_BODY_BYTES = 200_000

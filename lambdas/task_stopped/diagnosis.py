@@ -8,8 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.names import WORKSPACE_CONTAINER
+from sitewright.contracts.sfn_errors import SfnError
 
 EXIT_CODES = {
     1: "the runner failed without reporting (see the workspace's log)",

@@ -1,8 +1,9 @@
 """Finds the task tokens that a stopped workspace left unanswered. Pure."""
 
 from lambdas.task_stopped.diagnosis import Diagnosis
-from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.records import SessionRecord
+from sitewright.contracts.sfn_errors import SfnError
 from sitewright.contracts.steps import StepRequest
 
 NOT_BEGUN = Diagnosis(

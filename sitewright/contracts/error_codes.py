@@ -3,23 +3,8 @@
 from enum import StrEnum
 
 from sitewright.contracts.base import Contract
+from sitewright.contracts.error_sources import ErrorSource
 from sitewright.contracts.secrets.secret_shapes import masked
-
-
-class ErrorSource(StrEnum):
-    """The part of a run that finds an error."""
-
-    INTAKE = "intake"
-    AGENT = "agent or repair step"
-    BUILD = "build step"
-    JUDGE = "build step, before a publish"
-    RECORD_SYNC = "record_sync"
-    GIT = "any step that reaches the git host"
-    PUSH = "push step"
-    HOST = "build step, before a publish; push step"
-    WORKSPACE = "workspace"
-    RUN = "run"
-    ANY = "any"
 
 
 class ErrorCode(StrEnum):
@@ -328,22 +313,3 @@ class ErrorInfo(Contract):
     def of(cls, code: ErrorCode, message: str) -> "ErrorInfo":
         """Makes an error with the catalogue's remedy. Masks what looks like a secret; cuts at 2,000 characters."""
         return cls(code=code, message=masked(message)[:2000], remedy=code.remedy)
-
-
-class SfnError(StrEnum):
-    """Error names that the state machine retries or catches by name (`ErrorEquals`)."""
-
-    CRASHED = "Workspace.Crashed"
-    """The container died, or could not start for a transient reason. Retried: a new container restores the checkpoint."""
-    STOPPED = "Workspace.Stopped"
-    """The container got SIGTERM (Spot, maintenance, operator) and saved its work. Retried."""
-    CANNOT_START = "Workspace.CannotStart"
-    """The container cannot start (image, secret, role). Not retried: a retry would fail in the same way."""
-    BUSY = "Workspace.Busy"
-    """Another live workspace kept the session's claim for too long. Retried."""
-    NO_CAPACITY = "Workspace.NoCapacity"
-    """ECS starts no further workspace: the account's vCPU quota is used up, or the zone has no capacity. The run waited."""
-    INTERRUPTED = "Workspace.Interrupted"
-    """The session accepted a newer command. The run ends without Salvage: the work is saved already."""
-    STEP_FAILED = "Step.Failed"
-    """The step failed. The cause is an ErrorInfo as JSON."""

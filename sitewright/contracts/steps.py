@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import Field
 
 from sitewright.contracts.base import Contract
-from sitewright.contracts.error_codes import ErrorInfo, ErrorSource
+from sitewright.contracts.error_codes import ErrorInfo
+from sitewright.contracts.error_sources import ErrorSource
 
 RESULT_FILES_LISTED = 100
 """Maximum number of paths in a step's result: a state's payload is limited to 256 KiB. The command's record lists more."""

@@ -4,7 +4,7 @@ A new account has a quota of a few vCPUs, and each idle workspace holds two of t
 leave, waits and tries again.
 """
 
-from sitewright.contracts.error_codes import SfnError
+from sitewright.contracts.sfn_errors import SfnError
 from stacks.jsonata import Json, shortened
 
 CAPACITY_SHORT = [

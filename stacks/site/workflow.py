@@ -4,7 +4,7 @@ The module writes the Amazon States Language itself and uses no CDK state classe
 console, and no class decides on the query language of a nested state (aws-cdk 34352, 35403).
 """
 
-from sitewright.contracts.error_codes import SfnError
+from sitewright.contracts.sfn_errors import SfnError
 from sitewright.contracts.steps import StepName
 from stacks.jsonata import Json, array, is_positive, is_true, number, text
 from stacks.site.room_states import room_states

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from sitewright.contracts.error_codes import SfnError
 from sitewright.contracts.names import WORKSPACE_CONTAINER
+from sitewright.contracts.sfn_errors import SfnError
 from sitewright.contracts.steps import StepEnv, StepName
 from sitewright.tables.keys import client_session_jsonata
 from sitewright.tables.schema import offer_arguments

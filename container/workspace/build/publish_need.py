@@ -7,6 +7,7 @@ of the session may still wait for its publish, and no later command would bring 
 from collections.abc import Callable
 
 from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.error_sources import ErrorSource
 from sitewright.contracts.records import CommandRecord
 
 LOOKED_BACK = 10
@@ -37,8 +38,8 @@ def waits(command: CommandRecord) -> bool:
     """Returns whether an edit of a command is no more live than before it, although nothing is wrong with it. Pure.
 
     It was interrupted, S3 refused the publish, or the run ended between the edit and the build: no workspace could be
-    started. Or the judge refused it: what the build reads may answer again, or the command allows it. A build that failed
-    would fail again.
+    started. Or the judge refused it, or the git host would have: what the build reads may answer again, or the command
+    allows it. A build that failed would fail again.
     """
     build, saved = command.build, command.interruption
     if build is not None and build.deploy_success:
@@ -50,7 +51,10 @@ def waits(command: CommandRecord) -> bool:
         return _edited(command)
     if build.skipped:
         return False
-    return build.build_success or (build.error is not None and build.error.code is ErrorCode.PUBLISH_FAILED)
+    error = build.error
+    if build.build_success or error is None:
+        return build.build_success
+    return error.code is ErrorCode.PUBLISH_FAILED or error.code.reporter is ErrorSource.HOST
 
 
 def _edited(command: CommandRecord) -> bool:

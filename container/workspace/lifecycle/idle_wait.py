@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
-from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.records import SessionRecord
+from sitewright.contracts.sfn_errors import SfnError
 from workspace.errors import Fenced, StopReason
 from workspace.lifecycle.interruption import PUSH_SECONDS
 from workspace.lifecycle.mailbox import Mailbox, Offer

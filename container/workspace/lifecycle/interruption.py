@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
+from sitewright.contracts.sfn_errors import SfnError
 from sitewright.contracts.steps import Interruption, StepName
 from workspace.claim.fence import ClaimFence
 from workspace.claim.session import SessionStore

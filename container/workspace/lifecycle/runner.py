@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.records import SessionRecord
+from sitewright.contracts.sfn_errors import SfnError
 from sitewright.contracts.steps import STEP_KINDS, BuildResult, Interruption, StepRequest
 from workspace.agent.driver_command import driver_program
 from workspace.claim.claim_refresher import ClaimRefresher

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sitewright.contracts.error_codes import ErrorInfo, SfnError
+from sitewright.contracts.error_codes import ErrorInfo
 from sitewright.contracts.messages import MAX_FILES_LISTED
 from sitewright.contracts.result_size import within
+from sitewright.contracts.sfn_errors import SfnError
 from sitewright.contracts.steps import (
     RESULT_FILES_LISTED,
     TOKEN_GONE,

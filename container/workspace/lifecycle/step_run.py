@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.records import SessionRecord
+from sitewright.contracts.sfn_errors import SfnError
 from sitewright.contracts.steps import STEP_KINDS, StepKind, StepName
 from sitewright.publishing import manifest_store
 from workspace.build.site_publish import publish_target

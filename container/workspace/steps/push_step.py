@@ -78,6 +78,8 @@ class _Push:
     deadline: float = field(default=0.0)
     folded: str | None = field(default=None)
     """The clean commit in place of what the host refused."""
+    again: bool = field(default=False)
+    """The host refused the session's last push."""
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.ctx.settings.push_timeout_seconds
@@ -85,7 +87,8 @@ class _Push:
     def push(self, head: str) -> PushResult:
         checkout, branch = self.ctx.checkout, self.ctx.checkout.branch
         rebased = False
-        if unsent_commits.is_refused(checkout):
+        self.again = unsent_commits.is_refused(checkout)
+        if self.again:
             self._fold()
         for number in range(_RACES):
             known = head if not number and self.folded is None else None
@@ -100,6 +103,9 @@ class _Push:
                     raise
                 continue
             else:
+                if self.folded is None:
+                    # Else the older commits may be live, and come back with the work of another session.
+                    unsent_commits.forget(checkout, unsent_commits.REFUSED_REF)
                 return PushResult(commit=head, branch=branch, pushed=True, rebased=rebased)
             theirs = self._fetch(branch, head)
             if theirs is None:
@@ -117,13 +123,12 @@ class _Push:
         self.ctx.log("the git host refuses the commits", level="warning", code=refused.error.code.value, commit=head)
         if not refused.foldable:
             return False
-        tried = self.folded is not None
-        if not tried and self._fold():
-            return True
-        if tried and self.folded == head and not unsent_commits.is_refused(checkout):
+        unsent_commits.mark_refused(checkout, head)
+        if self.folded is None:
+            return self._fold()
+        if self.folded == head and not self.again:
             # The files have the cause too. The commits say more than the clean one.
             unsent_commits.unfold(checkout, head)
-        unsent_commits.mark_refused(checkout, checkout.head())
         return False
 
     def _fold(self) -> bool:
@@ -195,7 +200,6 @@ class _Push:
         except Rejected as rejected:
             raise HostRefuses(refused_push.read(rejected.output, self._path_of), branch) from rejected
         self.ctx.checkout.set_tracking(branch, commit)
-        unsent_commits.forget(self.ctx.checkout, unsent_commits.REFUSED_REF)
 
     def _path_of(self, name: str) -> str | None:
         return next((blob.path for blob in unsent_blobs(self.ctx.checkout) if blob.name == name), None)

@@ -7,7 +7,8 @@ of money, turns or time are built too. They may be right, and would otherwise st
 import time
 import uuid
 
-from sitewright.contracts.error_codes import ErrorCode, ErrorSource
+from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.error_sources import ErrorSource
 from sitewright.contracts.steps import AgentResult, BuildResult, RepairResult
 from workspace.errors import StepFailed
 from workspace.step_context import StepContext

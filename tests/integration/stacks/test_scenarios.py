@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from sitewright.contracts.error_codes import SfnError
+from sitewright.contracts.sfn_errors import SfnError
 from stacks.site.workflow import definition
 from tests.support.stacks.asl import Json, Outcome, Run, StatesError, interpret
 from tests.support.stacks.moto_interpreter import MotoAccount, Script, moto_account

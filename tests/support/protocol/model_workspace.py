@@ -25,8 +25,9 @@ from workspace.lifecycle.step_run import StepRun
 from workspace.step_context import StepContext
 from workspace.system.stop import Signals, Stop
 
-from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.records import SessionRecord
+from sitewright.contracts.sfn_errors import SfnError
 from sitewright.contracts.steps import AgentResult, BuildResult, PushResult, StepName, step_request_from_env
 from tests.support.protocol.workspace_doubles import BeatByHand, Checkout, Checkpointer, Log, Push, WorkingCopy, quiet
 

@@ -3,7 +3,8 @@
 import pytest
 
 from lambdas.respond.client_words import OTHER, told
-from sitewright.contracts.error_codes import ErrorCode, ErrorSource
+from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.error_sources import ErrorSource
 
 ANSWERED_OTHERWISE = {
     ErrorCode.INVALIDATION_FAILED,

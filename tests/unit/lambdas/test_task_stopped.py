@@ -14,8 +14,9 @@ from botocore.exceptions import ClientError
 from lambdas.common.workspace_tasks import request_of
 from lambdas.task_stopped import handler as entry
 from lambdas.task_stopped.diagnosis import diagnose, may_start_later
-from sitewright.contracts.error_codes import ErrorCode, ErrorInfo, SfnError
+from sitewright.contracts.error_codes import ErrorCode, ErrorInfo
 from sitewright.contracts.records import SessionRecord
+from sitewright.contracts.sfn_errors import SfnError
 from sitewright.contracts.steps import TOKEN_GONE
 from sitewright.tables.keys import session_key
 from tests.support.dynamodb_double import StoredTable

@@ -12,7 +12,7 @@ from workspace.lifecycle.step_report import BACKOFF as REPORT_BACKOFF
 from workspace.repository.checkpoints.restore import CLONE_SECONDS, DOWN_SECONDS
 from workspace.system.children import STOP_LADDER
 
-from sitewright.contracts.error_codes import SfnError
+from sitewright.contracts.sfn_errors import SfnError
 from sitewright.contracts.steps import StepEnv
 from stacks.site.workflow import definition
 from stacks.site.workflow_states import MARGIN_SECONDS

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from lambdas.respond.outcome import of_execution
-from sitewright.contracts.error_codes import ErrorCode, SfnError
+from sitewright.contracts.error_codes import ErrorCode
+from sitewright.contracts.sfn_errors import SfnError
 from sitewright.local.ecs.vcpu_limit import REASON
 from stacks.site.room_states import CAPACITY_SHORT, WAIT_SECONDS
 from stacks.site.workflow import definition

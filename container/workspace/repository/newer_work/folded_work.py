@@ -5,7 +5,7 @@ The clean commit names them in trailers of its message. Their work is in it, alt
 
 from sitewright.contracts.commit_trailers import REPLACES, replaces_trailers
 from workspace.repository.guest_git import GuestGit
-from workspace.repository.objects.transport import OBJECT_ID
+from workspace.repository.objects.transport import OBJECT_ID, known_commits
 
 SECONDS = 30.0
 """The limit of one look. 100,000 commits take a second."""
@@ -24,17 +24,21 @@ def replaces(git: GuestGit, commit: str) -> bool:
 
 
 def common_work(git: GuestGit, base: str, ours: str, theirs: str) -> str | None:
-    """Returns the newest commit that one side has, and in whose place the other side has another; None without one.
+    """Returns the newest commit whose work both sides have, at least one of them in another commit; None without one.
 
     It serves as the merge base: what both sides made of its work since then is what differs. Raises GitError, TimeoutError.
     """
-    for own, other in ((ours, theirs), (theirs, ours)):
-        if replaced := _replaced(git, base, own):
-            there = set(git.run("rev-list", f"{base}..{other}", timeout=SECONDS).split())
-            found = next((commit for commit in replaced if commit in there), None)
-            if found is not None:
-                return found
-    return None
+    replaced = [_replaced(git, base, tip) for tip in (ours, theirs)]
+    if not any(replaced):
+        return None
+    has = [
+        {*names, *git.run("rev-list", f"{base}..{tip}", timeout=SECONDS).split()}
+        for names, tip in zip(replaced, (ours, theirs), strict=True)
+    ]
+    common = [name for names in replaced for name in names if name in has[0] and name in has[1]]
+    # Of a commit that both sides have in another one, nobody needs to keep the object.
+    there = known_commits(lambda asked: git.completed("cat-file", "--batch-check", stdin=asked).stdout, common)
+    return next((name for name in common if name in there), None)
 
 
 def _replaced(git: GuestGit, base: str, tip: str) -> list[str]:

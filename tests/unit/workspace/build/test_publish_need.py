@@ -14,6 +14,7 @@ REFUSED = BuildResult(
     commit="a", build_success=True, error=ErrorInfo.of(ErrorCode.PUBLISH_FAILED, "S3 does not answer")
 )
 UNREAD = REFUSED.model_copy(update={"build_success": False})
+SECRET = BuildResult(commit="a", error=ErrorInfo.of(ErrorCode.PUSH_SECRET, "index.html"))
 BROKEN = BuildResult(commit="a", error=ErrorInfo.of(ErrorCode.BUILD_FAILED, "line 3"))
 SAVED = Interruption(step=StepName.BUILD, commit="a", files_changed=["a"])
 UNCLAIMED = Interruption(step=StepName.BUILD)
@@ -55,6 +56,7 @@ def test_a_question_publishes_nothing(earlier: list[CommandRecord]) -> None:
     [
         [command(agent=EDIT, build=REFUSED)],
         [command(agent=EDIT, build=UNREAD)],
+        [command(agent=EDIT, build=SECRET)],
         [command(agent=EDIT, interruption=SAVED)],
         [command(agent=None, interruption=NO_WORK), command(agent=EDIT, interruption=SAVED)],
         [command(agent=EDIT, build=REFUSED, interruption=SAVED)],

@@ -94,6 +94,18 @@ def test_what_a_fold_took_out_is_not_brought_back_by_who_has_the_older_commits(c
         assert git(checkout.site, "show", f"{made.commit}:page.html") == "House"
 
 
+def test_two_folds_of_the_same_work_do_not_contradict_each_other(checkout: Checkout) -> None:
+    commit(checkout, "Add", {"key.txt": SECRET, "page.html": "One\n"})
+    both = commit(checkout, "Take it out", {"key.txt": None})
+    ours = fold(checkout)
+    git(checkout.site, "checkout", "-q", "-B", "thread-t1", both)
+    commit(checkout, "More", {"page.html": "Two\n"})
+    theirs = fold(checkout)
+    assert common_work(checkout.git, str(checkout.resolve("origin/main")), ours, theirs) == both
+    made = merge(checkout.git, ours, theirs, "Take in")
+    assert isinstance(made, Merged) and git(checkout.site, "show", f"{made.commit}:page.html") == "Two"
+
+
 def test_a_look_tells_what_the_files_have_from_what_only_the_history_has(checkout: Checkout) -> None:
     assert look(checkout, github=True) == []
     commit(checkout, "Add", {"a file.txt": f"key={SECRET}", ".github/workflows/a.yml": "on: push"})
