@@ -248,7 +248,8 @@ def _notes(command: CommandRecord, outcome: Outcome, error: ErrorInfo | None) ->
     if outcome.status is ResponseStatus.REJECTED:
         return []
     notes = [CHECKPOINT_LOST] if command.lost_checkpoint else []
-    if command.covers and command.agent is None and outcome.status in {ResponseStatus.FAILED, ResponseStatus.TIMED_OUT}:
+    went_on = outcome.status in {ResponseStatus.SUCCEEDED, ResponseStatus.INTERRUPTED} and outcome.error is None
+    if command.covers and command.agent is None and not went_on:
         notes.insert(0, COVERED_UNDONE)
     push = command.push.error if command.push else None
     if push is not None and push != error:
