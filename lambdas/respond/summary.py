@@ -143,7 +143,8 @@ def _notes(command: CommandRecord, status: ResponseStatus, error: ErrorInfo | No
     if status is ResponseStatus.REJECTED:
         return []
     notes = [CHECKPOINT_LOST] if command.lost_checkpoint else []
-    if command.covers and command.agent is None and status in {ResponseStatus.FAILED, ResponseStatus.TIMED_OUT}:
+    went_on = status is ResponseStatus.SUCCEEDED or (status is ResponseStatus.INTERRUPTED and error is None)
+    if command.covers and command.agent is None and not went_on:
         notes.insert(0, COVERED_UNDONE)
     push = command.push.error if command.push else None
     if push is not None and push != error:

@@ -89,6 +89,10 @@ def test_a_command_names_the_ones_it_took_over_and_says_so_where_it_failed() -> 
     assert response.covers == ["c0", "c1"] and "not done either" not in response.summary
     failed = build_response(record(covers=["c0"]), of_execution("FAILED", "Step.Failed", INFO.to_json(), None), 5000)
     assert failed.covers == ["c0"] and "not done either" in failed.summary
+    stopped = build_response(record(covers=["c0"]), of_execution("ABORTED", None, "enough", None), 5000)
+    assert "not done either" in stopped.summary
+    newer = record(covers=["c0"], superseded_by="c2")
+    assert "not done either" not in build_response(newer, of_execution("ABORTED", None, None, "c2"), 5000).summary
     alone = build_response(record(), of_execution("FAILED", "Step.Failed", INFO.to_json(), None), 5000)
     assert alone.covers == [] and "not done either" not in alone.summary
 
