@@ -229,6 +229,7 @@ class Agent:
         return DriverRequest(
             prompt=self.prompt,
             instructions=instructions(
+                settings,
                 rules=read_rules(ctx.paths.site, ctx.checkout.git, ctx.log),
                 anew=lost is not None,
                 recalled=self._recalled(lost),

@@ -110,7 +110,7 @@ def test_without_cache_or_without_packages_nothing_is_uploaded(site: Site) -> No
 
 def test_too_large_a_cache_is_not_saved(site: Site) -> None:
     pictures(site, "a.webp")
-    with (site.folder / "node_modules/.astro/film.webp").open("wb") as film:
+    with (site.folder / "node_modules/.astro/assets/film.webp").open("wb") as film:
         film.truncate(BUILD_CACHE_BYTES + 1)
     assert not cache(site).save(site.fence) and stored(site) is None
 
