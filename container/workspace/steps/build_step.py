@@ -176,8 +176,9 @@ class _Build:
         """Installs and builds. Returns why that failed."""
         ctx = self.ctx
         dist_state.forget(ctx.paths.scratch)
+        self.site.edits_committed = not ctx.checkout.is_dirty()
         try:
-            with contextlib.nullcontext() if ctx.checkout.is_dirty() else left_as_committed(ctx):
+            with left_as_committed(ctx) if self.site.edits_committed else contextlib.nullcontext():
                 self._build(ctx.checkout.head())
         except (BuildFailed, OSError) as error:
             return self._info(error)

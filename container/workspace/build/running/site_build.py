@@ -42,6 +42,8 @@ class SiteBuild:
     """Takes a sentence for the site's operator."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Seconds by part: install, build."""
+    edits_committed: bool = True
+    """Whether what is new after an installation is the installation's. Otherwise it may be an edit."""
     variables: BuildVariables = field(default_factory=BuildVariables)
     deadline: float = field(init=False)
 
@@ -123,7 +125,7 @@ class SiteBuild:
             self._succeed("installing packages", modules.provide, BuildPart.INSTALL, packages, folder)
         except (NoManager, GuestFileError) as error:
             raise BuildFailed(str(error), BuildPart.PACKAGE) from error
-        if before is None or modules.identity != before:
+        if self.edits_committed and (before is None or modules.identity != before):
             # Generators that run with an installation: later builds of this workspace need what they made.
             self.ctx.checkout.rules.leave_out_new()
 

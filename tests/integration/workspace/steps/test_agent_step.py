@@ -48,7 +48,7 @@ def test_edits_are_reported_and_a_conversation_goes_on_in_another_folder(tmp_pat
         (w.ctx.paths.site / "json.py").write_text("raise SystemExit('the repository hijacked an import')\n")
         git(w.ctx.paths.site, "add", "-A")
         git(w.ctx.paths.site, "commit", "-qm", "Settings")
-        result = agent_step.run(w.ctx)
+        result = agent_step.run(replace(w.ctx, base=w.ctx.checkout.head()))
         assert result.files_changed == ["banner.html"]
         assert result.files_changed_count == 1
         assert result.summary == "Added a banner."

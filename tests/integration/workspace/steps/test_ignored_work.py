@@ -7,6 +7,7 @@ from typing import Any
 
 from workspace.agent.driver_messages import DriverEvent
 from workspace.repository.ignored_files import may_be_read, still_ignored, written_since
+from workspace.step_context import StepContext
 from workspace.steps import agent_step
 from workspace.steps.ignored_work import note, offer_ignored
 
@@ -19,10 +20,12 @@ from tests.support.workspace.runner_parts import git
 RULES = ".gitignore"
 
 
-def ignoring(w: World, rules: str = "lib/\n*.local\n") -> None:
+def ignoring(w: World, rules: str = "lib/\n*.local\n") -> StepContext:
+    """Commits rules, and returns the context of a step that begins after it."""
     write(w.ctx.paths.site, {RULES: rules})
     git(w.ctx.paths.site, "add", "-A")
     git(w.ctx.paths.site, "commit", "-qm", "Rules")
+    return replace(w.ctx, base=w.ctx.checkout.head())
 
 
 def writes(root: Path, then: str | None) -> Script:
@@ -41,8 +44,8 @@ def writes(root: Path, then: str | None) -> Script:
 
 def test_the_agent_gets_the_chance_to_mend_it(tmp_path: Path) -> None:
     with world(tmp_path, writes(tmp_path, "echo '*.local' > .gitignore")) as (w, model):
-        ignoring(w)
-        result = agent_step.run(w.ctx)
+        ctx = ignoring(w)
+        result = agent_step.run(ctx)
         assert "src/lib/p.html" in "".join(model.prompts())
         assert result.files_changed == [RULES, "src/lib/p.html"]
         assert result.summary == "Done." and w.ctx.checkout.kept == ()
@@ -50,15 +53,15 @@ def test_the_agent_gets_the_chance_to_mend_it(tmp_path: Path) -> None:
 
 def test_what_it_leaves_is_told_and_a_checkpoint_has_it(tmp_path: Path) -> None:
     with world(tmp_path, writes(tmp_path, None)) as (w, model):
-        ignoring(w)
-        result = agent_step.run(w.ctx)
+        ctx = ignoring(w)
+        result = agent_step.run(ctx)
         assert result.files_changed == [] and result.summary == f"Done.\n\n{note(['src/lib/p.html'])}"
         assert w.ctx.checkout.kept == ("src/lib/p.html",)
         snapshot = w.ctx.checkout.tree_snapshot()
         assert git(w.ctx.paths.site, "show", f"{snapshot}:src/lib/p.html") == "<p>from lib</p>"
         assert w.ctx.checkout.commit_all("Edit") is None and not w.ctx.checkout.is_dirty()
         asked = len(model.requests)
-        again = agent_step.run(replace(w.ctx, command=w.ctx.command.model_copy(update={"instruction": "Again"})))
+        again = agent_step.run(replace(ctx, command=w.ctx.command.model_copy(update={"instruction": "Again"})))
         assert len(model.requests) > asked and "src/lib" in again.summary, "it wrote the file again"
 
 
