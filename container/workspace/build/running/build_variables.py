@@ -69,8 +69,10 @@ def hidden_from_agent(ctx: StepContext) -> tuple[str, ...]:
 def forms(value: str) -> list[str]:
     """Returns the forms in which programs print a secret: bare, in JSON, in a URL, in base64, each of its lines. Pure."""
     lines = [line.strip() for line in value.splitlines()]
-    made = [value, json.dumps(value)[1:-1], quote(value, safe=""), quote(value), *(lines if len(lines) > 1 else ())]
-    made.append(base64.b64encode(value.encode()).decode().rstrip("="))
+    made = [value, quote(value, safe=""), quote(value), *(lines if len(lines) > 1 else ())]
+    made += [json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
+    encoded = base64.b64encode(value.encode()).decode()
+    made += [encoded, encoded.rstrip("=")]
     # Longer texts first: a short one may be a part of them.
     return sorted({text for text in made if len(text) >= SHORTEST}, key=len, reverse=True)
 

@@ -18,11 +18,12 @@ from workspace.build.running.build_variables import BuildVariables
 from workspace.build.running.log_excerpt import excerpt
 from workspace.build.running.missing_variables import message as missing_message
 from workspace.build.running.missing_variables import missing_variables
-from workspace.build.running.output_folder import OutputFolder
+from workspace.build.running.output_folder import PUBLIC, OutputFolder
 from workspace.build.running.site_package import parse_package, read_package
 from workspace.errors import StepStopped
 from workspace.guest import guest_files
 from workspace.guest.guest_files import GuestFileError, below
+from workspace.repository.local_rules import OUTPUTS
 from workspace.step_context import StepContext
 from workspace.system.child_environment import build_environment
 from workspace.system.children import ChildResult
@@ -172,7 +173,8 @@ class SiteBuild:
 
     def _no_output(self, output: OutputFolder) -> BuildFailed:
         setting, seen = self.ctx.settings.output, output.pages_elsewhere()
-        expected = f"{setting}/ (`output` of the site)" if setting else "dist/ or another usual output folder"
+        usual = f"dist/ folder, and none of {', '.join(f'{name}/' for name in (*OUTPUTS[1:], PUBLIC))}"
+        expected = f"{setting}/ folder (`output` of the site)" if setting else usual
         text = f"`npm run build` made no {expected}."
         if seen:
             text += f" These folders have an index.html: {', '.join(f'{name}/' for name in seen)}."

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,17 @@ from tests.support.workspace.npm_lock import write_lock
 from tests.support.workspace.npm_site import BUILD, SITE
 from tests.support.workspace.runner_parts import git
 
+PAGE = "<html>a page</html>"
 
-def builds_into(folder: str) -> dict[str, str]:
-    return SITE | {"build.js": BUILD.replace("'dist'", f"'{folder}'").replace("dist/", f"{folder}/")}
+
+def site_of(script: str, **files: str) -> dict[str, str]:
+    """Returns a site whose build is a line of shell: node's start would take longer than the test."""
+    package = {"name": "site", "version": "1.0.0", "scripts": {"build": script}}
+    return {"package.json": json.dumps(package), "page.html": PAGE, **files}
+
+
+def builds_into(folder: str, more: str = "true") -> dict[str, str]:
+    return site_of(f"mkdir -p {folder} && cp page.html {folder}/index.html && {more}")
 
 
 @pytest.mark.parametrize("folder", ["build", "_site", "public", "out"])
@@ -29,7 +38,7 @@ def test_another_output_is_published_and_in_no_commit(tmp_path: Path, small_npm:
     with mock_aws():
         made = make_site(tmp_path, builds_into(folder) | {".gitignore": "node_modules\n"})
         result = build_step.run(made.ctx)
-        assert result.error is None and made.live() == {"index.html", "env.json"}
+        assert result.error is None and made.live() == {"index.html"}
         assert not made.ctx.checkout.is_dirty() and made.ctx.checkout.changed_files("HEAD") == []
         write(made.folder, {"note.txt": "x"})
         assert build_step.run(made.ctx).committed
@@ -46,27 +55,23 @@ def test_an_unknown_output_is_named_and_the_setting_publishes_it(tmp_path: Path,
         settings = made.ctx.settings.model_copy(update={"output": "www"})
         write(made.folder, {"note.txt": "x"})
         assert build_step.run(replace(made.ctx, settings=settings)).deploy_success
-        assert made.live() == {"index.html", "env.json"}
+        assert made.live() == {"index.html"}
 
 
 def test_the_output_that_an_edit_moved_is_the_agents_to_mend(tmp_path: Path, small_npm: None) -> None:
     with mock_aws():
         made = make_site(tmp_path, builds_into("www"))
-        edited = AgentResult(files_changed=["build.js"], files_changed_count=1)
+        edited = AgentResult(files_changed=["package.json"], files_changed_count=1)
         command = made.ctx.command.model_copy(update={"agent": edited})
         assert build_step.run(replace(made.ctx, command=command)).broken_by_edit
 
 
-def in_folder(folder: str) -> dict[str, str]:
-    return {f"{folder}/{name}": text for name, text in SITE.items()} | {"README.md": "x"}
-
-
 def test_a_site_in_a_subfolder(tmp_path: Path, small_npm: None) -> None:
     with mock_aws():
-        made = make_site(tmp_path, in_folder("apps/web"), directory="apps/web")
+        files = {f"apps/web/{name}": text for name, text in builds_into("dist").items()}
+        made = make_site(tmp_path, files, directory="apps/web")
         result = build_step.run(made.ctx)
-        assert result.error is None and made.live() == {"index.html", "env.json"}
-        assert made.read("index.html") == "<html>tiny production</html>"
+        assert result.error is None and made.live() == {"index.html"} and made.read("index.html") == PAGE
         wrong = made.ctx.settings.model_copy(update={"directory": "apps/shop"})
         write(made.folder, {"note.txt": "x"})
         error = build_step.run(replace(made.ctx, settings=wrong)).error
@@ -104,59 +109,63 @@ def test_packages_are_installed_where_the_lock_file_is(tmp_path: Path) -> None:
         assert result.error is None and made.read("index.html") == "<html>tiny production</html>"
 
 
-def test_what_a_build_writes_into_the_sources_is_in_no_later_commit(made: Site) -> None:
-    script = BUILD + "fs.writeFileSync('tiny/i.js', 'module.exports = 1'); fs.writeFileSync('made.json', '{}');"
-    write(made.folder, {"build.js": script})
-    assert build_step.run(made.ctx).deploy_success
-    assert not made.ctx.checkout.is_dirty() and not (made.folder / "made.json").exists()
-    write(made.folder, {"build.js": script + "process.exit(1)"})
-    assert not build_step.run(made.ctx).build_success and not made.ctx.checkout.is_dirty()
+@pytest.fixture
+def plain(tmp_path: Path, small_npm: None) -> Iterator[Site]:
+    with mock_aws():
+        yield make_site(tmp_path, builds_into("dist"))
 
 
-def test_what_an_installation_makes_stays_for_later_builds_and_is_in_no_commit(made: Site) -> None:
-    prepared = json.loads(SITE["package.json"])
-    prepared["scripts"] |= {"postinstall": "echo made > generated.txt", "build": "cat generated.txt && node build.js"}
-    write(made.folder, {"package.json": json.dumps(prepared)})
-    write_lock(made.folder)
+def test_what_a_build_writes_into_the_sources_is_in_no_later_commit(plain: Site) -> None:
+    script = "echo changed > page.html && echo {} > made.json"
+    write(plain.folder, builds_into("dist", script))
+    assert build_step.run(plain.ctx).deploy_success
+    assert not plain.ctx.checkout.is_dirty() and not (plain.folder / "made.json").exists()
+    write(plain.folder, builds_into("dist", f"{script} && exit 1"))
+    assert not build_step.run(plain.ctx).build_success and not plain.ctx.checkout.is_dirty()
+
+
+def test_what_an_installation_makes_stays_for_later_builds_and_is_in_no_commit(plain: Site) -> None:
+    prepared = json.loads(builds_into("dist", "cat generated.txt")["package.json"])
+    prepared["scripts"]["postinstall"] = "echo made > generated.txt"
+    write(plain.folder, {"package.json": json.dumps(prepared)})
+    write_lock(plain.folder)
     for note in "12":
-        write(made.folder, {"note.txt": note})
-        assert build_step.run(made.ctx).deploy_success and (made.folder / "generated.txt").exists()
-    assert git(made.folder, "show", "--name-only", "--format=", "HEAD") == "note.txt"
+        write(plain.folder, {"note.txt": note})
+        result = build_step.run(plain.ctx)
+        assert result.deploy_success and (plain.folder / "generated.txt").exists(), result.error
+    assert git(plain.folder, "show", "--name-only", "--format=", "HEAD") == "note.txt"
 
 
-def test_an_interrupted_build_leaves_its_output_and_no_change_of_the_sources(made: Site) -> None:
+def test_an_interrupted_build_leaves_its_output_and_no_change_of_the_sources(plain: Site) -> None:
     """The output is committed: it stays for the partial publish."""
-    git(made.folder, "rm", "-q", "--cached", ".gitignore")
-    write(made.folder, {".gitignore": "node_modules\n", "dist/index.html": "<html>committed</html>"})
-    script = BUILD + "fs.writeFileSync('tiny/i.js', 'module.exports = 1'); setTimeout(() => {}, 60000)"
-    write(made.folder, {"build.js": script})
+    git(plain.folder, "rm", "-q", "--cached", ".gitignore")
+    write(plain.folder, {".gitignore": "node_modules\n", "dist/index.html": "<html>committed</html>"})
+    write(plain.folder, builds_into("dist", "echo changed > source.txt && sleep 60") | {"source.txt": "committed"})
 
     def interrupt() -> None:
-        while "module.exports = 1" not in (made.folder / "tiny/i.js").read_text():
+        while "changed" not in (plain.folder / "source.txt").read_text():
             time.sleep(0.02)
-        made.stop.add(StopReason.INTERRUPT)
+        plain.stop.add(StopReason.INTERRUPT)
 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(StepStopped):
-        build_step.run(made.ctx)
-    made.fence.stop = Stop()
-    assert git(made.folder, "status", "--porcelain", "--", "tiny") == ""
-    assert build_step.publish_partial(made.ctx) == 2 and "tiny production" in made.read("index.html")
+        build_step.run(plain.ctx)
+    plain.fence.stop = Stop()
+    assert git(plain.folder, "status", "--porcelain", "--", "source.txt") == ""
+    assert build_step.publish_partial(plain.ctx) == 1 and plain.read("index.html") == PAGE
 
 
-def test_only_converted_pictures_outlive_a_build(made: Site) -> None:
+def test_only_converted_pictures_outlive_a_build(plain: Site) -> None:
     """As Astro's store of content does: a build that finds it shows what it holds."""
-    script = BUILD.replace("Hello", "") + (
-        "fs.mkdirSync('node_modules/.astro/assets', {recursive: true});"
-        "const store = 'node_modules/.astro/data-store.json';"
-        "if (!fs.existsSync(store)) fs.writeFileSync(store, fs.readFileSync('page.md'));"
-        "fs.writeFileSync('dist/page.html', fs.readFileSync(store));"
-        "fs.writeFileSync('node_modules/.astro/assets/a.webp', 'x');"
-        "fs.writeFileSync('dist/pictures.txt', fs.readdirSync('node_modules/.astro/assets').join());"
+    script = (
+        "mkdir -p node_modules/.astro/assets dist && [ -f node_modules/.astro/data-store.json ] || cp page.html "
+        "node_modules/.astro/data-store.json; cp node_modules/.astro/data-store.json dist/index.html && "
+        "touch node_modules/.astro/assets/a.webp && ls node_modules/.astro/assets > dist/pictures.txt"
     )
-    write(made.folder, {"build.js": script, "page.md": "old"})
-    assert build_step.run(made.ctx).deploy_success and made.read("page.html") == "old"
-    write(made.folder, {"page.md": "new"})
-    write(made.folder / "node_modules/.astro/assets", {"b.webp": "converted before"})
-    assert build_step.run(made.ctx).deploy_success and made.read("page.html") == "new"
-    assert made.read("pictures.txt") == "a.webp,b.webp"
+    write(plain.folder, site_of(script))
+    write_lock(plain.folder)
+    assert build_step.run(plain.ctx).deploy_success and plain.read("index.html") == PAGE
+    write(plain.folder, {"page.html": "<html>new</html>"})
+    write(plain.folder / "node_modules/.astro/assets", {"b.webp": "converted before"})
+    assert build_step.run(plain.ctx).deploy_success and plain.read("index.html") == "<html>new</html>"
+    assert plain.read("pictures.txt").split() == ["a.webp", "b.webp"]
