@@ -3,6 +3,7 @@
 from sitewright.publishing.judgement.lost_pages import Edit
 from workspace.errors import GitError
 from workspace.guest import guest_files
+from workspace.repository import changed_paths
 from workspace.step_context import StepContext
 
 SECONDS = 15.0
@@ -35,7 +36,7 @@ def edit_since(ctx: StepContext, commit: str | None) -> Edit:
     try:
         base = (checkout.resolve(commit) if commit else None) or checkout.resolve("HEAD^")
         if base is not None:
-            paths.update(checkout.commits_touch(base, "HEAD"))
+            paths.update(changed_paths.between(checkout.git, base, "HEAD"))
             text = checkout.git.script(_DIFF, base, str(TEXT_BYTES), timeout=SECONDS).stdout.decode("utf-8", "replace")
     except (GitError, TimeoutError, OSError) as error:
         ctx.log("what changed since the live deployment is not known", level="warning", error=str(error))

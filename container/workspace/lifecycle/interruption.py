@@ -19,6 +19,7 @@ from workspace.claim.session import SessionStore
 from workspace.errors import Fenced, StepFailed, StepStopped, StopReason, WorkspaceError
 from workspace.lifecycle.step_end import EXIT_CLAIM_LOST, EXIT_DONE, EXIT_UNREPORTED, Follows, StepEnd
 from workspace.lifecycle.step_report import Reporter, saved_for_record
+from workspace.repository import changed_paths
 from workspace.repository.background_push import BackgroundPush
 from workspace.repository.checkpoints.checkpoint import Checkpointer
 from workspace.repository.commit_messages import wip_message
@@ -150,7 +151,7 @@ class InterruptionHandler:
         files: set[str] = set()
         for known in (ctx.command.agent, ctx.command.repair):
             files |= set(known.files_changed if known else [])
-        files |= set(checkout.own_changes(self.base, head) if self.base else [])
+        files |= set(changed_paths.own(checkout.git, self.base, head) if self.base else [])
         return Interruption(
             step=self._step,
             commit=head,

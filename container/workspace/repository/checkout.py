@@ -13,6 +13,7 @@ from workspace.credentials.git_credentials import GitCredentials
 from workspace.errors import GitError
 from workspace.guest import guest_files
 from workspace.guest.guest_user import Guest
+from workspace.repository import changed_paths, checkout_scripts
 from workspace.repository.checkout_scan import clear_git_folder
 from workspace.repository.checkout_state import ASK, CheckoutState, Snapshot, parsed
 from workspace.repository.guest_git import GuestGit
@@ -37,30 +38,6 @@ ON_HOST_REF = "refs/sitewright/on-host"
 
 SENT = ("--remotes=origin", f"--glob={ON_HOST_REF}*")
 """What the git host has, as far as the checkout knows: arguments of `git rev-list`."""
-
-_BEGIN = (
-    'git init --quiet --template= --initial-branch="$1" && git config remote.origin.url "$2"'
-    " && git config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'"
-)
-
-_SNAPSHOT_COMMIT = (
-    'date=$(git show --no-patch --format=%cI "$1") || exit; export GIT_AUTHOR_DATE="$date" GIT_COMMITTER_DATE="$date"; '
-    'commit=$(git commit-tree "$2" -p "$1" -m "$3") && git update-ref "$4" "$commit" && printf "%s\\n" "$commit"'
-)
-
-_POSITION = "git rev-parse --quiet --verify 'HEAD^{commit}' || echo; git symbolic-ref --quiet HEAD || echo"
-
-_COMMIT = (
-    '[ -n "$1" ] || ! git diff --cached --quiet --no-ext-diff || exit 0\n'
-    "git commit --quiet --no-verify --cleanup=whitespace --allow-empty-message -F - $2"
-    " && git rev-parse --verify 'HEAD^{commit}'"
-)
-"""$1: commits although nothing is staged. $2: a further option."""
-
-_COMMIT_SECONDS = 120.0
-"""The limit for staging and committing. Filters of the repository may be slow."""
-
-_CLEAR_LOCKS = "find .git -maxdepth 1 -name '*.lock' -delete; find .git/refs -name '*.lock' -delete"
 
 
 @dataclass
@@ -109,7 +86,7 @@ class Checkout:
         """Replaces the checkout by an empty repository on the session's branch."""
         self.git.guest.remove(self.site)
         self.git.guest.folder(self.site)
-        must("init", self.git.script(_BEGIN, self.branch, self.remote.url))
+        must("init", self.git.script(checkout_scripts.BEGIN, self.branch, self.remote.url))
         self.rules.write()
 
     def drop_changes(self, *, but: str | None = None) -> None:
@@ -191,7 +168,10 @@ class Checkout:
 
     def is_dirty(self) -> bool:
         """Returns whether there are uncommitted changes. Untracked files count, ignored files do not."""
-        return bool(self._status())
+        # Optional locks would collide with git commands of the running agent.
+        argv = ("status", "--porcelain", "-z", "--untracked-files=normal")
+        self.staging.look()
+        return bool(must("status", self.git.completed(*argv, env={"GIT_OPTIONAL_LOCKS": "0"})).stdout)
 
     def changed_files(self, base: str) -> list[str]:
         """Returns the sorted paths that differ from commit `base`.
@@ -202,22 +182,22 @@ class Checkout:
         diff = 'git diff --name-only -z --no-renames --no-ext-diff "$1" "$tree"'
         _, listed, leftover = self.staging.write_tree_and(diff, base)
         refuse(leftover)
-        return _paths(listed)
+        return changed_paths.parsed(listed)
 
     def commit_all(self, message: str, *, allow_empty: bool = False) -> str | None:
         """Commits all changes onto the session's branch. Returns the commit, or None without changes."""
         self.unblock()
-        _, branch = self._position(_CLEAR_LOCKS)
+        _, branch = self._position(checkout_scripts.CLEAR_LOCKS)
         if self.abandon_merge() or branch != self.branch:
             self.return_to_branch()
         adds = self.staging.add_lines()
         unfinished = guest_files.look(self.site, ".git/MERGE_HEAD") is not None
         done = self.git.script(
-            f"{adds}\n{_COMMIT}",
+            f"{adds}\n{checkout_scripts.COMMIT}",
             "forced" if allow_empty or unfinished else "",
             "--allow-empty" if allow_empty else "",
             stdin=message.encode("utf-8", "replace"),
-            timeout=_COMMIT_SECONDS,
+            timeout=checkout_scripts.COMMIT_SECONDS,
         )
         commit = must("commit", done).stdout.decode().strip()
         if not commit:
@@ -244,7 +224,7 @@ class Checkout:
             if WIP_REF in state.refs:
                 self.git.run("update-ref", "-d", WIP_REF)
             return Snapshot(state.with_ref(WIP_REF, None), state.head)
-        made = self.git.script(_SNAPSHOT_COMMIT, state.head, tree, _SNAPSHOT, WIP_REF)
+        made = self.git.script(checkout_scripts.SNAPSHOT_COMMIT, state.head, tree, _SNAPSHOT, WIP_REF)
         commit = must("commit-tree", made).stdout.decode().strip()
         return Snapshot(state.with_ref(WIP_REF, commit), commit)
 
@@ -288,18 +268,7 @@ class Checkout:
 
     def clear_locks(self) -> None:
         """Removes lock files of a killed git. Only to be called while no child runs."""
-        self.git.script(_CLEAR_LOCKS)
-
-    def commits_touch(self, base: str, commit: str) -> list[str]:
-        """Returns the sorted paths that differ between two commits."""
-        argv = ("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", base, commit)
-        return _paths(must("diff", self.git.completed(*argv)).stdout)
-
-    def own_changes(self, base: str, commit: str) -> list[str]:
-        """Returns the sorted paths that the session's own commits after `base` changed, without what merges brought in."""
-        commits = ("--first-parent", "--no-merges", f"{base}..{commit}")
-        argv = ("log", "--format=", "--name-only", "-z", "--no-renames", "--no-ext-diff", *commits)
-        return _paths(must("log", self.git.completed(*argv)).stdout)
+        self.git.script(checkout_scripts.CLEAR_LOCKS)
 
     def run(self, *argv: str, stdin: bytes = b"") -> str:
         """Runs a local git command in the checkout and returns its stdout."""
@@ -325,16 +294,6 @@ class Checkout:
 
     def _position(self, before: str = ":") -> tuple[str, str | None]:
         """Runs shell lines, and returns the commit of HEAD (empty without one) and its branch (None if detached)."""
-        said = self.git.script(f"{before}\n{_POSITION}").stdout.decode("utf-8", "replace")
+        said = self.git.script(f"{before}\n{checkout_scripts.POSITION}").stdout.decode("utf-8", "replace")
         head, branch, *_ = (*said.split("\n"), "", "")
         return head, branch.removeprefix("refs/heads/") or None
-
-    def _status(self) -> bytes:
-        # Optional locks would collide with git commands of the running agent.
-        argv = ("status", "--porcelain", "-z", "--untracked-files=normal")
-        self.staging.look()
-        return must("status", self.git.completed(*argv, env={"GIT_OPTIONAL_LOCKS": "0"})).stdout
-
-
-def _paths(listed: bytes) -> list[str]:
-    return sorted({path.decode("utf-8", "replace") for path in listed.split(b"\0") if path})

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from workspace.repository import changed_paths
 from workspace.repository.checkout import MERGING_REF, Checkout
 from workspace.repository.newer_work import squashed_work, worktree
 from workspace.repository.newer_work.merge import Conflict, Merged, merge
@@ -119,8 +120,8 @@ def test_what_a_merge_brought_in_is_no_change_of_the_sessions_own(checkout: Chec
     made = merge(checkout.git, ours, theirs, "Take in")
     assert isinstance(made, Merged) and worktree.advance(checkout, made.commit) is None
     commit(checkout, "More", {"page.html": edited(3, "more"), "über.html": "x", "about.html": None})
-    assert checkout.own_changes(base, checkout.head()) == ["about.html", "page.html", "über.html"]
-    assert checkout.own_changes(checkout.head(), checkout.head()) == []
+    assert changed_paths.own(checkout.git, base, checkout.head()) == ["about.html", "page.html", "über.html"]
+    assert changed_paths.own(checkout.git, checkout.head(), checkout.head()) == []
 
 
 def test_a_conflict_names_its_files_and_changes_nothing(checkout: Checkout) -> None:
