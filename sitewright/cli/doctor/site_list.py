@@ -31,8 +31,13 @@ def read_sites(file: Path) -> Sites:
         ) from error
     except (ValueError, AttributeError) as error:
         raise NoSites(f"{file} is no JSON object: {error}.", "Correct it.") from error
+    if not isinstance(context, dict):
+        raise NoSites(f"`context` of {file} is no JSON object.", "Correct it.")
     try:
         sites = parse_sites(context.get("sites"), context.get("siteDefaults"))
     except SiteConfigError as error:
         raise NoSites(str(error), "`cdk synth` refuses it too.") from error
-    return Sites(sites, context.get("region") or DEFAULT_REGION)
+    region = context.get("region") or DEFAULT_REGION
+    if not isinstance(region, str):
+        raise NoSites(f"`region` of {file} is no text.", "Correct it.")
+    return Sites(sites, region)
