@@ -16,6 +16,7 @@ from constructs import Construct
 
 from sitewright.contracts.metrics import FAILED, MODEL_DOLLARS, NO_CAPACITY
 from sitewright.contracts.site_config import SiteConfigError
+from stacks.accepted_findings import accept
 from stacks.platform.functions import PlatformFunctions
 from stacks.platform.observability.service_metrics import messages, oldest_seconds, sent
 from stacks.platform.queues import Queues
@@ -114,6 +115,12 @@ class Alarms(Construct):
         topic = sns.Topic(self, "Topic") if email else None
         if topic and email:
             topic.add_subscription(subscriptions.EmailSubscription(email))
+            accept(
+                topic,
+                "Only CloudWatch sends to it. A policy that asks for TLS would replace the default one, which lets it.",
+                "AwsSolutions-SNS3",
+            )
+            accept(topic, "CloudWatch cannot use SNS' own key, and a key of one's own costs $1 a month.", "CKV_AWS_26")
         self.all = [self._alarm(entry, topic) for entry in entries]
 
     def _alarm(self, entry: Alarm, topic: sns.Topic | None) -> cloudwatch.Alarm:
