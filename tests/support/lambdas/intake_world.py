@@ -81,8 +81,9 @@ class World:
         text = body if isinstance(body, str) else json.dumps(body)
         self.intake.handle(text, message_id="m-1", group="g", later=later or [])
 
-    def batch(self, *names: str) -> None:
-        bodies = [json.dumps(command(name)) for name in names]
+    def batch(self, *messages: str | dict[str, Any]) -> None:
+        """Takes messages of one batch. A text is the id of a command."""
+        bodies = [json.dumps(command(each) if isinstance(each, str) else each) for each in messages]
         for body, later in zip(bodies, later_commands(bodies), strict=True):
             self.take(body, later)
 
