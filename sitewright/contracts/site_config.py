@@ -270,6 +270,14 @@ def _fault(error: ValidationError) -> str:
     return f"{field}{': ' if field else ''}{message}{end} {remedy}"
 
 
+def parse_region(context: Any) -> str:
+    """Returns the region of the context `region`, or the default one. Raises SiteConfigError."""
+    region = context or DEFAULT_REGION
+    if not isinstance(region, str) or not _REGION.fullmatch(region):
+        raise SiteConfigError(f"region: {region!r} is no AWS region, like {DEFAULT_REGION}. Correct it in cdk.json.")
+    return region
+
+
 def parse_sites(entries: Any, defaults: Any = None) -> list[SiteConfig]:
     """Parses all sites of the context. `defaults` is the context `siteDefaults`: settings that an entry leaves out.
 

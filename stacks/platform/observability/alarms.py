@@ -3,6 +3,7 @@
 Each alarm has one metric. The emulator takes no alarm on an expression, and AWS bills each metric of an alarm.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +106,15 @@ def dollars_a_day(context: Any) -> float:
     if isinstance(context, bool) or not isinstance(context, int | float) or not 0 < context < float("inf"):
         raise SiteConfigError(f"alarmDailyUsd: {context!r} is no amount of dollars. Correct it in cdk.json.")
     return float(context)
+
+
+def mail_address(context: Any) -> str | None:
+    """Returns the address of the context `alarmEmail`; None without one. Raises SiteConfigError."""
+    if not context:
+        return None
+    if not isinstance(context, str) or not re.fullmatch(r"[^@\s]+@[^@\s]+", context):
+        raise SiteConfigError(f"alarmEmail: {context!r} is no mail address. Correct it in cdk.json.")
+    return context
 
 
 class Alarms(Construct):
