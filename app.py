@@ -6,10 +6,10 @@ from typing import Any
 
 import aws_cdk as cdk
 
-from sitewright.contracts.site_config import DEFAULT_REGION, SiteConfig, SiteConfigError, parse_sites
+from sitewright.contracts.site_config import SiteConfig, SiteConfigError, parse_region, parse_sites
 from stacks.platform.egress import Egress
 from stacks.platform.image.image_build import ImageSource
-from stacks.platform.observability.alarms import dollars_a_day
+from stacks.platform.observability.alarms import dollars_a_day, mail_address
 from stacks.platform_stack import PlatformStack
 from stacks.sites import add_sites
 
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _add_stacks(app: cdk.App) -> None:
-    region = app.node.try_get_context("region") or DEFAULT_REGION
+    region = parse_region(app.node.try_get_context("region"))
     sites = sites_of(app)
     egress = Egress.of(sites, region, _context(app, "egressAllowList"))
     image = ImageSource.of(app.node.try_get_context("workspaceImage"), app.node.try_get_context("imageBuilder"))
@@ -50,7 +50,7 @@ def _add_stacks(app: cdk.App) -> None:
     platform = PlatformStack(
         app,
         "Sitewright-Platform",
-        alarm_email=app.node.try_get_context("alarmEmail"),
+        alarm_email=mail_address(app.node.try_get_context("alarmEmail")),
         alarm_daily_usd=dollars_a_day(_context(app, "alarmDailyUsd")),
         egress=egress,
         image=image,

@@ -20,8 +20,8 @@ class LaterCommand:
 def later_commands(messages: Sequence[tuple[str, int | None]]) -> list[list[LaterCommand]]:
     """Returns, for each message of a batch, the session's other commands that come later in it, newest first.
 
-    A command of another client is in another session. One of another thread will be rejected. A later message may be an old
-    command that was delivered again; only the table shows that.
+    A command of another client is in another session. One of another thread will be rejected. A preparation interrupts
+    nothing. A later message may be an old command that was delivered again; only the table shows that.
 
     Args:
         messages: each message's body, and when SQS got it (ms).
@@ -35,6 +35,6 @@ def later_commands(messages: Sequence[tuple[str, int | None]]) -> list[list[Late
             continue
         following = later.setdefault((parsed.session_id, parsed.client_id, parsed.chat_thread_id), [])
         found.append([each for each in following if each.command_id != parsed.command_id])
-        if all(each.command_id != parsed.command_id for each in following):
+        if all(each.command_id != parsed.command_id for each in following) and not parsed.prepare:
             following.append(LaterCommand(parsed.command_id, sent_at(parsed.sent_at, arrived)))
     return found[::-1]

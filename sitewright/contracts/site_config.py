@@ -26,7 +26,15 @@ _CERTIFICATE = re.compile(r"arn:[a-z-]+:acm:(?P<region>[a-z0-9-]+):\d{12}:certif
 _ZONE_ID = re.compile(r"(?:/hostedzone/)?(?P<id>Z[A-Z0-9]{1,31})")
 _GITHUB_PATH = re.compile(r"[\w.-]+/[\w.-]+")
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
-_BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+"""A host or a bucket: labels with dots between them. CDK and S3 refuse a hyphen beside a dot, and two dots."""
+
+_RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+"""Ends of names that S3 keeps for itself (S3 User Guide, "General purpose bucket naming rules")."""
+
+CERTIFICATE_HOST_LENGTH = 64
+"""Maximum length of the first name of a certificate (ACM API reference, RequestCertificate, `DomainName`)."""
 
 FARGATE_MEMORY: dict[int, Sequence[int]] = {
     256: (512, 1024, 2048),
@@ -228,12 +236,23 @@ class SiteConfig(OperatorSettings):
             site = cls.model_validate(entry)
         except ValidationError as error:
             raise SiteConfigError(f"{where}: {_fault(error)}") from error
-        if not _BUCKET.match(site.bucket) or len(site.bucket) > 63:
+        if not _is_bucket(site.bucket):
             raise SiteConfigError(
                 f"{where}: {site.bucket!r} is no S3 bucket name (3 to 63 characters, lower case). "
                 "Shorten or correct clientId or domain in cdk.json, or with https bucketName."
             )
+        if not _NAME.fullmatch(site.host) or len(site.host) > 253:
+            raise SiteConfigError(f"{where}: {site.host!r} is no host name. Correct domain in cdk.json, in lower case.")
+        if site.https and site.certificate_arn is None and len(site.host) > CERTIFICATE_HOST_LENGTH:
+            raise SiteConfigError(
+                f"{where}: {site.host!r} has more than {CERTIFICATE_HOST_LENGTH} characters, too many for a certificate "
+                "that is made. Shorten clientId or domain in cdk.json, or set certificateArn."
+            )
         return site
+
+
+def _is_bucket(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and 3 <= len(name) <= 63 and not name.endswith(_RESERVED_ENDS)
 
 
 def _fault(error: ValidationError) -> str:
@@ -253,6 +272,14 @@ def _fault(error: ValidationError) -> str:
         remedy = f"Remove or correct it in cdk.json; settings are {', '.join(known)}."
     end = "" if message.endswith("?") else "."
     return f"{field}{': ' if field else ''}{message}{end} {remedy}"
+
+
+def parse_region(context: Any) -> str:
+    """Returns the region of the context `region`, or the default one. Raises SiteConfigError."""
+    region = context or DEFAULT_REGION
+    if not isinstance(region, str) or not _REGION.fullmatch(region):
+        raise SiteConfigError(f"region: {region!r} is no AWS region, like {DEFAULT_REGION}. Correct it in cdk.json.")
+    return region
 
 
 def parse_sites(entries: Any, defaults: Any = None) -> list[SiteConfig]:

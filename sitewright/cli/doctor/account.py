@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
-from sitewright.cli.doctor.aws_answers import error_code, guarded
+from sitewright.cli.doctor.aws_answers import error_code, guarded, unseen
 from sitewright.cli.doctor.findings import Finding, failed, ok
 from sitewright.contracts.site_config import CERTIFICATE_REGION, SiteConfig
 
@@ -22,9 +22,11 @@ BOOTSTRAP_VERSION = 6
 
 
 def identity(sts: "STSClient") -> tuple[str | None, Finding]:
-    """Returns the account's number, None without credentials that work, and the finding."""
+    """Returns the account's number, None if AWS does not tell it, and the finding."""
     try:
         caller = sts.get_caller_identity()
+    except (ConnectionError, HTTPClientError) as error:
+        return None, unseen("credentials", "sts:GetCallerIdentity", error)
     except (ClientError, BotoCoreError) as error:
         said = " ".join(str(error).split()).rstrip(".")
         remedy = "Sign in (`aws sso login`, `aws configure`), or set AWS_PROFILE."

@@ -19,7 +19,12 @@ def unseen(check: str, action: str, error: Exception, subject: str = "") -> Find
     if isinstance(error, ClientError) and error_code(error).startswith(_DENIED):
         return not_checked(check, f"you may not call {action}.", f"Allow {action}, or ask who may.", subject)
     said = " ".join(str(error).split()).rstrip(".")
-    return not_checked(check, f"AWS did not answer {action}: {said}.", "Try again; look at the region.", subject)
+    return not_checked(
+        check,
+        f"AWS did not answer {action}: {said}.",
+        "Try again; look at the region and this machine's network.",
+        subject,
+    )
 
 
 def guarded(check: str, action: str, look: Callable[[], list[Finding]], subject: str = "") -> list[Finding]:

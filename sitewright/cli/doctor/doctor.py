@@ -41,8 +41,8 @@ def aws_findings(sites: Sites, session: boto3.Session, region: str) -> list[Find
     number, who = account.identity(client("sts"))
     found.append(who)
     if number is None:
-        remedy = "Sign in, then run this again."
-        return [*found, not_checked("account and sites", "there are no credentials.", remedy)]
+        remedy = "Do what the line above says, then run this again."
+        return [*found, not_checked("account and sites", "AWS does not tell whose the credentials are.", remedy)]
     found += account.bootstrap(lambda name: client("ssm", name), number, region, sites.sites)
     found += account.public_access(client("s3control"), number, sites.sites)
     found += quota_findings(lambda name: client("service-quotas", name), region, sites.sites)

@@ -17,7 +17,12 @@ CHECK = "quotas"
 VCPU_UNITS = 1024
 """CPU units of one vCPU."""
 
-ROLES_PER_SITE = 2
+ROLES_PER_SITE, OTHER_ROLES = 2, 10
+"""IAM roles of a site, and of the platform."""
+
+OTHER_BUCKETS = 1
+"""The platform's bucket of artifacts."""
+
 LAMBDA_WANTED = 100
 """Concurrent executions. A new account may have 10, and the functions of all sites share them with everything else."""
 
@@ -55,9 +60,11 @@ def _lambdas(value: float, sites: Sequence[SiteConfig]) -> str:
     return "functions are throttled when several clients write at once" if value < LAMBDA_WANTED else ""
 
 
-def _at_most(per_site: int, what: str, wanted: Callable[[SiteConfig], bool] = lambda _: True) -> Callable[..., str]:
+def _at_most(
+    per_site: int, what: str, *, others: int = 0, wanted: Callable[[SiteConfig], bool] = lambda _: True
+) -> Callable[..., str]:
     def judge(value: float, sites: Sequence[SiteConfig]) -> str:
-        needed = per_site * sum(1 for site in sites if wanted(site))
+        needed = others + per_site * sum(1 for site in sites if wanted(site))
         return f"the sites need {needed} {what}" if needed > value else ""
 
     return judge
@@ -69,13 +76,20 @@ QUOTAS = (
     Quota(*_VCPU, _no_session, fatal=True),
     Quota(*_VCPU, _sessions, fatal=False),
     Quota("lambda", "L-B99A9384", "Lambda concurrent executions", _lambdas, fatal=False),
-    Quota("s3", "L-DC2B2D3D", "S3 buckets", _at_most(1, "buckets"), fatal=True, everywhere=True),
-    Quota("iam", "L-FE177D64", "IAM roles", _at_most(ROLES_PER_SITE, "roles"), fatal=True, everywhere=True),
+    Quota("s3", "L-DC2B2D3D", "S3 buckets", _at_most(1, "buckets", others=OTHER_BUCKETS), fatal=True, everywhere=True),
+    Quota(
+        "iam",
+        "L-FE177D64",
+        "IAM roles",
+        _at_most(ROLES_PER_SITE, "roles", others=OTHER_ROLES),
+        fatal=True,
+        everywhere=True,
+    ),
     Quota(
         "cloudfront",
         "L-24B04930",
         "CloudFront distributions",
-        _at_most(1, "distributions", lambda site: site.https),
+        _at_most(1, "distributions", wanted=lambda site: site.https),
         fatal=True,
         everywhere=True,
     ),

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+
 from sitewright.cli.doctor import dns_check, git_check, model_check, stored_secrets
-from sitewright.cli.doctor.aws_answers import guarded
-from sitewright.cli.doctor.findings import Finding, not_checked, ok, warning
+from sitewright.cli.doctor.aws_answers import error_code, guarded
+from sitewright.cli.doctor.findings import Finding, failed, not_checked, ok, warning
 from sitewright.cli.doctor.http_probe import Answer
 from sitewright.contracts.names import GIT_TOKEN, MODEL_KEY, SIGNING_KEY, SITE_PARAMETER_PREFIX
 from sitewright.contracts.records import SiteEntry
@@ -53,16 +56,22 @@ def _registered(site: SiteConfig, clients: SiteClients, entry: list[SiteEntry]) 
     except clients.ssm.exceptions.ParameterNotFound:
         remedy = f"Run `cdk deploy Sitewright-Site-{site.client_id}`."
         return warning("registration", "the site is not deployed.", remedy, site.client_id)
-    entry.append(SiteEntry.model_validate_json(stored["Parameter"]["Value"]))
+    try:
+        entry.append(SiteEntry.model_validate_json(stored["Parameter"]["Value"]))
+    except ValidationError:
+        remedy = f"Run `cdk deploy Sitewright-Site-{site.client_id}`."
+        return failed("registration", "it is none that this version can read.", remedy, site.client_id)
     return ok("registration", "the site is deployed.", site.client_id)
 
 
 def _git(site: SiteConfig, clients: SiteClients) -> list[Finding]:
     if site.git_auth is GitAuth.GITHUB_APP:
+        app = stored_secrets.read_app(clients.ssm, site.client_id)
+        if app.value is None:
+            return [app.finding]
         remedy = "Send a first message; docs/github-app.md has the App's errors."
-        return [
-            not_checked(git_check.CHECK, "a GitHub App's tokens are minted in the workspace.", remedy, site.client_id)
-        ]
+        minted = "a GitHub App's tokens are minted in the workspace."
+        return [app.finding, not_checked(git_check.CHECK, minted, remedy, site.client_id)]
     stored = stored_secrets.read(clients.ssm, site.client_id, GIT_TOKEN, GIT_TOKEN_KEYS)
     if stored.value is None:
         return [stored.finding]
@@ -80,13 +89,29 @@ def _model(site: SiteConfig, clients: SiteClients) -> list[Finding]:
     return [stored.finding, model_check.key_is_valid(site, stored.value, clients.get)]
 
 
+def _zone(site: SiteConfig, zone_id: str, name: str, clients: SiteClients) -> Finding:
+    remedy = f"Give `hostedZone` the id of the public zone {name}."
+    try:
+        told: Any = clients.route53.get_hosted_zone(Id=zone_id)
+    except ClientError as error:
+        if error_code(error) != "NoSuchHostedZone":
+            raise
+        return failed(dns_check.CHECK, f"the account has no zone {zone_id}.", remedy, site.client_id)
+    found = told["HostedZone"]["Name"].rstrip(".").lower()
+    # Route 53 names no servers for a private zone.
+    if "DelegationSet" not in told:
+        return failed(dns_check.CHECK, f"{zone_id} is a private zone, which no visitor sees.", remedy, site.client_id)
+    if found != name:
+        return failed(dns_check.CHECK, f"{zone_id} is the zone {found}.", remedy, site.client_id)
+    return dns_check.zone_is_delegated(site, name, told["DelegationSet"]["NameServers"], clients.lookup)
+
+
 def _dns(site: SiteConfig, clients: SiteClients, entry: SiteEntry | None) -> list[Finding]:
     zone, name = site.hosted_zone, site.zone_name
     if zone is not None and name is not None:
 
         def servers() -> list[Finding]:
-            told: Any = clients.route53.get_hosted_zone(Id=zone.id)
-            return [dns_check.zone_is_delegated(site, name, told["DelegationSet"]["NameServers"], clients.lookup)]
+            return [_zone(site, zone.id, name, clients)]
 
         return guarded(dns_check.CHECK, "route53:GetHostedZone", servers, site.client_id)
     if not site.https:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sitewright.contracts.site_config import DEFAULT_REGION, SiteConfig, SiteConfigError, parse_sites
+from sitewright.contracts.site_config import SiteConfig, SiteConfigError, parse_region, parse_sites
 from sitewright.local.errors import LocalError
 
 
@@ -31,8 +31,11 @@ def read_sites(file: Path) -> Sites:
         ) from error
     except (ValueError, AttributeError) as error:
         raise NoSites(f"{file} is no JSON object: {error}.", "Correct it.") from error
+    if not isinstance(context, dict):
+        raise NoSites(f"`context` of {file} is no JSON object.", "Correct it.")
     try:
-        sites = parse_sites(context.get("sites"), context.get("siteDefaults"))
+        return Sites(
+            parse_sites(context.get("sites"), context.get("siteDefaults")), parse_region(context.get("region"))
+        )
     except SiteConfigError as error:
         raise NoSites(str(error), "`cdk synth` refuses it too.") from error
-    return Sites(sites, context.get("region") or DEFAULT_REGION)

@@ -26,6 +26,8 @@ https://github.com/aws/aws-codebuild-docker-images) and packs them with gzip at 
 (https://github.com/moby/moby/issues/28394). A BuildKit of its own pushes them packed with zstd.
 """
 
+_BROKEN = "See CloudWatch Log stream for the detailed reason: \n"
+
 
 class ImageBuilder(StrEnum):
     """Who builds the workspace image: the context `imageBuilder`."""
@@ -64,4 +66,7 @@ def pushing_from_buildkit(build_spec: str) -> str:
         raise ValueError(f"deploy-time-build has other commands than 0.1.14; these are missing: {missing}")
     replaced = (_REPLACED.get(command, command) for command in commands)
     spec["phases"]["build"]["commands"] = [command for command in replaced if command is not None]
+    answer = spec["phases"]["post_build"]["commands"]
+    # The construct breaks the line within a JSON text, so CloudFormation gets no JSON as the answer of a failed build.
+    spec["phases"]["post_build"]["commands"] = [command.replace(_BROKEN, _BROKEN.rstrip("\n")) for command in answer]
     return json.dumps(spec, indent=2)

@@ -3,6 +3,7 @@
 Each alarm has one metric. The emulator takes no alarm on an expression, and AWS bills each metric of an alarm.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from constructs import Construct
 
 from sitewright.contracts.metrics import FAILED, MODEL_DOLLARS, NO_CAPACITY
 from sitewright.contracts.site_config import SiteConfigError
+from stacks.accepted_findings import accept
 from stacks.platform.functions import PlatformFunctions
 from stacks.platform.observability.service_metrics import messages, oldest_seconds, sent
 from stacks.platform.queues import Queues
@@ -106,6 +108,15 @@ def dollars_a_day(context: Any) -> float:
     return float(context)
 
 
+def mail_address(context: Any) -> str | None:
+    """Returns the address of the context `alarmEmail`; None without one. Raises SiteConfigError."""
+    if not context:
+        return None
+    if not isinstance(context, str) or not re.fullmatch(r"[^@\s]+@[^@\s]+", context):
+        raise SiteConfigError(f"alarmEmail: {context!r} is no mail address. Correct it in cdk.json.")
+    return context
+
+
 class Alarms(Construct):
     """The alarms. With an address SNS mails them. Without one they show in the CloudWatch console only."""
 
@@ -114,6 +125,12 @@ class Alarms(Construct):
         topic = sns.Topic(self, "Topic") if email else None
         if topic and email:
             topic.add_subscription(subscriptions.EmailSubscription(email))
+            accept(
+                topic,
+                "Only CloudWatch sends to it. A policy that asks for TLS would replace the default one, which lets it.",
+                "AwsSolutions-SNS3",
+            )
+            accept(topic, "CloudWatch cannot use SNS' own key, and a key of one's own costs $1 a month.", "CKV_AWS_26")
         self.all = [self._alarm(entry, topic) for entry in entries]
 
     def _alarm(self, entry: Alarm, topic: sns.Topic | None) -> cloudwatch.Alarm:

@@ -94,8 +94,11 @@ def test_json_has_every_finding(cdk_json: Path) -> None:
 
 
 def test_a_wrong_cdk_json_is_told(tmp_path: Path) -> None:
-    (tmp_path / "cdk.json").write_text("{")
-    for file in ("cdk.json", "missing.json"):
+    region = {"sites": [{"clientId": "a", "repository": "https://github.com/a/b.git"}], "region": 5}
+    files = {"cdk.json": "{", "none.json": '{"context": null}', "region.json": json.dumps({"context": region})}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    for file in (*files, "missing.json"):
         done = CliRunner().invoke(app, ["doctor", "--aws", "--app", str(tmp_path / file)])
         assert isinstance(done.exception, LocalError), done.output
 

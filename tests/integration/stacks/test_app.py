@@ -29,6 +29,9 @@ def test_a_wrong_context_ends_the_app_with_one_line() -> None:
     [
         ({"sites": [{**SITE, "modle": "x"}]}, ["sites[0]", "'a'", "did you mean 'model'"]),
         ({"sites": [SITE], "siteDefaults": {"gitAuth": "app"}}, ["sites[0]", "gitAuth"]),
+        ({"sites": [SITE], "region": 7}, ["region:", "7", "us-west-2"]),
+        ({"sites": [SITE], "region": "moon"}, ["region:", "'moon'"]),
+        ({"sites": [SITE], "alarmEmail": "me"}, ["alarmEmail:", "'me'"]),
         ({"sites": [SITE], "imageBuilder": "kaniko"}, ["imageBuilder:", "'kaniko'", "`codebuild`"]),
         ({"sites": [SITE], "egressAllowList": ["https://example.com/"]}, ["egressAllowList", "domains"]),
     ],

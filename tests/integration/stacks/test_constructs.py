@@ -96,6 +96,24 @@ def test_codebuild_pushes_the_image_packed_with_zstd(templates: dict[str, Templa
     assert "--platform linux/arm64" in built and "--file container/Dockerfile" in built
 
 
+def test_a_failed_build_answers_with_json(templates: dict[str, Template], tmp_path: Path) -> None:
+    [project] = of_type(templates[PLATFORM], "AWS::CodeBuild::Project")
+    commands = json.loads(project["Source"]["BuildSpec"])["phases"]["post_build"]["commands"]
+    (tmp_path / "curl").write_text("#!/bin/sh\n")
+    (tmp_path / "curl").chmod(0o755)
+    env = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "CODEBUILD_BUILD_SUCCEEDING": "0",
+        "AWS_REGION": "us-west-2",
+        "projectName": "p",
+        "CODEBUILD_LOG_PATH": "l",
+    }
+    subprocess.run(["sh", "-e", "-c", "\n".join(commands)], env=env, cwd=tmp_path, check=True)
+    answer = json.loads((tmp_path / "payload.json").read_text())
+    assert answer["Status"] == "FAILED"
+    assert "reason: https://us-west-2.console.aws.amazon.com/" in answer["Reason"]
+
+
 def test_the_operators_docker_builds_where_it_is_asked_to(synthesis: Any, tmp_path: Path) -> None:
     found = synthesis.sites_by_docker(tmp_path / "cdk")
     assert not any(of_type(template, "AWS::CodeBuild::Project") for template in found.values())

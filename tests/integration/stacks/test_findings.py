@@ -18,6 +18,22 @@ def test_checkov_finds_nothing(templates: dict[str, Template], tmp_path: Path) -
     assert checkov_findings(templates, tmp_path) == []
 
 
+def test_the_mail_of_the_alarms_has_its_reasons(synthesis: ModuleType, tmp_path: Path) -> None:
+    from aws_cdk import App, Stack
+    from aws_cdk import aws_cloudwatch as cloudwatch
+
+    from stacks.platform.observability.alarms import Alarm, Alarms
+
+    def add(app: App) -> None:
+        alarm = Alarm("Alarm", "A reason.", cloudwatch.Metric(namespace="N", metric_name="M"))
+        Alarms(Stack(app, "Stack"), "Alarms", entries=[alarm], email="you@example.com")
+
+    assert synthesis.nagged(tmp_path / "cdk", add) == []
+    template = json.loads((tmp_path / "cdk/Stack.template.json").read_text())
+    (tmp_path / "checkov").mkdir()
+    assert checkov_findings({"Stack": template}, tmp_path / "checkov") == []
+
+
 def test_cdk_preflight_finds_nothing(synthesis: ModuleType, tmp_path: Path) -> None:
     synthesis.preflight(tmp_path / "cdk", lambda app: synthesis.add_platform(app, ["amelia", "zoned", "certified"]))
 

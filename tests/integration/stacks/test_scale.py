@@ -4,7 +4,7 @@ from types import ModuleType
 
 import pytest
 
-from sitewright.cli.doctor.quotas import ROLES_PER_SITE
+from sitewright.cli.doctor.quotas import OTHER_BUCKETS, OTHER_ROLES, ROLES_PER_SITE
 from sitewright.contracts.names import SITES_OF_A_CDN_STACK
 from tests.support.stacks.synthesized_templates import PLATFORM, ZONE, Template
 from tools.scale.growth import CDN, CERTIFICATE, SITE, growth, total
@@ -63,6 +63,8 @@ def test_stacks_are_far_below_the_limits_of_a_template(templates: dict[str, Temp
         assert len(template.get("Outputs", {})) < 100, name
 
 
-def test_doctor_counts_as_many_roles_a_site(templates: dict[str, Template]) -> None:
+def test_doctor_counts_as_many_roles_and_buckets(templates: dict[str, Template]) -> None:
     for client in (PLAIN, HTTPS):
-        assert growth(templates, load()["roles"], client, OF_A_CDN).a_site == ROLES_PER_SITE
+        roles, buckets = (growth(templates, load()[name], client, OF_A_CDN) for name in ("roles", "buckets"))
+        assert (roles.a_site, roles.fixed) == (ROLES_PER_SITE, OTHER_ROLES)
+        assert (buckets.a_site, buckets.fixed) == (1, OTHER_BUCKETS)

@@ -18,7 +18,7 @@ def test_the_template_is_as_it_was(templates: dict[str, Template], snapshot: Sna
 
 
 @pytest.mark.parametrize("region", [REGION, "us-east-1"])
-def test_cfn_lint_finds_no_error(templates: dict[str, Template], walled: Template, tmp_path: Path, region: str) -> None:
+def test_cfn_lint_finds_nothing(templates: dict[str, Template], walled: Template, tmp_path: Path, region: str) -> None:
     of_region = {
         k: v for k, v in {**templates, "Walled": walled}.items() if ("Certificate" in k) == (region == "us-east-1")
     }

@@ -83,9 +83,13 @@ class World:
         text = body if isinstance(body, str) else json.dumps(body)
         self.intake.handle(text, message_id="m-1", group="g", later=later or [], arrived=arrived)
 
-    def batch(self, *names: str, **sent: int) -> None:
-        """Hands a batch over. `sent` are the times at which some of its commands were sent."""
-        bodies = [json.dumps(command(name, **({"sentAt": sent[name]} if name in sent else {}))) for name in names]
+    @staticmethod
+    def _command(name: str, sent: dict[str, int]) -> dict[str, Any]:
+        return command(name, **({"sentAt": sent[name]} if name in sent else {}))
+
+    def batch(self, *messages: str | dict[str, Any], **sent: int) -> None:
+        """Takes messages of one batch. A text is the id of a command; `sent` are the times at which some were sent."""
+        bodies = [json.dumps(self._command(each, sent) if isinstance(each, str) else each) for each in messages]
         for body, later in zip(bodies, later_commands([(body, None) for body in bodies]), strict=True):
             self.take(body, later)
 

@@ -67,6 +67,7 @@ def lint(templates: dict[str, Template], folder: Path, region: str) -> str:
     for name, template in templates.items():
         files.append(folder / f"{name}.json")
         files[-1].write_text(json.dumps(template))
-    argv = [str(Path(sys.executable).parent / "cfn-lint"), "--non-zero-exit-code", "error", "-r", region, "--"]
+    # W3005: CDK writes what a function depends on, also where a reference says it already.
+    argv = [str(Path(sys.executable).parent / "cfn-lint"), "--ignore-checks", "W3005", "-r", region, "--"]
     done = subprocess.run([*argv, *map(str, files)], capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stdout + done.stderr

@@ -71,6 +71,16 @@ def test_the_line_names_the_entry_and_the_remedy(sites: Any, says: list[str]) ->
         ({"bucketName": "sitewright-x"}, ["bucketName", "https"]),
         ({**B, "bucketName": "bakery"}, ["bucketName", "begin with edit. or sitewright-"]),
         ({**B, "bucketName": "sitewright-X"}, ["'sitewright-X' is no S3 bucket name"]),
+        ({**B, "bucketName": "sitewright-x\n"}, ["is no S3 bucket name"]),
+        ({**B, "bucketName": "sitewright-x--x-s3"}, ["'sitewright-x--x-s3' is no S3 bucket name"]),
+        ({"domain": "example..com"}, ["'edit.a.example..com' is no S3 bucket name"]),
+        ({"domain": "-example.com"}, ["'edit.a.-example.com' is no S3 bucket name"]),
+        ({**B, "domain": "exa mple.com"}, ["'edit.a.exa mple.com' is no host name", "domain"]),
+        ({**B, "domain": "Example.com"}, ["is no host name", "lower case"]),
+        (
+            {"https": True, "hostedZone": "Z1", "domain": f"{'d' * 60}.com", "bucketName": "sitewright-x"},
+            ["more than 64 characters", "certificateArn"],
+        ),
     ],
 )
 def test_a_wrong_entry_is_one_line_that_names_the_remedy(entry: dict[str, Any], says: list[str]) -> None:

@@ -64,6 +64,17 @@ def test_a_preparation_interrupts_nothing(world: World) -> None:
     assert world.status("p2") == "RUNNING"
 
 
+def test_a_preparation_in_the_batch_of_an_instruction_interrupts_nothing(world: World) -> None:
+    world.batch("c1", preparation("p1"))
+    assert world.status("c1") == "RUNNING"
+    assert [(event["commandId"], event["status"]) for event in world.told] == [("p1", "rejected")]
+
+
+def test_an_instruction_in_the_batch_of_a_preparation_does_not_wait(world: World) -> None:
+    world.batch(preparation("p1"), "c1")
+    assert (world.status("p1"), world.status("c1")) == ("NONE", "RUNNING")
+
+
 def test_the_same_message_twice_is_one_command(world: World) -> None:
     world.take(command("c1"))
     world.take(command("c1", instruction="something else"))

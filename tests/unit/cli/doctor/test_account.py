@@ -5,7 +5,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from moto import mock_aws
 
 from sitewright.cli.doctor import account
@@ -61,6 +61,16 @@ def test_without_credentials_the_check_fails_and_says_how_to_sign_in() -> None:
     number, finding = account.identity(Sts())  # type: ignore[arg-type]
     assert number is None
     assert finding.status is Status.FAILED and "aws sso login" in finding.remedy
+
+
+def test_without_a_network_the_credentials_are_not_checked() -> None:
+    class Sts:
+        def get_caller_identity(self) -> None:
+            raise EndpointConnectionError(endpoint_url="https://sts.example")
+
+    number, finding = account.identity(Sts())  # type: ignore[arg-type]
+    assert number is None
+    assert finding.status is Status.NOT_CHECKED and "network" in finding.remedy
 
 
 @pytest.mark.parametrize(("version", "status"), [(None, Status.FAILED), ("5", Status.FAILED), ("28", Status.OK)])
@@ -153,7 +163,8 @@ def test_large_quotas_are_fine() -> None:
         ({"L-3032A538": 6.0}, "Fargate On-Demand vCPU", Status.WARNING),
         ({"L-3032A538": 1.0}, "Fargate On-Demand vCPU", Status.FAILED),
         ({"L-B99A9384": 10.0}, "Lambda concurrent executions", Status.WARNING),
-        ({"L-DC2B2D3D": 1.0}, "S3 buckets", Status.FAILED),
+        ({"L-DC2B2D3D": 2.0}, "S3 buckets", Status.FAILED),
+        ({"L-FE177D64": 13.0}, "IAM roles", Status.FAILED),
         ({"L-24B04930": 0.0}, "CloudFront distributions", Status.FAILED),
     ],
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from sitewright.cli.doctor.dns_check import Unanswered
@@ -13,7 +14,7 @@ from sitewright.cli.doctor.findings import Finding, Status
 from sitewright.cli.doctor.git_check import ADVERTISEMENT
 from sitewright.cli.doctor.http_probe import Answer, NoAnswer
 from sitewright.cli.doctor.site import SiteClients, site_findings
-from sitewright.contracts.names import SITE_PARAMETER_PREFIX, secret_parameter
+from sitewright.contracts.names import GITHUB_APP_SECRET, SITE_PARAMETER_PREFIX, secret_parameter
 from sitewright.contracts.records import SiteEntry
 from sitewright.contracts.site_config import SiteConfig, parse_sites
 
@@ -75,8 +76,15 @@ class World:
         return self.names.get((name, kind), [])
 
     def get_hosted_zone(self, Id: str) -> dict[str, Any]:
-        assert Id == "Z1"
-        return {"DelegationSet": {"NameServers": ["ns-2.AWSDNS.org.", "ns-1.awsdns.com"]}}
+        if Id == "Z2":
+            return {"HostedZone": {"Name": "acme.com.", "Config": {"PrivateZone": True}}, "VPCs": []}
+        if Id == "Z3":
+            raise ClientError({"Error": {"Code": "NoSuchHostedZone", "Message": "no"}}, "GetHostedZone")
+        name = "acme.com." if Id == "Z1" else "other.example."
+        return {
+            "HostedZone": {"Name": name},
+            "DelegationSet": {"NameServers": ["ns-2.AWSDNS.org.", "ns-1.awsdns.com"]},
+        }
 
     def get_foundation_model_availability(self, modelId: str) -> dict[str, Any]:
         return {"modelId": modelId, **self.bedrock}
@@ -116,6 +124,13 @@ def test_a_site_that_is_not_deployed_is_a_warning(world: World) -> None:
     found = world.findings(site())
     assert found["registration"].status is Status.WARNING
     assert "cdk deploy Sitewright-Site-amelia" in found["registration"].remedy
+
+
+def test_a_registration_of_another_version_fails(world: World) -> None:
+    client("ssm").put_parameter(Name=f"{SITE_PARAMETER_PREFIX}amelia", Value="{}", Type="String", Overwrite=True)
+    found = world.findings(site())
+    assert found["registration"].status is Status.FAILED
+    assert found["DNS"].status is Status.OK
 
 
 def test_a_missing_secret_fails_and_what_needs_it_is_not_asked(world: World) -> None:
@@ -193,9 +208,21 @@ def test_bedrock_needs_access_and_no_key(world: World) -> None:
     assert "secret model-key" not in found
 
 
-def test_a_github_app_is_not_checked(world: World) -> None:
+@pytest.mark.parametrize(
+    ("stored", "status"),
+    [(None, Status.FAILED), ("ghp_abc", Status.FAILED), ('{"appId": 1, "privateKey": "-----BEGIN…"}', Status.OK)],
+)
+def test_a_github_app_is_stored_and_its_rights_are_not_checked(
+    world: World, stored: str | None, status: Status
+) -> None:
+    if stored:
+        client("ssm").put_parameter(Name=GITHUB_APP_SECRET, Value=stored, Type="SecureString")
     found = world.findings(site(gitAuth="github-app"))
-    assert found["git token"].status is Status.NOT_CHECKED
+    assert found["secret github-app"].status is status
+    assert "secret git-token" not in found
+    assert ("git token" in found) is (status is Status.OK)
+    if status is Status.OK:
+        assert found["git token"].status is Status.NOT_CHECKED
 
 
 @pytest.mark.parametrize(
@@ -240,3 +267,10 @@ def test_a_signing_key_is_looked_for_where_commits_are_signed(world: World) -> N
     put_secret("signing-key", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----")
     found = world.findings(signed)["secret signing-key"]
     assert found.status is Status.OK and "AAAA" not in str(found)
+
+
+@pytest.mark.parametrize(("zone", "says"), [("Z2", "private"), ("Z3", "no zone Z3"), ("Z4", "other.example")])
+def test_a_zone_that_is_not_the_public_one_of_the_host_fails(world: World, zone: str, says: str) -> None:
+    finding = world.findings(site(hostedZone=zone))["DNS"]
+    assert finding.status is Status.FAILED and says in finding.message
+    assert "public zone acme.com" in finding.remedy
