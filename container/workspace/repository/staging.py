@@ -63,11 +63,12 @@ class Staging:
         """
         leftover = self.look()
         index = f"{self.git.tmp}/index-{uuid.uuid4().hex}"
-        commands = [*_adds(leftover, ignore_errors=True), *(self._forced(path) for path in also if self._fits(path))]
+        kept = [path for path in also if "\n" not in path and self._fits(path)]
         # The copy keeps the cached file times, so `add` reads only changed files.
         lines = (
             'cat > "$GIT_INDEX_FILE"; [ -s "$GIT_INDEX_FILE" ] || rm -f "$GIT_INDEX_FILE"',
-            _lines(commands),
+            _lines(_adds(leftover, ignore_errors=True)),
+            _kept_lines(kept),
             "tree=$(git write-tree); code=$?",
             'rm -f "$GIT_INDEX_FILE" "$GIT_INDEX_FILE.lock"; unset GIT_INDEX_FILE; [ $code = 0 ] || exit $code',
             'printf "%s\\n" "$tree"',
@@ -79,10 +80,6 @@ class Staging:
             done = streams.run(command, file=file, timeout=SECONDS)
         tree, _, said = must("write-tree", done).stdout.partition(b"\n")
         return tree.decode(), said, leftover
-
-    @staticmethod
-    def _forced(path: str) -> tuple[str, ...]:
-        return ("add", "--force", "--ignore-errors", "--", f":(top,literal){path}")
 
     def _fits(self, path: str) -> bool:
         found = guest_files.look(self.git.site, path)
@@ -139,6 +136,17 @@ def refuse(leftover: Leftover) -> None:
         names = ", ".join("the checkout" if name == "." else name for name in leftover.crowded)
         message = f"More than {NEW_FILES:,} files are new. Those in these folders are in no commit: {names}"
         raise StepFailed(ErrorCode.TOO_MANY_FILES, message)
+
+
+def _kept_lines(paths: Sequence[str]) -> str:
+    """Returns shell lines that add files as they are: no rule leaves them out, and no filter runs."""
+    if not paths:
+        return ":"
+    names = shlex.join(paths)
+    return (
+        f"printf '%s\\n' {names} | git hash-object -w --no-filters --stdin-paths | {{ for path in {names}; do"
+        ' read -r object && printf \'100644 %s\\t%s\\0\' "$object" "$path"; done; } | git update-index -z --index-info'
+    )
 
 
 def _lines(commands: Iterable[tuple[str, ...]]) -> str:
