@@ -237,6 +237,9 @@ def test_a_slow_agent_is_timed_out_and_an_interrupt_ends_it(tmp_path: Path) -> N
         with pytest.raises(StepStopped):
             agent_step.run(w.ctx)
         assert time.monotonic() - began < 15
+        while not w.noted and time.monotonic() - began < 20:
+            time.sleep(0.02)
+        assert 0 < w.noted[-1] < 0.3, "a request that the runner cut off counts its prompt, not its whole reservation"
         assert list((w.ctx.paths.home / ".claude" / "projects").glob("*/*.jsonl"))
 
 
